@@ -1,0 +1,46 @@
+# Everything runs in .venv, and every target sets itself up. `make help` lists them.
+PYTHON ?= python3
+JOBS ?= 2
+DEMO_ARGS ?=
+
+BIN := .venv/bin
+STAMP := .venv/.installed
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help setup format check test test-fast demo clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' Makefile
+
+setup: $(STAMP) ## create .venv with the pinned dependencies
+
+# torch first and alone: whichever build of the pinned version pip is pointed at (CPU or CUDA) then satisfies everything else.
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[simulation,slides,dev]'
+	touch $@
+
+format: $(STAMP) ## rewrite the code in the project's format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+check: $(STAMP) ## lint, format, types, import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright
+	$(BIN)/lint-imports
+
+test: test-fast ## all tests, the slow ones last
+	$(PYTEST) -m slow
+
+test-fast: $(STAMP) ## all but the slow tests, in JOBS processes
+	$(PYTEST) -m "not slow" --numprocesses $(JOBS) --dist loadfile
+
+demo: $(STAMP) ## synthetic study of every arm: runs/demo/report.html (smaller with DEMO_ARGS=--small)
+	$(BIN)/tessera-simulate demo --out runs/demo $(DEMO_ARGS)
+
+clean: ## remove caches and build outputs; .venv and runs/ stay
+	rm -rf build dist *.egg-info *.fab .hypothesis .import_linter_cache .pytest_cache .ruff_cache
+	find . -path ./.venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,143 @@
+"""What runs inside a site when a message comes: Flower's ClientApp.
+
+Every reply is built here: counts, sums, weights, losses. An exception leaves as a code, never as a text.
+"""
+
+from collections.abc import Callable
+from logging import getLogger
+
+from flwr.app import ArrayRecord, ConfigRecord, Context, Error, Message, MetricRecord, RecordDict
+from flwr.clientapp import ClientApp
+
+from client.fusion import fusion_gradient, held_out_outputs
+from client.rounds import score_part, train_part
+from client.study import ClientStudy, blurred_class_counts, federation_of, site_data, site_folder, sums_of
+from modalities.core.store import SiteData, digest_of
+from strategies.checks import CLASS_COUNTS, LOSS, NUM_EXAMPLES
+from strategies.wire import ARRAYS, CONFIG, FUSION, METRICS, STUDY, Weights, from_record, parts_in, to_record
+
+_LOG = getLogger("tessera.client")
+_SETTINGS, _STATE, _DIGEST, _OUTPUTS = "settings", "state.", "digest.", "outputs."
+CLIENT_FAILED = 2  # flwr.common.constant.ErrorCode.CLIENT_APP_RAISED_EXCEPTION
+
+
+def without_exception_text(
+    message: Message, context: Context, call_next: Callable[[Message, Context], Message]
+) -> Message:
+    """A mod that keeps exceptions inside the site: its log says what happened, the reply only that something did."""
+    try:
+        return call_next(message, context)
+    except Exception:
+        _LOG.exception("the request %s failed; the server was told no more than that", message.metadata.message_type)
+        return Message(Error(code=CLIENT_FAILED, reason="see the site's log"), reply_to=message)
+
+
+app = ClientApp(mods=[without_exception_text])
+
+
+@app.query("capabilities")
+def capabilities(message: Message, context: Context) -> Message:
+    """Phase 1: which of the study's modalities this site has, and how many training cases of each."""
+    context.state[_SETTINGS] = ConfigRecord({"federation": _config(message, STUDY)["federation"]})
+    data = _data(context)
+    introduction = ConfigRecord({"site": data.site.name, "digest": data.federation.digest})
+    cohorts = {METRICS + name: _metrics(len(data.training_cases(name))) for name in data.modalities}
+    return Message(RecordDict({CONFIG + STUDY: introduction, **cohorts}), reply_to=message)
+
+
+@app.query("statistics")
+def statistics(message: Message, context: Context) -> Message:
+    """Phase 2: the plug-ins' sums over the training cases, and the class counts."""
+    data, reply = _data(context), RecordDict()
+    for name, (sums, n_cases) in sums_of(data, parts_in(message.content, CONFIG)).items():
+        reply[ARRAYS + name], reply[METRICS + name] = to_record(sums), _metrics(n_cases)
+    counts = blurred_class_counts(data)
+    reply[ARRAYS + STUDY], reply[METRICS + STUDY] = to_record({CLASS_COUNTS: counts}), _metrics(int(counts.sum()))
+    return Message(reply, reply_to=message)
+
+
+@app.query("setup")
+def setup(message: Message, context: Context) -> Message:
+    """Take in the settings and the shared statistics; they stay in the context for the rounds of this run."""
+    digests = {}
+    for name in parts_in(message.content):
+        record = message.content.array_records[ARRAYS + name]
+        context.state[_STATE + name] = record
+        digests[_DIGEST + name] = digest_of(from_record(record))
+    context.state[_SETTINGS] = ConfigRecord({"federation": _config(message, STUDY)["federation"], **digests})
+    return Message(RecordDict(), reply_to=message)
+
+
+@app.train("branches")
+def train_branches(message: Message, context: Context) -> Message:
+    """Phase 3: train each part that came, and score the weights as they came on the held-out fold."""
+    study, reply = _study(context), RecordDict()
+    for part, weights in _arrays(message).items():
+        config = _config(message, part)
+        server_round, pull = int(config["server-round"]), float(config.get("proximal-mu", 0.0))  # pyright: ignore
+        trained, metrics = train_part(study, part, weights, server_round, pull)
+        reply[ARRAYS + part], reply[METRICS + part] = to_record(trained), MetricRecord(metrics)
+    return Message(reply, reply_to=message)
+
+
+@app.evaluate("branches")
+def evaluate_branches(message: Message, context: Context) -> Message:
+    """Closing evaluation: score the final weights, and keep their outputs inside the site for the fusion head."""
+    study, reply, weights = _study(context), RecordDict(), _arrays(message)
+    for part, own in weights.items():
+        reply[ARRAYS + part], reply[METRICS + part] = ArrayRecord(), MetricRecord(score_part(study, part, own))
+    for modality, outputs in held_out_outputs(study, weights).items():
+        context.state[_OUTPUTS + modality] = to_record(outputs)
+    return Message(reply, reply_to=message)
+
+
+@app.train("fusion")
+def train_fusion(message: Message, context: Context) -> Message:
+    """Phase 4: loss and gradient of the fusion head, summed over this site's cases."""
+    kept = _below(context, _OUTPUTS)
+    parameters = {part.removeprefix(FUSION): own for part, own in _arrays(message).items()}
+    weights = _config(message, STUDY)["class-weights"]
+    gradient, loss, n_cases = fusion_gradient(_study(context), kept, parameters, weights)  # pyright: ignore
+    reply = RecordDict()
+    for owner, arrays in gradient.items():
+        reply[ARRAYS + FUSION + owner] = to_record(arrays)
+        reply[METRICS + FUSION + owner] = _metrics(n_cases, **{LOSS: loss})
+    return Message(reply, reply_to=message)
+
+
+def _data(context: Context) -> SiteData:
+    """This node's site folder under the settings that it was sent.
+
+    Raises:
+        ValueError: the context holds none, as after a restart; the server sends them again in its next run.
+    """
+    held = context.state.config_records.get(_SETTINGS)
+    if held is None:
+        raise ValueError("no settings in this run yet: the server sends them first")
+    text = str(held["federation"])
+    folder = site_folder(context.node_config, context.run_config, context.run_id, federation_of(text))
+    return site_data(folder, text)
+
+
+def _study(context: Context) -> ClientStudy:
+    """The study from what `setup` left in the context."""
+    data, states = _data(context), _below(context, _STATE)
+    held = context.state.config_records[_SETTINGS]
+    return ClientStudy(data, states, {name: str(held[_DIGEST + name]) for name in states})
+
+
+def _below(context: Context, prefix: str) -> dict[str, Weights]:
+    records = context.state.array_records.items()
+    return {key.removeprefix(prefix): from_record(record) for key, record in records if key.startswith(prefix)}
+
+
+def _arrays(message: Message) -> dict[str, Weights]:
+    return {part: from_record(message.content.array_records[ARRAYS + part]) for part in parts_in(message.content)}
+
+
+def _config(message: Message, part: str) -> ConfigRecord:
+    return message.content.config_records[CONFIG + part]
+
+
+def _metrics(n_cases: int, **values: float | int) -> MetricRecord:
+    return MetricRecord({NUM_EXAMPLES: n_cases, **values})

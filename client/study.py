@@ -1,0 +1,97 @@
+"""What a site knows of a study: its own folder, the settings it was sent, and the statistics all sites share."""
+
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from modalities.core.contract import State, Sums
+from modalities.core.example import write_example_site
+from modalities.core.federation import Federation, federation_from
+from modalities.core.registry import plugin
+from modalities.core.store import BranchData, SiteData
+
+
+@dataclass(frozen=True)
+class ClientStudy:
+    """A study as this site takes part in it."""
+
+    data: SiteData
+    states: Mapping[str, State]
+    """Shared statistics by modality."""
+    digests: Mapping[str, str]
+    """SHA-256 of each state, so that tensors scaled by it are found again without hashing it every round."""
+
+    @property
+    def federation(self) -> Federation:
+        """The settings."""
+        return self.data.federation
+
+    def training(self, modality: str) -> BranchData:
+        """The modality's training cases, scaled."""
+        return self.data.training(modality, self.states[modality], self.digests[modality])
+
+
+@lru_cache(maxsize=32)
+def federation_of(text: str) -> Federation:
+    """The settings as they were sent; parsed once a process."""
+    return federation_from(json.loads(text))
+
+
+@lru_cache(maxsize=256)
+def site_data(folder: Path, text: str) -> SiteData:
+    """This folder under these settings; opened once a process."""
+    return SiteData(folder, federation_of(text))
+
+
+def site_folder(node: Mapping[str, Any], run: Mapping[str, Any], run_id: int, federation: Federation) -> Path:
+    """This node's site folder.
+
+    A node with `site` in its node config is a real site, and no run config can point it elsewhere. A simulated node
+    takes the folder of its partition below the run config's `site-root`, or writes itself a made-up site.
+
+    Raises:
+        ValueError: the node is neither.
+    """
+    if "site" in node:
+        return Path(str(node["site"]))
+    if "partition-id" not in node:
+        raise ValueError("this node has no site folder: start it with --node-config 'site=\"/path/of/folder\"'")
+    partition, root = int(node["partition-id"]), str(run.get("site-root", ""))
+    if not root:
+        return write_example_site(Path(tempfile.gettempdir()) / f"tessera-example-{run_id}", federation, partition)
+    return site_folders(Path(root))[partition]
+
+
+def site_folders(root: Path) -> list[Path]:
+    """The site folders below a root, by name: partition k of a simulation is the k-th.
+
+    Raises:
+        ValueError: there is none.
+    """
+    found = sorted(path.parent for path in root.glob("*/site.yaml"))
+    if not found:
+        raise ValueError(f"{root}: no folder with a site.yaml in it")
+    return found
+
+
+def sums_of(data: SiteData, modalities: Sequence[str]) -> dict[str, tuple[Sums, int]]:
+    """The plug-ins' sums over the training cases, float64, with the number of cases; only of what this site holds."""
+    found = {}
+    for name in modalities:
+        if name in data.modalities:
+            config, case_ids = data.federation.modalities[name], data.training_cases(name)
+            sums = plugin(config.kind).sums(data.cases(name).select(case_ids), config)
+            found[name] = {key: np.asarray(value, dtype=np.float64) for key, value in sums.items()}, len(case_ids)
+    return found
+
+
+def blurred_class_counts(data: SiteData) -> np.ndarray:
+    """Training cases by class; a count from 1 to below the site's `min_cell` leaves as half of that."""
+    counts, least = data.class_counts(), data.site.policy.min_cell
+    return np.where((counts > 0) & (counts < least), least / 2, counts)

@@ -1,0 +1,1 @@
+"""What every plug-in builds on: the contract, settings, cases, branches and fusion."""

@@ -1,0 +1,62 @@
+"""A branch: a modality's encoder and its linear head, and the arrays that it is made of."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from modalities.core.config import BranchConfig
+from modalities.core.contract import State
+from modalities.core.registry import plugin
+
+Weights = dict[str, np.ndarray]
+
+
+class Branch(nn.Module):
+    """Encoder and linear head: batch -> (embedding, logits)."""
+
+    def __init__(self, encoder: nn.Module, n_classes: int) -> None:
+        """Put a head on an encoder that says its `embedding_size`."""
+        super().__init__()
+        self.encoder = encoder
+        size = encoder.embedding_size
+        if not isinstance(size, int):
+            raise TypeError(f"an encoder's embedding_size must be an int, got {size!r}")
+        self.head = nn.Linear(size, n_classes)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, batch: Any) -> tuple[Float[Tensor, "case embedding"], Float[Tensor, "case class"]]:
+        """Embedding and logits of each case."""
+        embedding = self.encoder(batch)
+        return embedding, self.head(embedding)
+
+
+def build_branch(config: BranchConfig, state: State, n_classes: int, seed: int) -> Branch:
+    """A fresh branch whose initial weights depend on the seed alone."""
+    torch.manual_seed(seed)
+    return Branch(plugin(config.kind).build_encoder(config, state), n_classes)
+
+
+def weights_of(branch: nn.Module) -> Weights:
+    """Copies of the branch's tensors, by name."""
+    return {name: tensor.detach().numpy().copy() for name, tensor in branch.state_dict().items()}
+
+
+def load_weights(branch: nn.Module, weights: Mapping[str, np.ndarray]) -> None:
+    """Copy the arrays into the branch's own tensors.
+
+    Raises:
+        ValueError: a name is missing or unknown, or a shape differs.
+    """
+    own = branch.state_dict()
+    if own.keys() != weights.keys():
+        raise ValueError(f"weights do not fit the branch: {sorted(own.keys() ^ weights.keys())}")
+    with torch.no_grad():
+        for name, tensor in own.items():
+            if tensor.shape != weights[name].shape:
+                raise ValueError(f"{name}: shape {weights[name].shape} does not fit {tuple(tensor.shape)}")
+            tensor.copy_(torch.from_numpy(np.ascontiguousarray(weights[name])))

@@ -1,0 +1,95 @@
+"""What a modality plug-in is: the module-level names that every file beside `core/` must define."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from torch import nn
+
+Sums = dict[str, np.ndarray]
+"""Named float64 arrays that add up over sites: the whole of what a site says in the statistics phase."""
+
+State = dict[str, np.ndarray]
+"""What the summed statistics become; saved with the branch, so that a release can read raw files."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a site keeps one modality's raw files; a section `sources.<modality>` of site.yaml."""
+
+    paths: tuple[Path, ...]
+    """Files or folders; a modality merges several in their order of trust, as its reader says."""
+    format: str = "auto"
+    """Name of a format that the reader knows, or `auto` to tell it from the files."""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """For plain CSV files: the reader's field name -> this site's column name."""
+
+
+@dataclass(frozen=True)
+class Cases:
+    """One modality of one site, read but not yet scaled."""
+
+    case_ids: tuple[str, ...]
+    """The cases that hold the modality, in the order of `values`."""
+    values: Any
+    """One entry a case: float32 [case, feature] with NaN for missing, or a list of what the plug-in likes."""
+    features: tuple[str, ...] = ()
+    """Column names of tabular `values`."""
+    notes: Mapping[str, int] = field(default_factory=dict)
+    """What the reader imputed, skipped or resolved, counted: nothing is dropped silently."""
+
+    def select(self, case_ids: Sequence[str]) -> "Cases":
+        """The given cases, in the given order; every one must be held."""
+        position = {case_id: row for row, case_id in enumerate(self.case_ids)}
+        rows = [position[case_id] for case_id in case_ids]
+        values = self.values[rows] if isinstance(self.values, np.ndarray) else [self.values[row] for row in rows]
+        return Cases(tuple(case_ids), values, self.features, self.notes)
+
+
+@runtime_checkable
+class Modality(Protocol):
+    """The contract. `Config` is a frozen dataclass derived from `modalities.core.config.BranchConfig`."""
+
+    Config: type
+    PRESETS: Mapping[str, Mapping[str, Any]]
+    """Named groups of settings, such as `paper`; chosen with `preset:` in federation.yaml."""
+
+    def read(self, source: Source, config: Any) -> Cases:
+        """The site's raw files as cases.
+
+        With `config.features` the columns come in that agreed order and an absent one is NaN, counted in the notes;
+        without, the columns are those of the files.
+
+        Raises:
+            ValueError: every problem of the files at once, each naming file, place and remedy.
+        """
+        ...
+
+    def sums(self, cases: Cases, config: Any) -> Sums:
+        """This site's part of the federated statistics; adding the sums of two sites gives those of both."""
+        ...
+
+    def finalise(self, total: Sums, config: Any) -> State:
+        """The state that all sites share, from the summed statistics."""
+        ...
+
+    def prepare(self, cases: Cases, state: State, config: Any) -> Any:
+        """Everything of `collate` that needs doing only once; has one entry a case."""
+        ...
+
+    def collate(self, prepared: Any, rows: torch.Tensor) -> Any:
+        """The batch of these rows, as the encoder wants it."""
+        ...
+
+    def build_encoder(self, config: Any, state: State) -> nn.Module:
+        """A fresh encoder: batch -> [case, embedding_size], with `embedding_size` as an attribute."""
+        ...
+
+    def write_example(
+        self, folder: Path, case_ids: Sequence[str], classes: Sequence[int], rng: np.random.Generator
+    ) -> Source:
+        """Small made-up raw files of these cases in the real file format, carrying a learnable class signal."""
+        ...

@@ -1,0 +1,219 @@
+"""federation.yaml: the coordinator's settings, read, checked as a whole, and digested."""
+
+import dataclasses
+import difflib
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from modalities.core.config import BranchConfig, check
+from modalities.core.registry import plugin, plugins
+
+FITS = ("crossfit", "tune", "none")
+_DEFAULT_KIND = "table"
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is predicted: configuration, so that another cancer is another file."""
+
+    name: str = "pam50"
+    """Shown in reports."""
+    classes: list[str] = field(default_factory=lambda: ["LumA", "LumB", "Basal", "Her2"])
+    """The class list, in the order of the outputs."""
+    label: str = "label"
+    """The column of cases.csv that holds the class."""
+    drop: list[str] = field(default_factory=lambda: ["Normal"])
+    """Labels whose cases are left out and counted; a blank label is always left out."""
+
+    def __post_init__(self) -> None:
+        """Check the class list."""
+        check(
+            [f"a task needs at least 2 classes, got {list(self.classes)}"] * (len(self.classes) < 2)
+            + [f"classes must differ, got {list(self.classes)}"] * (len(set(self.classes)) < len(self.classes))
+        )
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """How the branches' outputs become one prediction."""
+
+    head: str = "weighted_logits_bias"
+    """A file of modalities/core/fusion: mean, weighted_logits_bias or residual."""
+    fit: str = "crossfit"
+    """`crossfit`: the head learns from out-of-fold outputs; `tune`: from a held-out part; `none`: no held-out cases."""
+    folds: int = 3
+    """Folds a site for `crossfit`."""
+    held_out: float = 0.15
+    """Share of the training cases that `tune` holds out, in (0, 0.5]."""
+    modality_dropout: float = 0.3
+    """Chance that a modality is hidden while the head is fitted, in [0, 1); taken in expectation, not at random."""
+    weight_penalty: float = 10.0
+    """Ridge on the head's departure from equal weights."""
+    bias_penalty: float = 0.1
+    """Ridge on the head's bias."""
+    class_weight_exponent: float = 0.25
+    """A case of class c weighs (N / n_c) to this power in the head's loss; 0 weighs all alike."""
+    rounds: int = 60
+    """Most rounds of the head's fit: each is one evaluation of the summed gradient."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        check(
+            [f"fit must be one of {FITS}, got {self.fit!r}"] * (self.fit not in FITS)
+            + [f"folds must be at least 2, got {self.folds}"] * (self.folds < 2)
+            + [f"held_out must be in (0, 0.5], got {self.held_out}"] * (not 0 < self.held_out <= 0.5)
+            + [f"modality_dropout must be in [0, 1), got {self.modality_dropout}"]
+            * (not 0 <= self.modality_dropout < 1)
+            + [f"penalties must be positive, got {self.weight_penalty}, {self.bias_penalty}"]
+            * (min(self.weight_penalty, self.bias_penalty) <= 0)
+            + [f"class_weight_exponent must be in [0, 1], got {self.class_weight_exponent}"]
+            * (not 0 <= self.class_weight_exponent <= 1)
+            + [f"rounds must be at least 1, got {self.rounds}"] * (self.rounds < 1)
+        )
+
+
+@dataclass(frozen=True)
+class Federation:
+    """The whole of federation.yaml."""
+
+    seed: int
+    task: Task
+    fusion: Fusion
+    modalities: Mapping[str, BranchConfig]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, complete: reading them back gives an equal federation."""
+        sections = {name: dataclasses.asdict(config) for name, config in self.modalities.items()}
+        plain = {"task": dataclasses.asdict(self.task), "fusion": dataclasses.asdict(self.fusion)}
+        return {"seed": self.seed, **plain, "modalities": sections}
+
+    def to_json(self) -> str:
+        """`to_dict` as canonical JSON: what the digest is taken of, and what travels."""
+        return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the settings: equal digests, equal studies."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+    @property
+    def n_classes(self) -> int:
+        """Length of the class list."""
+        return len(self.task.classes)
+
+
+def load_federation(path: Path, overrides: Sequence[str] = ()) -> Federation:
+    """The settings of a federation.yaml, with dotted overrides such as `modalities.cnv.training.lr=1e-3`.
+
+    Raises:
+        ValueError: every unknown key (with the nearest known one), wrong type and value out of range, at once.
+    """
+    try:
+        raw = OmegaConf.to_container(OmegaConf.merge(OmegaConf.load(path), OmegaConf.from_dotlist(list(overrides))))
+    except (OSError, OmegaConfBaseException, ValueError) as error:
+        raise ValueError(f"{path.name}: cannot be read: {error}") from error
+    if not isinstance(raw, dict):
+        raise ValueError(f"{path.name}: must hold the sections seed, task, fusion and modalities")
+    try:
+        return federation_from({str(key): value for key, value in raw.items()}, path.parent)
+    except ValueError as error:
+        raise ValueError(f"{path.name}: {error}") from None
+
+
+def federation_from(raw: Mapping[str, Any], folder: Path | None = None) -> Federation:
+    """The settings of plain values; `features_file` is read relative to `folder`, and refused where that is None.
+
+    Raises:
+        ValueError: every problem at once.
+    """
+    problems: list[str] = []
+    known = {"seed": 0, "task": 0, "fusion": 0, "modalities": 0}
+    problems += [_unknown(key, known, "") for key in raw if key not in known]
+    task = structured(Task, {}, raw.get("task") or {}, "task", problems)
+    fusion = structured(Fusion, {}, raw.get("fusion") or {}, "fusion", problems)
+    sections = raw.get("modalities") or {}
+    if not sections:
+        problems.append("modalities: name at least one, such as `cnv: {}`")
+    configs = {str(name): _branch(str(name), section or {}, folder, problems) for name, section in sections.items()}
+    check(problems)
+    return Federation(int(raw.get("seed", 0)), task, fusion, configs)
+
+
+def _branch(name: str, section: Mapping[str, Any], folder: Path | None, problems: list[str]) -> Any:
+    """One modality's section as its plug-in's Config."""
+    where = f"modalities.{name}"
+    if not name.isidentifier() or name in ("fused", "fused_complete", "shared"):
+        problems.append(f"{where}: a modality's name must be letters, digits and _, and not `fused` or `shared`")
+        return None
+    kind = section.get("kind") or (name if name in plugins() else _DEFAULT_KIND)
+    try:
+        module = plugin(kind)
+    except ValueError as error:
+        problems.append(f"{where}.kind: {error}")
+        return None
+    preset = section.get("preset") or ""
+    if preset and preset not in module.PRESETS:
+        problems.append(f"{where}.preset: no preset {preset!r}; {kind} has: {', '.join(module.PRESETS) or 'none'}")
+        return None
+    values = {**section, "kind": kind}
+    if section.get("features_file"):
+        values |= {"features": _features(section["features_file"], folder, where, problems), "features_file": ""}
+    return structured(module.Config, module.PRESETS.get(preset, {}), values, where, problems)
+
+
+def _features(name: str, folder: Path | None, where: str, problems: list[str]) -> list[str]:
+    if folder is None:
+        problems.append(f"{where}.features_file: only the coordinator's federation.yaml may name a file")
+        return []
+    try:
+        features = json.loads((folder / name).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        problems.append(f"{where}.features_file: {name} cannot be read as JSON: {error}")
+        return []
+    if not isinstance(features, list) or not all(isinstance(item, str) for item in features):
+        problems.append(f"{where}.features_file: {name} must hold a JSON list of names")
+        return []
+    if len(set(features)) < len(features):
+        problems.append(f"{where}.features_file: {name} names a feature twice")
+    return features
+
+
+def structured(cls: type, preset: Mapping[str, Any], values: Mapping[str, Any], where: str, problems: list[str]) -> Any:
+    """The dataclass of these values over its defaults; problems are added to the list and None is given."""
+    before = len(problems)
+    _find_unknown(cls, values, where, problems)
+    if len(problems) > before:
+        return None
+    try:
+        merged = OmegaConf.merge(OmegaConf.structured(cls()), dict(preset), dict(values))
+        return OmegaConf.to_object(merged)
+    except (OmegaConfBaseException, ValueError, TypeError) as error:
+        key = getattr(error, "full_key", None)
+        reason = str(error).splitlines()[0]
+        problems.append(f"{where}.{key}: {reason}" if key else f"{where}: {reason}")
+        return None
+
+
+def _find_unknown(cls: type, values: Mapping[str, Any], where: str, problems: list[str]) -> None:
+    if not isinstance(values, Mapping):
+        problems.append(f"{where}: must be a section with settings, got {values!r}")
+        return
+    known = {entry.name: entry.type for entry in dataclasses.fields(cls)}
+    for key, value in values.items():
+        if key not in known:
+            problems.append(_unknown(str(key), known, f"{where}."))
+        elif dataclasses.is_dataclass(known[key]) and value is not None:
+            _find_unknown(known[key], value, f"{where}.{key}", problems)  # pyright: ignore[reportArgumentType]
+
+
+def _unknown(key: str, known: Mapping[str, Any], prefix: str) -> str:
+    near = difflib.get_close_matches(str(key), list(known), n=1, cutoff=0.0)
+    return f"{prefix}{key}: no such setting; did you mean {near[0] if near else ', '.join(known)!r}?"

@@ -1,0 +1,9 @@
+"""Seeds that depend on what is done, never on who ran it or when."""
+
+import hashlib
+
+
+def seed_of(*parts: object) -> int:
+    """A 63-bit seed from, say, (study seed, site name, modality, round); the same parts give the same seed."""
+    text = "\x1f".join(str(part) for part in parts)
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1

@@ -1,0 +1,116 @@
+"""Any table of numbers with a row a case: CSV, TSV or Parquet, gzipped or not."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from modalities.core.barcodes import case_of
+from modalities.core.config import Federated, Training
+from modalities.core.contract import Cases, Source
+from modalities.core.delimited import delimiter_of, listing, numbers, refuse_repeated, rows_of
+from modalities.core.tabular import (
+    TabularConfig,
+    build_encoder,
+    collate,
+    finalise,
+    in_agreed_order,
+    prepare,
+    sums,
+)
+
+__all__ = ["PRESETS", "Config", "build_encoder", "collate", "finalise", "prepare", "read", "sums", "write_example"]
+
+ENDINGS = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz", ".parquet")
+_ID_COLUMNS = ("case_id", "patient", "patient_id", "case", "sample", "sample_id", "barcode", "id")
+_EXAMPLE_FEATURES = 12
+PRESETS: Mapping[str, Mapping[str, Any]] = {}
+
+
+@dataclass(frozen=True)
+class Config(TabularConfig):
+    """A section of federation.yaml with `kind: table`; the default is linear with strong decay."""
+
+    training: Training = field(default_factory=lambda: Training(lr=3e-3, weight_decay=0.6, epochs=60))
+    federated: Federated = field(
+        default_factory=lambda: Federated(strategy="fedadam", lr=3e-3, rounds=80, server_lr=0.01)
+    )
+
+
+def read(source: Source, config: Config) -> Cases:
+    """The table as cases; the id column is `source.columns[case_id]`, or the first with a usual name.
+
+    Raises:
+        ValueError: the file's problem, with place and remedy.
+    """
+    if len(source.paths) != 1:
+        raise ValueError(f"a table takes one file, got {len(source.paths)}; name one in site.yaml")
+    path = source.paths[0]
+    header, body = _cells(path)
+    id_column = _id_column(path, header, source.columns)
+    samples = [case_of(str(row[id_column])) for row in body]
+    rows = [row[:id_column] + row[id_column + 1 :] for row, case_id in zip(body, samples, strict=True) if case_id]
+    case_ids = [case_id for case_id in samples if case_id]
+    if not case_ids:
+        raise ValueError(f"{path.name}: no case in the table; export it again")
+    refuse_repeated(path, case_ids, "cases", "keep one row a case")
+    names = header[:id_column] + header[id_column + 1 :]
+    cases = Cases(
+        tuple(case_ids),
+        numbers(path, rows, names, first_line=2),
+        tuple(names),
+        {"samples that are no primary tumour": len(samples) - len(case_ids)},
+    )
+    return in_agreed_order(cases, config.features, absent="columns imputed")
+
+
+def _cells(path: Path) -> tuple[list[str], list[list[Any]]]:
+    if not path.name.lower().endswith(ENDINGS):
+        raise ValueError(f"{path.name}: a table must end in one of {', '.join(ENDINGS)}")
+    if path.suffix == ".parquet":
+        try:
+            frame = pd.read_parquet(path)
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{path.name}: no readable Parquet file; export it again") from error
+        return [str(name) for name in frame.columns], frame.astype(object).where(frame.notna(), "").values.tolist()
+    header, *body = rows_of(path, delimiter_of(path))
+    return header, body
+
+
+def _id_column(path: Path, header: Sequence[str], columns: Mapping[str, str]) -> int:
+    wanted = columns.get("case_id")
+    if wanted is not None and wanted not in header:
+        raise ValueError(
+            f"{path.name}: no column {wanted!r}, which site.yaml names as case_id; it has {listing(header)}"
+        )
+    names = (wanted,) if wanted else _ID_COLUMNS
+    lowered = [name.strip().lower() for name in header]
+    for name in names:
+        if name.lower() in lowered:
+            return lowered.index(name.lower())
+    raise ValueError(
+        f"{path.name}: no column of case ids (looked for {', '.join(_ID_COLUMNS)}); "
+        "name it in site.yaml under sources.<modality>.columns.case_id"
+    )
+
+
+def write_example(folder: Path, case_ids: Sequence[str], classes: Sequence[int], rng: np.random.Generator) -> Source:
+    """A made-up `table.csv` of measured features, some of them missing; odd and even classes differ most."""
+    folder.mkdir(parents=True, exist_ok=True)
+    centres = np.stack([_centre(label) for label in classes])
+    values = centres + rng.normal(0, 1.0, centres.shape)
+    values[rng.random(values.shape) < 0.03] = np.nan
+    frame = pd.DataFrame(values.round(4), columns=[f"feature_{number}" for number in range(1, _EXAMPLE_FEATURES + 1)])
+    frame.insert(0, "case_id", list(case_ids))
+    frame.to_csv(folder / "table.csv", index=False)
+    return Source((folder / "table.csv",))
+
+
+def _centre(label: int) -> np.ndarray:
+    """A class's mean; drawn from the class alone, so that sites agree on it."""
+    parity = np.random.default_rng([31, label % 2]).normal(0, 1, _EXAMPLE_FEATURES)
+    own = np.random.default_rng([31, 7, label]).normal(0, 1, _EXAMPLE_FEATURES)
+    return 0.35 * parity + 0.2 * own

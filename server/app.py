@@ -1,0 +1,38 @@
+"""What runs at the coordinator: Flower's ServerApp."""
+
+from pathlib import Path
+
+from flwr.app import Context
+from flwr.serverapp import Grid, ServerApp
+from flwr.supercore import log
+
+from modalities.core.federation import Federation, load_federation
+from server.example import example_federation
+from server.options import Options
+from server.phases import run_study
+from server.release import write_release
+
+_INFO = 20
+
+app = ServerApp()
+
+
+@app.main()
+def main(grid: Grid, context: Context) -> None:
+    """Run the study that the run config names, and write its release below `out`."""
+    config = context.run_config
+    federation = _federation(str(config.get("federation", "")), int(config.get("seed", 0)))
+    out = Path(str(config.get("out", "")) or Path.home() / ".tessera" / f"run-{context.run_id}")
+    options = Options(
+        checkpoint=out / "checkpoint.safetensors",
+        timeout=float(config.get("round-timeout", 600)),
+        sites=int(config.get("sites", 0)),
+        report=lambda event: log(_INFO, "tessera: %s", event),
+    )
+    study = run_study(grid, federation, options)
+    write_release(out / "release", study)
+    log(_INFO, "tessera: release written to %s", out / "release")
+
+
+def _federation(path: str, seed: int) -> Federation:
+    return load_federation(Path(path)) if path else example_federation(seed)

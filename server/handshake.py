@@ -1,0 +1,177 @@
+"""Phases 1 and 2: who takes part with what, and the statistics that all sites share."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+
+from flwr.app import ConfigRecord, Message, MetricRecord, RecordDict
+from flwr.serverapp import Grid
+from flwr.supercore import log
+
+from modalities.core.registry import plugin
+from server.options import Options
+from server.state import StudyState
+from strategies.checks import CLASS_COUNTS, NUM_EXAMPLES, Refusal
+from strategies.exchange import Holder, Traffic, message_to
+from strategies.statistics import add_sums
+from strategies.streaming import replies_in_order
+from strategies.wire import ARRAYS, CONFIG, METRICS, STUDY, config_record, from_record, parts_in, to_record
+
+_WARNING = 30
+_POLL_S = 1.0
+
+
+def handshake(grid: Grid, study: StudyState, options: Options) -> list[Holder]:
+    """Phase 1: the sites that take part, by name; replies are folded in this order.
+
+    Raises:
+        RuntimeError: no site takes part.
+    """
+    nodes = _nodes(grid, options)
+    unnamed = [Holder(node_id, f"node {position}", {}) for position, node_id in enumerate(nodes, start=1)]
+    settings = config_record({"federation": study.federation.to_json(), "digest": study.federation.digest})
+    contents = {holder.node_id: RecordDict({CONFIG + STUDY: settings}) for holder in unnamed}
+    holders: dict[str, Holder] = {}
+    for unknown, reply in query_all(grid, study, unnamed, "query.capabilities", contents, options, counted=False):
+        holder, reason = _introduced(reply, unknown.node_id, study)
+        if holder is not None and holder.site in holders:
+            holder, reason = None, f"a second node calls itself {holder.site!r}"
+        if holder is None:
+            note(study, [Refusal(unknown.site, "*", reason)])
+            continue
+        holders[holder.site] = holder
+        study.traffic.count(study.traffic.down, holder.site, contents[holder.node_id])
+        study.traffic.count(study.traffic.up, holder.site, reply.content)
+    found = [holders[site] for site in sorted(holders) if holders[site].cohorts]
+    study.cohorts = {site: dict(holder.cohorts) for site, holder in sorted(holders.items())}
+    absent = sorted(set(study.federation.modalities) - set(held(found)))
+    if not found or (absent and not held(found)):
+        raise RuntimeError("no site takes part in this study; the sites' logs say why")
+    note(study, [Refusal("*", name, "no site holds it; the study goes on without it") for name in absent])
+    options.report({"phase": "handshake", "sites": [holder.site for holder in found]})
+    return found
+
+
+def gather_statistics(grid: Grid, study: StudyState, holders: Sequence[Holder], options: Options) -> None:
+    """Phase 2: sums from every site, added and finalised, once a study; a frozen branch keeps its own.
+
+    Raises:
+        RuntimeError: a modality's sums came from nobody.
+    """
+    wanted = [name for name in held(holders) if name not in study.states]
+    if not wanted and study.class_counts:
+        return
+    contents = {
+        holder.node_id: RecordDict({CONFIG + name: ConfigRecord() for name in [*wanted, STUDY] if _asks(holder, name)})
+        for holder in holders
+    }
+    sums: dict[str, list] = {name: [] for name in [*wanted, STUDY]}
+    for holder, reply in query_all(grid, study, holders, "query.statistics", contents, options):
+        for name in parts_in(reply.content):
+            if name in sums and _asks(holder, name):
+                sums[name].append((holder.site, from_record(reply.content.array_records[ARRAYS + name])))
+    for name, parts in sums.items():
+        most = {holder.site: holder.cohorts.get(name, sum(holder.cohorts.values())) for holder in holders}
+        total, refused = add_sums(parts, most, name)
+        note(study, refused)
+        if not total:
+            raise RuntimeError(f"{name}: no site sent usable statistics; the sites' logs say why")
+        if name == STUDY:
+            study.class_counts = total[CLASS_COUNTS].tolist()
+        else:
+            config = study.federation.modalities[name]
+            study.states[name] = plugin(config.kind).finalise(total, config)
+    options.step(study, {"phase": "statistics"})
+
+
+def send_setup(grid: Grid, study: StudyState, holders: Sequence[Holder], options: Options) -> None:
+    """Give every site the settings and the shared statistics of its modalities, once a run."""
+    settings = config_record({"federation": study.federation.to_json()})
+    contents = {
+        holder.node_id: RecordDict(
+            {CONFIG + STUDY: settings, **{ARRAYS + name: to_record(study.states[name]) for name in holder.cohorts}}
+        )
+        for holder in holders
+    }
+    answered = [holder.site for holder, _ in query_all(grid, study, holders, "query.setup", contents, options)]
+    if not answered:
+        raise RuntimeError("no site took in the settings; the sites' logs say why")
+
+
+def query_all(
+    grid: Grid,
+    study: StudyState,
+    holders: Sequence[Holder],
+    message_type: str,
+    contents: Mapping[int, RecordDict],
+    options: Options,
+    counted: bool = True,
+) -> Iterator[tuple[Holder, Message]]:
+    """Ask each site and yield those that answered, without errors; the others are noted as refused."""
+    traffic = study.traffic if counted else Traffic()
+    messages = [
+        message_to(holder, contents[holder.node_id], message_type, options.timeout, traffic) for holder in holders
+    ]
+    replies = replies_in_order(grid, messages, options.timeout)
+    by_id = {message.metadata.message_id: holder for message, holder in zip(messages, holders, strict=True)}
+    for reply in replies:
+        holder = by_id.pop(reply.metadata.reply_to_message_id, None)
+        if holder is None:
+            continue
+        if reply.has_error():
+            note(
+                study, [Refusal(holder.site, "*", f"the site reported error {reply.error.code}; its own log says more")]
+            )
+        elif reply.metadata.src_node_id != holder.node_id:
+            note(study, [Refusal(holder.site, "*", "the reply came from another node than the one asked")])
+        else:
+            if counted:
+                study.traffic.count(study.traffic.up, holder.site, reply.content)
+            yield holder, reply
+    note(study, [Refusal(holder.site, "*", "no reply before the deadline") for holder in by_id.values()])
+
+
+def held(holders: Sequence[Holder]) -> list[str]:
+    """The modalities that somebody holds, by name."""
+    return sorted({name for holder in holders for name in holder.cohorts})
+
+
+def note(study: StudyState, refused: Sequence[Refusal]) -> None:
+    """Keep what was refused, and say so in the log."""
+    for refusal in refused:
+        study.refused.append({"site": refusal.site, "part": refusal.part, "reason": refusal.reason})
+        log(_WARNING, "site %s, %s: %s", refusal.site, refusal.part, refusal.reason)
+
+
+def _asks(holder: Holder, name: str) -> bool:
+    return name == STUDY or name in holder.cohorts
+
+
+def _introduced(reply: Message, node_id: int, study: StudyState) -> tuple[Holder | None, str]:
+    """The site as it introduces itself, or why it cannot take part."""
+    config = reply.content.get(CONFIG + STUDY)
+    if not isinstance(config, ConfigRecord) or not isinstance(config.get("site"), str) or not config["site"]:
+        return None, "the site did not say its name"
+    if config.get("digest") != study.federation.digest:
+        return None, "the site understood other settings than were sent: do the versions agree?"
+    cohorts = {}
+    for name in parts_in(reply.content, METRICS):
+        record = reply.content[METRICS + name]
+        n = record.get(NUM_EXAMPLES) if isinstance(record, MetricRecord) else None
+        if name not in study.federation.modalities or not isinstance(n, int) or n < 1:
+            return None, f"it announced {name!r} with {n!r} cases"
+        cohorts[name] = n
+    return Holder(node_id, str(config["site"]), cohorts), ""
+
+
+def _nodes(grid: Grid, options: Options) -> list[int]:
+    """The nodes that are there: as many as were asked for, or all once their number stands still."""
+    deadline, before = time.monotonic() + options.wait, -1
+    while True:
+        nodes = sorted(grid.get_node_ids())
+        enough = len(nodes) >= options.sites if options.sites else len(nodes) > 0 and len(nodes) == before
+        if enough:
+            return nodes
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{len(nodes)} of {options.sites or 'any'} sites are there after {options.wait:.0f} s")
+        before = len(nodes)
+        time.sleep(_POLL_S)

@@ -1,0 +1,113 @@
+"""A release: each branch, its fold copies and the fusion head in files of their own, and model.json that names them.
+
+A branch's file depends on that branch alone, so adding or removing another modality leaves it byte for byte the same.
+The fold copies are kept so that the head can be refitted without training any other branch again.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.numpy import load_file, save
+
+from modalities.core.federation import Federation, federation_from
+from modalities.core.parts import modality_of, parts_of
+from modalities.core.predict import FittedBranch, FittedModel
+from server.checkpoint import write_atomically
+from server.state import StudyState
+from strategies.wire import Weights
+
+FORMAT = 1
+_STATE, _WEIGHT = "state.", "weight."
+
+
+def write_release(folder: Path, study: StudyState, extra: Mapping[str, Any] | None = None) -> Path:
+    """Write the release of a finished study; `extra` goes into model.json under its own keys."""
+    files = {}
+    for part, weights in sorted(study.weights.items()):
+        if modality_of(part) in study.states:
+            path = _file_of(part)
+            files[path] = _write(folder / path, _branch_arrays(study.states[modality_of(part)], weights))
+    files["fusion.safetensors"] = _write(folder / "fusion.safetensors", study.head)
+    held = sorted({modality_of(part) for part in study.weights})
+    model = {
+        "format": FORMAT,
+        "federation": study.federation.to_dict(),
+        "config_digest": study.federation.digest,
+        "modalities": held,
+        "cases": {name: sum(own.get(name, 0) for own in study.cohorts.values()) for name in held},
+        "class_counts": dict(zip(study.federation.task.classes, study.class_counts, strict=True)),
+        "rounds": {name: own.stop.best_round or own.rounds for name, own in study.progress.items()},
+        "files": files,
+        **(extra or {}),
+    }
+    write_atomically(folder / "model.json", json.dumps(model, indent=2, sort_keys=True).encode())
+    return folder
+
+
+def read_release(folder: Path) -> tuple[StudyState, dict[str, Any]]:
+    """The study as far as a release holds it, all branches frozen, and model.json.
+
+    Raises:
+        ValueError: a file is missing or differs from its digest in model.json; all of them are named.
+    """
+    try:
+        model = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{folder}: no release: model.json cannot be read ({type(error).__name__})") from error
+    wrong = [name for name, digest in model["files"].items() if _digest_of_file(folder / name) != digest]
+    if wrong:
+        raise ValueError(f"{folder}: missing or changed since the release: {', '.join(sorted(wrong))}")
+    federation = federation_from(model["federation"])
+    study = StudyState(federation, frozen=list(model["modalities"]), finished=True)
+    study.class_counts = [model["class_counts"][name] for name in federation.task.classes]
+    for name in model["modalities"]:
+        for part in parts_of(name, federation.fusion):
+            arrays = load_file(folder / _file_of(part))
+            study.weights[part] = _below(arrays, _WEIGHT)
+            study.states[name] = _below(arrays, _STATE)
+    study.head = load_file(folder / "fusion.safetensors")
+    return study, model
+
+
+def fitted_model(study: StudyState) -> FittedModel:
+    """The branches and head of a study, ready to predict."""
+    names = [name for name in study.federation.modalities if name in study.weights]
+    branches = {
+        name: FittedBranch(study.federation.modalities[name], study.states[name], study.weights[name]) for name in names
+    }
+    return FittedModel(study.federation, branches, {key: torch.from_numpy(array) for key, array in study.head.items()})
+
+
+def without_modality(federation: Federation, name: str) -> Federation:
+    """The settings with one modality less."""
+    rest = {key: config for key, config in federation.modalities.items() if key != name}
+    return Federation(federation.seed, federation.task, federation.fusion, rest)
+
+
+def _file_of(part: str) -> str:
+    return f"branches/{part}.safetensors" if part == modality_of(part) else f"crossfit/{part}.safetensors"
+
+
+def _branch_arrays(state: Weights, weights: Weights) -> Weights:
+    named = {_STATE + name: array for name, array in state.items()}
+    return named | {_WEIGHT + name: array for name, array in weights.items()}
+
+
+def _below(arrays: Weights, prefix: str) -> Weights:
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+
+
+def _write(path: Path, arrays: Weights) -> str:
+    """Write the file and give its SHA-256."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = save(dict(sorted(arrays.items())))
+    write_atomically(path, content)
+    return hashlib.sha256(content).hexdigest()
+
+
+def _digest_of_file(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""

@@ -1,0 +1,128 @@
+"""Everything a study knows at the coordinator: what a checkpoint holds and a release is made of."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from modalities.core.contract import State
+from modalities.core.federation import Federation
+from modalities.core.patience import Patience
+from server.checkpoint import load_checkpoint, save_checkpoint
+from strategies.exchange import Traffic
+from strategies.wire import Weights
+
+_GROUPS = ("states", "weights", "best", "optimisers", "head")
+
+
+@dataclass
+class Progress:
+    """How far one modality's branch is."""
+
+    rounds: int = 0
+    stop: Patience = field(default_factory=lambda: Patience(0))
+    done: bool = False
+    curve: list[float] = field(default_factory=list)
+    """Held-out loss a case of the weights after round 0, 1, 2, ..."""
+
+
+@dataclass
+class StudyState:
+    """Grows phase by phase."""
+
+    federation: Federation
+    states: dict[str, State] = field(default_factory=dict)
+    """Shared statistics by modality."""
+    class_counts: list[float] = field(default_factory=list)
+    weights: dict[str, Weights] = field(default_factory=dict)
+    """Global weights by part."""
+    best: dict[str, Weights] = field(default_factory=dict)
+    """The weights to go back to, by part, where patience watches."""
+    optimisers: dict[str, Weights] = field(default_factory=dict)
+    """Server optimiser state by part."""
+    progress: dict[str, Progress] = field(default_factory=dict)
+    frozen: list[str] = field(default_factory=list)
+    """Modalities whose branches came from an earlier release and are not trained."""
+    evaluations: list[tuple[float, dict[str, np.ndarray]]] = field(default_factory=list)
+    """Loss and gradient of each finished fusion round."""
+    head: dict[str, np.ndarray] = field(default_factory=dict)
+    finished: bool = False
+    cohorts: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Site -> modality -> training cases, as last announced."""
+    refused: list[dict[str, str]] = field(default_factory=list)
+    traffic: Traffic = field(default_factory=Traffic)
+
+    def save(self, path: Path) -> None:
+        """Write the checkpoint."""
+        arrays = {
+            f"{group}|{owner}|{name}": array
+            for group in _GROUPS
+            for owner, own in self._group(group).items()
+            for name, array in own.items()
+        }
+        for number, (_, gradient) in enumerate(self.evaluations):
+            arrays |= {f"gradients|{number}|{name}": array for name, array in gradient.items()}
+        save_checkpoint(path, arrays, self._meta())
+
+    @staticmethod
+    def load(path: Path, federation: Federation) -> "StudyState":
+        """Read the checkpoint.
+
+        Raises:
+            ValueError: it is damaged, or belongs to a study with other settings.
+        """
+        arrays, meta = load_checkpoint(path)
+        if meta["digest"] != federation.digest:
+            raise ValueError(
+                f"{path}: this checkpoint is of a study with other settings (config digest {meta['digest'][:12]}, "
+                f"now {federation.digest[:12]}); restore the settings, or begin in another folder"
+            )
+        groups: dict[str, dict[str, Weights]] = defaultdict(lambda: defaultdict(dict))
+        for key, array in arrays.items():
+            group, owner, name = key.split("|", 2)
+            groups[group][owner][name] = array
+        gradients = groups["gradients"]
+        state = StudyState(
+            federation,
+            **{
+                group: {owner: dict(own) for owner, own in groups[group].items()}
+                for group in _GROUPS
+                if group != "head"
+            },
+            head=dict(groups["head"].get("head", {})),
+            evaluations=[(loss, dict(gradients[str(number)])) for number, loss in enumerate(meta["losses"])],
+            **{name: meta[name] for name in ("class_counts", "frozen", "finished", "cohorts", "refused")},
+        )
+        state.progress = {
+            name: Progress(own["rounds"], Patience(**own["stop"]), own["done"], own["curve"])
+            for name, own in meta["progress"].items()
+        }
+        state.traffic = _traffic(meta["traffic"])
+        return state
+
+    def _group(self, group: str) -> Mapping[str, Mapping[str, np.ndarray]]:
+        return {"head": self.head} if group == "head" else getattr(self, group)
+
+    def _meta(self) -> dict[str, Any]:
+        return {
+            "digest": self.federation.digest,
+            "class_counts": self.class_counts,
+            "frozen": self.frozen,
+            "finished": self.finished,
+            "cohorts": self.cohorts,
+            "refused": self.refused,
+            "losses": [loss for loss, _ in self.evaluations],
+            "progress": {name: asdict(own) for name, own in self.progress.items()},
+            "traffic": self.traffic.table(),
+        }
+
+
+def _traffic(table: Mapping[str, Mapping[str, Mapping[str, int]]]) -> Traffic:
+    traffic = Traffic()
+    for site, owners in table.items():
+        for owner, both in owners.items():
+            traffic.down[site][owner], traffic.up[site][owner] = both["down"], both["up"]
+    return traffic

@@ -1,0 +1,1 @@
+"""Experiments on simulated sites; never shipped to a real one."""

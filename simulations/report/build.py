@@ -1,0 +1,168 @@
+"""results.json and the predictions behind it -> report.html and report_summary.png."""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import matplotlib as mpl
+import pandas as pd
+import yaml
+from matplotlib.figure import Figure
+
+from simulations.report import curves, detail, overview, words
+from simulations.report.look import ARM_LOOKS, STYLE, svg_uri
+
+Json = Mapping[str, Any]
+METRICS = {
+    "macro_auroc": "Macro-AUROC",
+    "balanced_accuracy": "Balanced accuracy",
+    "accuracy": "Accuracy",
+    "macro_f1": "Macro-F1",
+    "ece": "ECE",
+}
+
+
+def write_report(results: Json, predictions: pd.DataFrame, out: Path) -> Path:
+    """Write report.html (self-contained, no script) and report_summary.png into a folder.
+
+    Args:
+        results: what `simulations.compare.compare` gives; a part that is missing or empty leaves its section out.
+        predictions: the table `compare` was given, for the ROC curves and the reliability diagram.
+        out: a folder; made where it does not exist.
+
+    Returns:
+        The path of report.html.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    summary = overview.forest(results, title=f"{results['task']['name']}: every arm on the same test cases")
+    if summary:
+        with mpl.rc_context(STYLE):
+            summary.savefig(out / "report_summary.png", dpi=160, facecolor="white")
+    page = environment().get_template("template.html.j2").render(context(results, predictions))
+    path = out / "report.html"
+    path.write_text(page, encoding="utf-8")
+    return path
+
+
+def environment() -> jinja2.Environment:
+    """Jinja with everything escaped, and a missing name an error."""
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {
+        "number": words.number,
+        "signed": words.signed,
+        "percent": words.percent,
+        "interval": words.interval,
+        "signed_interval": lambda estimate: words.interval(estimate, words.signed),
+        "verdict": words.verdict,
+        "set_label": words.set_label,
+        "bytes": words.bytes_text,
+        "seconds": words.seconds_text,
+        "shade": shade,
+        "yaml": yaml_text,
+        "contents": contents,
+        "total": lambda row: sum(row.values()),
+    }
+    made.tests["holds"] = lambda arm, arms, name: name in arms[arm]
+    return made
+
+
+def context(results: Json, predictions: pd.DataFrame) -> dict[str, Any]:
+    """Everything the template names."""
+    optional = ("differences", "subsets", "external", "external_differences", "site_by_class", "site_by_modality")
+    parts = {name: results.get(name) or {} for name in (*optional, "bytes", "seconds", "protocol")}
+    return {
+        **parts,
+        "task": results["task"],
+        "arms": results["arms"],
+        "labels": {arm: look.label for arm, look in ARM_LOOKS.items()},
+        "metrics": METRICS,
+        "sets": words.sets_of(results),
+        "external_sets": words.sets_of(results, "external"),
+        "headline": words.headline(results),
+        "summary": words.summary(results),
+        "limits": words.limits(results),
+        "cards": cards(results),
+        "pictures": pictures(results, predictions),
+        "traffic_columns": _columns(parts["bytes"]),
+        "seconds_rows": {key: one for key, one in flat(parts["seconds"]).items() if isinstance(one, int | float)},
+        "protocol_rows": {key: one for key, one in parts["protocol"].items() if not isinstance(one, Mapping | list)},
+        "protocol_rest": {key: one for key, one in parts["protocol"].items() if isinstance(one, Mapping | list)},
+    }
+
+
+def cards(results: Json) -> list[dict[str, str]]:
+    """The key figures: what, how much, and its interval."""
+    federated = results["arms"].get("federated", {}).get(words.headline(results), {})
+    found = [
+        {
+            "what": f"Federated {title.lower() if title != 'Macro-AUROC' else 'macro-AUROC'}",
+            "value": words.number(federated[metric]["value"]),
+            "interval": words.interval(federated[metric]),
+        }
+        for metric, title in list(METRICS.items())[:3]
+        if metric in federated
+    ]
+    gaps = {
+        "federated-centralised": "Macro-AUROC against pooling",
+        "federated-local": "Macro-AUROC against a site alone (mean)",
+        "federated-best_local": "Macro-AUROC against the best single site",
+    }
+    for pair, what in gaps.items():
+        if gap := words.difference(results, pair):
+            text = words.interval(gap, words.signed)
+            found.append({"what": what, "value": words.signed(gap["value"]), "interval": text})
+    return found
+
+
+def pictures(results: Json, predictions: pd.DataFrame) -> dict[str, str]:
+    """Data URIs by name; a picture with nothing to show is left out."""
+    both = detail.scored(results, predictions)
+    drawn: dict[str, Figure | None] = {
+        "forest": overview.forest(results),
+        "curves": curves.curves(results),
+        "confusion": detail.confusion(results),
+        "roc": detail.roc(both, results["task"]["classes"]),
+        "recall": detail.recall(results),
+        "sites": overview.local_sites(results),
+        "reliability": detail.reliability(both, results),
+        "external": overview.forest(results, arms="external") if results.get("external") else None,
+    }
+    return {name: svg_uri(figure) for name, figure in drawn.items() if figure}
+
+
+def shade(part: words.Number, whole: words.Number) -> str:
+    """A cell's background: the bluer, the larger its share of the whole."""
+    share = (part or 0) / whole if whole else 0
+    return f"background: rgba(11, 98, 176, {0.62 * min(share, 1):.2f})"
+
+
+def yaml_text(value: Any) -> str:
+    """Readable YAML of anything JSON can hold; paths and the like as their text."""
+    return yaml.safe_dump(json.loads(json.dumps(value, default=str)), sort_keys=False, allow_unicode=True, width=100)
+
+
+def contents(body: str) -> list[tuple[str, str]]:
+    """Id and heading of every section that was written."""
+    return re.findall(r'<section[^>]* id="([\w-]+)">\s*<h2>([^<]+)</h2>', body)
+
+
+def flat(nested: Json, before: str = "") -> dict[str, Any]:
+    """{"a": {"b": 1}} -> {"a, b": 1}."""
+    result: dict[str, Any] = {}
+    for key, one in nested.items():
+        result |= flat(one, f"{before}{key}, ") if isinstance(one, Mapping) else {f"{before}{key}": one}
+    return result
+
+
+def _columns(traffic: Json) -> list[str]:
+    """The modalities (and fusion) any site sent or received, in the order they first appear."""
+    return list(dict.fromkeys(name for site in traffic.values() for name in site))

@@ -1,0 +1,1 @@
+"""What travels between sites and coordinator, and how it is combined, modality by modality."""

@@ -1,0 +1,177 @@
+"""One stock Flower strategy per modality, in one message per site and round.
+
+A site that lacks a modality neither receives nor sends a byte of it. Replies are folded one by one into a running mean
+weighted by cases, and the stock strategy gets that mean as if it were the only reply: FedAvg of one reply is the reply,
+and the FedOpt family takes its server step on it. So memory does not grow with the number of sites.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+import numpy as np
+from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
+from flwr.serverapp import Grid
+from flwr.serverapp.strategy import FedAvg, Strategy
+from flwr.supercore.run import Run
+
+from strategies.checks import NUM_EXAMPLES, Asked
+from strategies.exchange import Folded, Holder, Traffic, fold, message_to, own_copy
+from strategies.wire import (
+    ARRAYS,
+    CONFIG,
+    Weights,
+    flatten,
+    metric_record,
+    owner_of,
+    to_record,
+    unflatten,
+)
+
+TRAIN, EVALUATE = "train.branches", "evaluate.branches"
+
+
+class HoldersView(Grid):
+    """A grid on which only the nodes that hold a modality can be seen."""
+
+    def __init__(self, grid: Grid, node_ids: Sequence[int]) -> None:
+        """Show these nodes of the grid."""
+        self._grid, self._node_ids = grid, list(node_ids)
+
+    def get_node_ids(self) -> Iterable[int]:
+        """The holders."""
+        return list(self._node_ids)
+
+    def set_run(self, run: Run) -> None:
+        """As the grid does."""
+        self._grid.set_run(run)
+
+    @property
+    def run(self) -> Run:
+        """As the grid does."""
+        return self._grid.run
+
+    def create_message(
+        self, content: RecordDict, message_type: str, dst_node_id: int, group_id: str, ttl: float | None = None
+    ) -> Message:
+        """As Flower does now."""
+        return Message(content, dst_node_id, message_type, ttl=ttl, group_id=group_id)
+
+    def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
+        """As the grid does."""
+        return self._grid.push_messages(messages)
+
+    def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
+        """As the grid does."""
+        return self._grid.pull_messages(message_ids)
+
+    def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> Iterable[Message]:
+        """As the grid does."""
+        return self._grid.send_and_receive(messages, timeout=timeout)
+
+
+class PerModality(Strategy):
+    """Composes one strategy per part; only the parts in `active` take part in a round."""
+
+    def __init__(
+        self,
+        strategies: Mapping[str, FedAvg],
+        holders: Sequence[Holder],
+        timeout: float,
+        traffic: Traffic | None = None,
+    ) -> None:
+        """`strategies` is by part, `holders` are the sites in the order in which their replies are folded."""
+        self.strategies = dict(strategies)
+        self.holders = list(holders)
+        self.timeout = timeout
+        self.traffic = traffic or Traffic()
+        self.active: Collection[str] = list(strategies)
+        self.last = Folded()
+        self._sent: list[tuple[Message, Asked]] = []
+        self._template: dict[str, Weights] = {}
+
+    def configure_train(
+        self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
+    ) -> list[Message]:
+        """One message a site with the active parts that it holds; each stock strategy configures its own part."""
+        return self._configure("configure_train", TRAIN, server_round, arrays, config, grid)
+
+    def configure_evaluate(
+        self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
+    ) -> list[Message]:
+        """The same for scoring."""
+        return self._configure("configure_evaluate", EVALUATE, server_round, arrays, config, grid)
+
+    def aggregate_train(
+        self, server_round: int, replies: Iterable[Message]
+    ) -> tuple[ArrayRecord | None, MetricRecord | None]:
+        """The new global arrays of every part that was active, and summed metrics keyed `<part>::<metric>`.
+
+        A part that nobody trained keeps its arrays exactly. What was refused stands in `last.refused`.
+        """
+        self.last = fold(replies, self._asked(), self._template, self.traffic)
+        updated = {
+            part: self._step(part, server_round) if part in self.last.sums else before
+            for part, before in self._template.items()
+        }
+        return flatten(updated), self._metrics()
+
+    def aggregate_evaluate(self, server_round: int, replies: Iterable[Message]) -> MetricRecord | None:
+        """Summed metrics keyed `<part>::<metric>`; scoring replies carry no arrays."""
+        del server_round
+        nothing = {part: {} for part in self._template}
+        self.last = fold(replies, self._asked(), nothing, self.traffic)
+        return self._metrics()
+
+    def summary(self) -> None:
+        """Let each part's strategy describe itself."""
+        for strategy in self.strategies.values():
+            strategy.summary()
+
+    def _configure(
+        self, method: str, message_type: str, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
+    ) -> list[Message]:
+        parts = unflatten(arrays)
+        self._template = {part: parts[part] for part in self.active}
+        records: dict[int, dict[str, ArrayRecord | ConfigRecord]] = defaultdict(dict)
+        for part, own in self._template.items():
+            nodes = [holder.node_id for holder in self.holders if owner_of(part) in holder.cohorts]
+            if not nodes:
+                continue
+            configure = getattr(self.strategies[part], method)
+            view = HoldersView(grid, nodes)
+            for message in configure(server_round, to_record(own), own_copy(config), view):
+                records[message.metadata.dst_node_id][ARRAYS + part] = message.content.array_records["arrays"]
+                records[message.metadata.dst_node_id][CONFIG + part] = message.content.config_records["config"]
+        self._sent = []
+        for holder in self.holders:
+            if holder.node_id in records:
+                content = RecordDict(dict(records[holder.node_id]))
+                message = message_to(holder, content, message_type, self.timeout, self.traffic, str(server_round))
+                self._sent.append((message, self._asked_of(holder, records[holder.node_id])))
+        return [message for message, _ in self._sent]
+
+    def _asked_of(self, holder: Holder, records: Mapping[str, object]) -> Asked:
+        parts = [key.removeprefix(ARRAYS) for key in records if key.startswith(ARRAYS)]
+        return Asked(holder.site, holder.node_id, {part: holder.cohorts[owner_of(part)] for part in parts})
+
+    def _asked(self) -> dict[str, Asked]:
+        """By message id, which a message has only once it was pushed."""
+        return {message.metadata.message_id: asked for message, asked in self._sent}
+
+    def _step(self, part: str, server_round: int) -> Weights:
+        """The stock strategy's step on the mean of the replies, in the types of the arrays before."""
+        before, total, strategy = self._template[part], self.last.sums[part], self.strategies[part]
+        if type(strategy).aggregate_train is FedAvg.aggregate_train:
+            return total.mean()  # what FedAvg makes of one reply, without its four copies of the model
+        content = RecordDict(
+            {"arrays": to_record(total.mean()), "metrics": metric_record({NUM_EXAMPLES: total.weight})}
+        )
+        stand_in = next(message for message, asked in self._sent if part in asked.cohorts)
+        found, _ = strategy.aggregate_train(server_round, [Message(content, reply_to=stand_in)])
+        if found is None:
+            return before
+        return {name: np.asarray(found[name].numpy(), dtype=before[name].dtype) for name in before}
+
+    def _metrics(self) -> MetricRecord:
+        flat = {f"{part}::{name}": value for part, own in self.last.metrics.items() for name, value in own.items()}
+        return metric_record(flat)

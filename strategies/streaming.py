@@ -1,0 +1,73 @@
+"""Replies one at a time and in site order, and the running sum they fold into: memory of one model, not of all."""
+
+import time
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from flwr.app import Message
+from flwr.serverapp import Grid
+
+Weights = dict[str, np.ndarray]
+_POLL_S = 0.1
+
+
+def replies_in_order(grid: Grid, messages: Sequence[Message], timeout: float) -> Iterator[Message]:
+    """Send the messages at once, then yield each reply in the order of the messages, as soon as those before it are in.
+
+    A reply that comes early waits. After `timeout` seconds what is still missing is left out; its messages carry the
+    same time to live, so that a late reply never counts for a later round.
+    """
+    pushed = set(grid.push_messages(messages)) if messages else set()
+    waiting = [message.metadata.message_id for message in messages if message.metadata.message_id in pushed]
+    return _pull(grid, waiting, time.monotonic() + timeout)
+
+
+def _pull(grid: Grid, waiting: list[str], deadline: float) -> Iterator[Message]:
+    early: dict[str, Message] = {}
+    while waiting:
+        found = list(grid.pull_messages([message_id for message_id in waiting if message_id not in early]))
+        early.update({reply.metadata.reply_to_message_id: reply for reply in found})
+        while waiting and waiting[0] in early:
+            yield early.pop(waiting.pop(0))
+        if waiting and not found:
+            if time.monotonic() > deadline:
+                yield from (early[message_id] for message_id in waiting if message_id in early)
+                return
+            time.sleep(_POLL_S)
+
+
+class RunningSum:
+    """A weighted sum of named arrays; each addend is folded in and can be dropped at once."""
+
+    def __init__(self) -> None:
+        """Nothing added yet."""
+        self.weight = 0.0
+        self._sum: dict[str, torch.Tensor] = {}
+        self._dtypes: dict[str, np.dtype] = {}
+
+    def add(self, arrays: Weights, weight: float) -> None:
+        """Fold in `weight` times the arrays."""
+        if not self._sum:
+            self._dtypes = {name: array.dtype for name, array in arrays.items()}
+            self._sum = {name: torch.from_numpy(array * _factor(array, weight)) for name, array in arrays.items()}
+        else:
+            for name, array in arrays.items():
+                self._sum[name].add_(torch.from_numpy(np.asarray(array)), alpha=weight)
+        self.weight += weight
+
+    def total(self) -> Weights:
+        """The sum; numbers that were whole may now be fractions."""
+        return {name: tensor.numpy() for name, tensor in self._sum.items()}
+
+    def mean(self) -> Weights:
+        """The weighted mean, in the types of the addends; this ends the sum, whose memory it takes over."""
+        return {
+            name: tensor.div_(self.weight).numpy().astype(self._dtypes[name], copy=False)
+            for name, tensor in self._sum.items()
+        }
+
+
+def _factor(array: np.ndarray, weight: float) -> np.floating:
+    """The weight in the array's own precision; whole numbers are summed as float64."""
+    return array.dtype.type(weight) if np.issubdtype(array.dtype, np.floating) else np.float64(weight)
