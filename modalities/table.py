@@ -12,6 +12,7 @@ from modalities.core.barcodes import case_of
 from modalities.core.config import Federated, Training
 from modalities.core.contract import Cases, Source
 from modalities.core.delimited import delimiter_of, listing, numbers, refuse_repeated, rows_of
+from modalities.core.leakage import refuse
 from modalities.core.tabular import (
     TabularConfig,
     build_encoder,
@@ -34,7 +35,11 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {}
 class Config(TabularConfig):
     """A section of federation.yaml with `kind: table`; the default is linear with strong decay."""
 
-    training: Training = field(default_factory=lambda: Training(lr=3e-3, weight_decay=0.6, epochs=60))
+    allow: list[str] = field(default_factory=list)
+    """Groups of the leakage guard that are no leak here, such as `copy_number` for a table of copy-number summaries."""
+    training: Training = field(
+        default_factory=lambda: Training(lr=3e-3, weight_decay=0.6, epochs=60, schedule="cosine", patience=0)
+    )
     federated: Federated = field(
         default_factory=lambda: Federated(strategy="fedadam", lr=3e-3, rounds=80, server_lr=0.01)
     )
@@ -58,6 +63,7 @@ def read(source: Source, config: Config) -> Cases:
         raise ValueError(f"{path.name}: no case in the table; export it again")
     refuse_repeated(path, case_ids, "cases", "keep one row a case")
     names = header[:id_column] + header[id_column + 1 :]
+    _refuse_leaks(path, [name for name in names if not config.features or name in config.features], config)
     cases = Cases(
         tuple(case_ids),
         numbers(path, rows, names, first_line=2),
@@ -65,6 +71,15 @@ def read(source: Source, config: Config) -> Cases:
         {"samples that are no primary tumour": len(samples) - len(case_ids)},
     )
     return in_agreed_order(cases, config.features, absent="columns imputed")
+
+
+def _refuse_leaks(path: Path, names: Sequence[str], config: Config) -> None:
+    leaks = [f"{name!r}: {reason}" for name, reason in refuse(dict.fromkeys(names), allowed=config.allow).items()]
+    if leaks:
+        raise ValueError(
+            f"{path.name}: {len(leaks)} columns must not be inputs ({listing(leaks)}); take them out of the table, or "
+            "list their group under `allow` in the modality's section of federation.yaml"
+        )
 
 
 def _cells(path: Path) -> tuple[list[str], list[list[Any]]]:

@@ -88,7 +88,7 @@ class Predictions:
     @cached_property
     def rows(self) -> dict[tuple[str, str], Float[np.ndarray, "person class"]]:
         """Probabilities by (arm, set of the table), one row a test case; NaN where there is no prediction."""
-        places = self.people.index.get_indexer(self.table["case_id"])
+        places = self.people.index.get_indexer(pd.Index(self.table["case_id"]))
         probabilities = self.table[[f"p_{i}" for i in range(len(self.classes))]].to_numpy(float)
         rows: dict[tuple[str, str], np.ndarray] = {}
         pairs = zip(self.table["arm"], self.table["set"], strict=True)
@@ -122,7 +122,7 @@ class Predictions:
     def scores(self, arm: str, source: str, on: str) -> Scores:
         """An arm's predictions from one set of the table, on the cases of a SET."""
         rows = self.rows[arm, source][self.cases(on).places]
-        covered = ~np.isnan(rows).any(axis=1)
+        covered = np.asarray(~np.isnan(rows).any(axis=1))
         return Scores(covered, rows[covered])
 
     def draws(

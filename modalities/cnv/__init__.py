@@ -18,7 +18,9 @@ class Config(TabularConfig):
 
     values: str = "calls"
     """`calls` (GISTIC, -2 to 2, data_cna.txt) or `log2` (log2 ratios, data_log2_cna.txt)."""
-    training: Training = field(default_factory=lambda: Training(lr=3e-3, weight_decay=0.6, epochs=60))
+    training: Training = field(
+        default_factory=lambda: Training(lr=3e-3, weight_decay=0.6, epochs=60, schedule="cosine", patience=0)
+    )
     federated: Federated = field(
         default_factory=lambda: Federated(strategy="fedadam", lr=3e-3, rounds=80, server_lr=0.01)
     )

@@ -48,6 +48,17 @@ class Cases:
         values = self.values[rows] if isinstance(self.values, np.ndarray) else [self.values[row] for row in rows]
         return Cases(tuple(case_ids), values, self.features, self.notes)
 
+    @staticmethod
+    def join(parts: Sequence["Cases"]) -> "Cases":
+        """The cases of several reads under the same settings, one after the other."""
+        held = [part for part in parts if part.case_ids]
+        if not held:
+            return parts[0] if parts else Cases((), [])
+        case_ids = tuple(case_id for part in held for case_id in part.case_ids)
+        if isinstance(held[0].values, np.ndarray):
+            return Cases(case_ids, np.concatenate([part.values for part in held]), held[0].features)
+        return Cases(case_ids, [value for part in held for value in part.values], held[0].features)
+
 
 @runtime_checkable
 class Modality(Protocol):

@@ -47,7 +47,7 @@ class FittedModel:
         """What the branches say of these cases; `cases` holds the modalities that were read."""
         found = {}
         for name, fitted in self.branches.items():
-            if name in cases:
+            if name in cases and cases[name].case_ids:
                 prepared = plugin(fitted.config.kind).prepare(cases[name], fitted.state, fitted.config)
                 branch = fitted.build(self.federation.n_classes)
                 found[name] = (cases[name].case_ids, *branch_outputs(branch, fitted.config.kind, prepared))

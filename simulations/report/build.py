@@ -91,12 +91,20 @@ def context(results: Json, predictions: pd.DataFrame) -> dict[str, Any]:
         "summary": words.summary(results),
         "limits": words.limits(results),
         "cards": cards(results),
+        "partly_scored": partly_scored(results),
         "pictures": pictures(results, predictions),
         "traffic_columns": _columns(parts["bytes"]),
         "seconds_rows": {key: one for key, one in flat(parts["seconds"]).items() if isinstance(one, int | float)},
         "protocol_rows": {key: one for key, one in parts["protocol"].items() if not isinstance(one, Mapping | list)},
         "protocol_rest": {key: one for key, one in parts["protocol"].items() if isinstance(one, Mapping | list)},
     }
+
+
+def partly_scored(results: Json) -> bool:
+    """Whether some site has no prediction for part of the headline SET: it was held out there."""
+    name, local = words.headline(results), results["arms"].get("local", {})
+    each = [sets[name]["n"] for sets in local.get("sites", {}).values() if name in sets]
+    return any(n < local[name]["n"] for n in each)
 
 
 def cards(results: Json) -> list[dict[str, str]]:

@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,6 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
-from matplotlib.textpath import TextPath
 
 INK, MUTED, RULE, BAND = "#1b2733", "#5b6875", "#d5dce3", "#f4f7fa"
 WIDTH = 10.3  # inches; the page is 992 px wide
@@ -63,7 +62,6 @@ def draw(width: float, height: float, paint: Callable[[Figure], None]) -> Figure
         figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(figure)
         paint(figure)
-        figure.draw_without_rendering()
     return figure
 
 
@@ -81,10 +79,11 @@ def plain(axes: Axes, grid: str = "x") -> None:
     axes.tick_params(length=0)
 
 
-def text_width(text: str, size: float, bold: bool = False) -> float:
-    """How wide a text is drawn, in points."""
-    font = FontProperties(family=STYLE["font.family"], weight="bold" if bold else "normal")
-    return float(TextPath((0, 0), text, size=size, prop=font).get_extents().width)
+def text_width(texts: Iterable[str], size: float) -> float:
+    """How wide the widest of the texts is in bold, in points."""
+    font = FontProperties(family=STYLE["font.family"], weight="bold", size=size)
+    renderer = FigureCanvasAgg(Figure((1, 1), dpi=72)).get_renderer()
+    return max(renderer.get_text_width_height_descent(text, font, ismath=False)[0] for text in texts)
 
 
 def short(name: str, limit: int = 22) -> str:

@@ -57,9 +57,9 @@ def _paint_bands(axes: Axes, bands: list[tuple[str, dict[str, Json]]], arms: Jso
             if arm == "local":
                 _site_dots(axes, arms["local"], bands[index][0], y)
             _dot(axes, one["macro_auroc"], y, ARM_LOOKS[arm])
-            text = f"{number(one['macro_auroc']['value'])}  {interval(one['macro_auroc'])}"
-            weight = "bold" if arm == "federated" else "normal"
-            axes.text(1.015, y, text, transform=to_side, va="center", fontsize=9, fontweight=weight)
+            value = axes.text(1.015, y, number(one["macro_auroc"]["value"]), transform=to_side, va="center", fontsize=9)
+            value.set_fontweight("bold" if arm == "federated" else "normal")
+            axes.text(1.095, y, interval(one["macro_auroc"]), transform=to_side, va="center", fontsize=9)
         y += 1 + GAP
     axes.set_ylim(y - (1 + GAP) / 2, -(1 + GAP) / 2)
 
@@ -80,7 +80,7 @@ def _finish(axes: Axes, bands: list[tuple[str, dict[str, Json]]]) -> None:
     axes.axvline(0.5, color=MUTED, lw=1, ls=(0, (4, 3)))
     axes.set_xlabel("Macro-AUROC with 95 % interval (dashed: chance; small squares: single sites)")
     plain(axes)
-    axes.tick_params(axis="y", pad=max(text_width(label, 9.2, bold=True) for label in labels) + 4)
+    axes.tick_params(axis="y", pad=text_width(labels, 9.2) + 4)
     axes.spines["left"].set_visible(False)
 
 

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from simulations.compare import compare
-from simulations.report import words, write_report
+from simulations.report import build, overview, words, write_report
+from simulations.report.look import svg_uri
 
 PAM50 = ("LumA", "LumB", "Basal", "Her2")
 SHARES = np.array([0.55, 0.2, 0.17, 0.08])
@@ -122,7 +123,7 @@ PROTOCOL = {
 
 
 def made_up_results(
-    study: MadeUpStudy, n_draws: int = 60, outside: MadeUpStudy | None = None
+    study: MadeUpStudy, n_draws: int = 30, outside: MadeUpStudy | None = None
 ) -> tuple[dict, pd.DataFrame]:
     predictions, extra = study.predictions(), study.extra()
     if outside:
@@ -133,7 +134,12 @@ def made_up_results(
 
 @pytest.fixture(scope="module")
 def whole() -> tuple[dict, pd.DataFrame]:
-    return made_up_results(MadeUpStudy(400), outside=MadeUpStudy(120, n_sites=2, seed=1))
+    return made_up_results(MadeUpStudy(300), outside=MadeUpStudy(120, n_sites=2, seed=1))
+
+
+@pytest.fixture(scope="module")
+def report(whole, tmp_path_factory) -> Path:
+    return write_report(*whole, tmp_path_factory.mktemp("out") / "new")
 
 
 class Page(HTMLParser):
@@ -161,28 +167,29 @@ class Page(HTMLParser):
         self.words.append(data)
 
 
-def test_the_report_has_every_section_in_order_and_needs_nothing_else(whole, tmp_path):
-    path = write_report(*whole, tmp_path / "new")
-    page = Page(path)
-    assert path == tmp_path / "new" / "report.html"
+def test_the_report_has_every_section_in_order_and_needs_nothing_else(report):
+    page = Page(report)
     assert page.ids == SECTIONS
     assert {"script", "link", "iframe"} & page.tags == set()
-    assert all(
-        image["src"].startswith("data:image/svg+xml;base64,") and len(image["alt"]) > 40 for image in page.images
-    )
     assert len(page.images) == 8
-    assert "http" not in re.sub(r'src="[^"]*"', "", path.read_text(encoding="utf-8"))
-    assert (tmp_path / "new" / "report_summary.png").read_bytes().startswith(b"\x89PNG")
+    for image in page.images:
+        assert image["src"].startswith("data:image/svg+xml;base64,")
+        assert len(image["alt"]) > 40
+    assert "http" not in re.sub(r'src="[^"]*"', "", report.read_text(encoding="utf-8"))
+    assert report.with_name("report_summary.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_each_section_says_how_to_read_it(whole, tmp_path):
-    html = write_report(*whole, tmp_path).read_text(encoding="utf-8")
+def test_contents_lead_to_every_section(report):
+    assert re.findall('<a href="#([^"]+)">', report.read_text(encoding="utf-8")) == SECTIONS
+
+
+def test_each_section_says_how_to_read_it(report):
+    html = report.read_text(encoding="utf-8")
     assert html.count('<p class="read">') == len(SECTIONS) - 1  # the summary is words already
 
 
-def test_the_numbers_are_those_of_the_results(whole, tmp_path):
-    text = Page(write_report(*whole, tmp_path)).text
-    results = whole[0]
+def test_the_numbers_are_those_of_the_results(whole, report):
+    text, results = Page(report).text, whole[0]
     for arm in ("federated", "local", "reference"):
         found = results["arms"][arm]["fused"]["balanced_accuracy"]
         assert f"{found['value']:.3f} {found['low']:.3f} to {found['high']:.3f}" in text
@@ -191,28 +198,43 @@ def test_the_numbers_are_those_of_the_results(whole, tmp_path):
     assert f"scored on {results['arms']['federated']['fused_complete']['n']} patients" in text
 
 
-def test_names_are_escaped(whole, tmp_path):
-    html = write_report(
-        {**whole[0], "task": {**whole[0]["task"], "name": "<b>bold</b>"}}, whole[1], tmp_path
-    ).read_text()
+@pytest.fixture
+def no_pictures(monkeypatch):
+    """Pictures take seconds and are looked at by other tests."""
+    monkeypatch.setattr(build, "pictures", lambda results, predictions: {})
+
+
+def test_names_are_escaped(whole, report, tmp_path, no_pictures):
+    named = {**whole[0], "task": {**whole[0]["task"], "name": "<b>bold</b>"}}
+    html = write_report(named, whole[1], tmp_path).read_text(encoding="utf-8")
     assert "<b>bold" not in html
     assert "&lt;b&gt;bold" in html
-    assert "<Biobank" not in html
+    assert "<Biobank" not in html + report.read_text(encoding="utf-8")
     assert "ILSbio &lt;Biobank &amp; Co&gt;" in html
 
 
-def test_the_same_results_give_the_same_page(whole, tmp_path):
-    assert write_report(*whole, tmp_path / "a").read_bytes() == write_report(*whole, tmp_path / "b").read_bytes()
+def test_the_same_results_give_the_same_picture(whole):
+    first, second = (svg_uri(overview.local_sites(whole[0])) for _ in range(2))
+    assert first == second
 
 
-@pytest.mark.parametrize(
-    "missing", ["external", "subsets", "curves", "bytes", "differences", "site_by_class", "seconds"]
-)
-def test_a_missing_part_leaves_its_section_out(whole, tmp_path, missing):
-    sections = {"bytes": "traffic", "site_by_class": "site-by-class", "seconds": None}
+OPTIONAL = {
+    "differences": ["differences"], "subsets": ["subsets"], "bytes": ["traffic"], "seconds": [], "curves": ["curves"],
+    "external": ["external"], "site_by_class": ["site-by-class"], "site_by_modality": ["site-by-modality"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("missing", OPTIONAL)
+def test_a_missing_part_leaves_its_section_out(whole, tmp_path, no_pictures, missing):
+    everything = Page(write_report(*whole, tmp_path)).ids
     results = {name: part for name, part in whole[0].items() if name != missing}
-    page = Page(write_report(results, whole[1], tmp_path))
-    assert page.ids == [name for name in SECTIONS if name != sections.get(missing, missing)]
+    assert Page(write_report(results, whole[1], tmp_path)).ids == [i for i in everything if i not in OPTIONAL[missing]]
+
+
+def test_no_optional_part_at_all(whole, tmp_path):
+    results = {name: part for name, part in whole[0].items() if name not in OPTIONAL}
+    left_out = {section for sections in OPTIONAL.values() for section in sections}
+    assert Page(write_report(results, whole[1], tmp_path)).ids == [name for name in SECTIONS if name not in left_out]
 
 
 def without_numbers(part: object) -> object:
@@ -242,10 +264,19 @@ def test_one_site_and_two_classes(tmp_path):
 
 
 def test_a_class_without_cases_is_not_available(tmp_path):
-    study = MadeUpStudy(80)
+    study = MadeUpStudy(80, n_sites=2)
     study.labels[study.labels == 3] = 0
-    results, predictions = made_up_results(study)
-    assert "n/a" in Page(write_report(results, predictions, tmp_path)).text
+    text = Page(write_report(*made_up_results(study), tmp_path)).text
+    assert "n/a" in text
+    assert "3 of 4 classes" in text
+
+
+def test_sites_held_out_of_folds_are_explained(whole):
+    local = whole[0]["arms"]["local"]
+    short = {"Mayo": {"fused_complete": {"n": local["fused_complete"]["n"] - 9}}}
+    assert not build.partly_scored(whole[0])
+    assert build.partly_scored({**whole[0], "arms": {**whole[0]["arms"], "local": {**local, "sites": short}}})
+    assert "left out of training" in words.summary({**whole[0], "protocol": {"cv": "sites"}})
 
 
 def test_only_the_federated_arm(whole, tmp_path):
@@ -280,7 +311,7 @@ def test_numbers_in_words():
     assert [words.signed(x) for x in (0.0123, -0.003, -0.0001, None)] == [
         "+0.012",
         f"{words.MINUS}0.003",
-        "+0.000",
+        "0.000",
         "n/a",
     ]
     assert [words.bytes_text(x) for x in (0, 812, 3_400, 12_100_000, 999_999, None)] == [

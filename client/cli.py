@@ -1,0 +1,55 @@
+"""tessera-client: what a site runs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from modalities.core.federation import Federation, load_federation
+from modalities.core.store import SiteData
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+console = Console()
+
+
+@app.callback()
+def main() -> None:
+    """What a site runs."""
+
+
+@app.command()
+def check(
+    site: Annotated[Path, typer.Argument(help="The site folder, with its site.yaml.")],
+    federation: Annotated[Path, typer.Option(help="The study's federation.yaml.")],
+) -> None:
+    """Read everything as a study would, and say what each modality has; exit code 1 if anything is wrong."""
+    problems: list[str] = []
+    try:
+        data = SiteData(site, load_federation(federation))
+    except ValueError as error:
+        console.print(f"[bold red]error:[/] {error}", soft_wrap=True, highlight=False)
+        raise typer.Exit(1) from None
+    console.print(_table(data, data.federation, problems))
+    for problem in problems:
+        console.print(f"[bold red]error:[/] {problem}", soft_wrap=True, highlight=False)
+    raise typer.Exit(1 if problems else 0)
+
+
+def _table(data: SiteData, federation: Federation, problems: list[str]) -> Table:
+    """A row a modality; the problems of all of them are added to the list."""
+    table = Table("modality", "cases", "for training", "notes", title=f"site {data.site.name}")
+    for name in federation.modalities:
+        if name not in data.site.offers(list(federation.modalities)):
+            table.add_row(name, "-", "-", "not offered by site.yaml")
+            continue
+        try:
+            found = data.cases(name)
+        except ValueError as error:
+            problems.append(f"{name}: {error}")
+            table.add_row(name, "?", "?", "cannot be read, see below")
+            continue
+        notes = ", ".join(f"{count} {what}" for what, count in found.notes.items() if count)
+        table.add_row(name, str(len(found.case_ids)), str(len(data.training_cases(name))), notes)
+    return table

@@ -1,0 +1,19 @@
+"""Clinical records in one harmonised dictionary: GDC biotab, UCSC Xena, cBioPortal exports, and any mapped table."""
+
+from modalities.clinical.config import PRESETS, Config, features_of
+from modalities.clinical.example import write_example
+from modalities.clinical.reading import read
+from modalities.core.tabular import build_encoder, collate, finalise, prepare, sums
+
+__all__ = [
+    "PRESETS",
+    "Config",
+    "build_encoder",
+    "collate",
+    "features_of",
+    "finalise",
+    "prepare",
+    "read",
+    "sums",
+    "write_example",
+]

@@ -1,0 +1,53 @@
+"""The settings of the clinical modality."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from modalities.clinical.dictionary import INPUTS, inputs_of
+from modalities.core.config import Federated, Training
+from modalities.core.tabular import TabularConfig
+
+
+@dataclass(frozen=True)
+class Config(TabularConfig):
+    """Section `modalities.clinical` of federation.yaml."""
+
+    inputs: str = "ihc"
+    """`ihc`, or `no_ihc`: without the receptors, whose status is most of what a clinical record says of the subtype."""
+    hidden: list[int] = field(default_factory=lambda: [32])
+    """Widths of the hidden SELU layers."""
+    dropout: float = 0.3
+    """Alpha-dropout after every hidden layer, in [0, 1)."""
+    input_dropout: float = 0.3
+    """Share of the features zeroed at every training step, in [0, 1): a site may lack any field."""
+    training: Training = field(default_factory=lambda: Training(lr=3e-3, weight_decay=1.0, epochs=60))
+    federated: Federated = field(
+        default_factory=lambda: Federated(strategy="fedavg", lr=5e-3, local_epochs=2, rounds=40)
+    )
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        super().__post_init__()
+        if self.inputs not in INPUTS:
+            raise ValueError(f"inputs must be one of {INPUTS}, got {self.inputs!r}")
+
+
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "ihc": {"inputs": "ihc"},
+    "no_ihc": {"inputs": "no_ihc"},
+    # Source: arXiv 2509.03408: an MLP on the clinical table, receptors included; its widths and rates are not reported.
+    "paper": {
+        "inputs": "ihc",
+        "hidden": [64, 32],
+        "dropout": 0.2,
+        "input_dropout": 0.0,
+        "training": {"lr": 1e-3, "weight_decay": 1e-2},
+        "federated": {"strategy": "fedavg", "lr": 1e-3},
+    },
+}
+
+
+def features_of(inputs: str) -> tuple[str, ...]:
+    """The columns that sites agree on, in their order: fixed by the dictionary, not by a site's files."""
+    return tuple(name for field in inputs_of(inputs) for name in field.features)

@@ -1,0 +1,47 @@
+"""Any other table, read through `sources.<modality>.columns` of site.yaml: the dictionary's field -> the column here."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+
+from modalities.clinical.dictionary import BY_NAME
+from modalities.clinical.readers.layout import Layout, Row
+from modalities.core.barcodes import case_of
+from modalities.core.delimited import listing
+
+NAME = "mapped"
+CASE_ID = "case_id"
+
+
+def layout(columns: Mapping[str, str]) -> Layout:
+    """The layout of a table with these columns; its case ids stand in `case_id` unless that is mapped too."""
+    id_column = columns.get(CASE_ID, CASE_ID)
+
+    def case_of_row(row: Row) -> str | None:
+        return case_of(row[id_column])
+
+    return Layout(NAME, frozenset({id_column}), fields_of(columns), case_of_row)
+
+
+def fields_of(columns: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """The mapped fields of the dictionary."""
+    return {field: (column,) for field, column in columns.items() if field in BY_NAME}
+
+
+def problems_of(columns: Mapping[str, str], headers: Sequence[Sequence[str]]) -> list[str]:
+    """Mapped fields that the dictionary lacks, and mapped columns that no file has."""
+    known, held = (*BY_NAME, CASE_ID), {name for header in headers for name in header}
+    fields = [
+        f"sources.clinical.columns: the dictionary has no field {field!r}{_nearest(field, known)}"
+        for field in columns
+        if field not in known
+    ]
+    return fields + [
+        f"sources.clinical.columns.{field}: no file has a column {column!r}{_nearest(column, held)}"
+        for field, column in columns.items()
+        if column not in held
+    ]
+
+
+def _nearest(name: str, known: Sequence[str] | set[str]) -> str:
+    near = difflib.get_close_matches(name, sorted(known), n=1)
+    return f"; did you mean {near[0]!r}?" if near else f"; it has {listing(sorted(known))}"

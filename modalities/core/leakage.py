@@ -1,0 +1,125 @@
+"""Refuses columns that give the answer away, or that another modality or the future owns.
+
+A column is judged by its name, and where its values are at hand by them too: a column of subtype names is the label
+whatever it is called. What cannot be seen this way: a label coded as numbers under a name that says nothing.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+_SHARE_THAT_TELLS = 0.8
+
+
+@dataclass(frozen=True)
+class _Group:
+    name: str
+    reason: str
+    pattern: re.Pattern[str]
+
+
+def _group(name: str, reason: str, *patterns: str) -> _Group:
+    return _Group(name, reason, re.compile("|".join(patterns)))
+
+
+# Patterns meet the name in lower case, its words apart: `DaysToDeath` and `days_to_death` are both `days to death`.
+# The first group that matches gives the reason.
+_GROUPS = (
+    _group(
+        "label",
+        "it holds the molecular subtype or clusters derived from it, which is what is to be predicted",
+        r"pam ?50|(?<!histologic )(?<!histological )(?<!morphologic )(?<!morphological )\bsub ?type|nature ?2012",
+        r"int ?clust|i ?cluster|sig ?clust|claudin|intrinsic|\bluminal\b|\bbasal like\b|molecular (?:class|group|type)",
+        r"(?:integrated|mirna|methylation|rppa|\bcn|mrna|pancan) (?:\w+ )*clusters?\b|\bpancan (?:\w+ )*(?:pancan|brca)\b",
+    ),
+    _group(
+        "expression",
+        "it is derived from RNA or protein arrays, which also define the subtype",
+        r"hypoxia|\bbuffa\b|\bragnum\b|\bm?rnas?\b|mirna|transcriptom|gene expression|microarray|\brppa\b|cibersort|ssgsea",
+        r"oncotype|mamma ?print|prosigna|endo ?predict|recurrence score|risk of recurrence|\bror (?:[spct]|score)\b",
+        r"rna ?seq|\bhi ?seq|gene signature",
+    ),
+    _group(
+        "mutation",
+        "it is derived from mutations: a molecular modality of its own, not a clinical record",
+        r"\btmb\b|mutation|\bmutated\b|\bmsi\b|\bmsi ?sensor|microsatellite|\bsnvs?\b",
+    ),
+    _group(
+        "copy_number",
+        "it is derived from copy number: it belongs to a copy-number modality",
+        r"genome altered|\bfga\b|aneuploid|\bploidy\b|genome doubling|\bwgd\b|\bloh\b|\bhrd\b|gistic|\bcn[av]s?\b",
+        r"break ?load|chromosomal instability|(?:tumou?r|sample) purity|^purity$",
+        r"^(?!.*(?:her2|erbb2|cep ?17|cent)).*copy ?number",
+    ),
+    _group(
+        "outcome",
+        "it is an outcome, known only after the call has to be made",
+        r"surviv|\b(?:os|dfs|pfs|dss|pfi|dfi|rfs|bcss|d?d?mfs|idfs)\b|vital|\bdeath|\bdead\b|\bdied\b|deceased",
+        r"\balive\b|last (?:contact|known|communication)|follow ?ups?\b|(?:tumou?r|neoplasm cancer) status",
+        r"new (?:tumou?r|neoplasm)|\bnte\b|recurren|recurred|relapse|progress(?:ion|ed)|(?:disease|event) free",
+        r"metastatic br|mtsttc|days to (?!birth|collection|initial|diagnosis)|complete response|\bpcr\b",
+    ),
+    _group(
+        "treatment",
+        "it is a treatment, chosen with the subtype in mind",
+        r"radiation|radiotherap|chemo|\btherap|pharmaceutical|adjuvant|treatment|\bdrug|\brx\b|surger(?:y|ies)",
+        r"\bresponse|surgical proc|mastectom|lumpectom|tamoxifen|letrozole|anastrozole|exemestane|trastuzumab|herceptin|pertuzumab",
+    ),
+)
+GROUPS = tuple(group.name for group in _GROUPS)
+"""What is looked for: label, expression, mutation, copy_number, outcome, treatment."""
+
+_REASONS = {group.name: group.reason for group in _GROUPS}
+_SUBTYPES = frozenset("luma luminala lumb luminalb basal basallike her2 her2enriched her2e claudinlow".split())
+_ALSO_SUBTYPES = frozenset(("normal", "normallike"))
+_OUTCOMES = frozenset(
+    "alive living dead deceased died 0living 1deceased 0alive 1dead 0alive1dead diseasefree 0diseasefree recurred "
+    "recurredprogressed 1recurredprogressed tumorfree withtumor 0alivedeadtumorfree 0aliveordeadtumorfree "
+    "1deadwithtumor 0censored 1progression relapse norelapse norecurrence".split()
+)
+_MISSING = frozenset(("", "na", "nan", "none", "notavailable", "unknown", "notapplicable", "notevaluated", "null"))
+
+
+def refuse(
+    columns: Mapping[str, Iterable[object] | None],
+    *,
+    classes: Collection[str] = (),
+    allowed: Collection[str] = (),
+) -> dict[str, str]:
+    """The columns that must not be inputs, each with the reason; the others are absent.
+
+    Args:
+        columns: name -> values, or None to judge by the name alone.
+        classes: the task's class names, where they are not PAM50's.
+        allowed: groups (of `GROUPS`) that are no leak here, such as copy_number for a table of copy-number summaries.
+
+    Raises:
+        ValueError: `allowed` names no such group.
+    """
+    unknown = sorted(set(allowed) - set(GROUPS))
+    if unknown:
+        raise ValueError(f"allowed: no such group {', '.join(unknown)}; there are {', '.join(GROUPS)}")
+    labels = _SUBTYPES | {_squeezed(name) for name in classes}
+    found = {
+        name: _group_of_name(name, allowed) or _group_of_values(values, labels) for name, values in columns.items()
+    }
+    return {name: _REASONS[group] for name, group in found.items() if group is not None and group not in allowed}
+
+
+def _group_of_name(name: str, allowed: Collection[str]) -> str | None:
+    spaced = re.sub(r"[^A-Za-z0-9]+|(?<=[a-z])(?=[A-Z])", " ", name).casefold().strip()
+    return next((group.name for group in _GROUPS if group.name not in allowed and group.pattern.search(spaced)), None)
+
+
+def _group_of_values(values: Iterable[object] | None, labels: Collection[str]) -> str | None:
+    """`label` where nearly all values are subtype names, two of them at least; `outcome` likewise."""
+    squeezed = [text for text in map(_squeezed, values or ()) if text not in _MISSING]
+    enough = _SHARE_THAT_TELLS * len(squeezed)
+    if squeezed and sum(text in labels or text in _ALSO_SUBTYPES for text in squeezed) >= enough:
+        return "label" if len(set(squeezed) & set(labels)) >= 2 else None
+    return "outcome" if squeezed and sum(text in _OUTCOMES for text in squeezed) >= enough else None
+
+
+def _squeezed(value: object) -> str:
+    """The value without case, blanks, signs or the cancer's prefix: `BRCA_LumA` and `Lum-A` are `luma`."""
+    return re.sub(r"[^a-z0-9]+", "", str(value).casefold()).removeprefix("brca")

@@ -1,0 +1,48 @@
+"""tessera-server: what the coordinator runs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from modalities.core.federation import load_federation
+from server.release import read_release
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+console = Console()
+
+
+@app.command()
+def check(
+    federation: Annotated[Path, typer.Argument(help="federation.yaml.")],
+    settings: Annotated[list[str] | None, typer.Argument(help="Dotted settings over it.")] = None,
+) -> None:
+    """Check federation.yaml as a whole, and print its digest; exit code 1 if anything is wrong."""
+    try:
+        found = load_federation(federation, settings or [])
+    except ValueError as error:
+        console.print(f"[bold red]error:[/] {error}", soft_wrap=True, highlight=False)
+        raise typer.Exit(1) from None
+    table = Table("modality", "kind", "features", "strategy", "rounds", title=f"{found.task.name}, seed {found.seed}")
+    for name, config in found.modalities.items():
+        features, federated = str(len(config.features) or "-"), config.federated
+        table.add_row(name, config.kind, features, federated.strategy, str(federated.rounds))
+    console.print(table)
+    console.print(f"digest {found.digest}", soft_wrap=True, highlight=False)
+
+
+@app.command()
+def show(release: Annotated[Path, typer.Argument(help="A release folder.")]) -> None:
+    """Check every file of a release against its digest, and say what is in it; exit code 1 if anything is wrong."""
+    try:
+        study, model = read_release(release)
+    except ValueError as error:
+        console.print(f"[bold red]error:[/] {error}", soft_wrap=True, highlight=False)
+        raise typer.Exit(1) from None
+    table = Table("modality", "training cases", "rounds", title=f"{study.federation.task.name}: {release}")
+    for name in model["modalities"]:
+        table.add_row(name, str(model["cases"][name]), str(model["rounds"].get(name, "-")))
+    console.print(table)
+    console.print(f"fusion head: {study.federation.fusion.head}; {len(model['files'])} files as released")

@@ -1,0 +1,143 @@
+"""The arms of the comparison, each on one outer fold."""
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from client.app import app
+from client.study import site_folders
+from modalities.core.federation import Federation, load_federation
+from modalities.core.store import SiteData
+from server.options import Options
+from server.phases import run_study
+from server.release import fitted_model, read_release, write_release
+from server.state import StudyState
+from simulations.cohort import FEDERATION
+from simulations.inline import InlineGrid
+from simulations.pooled import fit_pooled
+from simulations.predictions import LOCAL
+from simulations.reference import score_reference
+from simulations.scoring import TestCases, fill_with_prior, score, score_prior, test_cases
+
+CHECKPOINT, RELEASE = "checkpoint.safetensors", "release"
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One outer fold on disk: `folder`/sites holds its site folders; `root` the experiment's federation.yaml."""
+
+    root: Path
+    folder: Path
+    engine: str = "inline"
+
+    @property
+    def sites(self) -> Path:
+        """Where the site folders are."""
+        return self.folder / "sites"
+
+
+@dataclass(frozen=True)
+class ArmResult:
+    """What an arm gives: predictions, and how they came about."""
+
+    predictions: pd.DataFrame
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+def run_arm(arm: str, fold: Fold) -> ArmResult:
+    """One arm on one fold; one torch thread, since folds and arms run side by side."""
+    torch.set_num_threads(1)
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    started = time.perf_counter()
+    federation = load_federation(fold.root / FEDERATION)
+    sites = [SiteData(folder, federation) for folder in site_folders(fold.sites)]
+    tested = test_cases(sites, federation)
+    result = _ARMS[arm](federation, sites, tested, fold)
+    result.details["seconds"] = time.perf_counter() - started
+    return result
+
+
+def _centralised(federation: Federation, sites: list[SiteData], tested: TestCases, fold: Fold) -> ArmResult:
+    del fold
+    fitted = fit_pooled(sites, federation, "centralised")
+    details = {
+        "curves": {name: [None, *curve] for name, curve in fitted.curves.items()},
+        "stopped": dict(fitted.stopped),
+    }
+    return ArmResult(score(fitted.model, tested, "centralised"), details)
+
+
+def _federated(federation: Federation, sites: list[SiteData], tested: TestCases, fold: Fold) -> ArmResult:
+    del sites
+    study = federate(federation, fold.root / FEDERATION, fold.sites, fold.folder / "federated", fold.engine)
+    details = {
+        "curves": {name: progress.curve for name, progress in study.progress.items()},
+        "stopped": {name: progress.stop.best_round for name, progress in study.progress.items()},
+        "bytes": study.traffic.table(),
+        "refused": study.refused,
+        "fusion_rounds": len(study.evaluations),
+    }
+    return ArmResult(score(fitted_model(study), tested, "federated"), details)
+
+
+def federate(
+    federation: Federation, settings: Path, sites: Path, out: Path, engine: str, start: StudyState | None = None
+) -> StudyState:
+    """A whole federated study over these site folders, in this process or in Flower's engine; resumes what stands."""
+    n_sites = len(site_folders(sites))
+    if engine == "flower":
+        if not (out / RELEASE / "model.json").is_file():
+            from simulations.flower import run_in_flower
+
+            run_in_flower(settings, sites, out, n_sites)
+        read_release(out / RELEASE)
+        return StudyState.load(out / CHECKPOINT, federation)
+    grid = InlineGrid(app, n_sites, {"site-root": str(sites)})
+    study = run_study(grid, federation, Options(checkpoint=out / CHECKPOINT, sites=n_sites), start)
+    write_release(out / RELEASE, study)
+    return study
+
+
+def _local(federation: Federation, sites: list[SiteData], tested: TestCases, fold: Fold) -> ArmResult:
+    """Each site alone, scored on all test cases; a case it cannot score gets the site's class prior."""
+    del fold
+    tables = []
+    for site in sites:
+        if site.modalities:
+            arm = LOCAL + site.site.name
+            fitted = fit_pooled([site], federation, arm)
+            prior = score_prior(_prior(site.class_counts()), tested, arm)
+            tables.append(fill_with_prior(score(fitted.model, tested, arm, subsets=False), prior))
+    return ArmResult(pd.concat(tables, ignore_index=True))
+
+
+def _majority(federation: Federation, sites: list[SiteData], tested: TestCases, fold: Fold) -> ArmResult:
+    del fold, federation
+    counts = np.sum([site.class_counts() for site in sites], axis=0)
+    return ArmResult(score_prior(_prior(counts), tested, "majority"))
+
+
+def _reference(federation: Federation, sites: list[SiteData], tested: TestCases, fold: Fold) -> ArmResult:
+    del fold
+    return ArmResult(score_reference(sites, federation, tested, "reference"))
+
+
+def _prior(counts: np.ndarray) -> np.ndarray:
+    return counts / counts.sum()
+
+
+_ARMS: Mapping[str, Any] = {
+    "federated": _federated,
+    "local": _local,
+    "reference": _reference,
+    "centralised": _centralised,
+    "majority": _majority,
+}
+ARM_NAMES = tuple(_ARMS)

@@ -1,0 +1,100 @@
+"""Runs every arm on every outer fold, side by side; what is finished stays finished when it is stopped."""
+
+import json
+import multiprocessing
+import os
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from server.checkpoint import write_atomically
+from simulations.arms import ARM_NAMES, Fold, run_arm
+
+
+@dataclass(frozen=True)
+class Job:
+    """One arm on one fold."""
+
+    arm: str
+    fold: Fold
+
+    @property
+    def predictions(self) -> Path:
+        """Where the predictions go."""
+        return self.fold.folder / f"{self.arm}.parquet"
+
+    @property
+    def details(self) -> Path:
+        """Where the rest goes; written last, so it also says that the job is done."""
+        return self.fold.folder / f"{self.arm}.json"
+
+
+def run_job(job: Job) -> Job:
+    """Run the arm and keep its result."""
+    result = run_arm(job.arm, job.fold)
+    beside = job.predictions.with_suffix(".part")
+    result.predictions.to_parquet(beside)
+    beside.replace(job.predictions)
+    write_atomically(job.details, json.dumps(result.details).encode())
+    return job
+
+
+def sweep(folds: Sequence[Fold], workers: int, console: Console) -> None:
+    """Every arm of every fold that is not done yet, longest first.
+
+    Raises:
+        KeyboardInterrupt: stopped by hand; the same command goes on from there.
+    """
+    jobs = [Job(arm, fold) for arm in ARM_NAMES for fold in folds]
+    waiting = [job for job in jobs if not job.details.is_file()]
+    with _progress(console) as progress:
+        bar = progress.add_task("arms", total=len(jobs), completed=len(jobs) - len(waiting))
+        if workers == 1 or len(waiting) < 2:
+            for job in waiting:
+                run_job(job)
+                progress.advance(bar)
+            return
+        pool = ProcessPoolExecutor(min(workers, len(waiting)), mp_context=multiprocessing.get_context("spawn"))
+        try:
+            for done in as_completed([pool.submit(run_job, job) for job in waiting]):
+                finished = done.result()
+                progress.update(bar, advance=1, description=f"{finished.arm}, {finished.fold.folder.name}")
+        except BaseException:
+            for process in list(pool._processes.values()):
+                process.terminate()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+        pool.shutdown()
+
+
+def gather(folds: Sequence[Fold]) -> tuple[pd.DataFrame, dict[str, list[dict[str, Any]]]]:
+    """The predictions of all arms and folds as one table, and each arm's details by fold."""
+    tables, details = [], {arm: [] for arm in ARM_NAMES}
+    for number, fold in enumerate(folds, start=1):
+        for arm in ARM_NAMES:
+            job = Job(arm, fold)
+            tables.append(pd.read_parquet(job.predictions).assign(fold=number))
+            details[arm].append(json.loads(job.details.read_text(encoding="utf-8")))
+    return pd.concat(tables, ignore_index=True), details
+
+
+def processors() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _progress(console: Console) -> Progress:
+    columns = (
+        TextColumn("[progress.description]{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    return Progress(*columns, console=console)

@@ -1,0 +1,161 @@
+"""A small study that runs in about a second, and a Grid that looks into, loses or falsifies its messages."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from flwr.app import ArrayRecord, Message, RecordDict
+from flwr.serverapp import Grid
+from flwr.supercore.run import Run
+
+from client.app import app
+from modalities.core.example import example_features, write_example_site
+from modalities.core.federation import Federation, federation_from
+from server.options import Options
+from server.phases import run_study
+from server.state import StudyState
+from simulations.inline import InlineGrid
+
+KINDS = {"cnv": "cnv", "hif": "table"}
+HOLDINGS = (("cnv", "hif"), ("cnv",), ("cnv", "hif"))
+"""What sites 1, 2 and 3 hold: the second has copy number only."""
+N_CASES = (29, 17, 23)
+FIRST_NODE = 1000
+
+features_of = cache(example_features)
+
+
+def small_federation(**changes: object) -> Federation:
+    """Two modalities, two rounds, two folds; dotted keys with __ for the dots change it."""
+    raw = {
+        "seed": 3,
+        "fusion": {"folds": 2, "rounds": 3},
+        "modalities": {
+            name: {"kind": kind, "features": features_of(kind), "federated": {"rounds": 2, "patience": 0}}
+            for name, kind in KINDS.items()
+        },
+    }
+    for dotted, value in changes.items():
+        *path, last = dotted.split("__")
+        section = raw
+        for key in path:
+            section = section.setdefault(key, {})
+        section[last] = value
+    return federation_from(raw)
+
+
+def write_sites(
+    root: Path,
+    federation: Federation,
+    holdings: Sequence[Sequence[str]] = HOLDINGS,
+    n_cases: Sequence[int] = N_CASES,
+) -> Path:
+    """Made-up site folders site_1, site_2, ... below the root."""
+    for number, (held, n) in enumerate(zip(holdings, n_cases, strict=True)):
+        write_example_site(root, federation, number, n, [name for name in held if name in federation.modalities])
+    return root
+
+
+class WatchedGrid(Grid):
+    """An inline grid whose messages can be seen, lost (`loses`) and falsified (`falsifies`) on their way back."""
+
+    def __init__(
+        self,
+        root: Path,
+        n_sites: int = len(HOLDINGS),
+        loses: Callable[[Message], bool] = lambda message: False,
+        falsifies: Callable[[Message, Message], Message | None] = lambda message, reply: None,
+    ) -> None:
+        self.inner = InlineGrid(app, n_sites, {"site-root": str(root)})
+        self.asked: list[Message] = []
+        self.replies: list[Message] = []
+        self._loses, self._falsifies = loses, falsifies
+        self._by_id: dict[str, Message] = {}
+
+    def set_run(self, run: Run) -> None:
+        self.inner.set_run(run)
+
+    @property
+    def run(self) -> Run:
+        return self.inner.run
+
+    def create_message(self, *args, **kwargs) -> Message:
+        return self.inner.create_message(*args, **kwargs)
+
+    def get_node_ids(self) -> Iterable[int]:
+        return self.inner.get_node_ids()
+
+    def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
+        messages = list(messages)
+        ids = list(self.inner.push_messages(messages))
+        self.asked += messages
+        self._by_id |= dict(zip(ids, messages, strict=True))
+        return ids
+
+    def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
+        wanted = [message_id for message_id in message_ids if not self._loses(self._by_id[message_id])]
+        found = []
+        for reply in self.inner.pull_messages(wanted):
+            asked = self._by_id[reply.metadata.reply_to_message_id]
+            found.append(self._falsifies(asked, reply) or reply)
+        self.replies += found
+        return found
+
+    def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> Iterable[Message]:
+        return [reply for message_id in self.push_messages(messages) for reply in self.pull_messages([message_id])]
+
+
+def run_small(
+    root: Path,
+    federation: Federation,
+    grid: Grid | None = None,
+    start: StudyState | None = None,
+    **options: object,
+) -> StudyState:
+    """The whole study on the sites below the root."""
+    n_sites = len(list(root.glob("*/site.yaml")))
+    settings = Options(**{"timeout": 0.3, "sites": n_sites, **options})
+    return run_study(grid or WatchedGrid(root, n_sites), federation, settings, start)
+
+
+def site_number(message: Message) -> int:
+    """1 for the first site: the one a message goes to."""
+    return message.metadata.dst_node_id - FIRST_NODE + 1
+
+
+def with_content(reply: Message, content: RecordDict) -> Message:
+    """The same reply with other content."""
+    return Message(content, metadata=reply.metadata)
+
+
+def all_arrays(content: RecordDict) -> dict[str, dict[str, np.ndarray]]:
+    """Copies of every array of a message, by record."""
+    return {
+        key: {name: array.numpy().copy() for name, array in record.items()}
+        for key, record in content.items()
+        if isinstance(record, ArrayRecord)
+    }
+
+
+def same_arrays(one: Mapping[str, Mapping[str, np.ndarray]], other: Mapping[str, Mapping[str, np.ndarray]]) -> bool:
+    """Whether two groups of arrays are equal bit for bit, types and shapes included."""
+    return one.keys() == other.keys() and all(
+        one[part].keys() == other[part].keys()
+        and all(
+            array.dtype == other[part][name].dtype
+            and array.shape == other[part][name].shape
+            and array.tobytes() == other[part][name].tobytes()
+            for name, array in own.items()
+        )
+        for part, own in one.items()
+    )
+
+
+def same_study(one: StudyState, other: StudyState) -> bool:
+    """Whether two studies ended with the very same weights, statistics and head."""
+    return (
+        same_arrays(one.weights, other.weights)
+        and same_arrays(one.states, other.states)
+        and same_arrays({"head": one.head}, {"head": other.head})
+    )
