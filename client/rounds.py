@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from client.study import ClientStudy
-from client.training import Pull, adam, learning_rate, loss_sum, train_epoch
+from client.training import Pull, learning_rate, loss_sum, optimiser_of, train_epoch
 from modalities.core.branch import Branch, Weights, build_branch, load_weights, weights_of
 from modalities.core.parts import modality_of, rows_of
 from modalities.core.seeds import seed_of
@@ -30,12 +30,12 @@ def train_part(
     metrics = _scores(branch, data, held_out)
     federated = settings.federated
     lr = learning_rate(federated.schedule, federated.lr, server_round - 1, federated.rounds)
-    optimiser = adam(branch, lr, settings.training.weight_decay)
+    optimiser = optimiser_of(federated.optimiser, branch, lr, settings.training.weight_decay)
     pull = Pull.from_here(branch, proximal_mu) if proximal_mu else None
     torch.manual_seed(seed_of(study.federation.seed, study.data.site.name, part, server_round))
     loss = 0.0
     for _ in range(federated.local_epochs):
-        loss = train_epoch(branch, data, rows, optimiser, settings.training.batch_size, pull)
+        loss = train_epoch(branch, data, rows, optimiser, federated.batch_size or max(1, len(rows)), pull)
     return weights_of(branch), {NUM_EXAMPLES: max(1, len(rows)), LOSS: loss * len(rows), **metrics}
 
 

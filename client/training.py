@@ -37,8 +37,8 @@ def proximal_penalty(model: nn.Module, pull: Pull) -> Float[Tensor, ""]:
     return pull.mu / 2 * torch.stack(drift).sum()
 
 
-def adam(branch: nn.Module, lr: float, weight_decay: float) -> torch.optim.Optimizer:
-    """The optimiser of every arm: Adam on the loss plus weight_decay / 2 * ||W||^2, biases left alone.
+def optimiser_of(name: str, branch: nn.Module, lr: float, weight_decay: float) -> torch.optim.Optimizer:
+    """`adam` or `sgd` on the loss plus weight_decay / 2 * ||W||^2, biases left alone.
 
     The decay is part of the gradient (not AdamW's), so that a linear branch tends to the optimum of ridge-penalised
     logistic regression. Fused, since on a CPU that saves more than any framework costs.
@@ -46,7 +46,7 @@ def adam(branch: nn.Module, lr: float, weight_decay: float) -> torch.optim.Optim
     weights = [values for values in branch.parameters() if values.ndim > 1]
     biases = [values for values in branch.parameters() if values.ndim <= 1]
     groups = [{"params": weights, "weight_decay": weight_decay}, {"params": biases, "weight_decay": 0.0}]
-    return torch.optim.Adam(groups, lr=lr, fused=True)
+    return (torch.optim.SGD if name == "sgd" else torch.optim.Adam)(groups, lr=lr, fused=True)
 
 
 def learning_rate(schedule: str, lr: float, done: int, total: int) -> float:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from client.training import adam, learning_rate, loss_sum, set_learning_rate, train_epoch
+from client.training import learning_rate, loss_sum, optimiser_of, set_learning_rate, train_epoch
 from modalities.core.branch import Branch, Weights, build_branch, load_weights, weights_of
 from modalities.core.contract import Cases, State, Sums
 from modalities.core.federation import Federation
@@ -86,7 +86,9 @@ def _fit_branch(
     rows = {part: rows_of(part, data.folds, fusion) for part in parts}
     seeds = {part: seed_of(federation.seed, arm, part) for part in parts}
     branches = {part: build_branch(config, state, federation.n_classes, seeds[part]) for part in parts}
-    optimisers = {part: adam(branches[part], config.training.lr, config.training.weight_decay) for part in parts}
+    optimisers = {
+        part: optimiser_of("adam", branches[part], config.training.lr, config.training.weight_decay) for part in parts
+    }
     patience, curve, best = Patience(config.training.patience), [], {}
     for epoch in range(1, config.training.epochs + 1):
         lr = learning_rate(config.training.schedule, config.training.lr, epoch - 1, config.training.epochs)

@@ -9,8 +9,9 @@ from omegaconf import OmegaConf
 
 from modalities.core.contract import Source
 from modalities.core.delimited import delimiter_of, listing, refuse_repeated, rows_of
-from modalities.core.federation import Task, structured
+from modalities.core.federation import Task
 from modalities.core.registry import plugins
+from modalities.core.structured import structured
 from modalities.table import ENDINGS
 from simulations.raw_files import deal
 

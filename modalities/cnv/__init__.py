@@ -4,10 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+import torch
+
 from modalities.cnv.cbioportal import read
 from modalities.cnv.example import write_example
+from modalities.core import tabular
 from modalities.core.config import Federated, Training
-from modalities.core.tabular import TabularConfig, build_encoder, collate, finalise, prepare, sums
+from modalities.core.contract import Cases, State, Sums
+from modalities.core.tabular import TabularConfig, build_encoder, collate, finalise
 
 __all__ = ["PRESETS", "Config", "build_encoder", "collate", "finalise", "prepare", "read", "sums", "write_example"]
 
@@ -18,11 +23,13 @@ class Config(TabularConfig):
 
     values: str = "calls"
     """`calls` (GISTIC, -2 to 2, data_cna.txt) or `log2` (log2 ratios, data_log2_cna.txt)."""
+    coding: str = "indicators"
+    """`number`: one input a gene; `indicators`: for calls, three inputs a gene: gained, lost, amplified."""
     training: Training = field(
         default_factory=lambda: Training(lr=3e-3, weight_decay=0.6, epochs=60, schedule="cosine", patience=0)
     )
     federated: Federated = field(
-        default_factory=lambda: Federated(strategy="fedadam", lr=3e-3, rounds=80, server_lr=0.01)
+        default_factory=lambda: Federated("fedadam", rounds=60, optimiser="sgd", lr=0.1, batch_size=0, patience=0)
     )
 
     def __post_init__(self) -> None:
@@ -30,12 +37,36 @@ class Config(TabularConfig):
         super().__post_init__()
         if self.values not in ("calls", "log2"):
             raise ValueError(f"values must be 'calls' or 'log2', got {self.values!r}")
+        if self.coding not in ("number", "indicators"):
+            raise ValueError(f"coding must be 'number' or 'indicators', got {self.coding!r}")
+
+
+def sums(cases: Cases, config: Config) -> Sums:
+    """The statistics of the coded values."""
+    return tabular.sums(coded(cases, config), config)
+
+
+def prepare(cases: Cases, state: State, config: Config) -> torch.Tensor:
+    """The coded values, scaled."""
+    return tabular.prepare(coded(cases, config), state, config)
+
+
+def coded(cases: Cases, config: Config) -> Cases:
+    """Calls as indicators where the settings say so: a deep loss is no more than a loss, an amplification is."""
+    if config.coding == "number" or config.values == "log2":
+        return cases
+    calls = np.asarray(cases.values)
+    indicators = [calls >= 1, calls <= -1, calls >= 2]
+    values = np.concatenate([np.where(np.isnan(calls), np.nan, known) for known in indicators], axis=1)
+    features = [f"{gene} {what}" for what in ("gained", "lost", "amplified") for gene in cases.features]
+    return Cases(cases.case_ids, values.astype(np.float32), tuple(features), cases.notes)
 
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     # Source: arXiv 2509.03408 (self-normalising network on all genes); rates are not reported there.
     "paper": {
         "hidden": [8192, 2048],
+        "coding": "number",
         "dropout": 0.2,
         "training": {"lr": 1e-4, "weight_decay": 1e-2},
         "federated": {"strategy": "fedavg", "lr": 1e-4},

@@ -1,6 +1,7 @@
 """A site folder: site.yaml, cases.csv and the raw files that site.yaml names."""
 
 import os.path
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,15 +9,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from modalities.core.config import BranchConfig, check
 from modalities.core.contract import Cases, Source
-from modalities.core.delimited import listing, refuse_repeated, rows_of
-from modalities.core.federation import Task, structured
+from modalities.core.delimited import listing, rows_of
+from modalities.core.federation import Task
 from modalities.core.registry import plugin
 from modalities.core.seeds import seed_of
+from modalities.core.structured import structured
 
 SPLITS = ("train", "test")
 NO_LABEL = -1
@@ -44,6 +47,13 @@ class Policy:
     """A modality with fewer training cases than this takes no part."""
     min_cell: int = 10
     """A count from 1 to below this leaves the site as half of it, flagged."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        check(
+            [f"min_cohort must not be negative, got {self.min_cohort}"] * (self.min_cohort < 0)
+            + [f"min_cell must not be negative, got {self.min_cell}"] * (self.min_cell < 0)
+        )
 
 
 @dataclass(frozen=True)
@@ -95,6 +105,11 @@ def open_site(folder: Path, task: Task) -> Site:
     config = read_site_config(folder / "site.yaml")
     problems: list[str] = []
     sources = {name: _source(folder, name, section, problems) for name, section in config.sources.items()}
+    problems += [
+        f"policy.modalities: {name}: no such source; the site has {', '.join(sources) or 'none'}"
+        for name in config.policy.modalities
+        if name not in sources
+    ]
     cases, dropped = _read_cases(folder / config.cases, task, problems)
     if problems:
         raise ValueError(f"site {config.name}: {'; '.join(problems)}")
@@ -111,7 +126,7 @@ def read_site_config(path: Path) -> SiteConfig:
         raw = OmegaConf.to_container(OmegaConf.load(path))
     except FileNotFoundError:
         raise ValueError(f"{path}: no such file; a site folder needs a site.yaml") from None
-    except (OSError, OmegaConfBaseException, ValueError) as error:
+    except (OSError, yaml.YAMLError, OmegaConfBaseException, ValueError) as error:
         raise ValueError(f"{path.name}: cannot be read: {error}") from error
     problems: list[str] = []
     values = {str(key): value for key, value in raw.items()} if isinstance(raw, dict) else {}
@@ -156,32 +171,38 @@ def _source(folder: Path, name: str, section: Any, problems: list[str]) -> Sourc
 
 def _read_cases(path: Path, task: Task, problems: list[str]) -> tuple[pd.DataFrame, dict[str, int]]:
     """The case list with class indices; problems are added to the list."""
+    nothing = pd.DataFrame({"label": [], "split": []}), {}
     try:
         header, *rows = rows_of(path, ",")
-        case_ids = [row[header.index("case_id")].strip() for row in rows] if "case_id" in header else []
-        refuse_repeated(path, case_ids, "cases", "keep one row a case")
     except ValueError as error:
         problems.append(str(error))
-        return pd.DataFrame({"label": [], "split": []}), {}
+        return nothing
     lacking = [name for name in ("case_id", task.label) if name not in header]
     if lacking or not rows:
         problems.append(f"{path.name}: no column {listing(lacking)}" if lacking else f"{path.name}: lists no case")
-        return pd.DataFrame({"label": [], "split": []}), {}
-    frame = pd.DataFrame(rows, columns=pd.Index(header), index=pd.Index(case_ids, name="case_id"))
-    labels = frame[task.label].str.strip()
-    splits = (frame["split"].str.strip() if "split" in header else pd.Series("", index=frame.index)).replace(
-        "", "train"
-    )
-    left_out = {"", *task.drop}
-    wrong_label = sorted(set(labels) - left_out - set(task.classes))
-    wrong_split = sorted(set(splits) - set(SPLITS))
-    if wrong_label:
-        problems.append(
-            f"{path.name}: labels outside the class list: {listing(wrong_label)}; the task knows "
-            f"{', '.join(task.classes)} and drops {', '.join(task.drop) or 'none'}"
-        )
-    if wrong_split:
-        problems.append(f"{path.name}: split must be train, test or blank, got {listing(wrong_split)}")
+        return nothing
+    frame = pd.DataFrame(rows, columns=pd.Index(header)).apply(lambda column: column.str.strip())
+    frame = frame.set_index("case_id")
+    labels = frame[task.label]
+    splits = (frame["split"] if "split" in header else pd.Series("", index=frame.index)).replace("", "train")
+    problems += _problems_of(path, frame.index, labels, splits, task)
     index = {name: position for position, name in enumerate(task.classes)}
-    dropped = {name: int((labels == name).sum()) for name in sorted(left_out) if (labels == name).any()}
+    left_out = sorted({"", *task.drop})
+    dropped = {name: int((labels == name).sum()) for name in left_out if (labels == name).any()}
     return pd.DataFrame({"label": [index.get(label, NO_LABEL) for label in labels], "split": splits}), dropped
+
+
+def _problems_of(path: Path, case_ids: pd.Index, labels: pd.Series, splits: pd.Series, task: Task) -> list[str]:
+    """Blank and repeated cases, and labels and splits that nobody knows."""
+    blank = [f"line {line}" for line, case_id in enumerate(case_ids, start=2) if not case_id]
+    repeated = sorted(case_id for case_id, count in Counter(case_ids).items() if case_id and count > 1)
+    wrong_label = sorted(set(labels) - {"", *task.drop} - set(task.classes))
+    wrong_split = sorted(set(splits) - set(SPLITS))
+    problems = {
+        f"no case_id in {listing(blank)}": blank,
+        f"cases listed more than once: {listing(repeated)}; keep one row a case": repeated,
+        f"labels outside the class list: {listing(wrong_label)}; the task knows {', '.join(task.classes)} and drops "
+        f"{', '.join(task.drop) or 'none'}": wrong_label,
+        f"split must be train, test or blank, got {listing(wrong_split)}": wrong_split,
+    }
+    return [f"{path.name}: {problem}" for problem, found in problems.items() if found]

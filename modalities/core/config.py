@@ -1,9 +1,11 @@
 """The settings of a federation: structured, checked as a whole before anything runs, and digested."""
 
+import math
 from dataclasses import dataclass, field
 
 STRATEGIES = ("fedavg", "fedprox", "fedadam")
 SCHEDULES = ("constant", "cosine")
+OPTIMISERS = ("adam", "sgd")
 
 
 def check(problems: list[str]) -> None:
@@ -23,7 +25,7 @@ class Training:
     epochs: int = 60
     """Most epochs; the stopping rule may choose fewer."""
     batch_size: int = 32
-    """Cases in a batch, here and in federated training alike."""
+    """Cases in a batch."""
     schedule: str = "constant"
     """`constant`, or `cosine` from lr to zero over the epochs."""
     patience: int = 20
@@ -32,8 +34,8 @@ class Training:
     def __post_init__(self) -> None:
         """Check the ranges."""
         check(
-            [f"lr must be positive, got {self.lr}"] * (self.lr <= 0)
-            + [f"weight_decay must not be negative, got {self.weight_decay}"] * (self.weight_decay < 0)
+            [f"lr must be positive, got {self.lr}"] * (not 0 < self.lr < math.inf)
+            + [f"weight_decay must not be negative, got {self.weight_decay}"] * (not 0 <= self.weight_decay < math.inf)
             + [f"epochs must be at least 1, got {self.epochs}"] * (self.epochs < 1)
             + [f"batch_size must be at least 1, got {self.batch_size}"] * (self.batch_size < 1)
             + [f"schedule must be one of {SCHEDULES}, got {self.schedule!r}"] * (self.schedule not in SCHEDULES)
@@ -51,8 +53,12 @@ class Federated:
     """Most rounds; the stopping rule may choose fewer."""
     local_epochs: int = 1
     """Passes a site makes over its cases in a round."""
+    optimiser: str = "adam"
+    """The sites' optimiser, `adam` or `sgd`; fresh every round."""
     lr: float = 3e-3
-    """Learning rate of the sites' Adam."""
+    """Its learning rate."""
+    batch_size: int = 32
+    """Cases in a batch; 0 takes all of a site's cases at once, so that a round of sgd is one pooled gradient step."""
     schedule: str = "constant"
     """`constant`, or `cosine` from lr to zero over the rounds."""
     patience: int = 20
@@ -66,16 +72,18 @@ class Federated:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        fedprox_without_pull = self.strategy == "fedprox" and self.proximal_mu <= 0
+        fedprox_without_pull = self.strategy == "fedprox" and not 0 < self.proximal_mu < math.inf
         check(
             [f"strategy must be one of {STRATEGIES}, got {self.strategy!r}"] * (self.strategy not in STRATEGIES)
             + [f"rounds must be at least 1, got {self.rounds}"] * (self.rounds < 1)
             + [f"local_epochs must be at least 1, got {self.local_epochs}"] * (self.local_epochs < 1)
-            + [f"lr must be positive, got {self.lr}"] * (self.lr <= 0)
+            + [f"optimiser must be one of {OPTIMISERS}, got {self.optimiser!r}"] * (self.optimiser not in OPTIMISERS)
+            + [f"batch_size must not be negative, got {self.batch_size}"] * (self.batch_size < 0)
+            + [f"lr must be positive, got {self.lr}"] * (not 0 < self.lr < math.inf)
             + [f"schedule must be one of {SCHEDULES}, got {self.schedule!r}"] * (self.schedule not in SCHEDULES)
             + [f"patience must not be negative, got {self.patience}"] * (self.patience < 0)
-            + [f"server_lr must be positive, got {self.server_lr}"] * (self.server_lr <= 0)
-            + [f"server_tau must be positive, got {self.server_tau}"] * (self.server_tau <= 0)
+            + [f"server_lr must be positive, got {self.server_lr}"] * (not 0 < self.server_lr < math.inf)
+            + [f"server_tau must be positive, got {self.server_tau}"] * (not 0 < self.server_tau < math.inf)
             + [f"fedprox needs proximal_mu > 0, got {self.proximal_mu}"] * fedprox_without_pull
         )
 

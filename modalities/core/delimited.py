@@ -2,6 +2,8 @@
 
 import csv
 import gzip
+import io
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -18,18 +20,16 @@ def rows_of(path: Path, delimiter: str) -> list[list[str]]:
     """The file's rows as text, header first; gzip is unpacked.
 
     Raises:
-        ValueError: the file is empty, is not UTF-8 text, holds one column only, repeats a column name, or has rows
-            with another number of fields than the header (with their line numbers).
+        ValueError: the file is empty, is not UTF-8 text, holds one column only, repeats a column name, leaves a quote
+            open, or has rows with another number of fields than the header, blank lines but the last included (with
+            their line numbers).
     """
-    lines = _decoded(path).splitlines()
-    if not lines:
+    text = _decoded(path).replace("\r\n", "\n").replace("\r", "\n").rstrip("\n")
+    if not text.strip():
         raise ValueError(f"{path.name}: the file is empty; export it again")
-    rows = (
-        list(csv.reader(lines, delimiter=delimiter))
-        if '"' in "".join(lines[:50])
-        else [line.split(delimiter) for line in lines]
-    )
-    rows = [row for row in rows if any(row)]
+    rows = _unquoted(path, text, delimiter) if '"' in text else [line.split(delimiter) for line in text.split("\n")]
+    while not any(rows[-1]):
+        rows.pop()
     _refuse_ragged(path, rows, delimiter)
     return rows
 
@@ -46,7 +46,8 @@ def numbers(path: Path, rows: Sequence[Sequence[str]], names: Sequence[str], fir
         ValueError: a cell is no number, with its line and column name; the first ten are named.
     """
     cells = np.array(rows, dtype=object)
-    values = pd.to_numeric(cells.ravel(), errors="coerce").reshape(cells.shape).astype(np.float32)
+    with np.errstate(over="ignore"):  # too large for float32: infinite, and refused below
+        values = pd.to_numeric(cells.ravel(), errors="coerce").reshape(cells.shape).astype(np.float32)
     unread = np.argwhere(~np.isfinite(values))
     wrong = [(row, column) for row, column in unread if str(cells[row, column]).strip() not in MISSING]
     if wrong:
@@ -76,13 +77,24 @@ def _decoded(path: Path) -> str:
         raise ValueError(f"{path}: no such file; correct the path in site.yaml")
     try:
         raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise ValueError(f"{path.name}: the gzip file is damaged or cut off; copy it again") from error
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise ValueError(f"{path.name}: line {line} is not UTF-8 text; save the file as UTF-8") from None
+
+
+def _unquoted(path: Path, text: str, delimiter: str) -> list[list[str]]:
+    reader = csv.reader(io.StringIO(text), delimiter=delimiter, strict=True)
+    try:
+        return list(reader)
+    except csv.Error as error:
+        raise ValueError(
+            f"{path.name}: a quote that is opened in line {reader.line_num} or before is not closed at the end of its "
+            "field; the file is cut off or damaged: export it again"
+        ) from error
 
 
 def _refuse_ragged(path: Path, rows: Sequence[Sequence[str]], delimiter: str) -> None:

@@ -1,23 +1,26 @@
 """federation.yaml: the coordinator's settings, read, checked as a whole, and digested."""
 
 import dataclasses
-import difflib
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from omegaconf import OmegaConf
+import yaml
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from modalities.core.config import BranchConfig, check
 from modalities.core.registry import plugin, plugins
+from modalities.core.structured import structured, unknown_key
 
 FITS = ("crossfit", "tune", "none")
 _DEFAULT_KIND = "table"
+_TAKEN = ("fused", "fused_complete", "shared", "study")  # names of reports and of the wire
 
 
 @dataclass(frozen=True)
@@ -117,13 +120,14 @@ def load_federation(path: Path, overrides: Sequence[str] = ()) -> Federation:
         ValueError: every unknown key (with the nearest known one), wrong type and value out of range, at once.
     """
     try:
-        raw = OmegaConf.to_container(OmegaConf.merge(OmegaConf.load(path), OmegaConf.from_dotlist(list(overrides))))
-    except (OSError, OmegaConfBaseException, ValueError) as error:
+        written = OmegaConf.load(path)
+        if not isinstance(written, DictConfig):
+            raise ValueError("it must hold the sections seed, task, fusion and modalities")
+        raw = OmegaConf.to_container(OmegaConf.merge(written, OmegaConf.from_dotlist(list(overrides))))
+    except (OSError, yaml.YAMLError, OmegaConfBaseException, ValueError) as error:
         raise ValueError(f"{path.name}: cannot be read: {error}") from error
-    if not isinstance(raw, dict):
-        raise ValueError(f"{path.name}: must hold the sections seed, task, fusion and modalities")
     try:
-        return federation_from({str(key): value for key, value in raw.items()}, path.parent)
+        return federation_from(cast(dict[str, Any], raw), path.parent)
     except ValueError as error:
         raise ValueError(f"{path.name}: {error}") from None
 
@@ -136,22 +140,40 @@ def federation_from(raw: Mapping[str, Any], folder: Path | None = None) -> Feder
     """
     problems: list[str] = []
     known = {"seed": 0, "task": 0, "fusion": 0, "modalities": 0}
-    problems += [_unknown(key, known, "") for key in raw if key not in known]
+    problems += [unknown_key(key, known, "") for key in raw if key not in known]
+    seed = raw.get("seed", 0)
+    if not isinstance(seed, int) or isinstance(seed, bool):
+        problems.append(f"seed: must be a whole number, got {seed!r}")
     task = structured(Task, {}, raw.get("task") or {}, "task", problems)
     fusion = structured(Fusion, {}, raw.get("fusion") or {}, "fusion", problems)
+    if fusion is not None:
+        _check_head(fusion.head, problems)
     sections = raw.get("modalities") or {}
-    if not sections:
+    if not isinstance(sections, Mapping) or not sections:
         problems.append("modalities: name at least one, such as `cnv: {}`")
+        sections = {}
     configs = {str(name): _branch(str(name), section or {}, folder, problems) for name, section in sections.items()}
     check(problems)
-    return Federation(int(raw.get("seed", 0)), task, fusion, configs)
+    return Federation(seed, task, fusion, configs)
 
 
-def _branch(name: str, section: Mapping[str, Any], folder: Path | None, problems: list[str]) -> Any:
+def _check_head(name: str, problems: list[str]) -> None:
+    from modalities.core.fusion.head import head_named  # heads import this module
+
+    try:
+        head_named(name)
+    except ValueError as error:
+        problems.append(f"fusion.head: {error}")
+
+
+def _branch(name: str, section: Any, folder: Path | None, problems: list[str]) -> Any:
     """One modality's section as its plug-in's Config."""
     where = f"modalities.{name}"
-    if not name.isidentifier() or name in ("fused", "fused_complete", "shared"):
-        problems.append(f"{where}: a modality's name must be letters, digits and _, and not `fused` or `shared`")
+    if not name.isidentifier() or name in _TAKEN:
+        problems.append(f"{where}: a modality's name must be letters, digits and _, and none of {', '.join(_TAKEN)}")
+        return None
+    if not isinstance(section, Mapping):
+        problems.append(f"{where}: must be a section with settings, got {section!r}")
         return None
     kind = section.get("kind") or (name if name in plugins() else _DEFAULT_KIND)
     try:
@@ -166,7 +188,11 @@ def _branch(name: str, section: Mapping[str, Any], folder: Path | None, problems
     values = {**section, "kind": kind}
     if section.get("features_file"):
         values |= {"features": _features(section["features_file"], folder, where, problems), "features_file": ""}
-    return structured(module.Config, module.PRESETS.get(preset, {}), values, where, problems)
+    config = structured(module.Config, module.PRESETS.get(preset, {}), values, where, problems)
+    repeated = sorted(name for name, count in Counter(config.features if config else ()).items() if count > 1)
+    if repeated:
+        problems.append(f"{where}.features: names a feature twice: {', '.join(repeated[:10])}")
+    return config
 
 
 def _features(name: str, folder: Path | None, where: str, problems: list[str]) -> list[str]:
@@ -181,39 +207,4 @@ def _features(name: str, folder: Path | None, where: str, problems: list[str]) -
     if not isinstance(features, list) or not all(isinstance(item, str) for item in features):
         problems.append(f"{where}.features_file: {name} must hold a JSON list of names")
         return []
-    if len(set(features)) < len(features):
-        problems.append(f"{where}.features_file: {name} names a feature twice")
     return features
-
-
-def structured(cls: type, preset: Mapping[str, Any], values: Mapping[str, Any], where: str, problems: list[str]) -> Any:
-    """The dataclass of these values over its defaults; problems are added to the list and None is given."""
-    before = len(problems)
-    _find_unknown(cls, values, where, problems)
-    if len(problems) > before:
-        return None
-    try:
-        merged = OmegaConf.merge(OmegaConf.structured(cls()), dict(preset), dict(values))
-        return OmegaConf.to_object(merged)
-    except (OmegaConfBaseException, ValueError, TypeError) as error:
-        key = getattr(error, "full_key", None)
-        reason = str(error).splitlines()[0]
-        problems.append(f"{where}.{key}: {reason}" if key else f"{where}: {reason}")
-        return None
-
-
-def _find_unknown(cls: type, values: Mapping[str, Any], where: str, problems: list[str]) -> None:
-    if not isinstance(values, Mapping):
-        problems.append(f"{where}: must be a section with settings, got {values!r}")
-        return
-    known = {entry.name: entry.type for entry in dataclasses.fields(cls)}
-    for key, value in values.items():
-        if key not in known:
-            problems.append(_unknown(str(key), known, f"{where}."))
-        elif dataclasses.is_dataclass(known[key]) and value is not None:
-            _find_unknown(known[key], value, f"{where}.{key}", problems)  # pyright: ignore[reportArgumentType]
-
-
-def _unknown(key: str, known: Mapping[str, Any], prefix: str) -> str:
-    near = difflib.get_close_matches(str(key), list(known), n=1, cutoff=0.0)
-    return f"{prefix}{key}: no such setting; did you mean {near[0] if near else ', '.join(known)!r}?"

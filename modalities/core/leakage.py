@@ -70,12 +70,10 @@ GROUPS = tuple(group.name for group in _GROUPS)
 """What is looked for: label, expression, mutation, copy_number, outcome, treatment."""
 
 _REASONS = {group.name: group.reason for group in _GROUPS}
-_SUBTYPES = frozenset("luma luminala lumb luminalb basal basallike her2 her2enriched her2e claudinlow".split())
+_SUBTYPES = frozenset(["luma", "luminala", "lumb", "luminalb", "basal", "basallike", "her2", "her2enriched", "her2e", "claudinlow"])
 _ALSO_SUBTYPES = frozenset(("normal", "normallike"))
 _OUTCOMES = frozenset(
-    "alive living dead deceased died 0living 1deceased 0alive 1dead 0alive1dead diseasefree 0diseasefree recurred "
-    "recurredprogressed 1recurredprogressed tumorfree withtumor 0alivedeadtumorfree 0aliveordeadtumorfree "
-    "1deadwithtumor 0censored 1progression relapse norelapse norecurrence".split()
+    ["alive", "living", "dead", "deceased", "died", "0living", "1deceased", "0alive", "1dead", "0alive1dead", "diseasefree", "0diseasefree", "recurred", "recurredprogressed", "1recurredprogressed", "tumorfree", "withtumor", "0alivedeadtumorfree", "0aliveordeadtumorfree", "1deadwithtumor", "0censored", "1progression", "relapse", "norelapse", "norecurrence"]
 )
 _MISSING = frozenset(("", "na", "nan", "none", "notavailable", "unknown", "notapplicable", "notevaluated", "null"))
 

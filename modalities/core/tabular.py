@@ -32,7 +32,7 @@ class TabularConfig(BranchConfig):
             [f"hidden widths must be positive, got {list(self.hidden)}"] * any(width < 1 for width in self.hidden)
             + [f"dropout must be in [0, 1), got {self.dropout}"] * (not 0 <= self.dropout < 1)
             + [f"input_dropout must be in [0, 1), got {self.input_dropout}"] * (not 0 <= self.input_dropout < 1)
-            + [f"clip must be positive, got {self.clip}"] * (self.clip <= 0)
+            + [f"clip must be positive, got {self.clip}"] * (not self.clip > 0)
         )
 
 

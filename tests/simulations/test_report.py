@@ -16,6 +16,10 @@ from simulations.report.look import svg_uri
 PAM50 = ("LumA", "LumB", "Basal", "Her2")
 SHARES = np.array([0.55, 0.2, 0.17, 0.08])
 MODALITIES = ("cnv", "clinical", "hif")
+SITES = [
+    *("University of Pittsburgh", "MSKCC", "Walter Reed", "Duke", "ILSbio <Biobank & Co>"),
+    *("Greater Poland", "Mayo", "Christiana", "other"),
+]
 SECTIONS = [
     *("summary", "key-figures", "arms", "performance", "differences", "curves", "confusion", "roc", "recall", "sites"),
     *("subsets", "reliability", "site-by-class", "site-by-modality", "traffic", "external", "protocol"),
@@ -36,26 +40,13 @@ class MadeUpStudy:
         share = SHARES[: len(classes)] / SHARES[: len(classes)].sum()
         self.labels = self.rng.choice(len(classes), n, p=share)
         self.ids = np.array([f"TCGA-{i:04}" for i in range(n)])
-        names = [
-            "University of Pittsburgh",
-            "MSKCC",
-            "Walter Reed",
-            "Duke",
-            "ILSbio <Biobank & Co>",
-            "Greater Poland",
-            "Mayo",
-            "Christiana",
-            "other",
-        ][:n_sites]
-        self.sites = self.rng.choice(names, n, p=(w := np.linspace(2, 0.5, n_sites)) / w.sum())
+        self.sites = self.rng.choice(SITES[:n_sites], n, p=(w := np.linspace(2, 0.5, n_sites)) / w.sum())
         self.folds = np.arange(n) % 5
         self.holds = pd.DataFrame(self.rng.random((n, 3)) < [0.87, 0.99, 0.83], columns=MODALITIES, index=self.ids)
         self.holds["clinical"] |= ~self.holds.any(axis=1)
         truth = np.eye(len(classes))[self.labels] + np.log(share) * 0.55
-        self.views = {
-            m: k * truth + self.rng.normal(size=truth.shape) * s
-            for m, k, s in zip(MODALITIES, (0.85, 1.3, 0.95), (1, 1, 1), strict=True)
-        }
+        clear = dict(zip(MODALITIES, (0.85, 1.3, 0.95), strict=True))
+        self.views = {m: clear[m] * truth + self.rng.normal(size=truth.shape) for m in MODALITIES}
 
     def logits(self, strength: float, noise: float) -> dict[str, np.ndarray]:
         return {m: strength * v + self.rng.normal(size=v.shape) * noise for m, v in self.views.items()}
@@ -87,29 +78,16 @@ class MadeUpStudy:
 
     def curve(self, length: int, speed: float) -> list[list[float]]:
         rounds = np.arange(length + 1)
-        return [
-            list(
-                0.62
-                + 0.76 * np.exp(-rounds / speed)
-                + 0.0011 * rounds
-                + self.rng.normal(0, 0.006, length + 1)
-                + self.rng.normal(0, 0.02)
-            )
-            for _ in range(5)
-        ]
+        shape = 0.62 + 0.76 * np.exp(-rounds / speed) + 0.0011 * rounds
+        return [list(shape + self.rng.normal(0, 0.006, length + 1) + self.rng.normal(0, 0.02)) for _ in range(5)]
 
     def extra(self) -> dict:
         sites = sorted(set(self.sites))
         curves = {m: {"federated": self.curve(80, 9), "centralised": self.curve(60, 6)} for m in MODALITIES}
         stopping = {m: {"federated": [41, 38, 47, 44, 36], "centralised": [26, 31, 28, 24, 33]} for m in MODALITIES}
         sizes = {"cnv": 2_133_000, "clinical": 98_400, "hif": 971_000, "fusion": 12_300}
-        traffic = {
-            s: {
-                m: {"up": 0 if (i + j) % 4 == 3 else size * 40, "down": 0 if (i + j) % 4 == 3 else size * 41}
-                for j, (m, size) in enumerate(sizes.items())
-            }
-            for i, s in enumerate(sites)
-        }
+        traffic = {site: {m: {"up": size * 40, "down": size * 41} for m, size in sizes.items()} for site in sites}
+        traffic[sites[-1]]["cnv"] = {"up": 0, "down": 0}
         seconds = {"federated": dict.fromkeys(MODALITIES, 41.2), "centralised": 97.0, "local": 388.4}
         return {"bytes": traffic, "seconds": seconds, "curves": curves, "stopping": stopping}
 

@@ -75,7 +75,7 @@ def test_raw_cases_that_are_not_listed_are_left_out_and_counted(folder):
         ("case_id,label,split\nc1,A,Train\nc2,B,valid\n", "split must be train, test or blank, got Train, valid"),
         ("patient,label\nc1,A\n", "no column case_id"),
         ("case_id,subtype\nc1,A\n", "no column label"),
-        ("case_id,label\nc1,A\n,B\n", "line 3: no case_id"),
+        ("case_id,label\nc1,A\n,B\n", "no case_id in line 3"),
         ("case_id,label,label\nc1,A,B\n", "columns listed more than once: label"),
     ],
 )
@@ -105,7 +105,7 @@ def test_every_problem_of_the_folder_is_named_at_once(folder):
     [
         ("nam: north\n", r"site\.yaml: site\.nam: no such setting; did you mean 'name'"),
         ("name: north\npolicy: {min_chort: 3}\n", r"site\.policy\.min_chort: .*'min_cohort'"),
-        ("name: north\nsources: {hif: {pahts: [a]}}\n", r"sources.*pahts"),
+        ("name: north\nsources: {hif: {pahts: [a]}}\n", r"site\.sources\.hif\.pahts: .*'paths'"),
         ("sources: {}\n", r"site\.yaml: site\.name: give the site a name"),
         ("- a\n", r"site\.yaml: .*name"),
         ("a: [\n", r"site\.yaml: cannot be read"),

@@ -33,7 +33,7 @@ def test_quotes_count_wherever_they_stand_in_the_file(tmp_path):
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
 def test_line_endings_of_every_system_and_a_byte_order_mark_are_read(tmp_path, ending):
     path = tmp_path / "t.csv"
-    path.write_bytes("\ufeffa,b{0}1,2{0}".format(ending).encode())
+    path.write_bytes(f"\ufeffa,b{ending}1,2{ending}".encode())
     assert rows_of(path, ",") == [["a", "b"], ["1", "2"]]
 
 
@@ -43,10 +43,16 @@ def test_gzip_is_unpacked(tmp_path):
     assert rows_of(path, "\t") == [["a", "b"], ["1", "2"]]
 
 
-def test_blank_lines_are_no_rows_and_do_not_shift_the_line_numbers(tmp_path):
+def test_blank_lines_and_rows_of_empty_cells_at_the_end_are_no_rows(tmp_path):
     path = tmp_path / "t.csv"
-    path.write_text("a,b\n\n1,2\n\n\n3\n")
-    with pytest.raises(ValueError, match=r"t\.csv: the header has 2 fields, but line 6 has 1; .*export it again"):
+    path.write_text("a,b\n1,2\n,\n\n,\n")
+    assert rows_of(path, ",") == [["a", "b"], ["1", "2"]]
+
+
+def test_blank_line_between_rows_is_refused_like_any_row_too_short(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a,b\n1,2\n\n3,4\n5\n")
+    with pytest.raises(ValueError, match=r"header has 2 fields, but line 3 has 1, line 5 has 1; .*export it again"):
         rows_of(path, ",")
 
 
@@ -60,7 +66,7 @@ def test_blank_lines_are_no_rows_and_do_not_shift_the_line_numbers(tmp_path):
         (b"a,b,a\n1,2,3\n", "t.csv", "columns listed more than once: a; give each column a name of its own"),
         (b"a,b\n1,2,3\n", "t.csv", "the header has 2 fields, but line 2 has 3"),
         (b"a,b\n1,\xff\n", "t.csv", "line 2 is not UTF-8 text"),
-        (b'a,b\n"1,2\n3,4\n', "t.csv", "a quote that is opened in line 2 is never closed"),
+        (b'a,b\n"1,2\n3,4\n', "t.csv", "a quote that is opened in line 3 or before is not closed"),
         (gzip.compress(b"a,b\n1,2\n")[:-9], "t.csv.gz", "the gzip file is damaged or cut off; copy it again"),
         (b"a,b\n1,2\n", "t.csv.gz", "the gzip file is damaged or cut off"),
         (gzip.compress(b"a,b\n" * 99)[:12] + b"\x00" * 40, "t.csv.gz", "the gzip file is damaged or cut off"),

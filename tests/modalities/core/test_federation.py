@@ -253,7 +253,6 @@ def test_only_the_coordinators_file_may_name_a_features_file():
         ("{", "cannot be read as JSON"),
         ('{"a": 1}', "must hold a JSON list of names"),
         ("[1, 2]", "must hold a JSON list of names"),
-        ('["MYC", "TP53", "MYC"]', "names a feature twice"),
     ],
 )
 def test_unusable_features_file_is_refused(folder, content, said):
@@ -268,6 +267,22 @@ def test_absent_features_file_is_named(folder):
         load_federation(folder / "federation.yaml")
 
 
+def test_feature_listed_twice_in_the_file_is_refused(folder):
+    (folder / "genes.json").write_text('["MYC", "TP53", "MYC"]')
+    with pytest.raises(ValueError, match=r"modalities\.cnv\.features: names a feature twice: MYC"):
+        load_federation(folder / "federation.yaml")
+
+
+def test_setting_that_looks_something_up_is_refused():
+    with pytest.raises(ValueError, match=r"modalities\.cnv\.features: `\$\{` is not allowed in a setting"):
+        federation_from({"modalities": {"cnv": {"features": ["${oc.env:HOME}"]}}})
+
+
+def test_setting_left_blank_keeps_its_default():
+    section = {"cnv": {"preset": None, "training": None, "clip": None}}
+    assert federation_from({"modalities": section}) == federation_from({"modalities": {"cnv": {}}})
+
+
 def test_feature_listed_twice_in_the_section_is_refused():
     with pytest.raises(ValueError, match=r"modalities\.cnv\.features: names a feature twice: MYC"):
         federation_from({"modalities": {"cnv": {"features": ["MYC", "TP53", "MYC"]}}})
@@ -276,7 +291,7 @@ def test_feature_listed_twice_in_the_section_is_refused():
 @pytest.mark.parametrize("content", ["a: [", "- 1\n- 2\n", "only text"])
 def test_file_that_is_no_mapping_is_refused_by_name(tmp_path, content):
     (tmp_path / "mine.yaml").write_text(content)
-    with pytest.raises(ValueError, match=r"mine\.yaml: (cannot be read|must hold the sections)"):
+    with pytest.raises(ValueError, match=r"mine\.yaml: (cannot be read: |only text: no such setting)"):
         load_federation(tmp_path / "mine.yaml")
 
 

@@ -1,0 +1,105 @@
+"""The real thing on the inline engine: ServerApp's phases, PerModality, ClientApp, replies in order, reply checks."""
+
+import argparse
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.floor import Floor, build_floor
+from benchmarks.workloads import MODALITY, WORKLOADS, Workload, peak_rss_mib, say
+from client.app import app
+from modalities.core.federation import Federation
+from server.branches import train_branches
+from server.handshake import gather_statistics, handshake, send_setup
+from server.options import Options
+from server.state import StudyState
+from simulations.inline import InlineGrid
+
+
+@dataclass
+class Timings:
+    """CPU and wall seconds of each round."""
+
+    cpu: list[float] = field(default_factory=list)
+    wall: list[float] = field(default_factory=list)
+    began: tuple[float, float] = (0.0, 0.0)
+
+    def start(self) -> None:
+        """A round begins."""
+        self.began = time.process_time(), time.perf_counter()
+
+    def stop(self) -> None:
+        """It has ended."""
+        self.cpu.append(time.process_time() - self.began[0])
+        self.wall.append(time.perf_counter() - self.began[1])
+
+
+@dataclass(frozen=True)
+class Interleaved(Options):
+    """Options under which the floor takes its round after each of ours."""
+
+    floor: Floor | None = None
+    ours: Timings = field(default_factory=Timings)
+    floors: Timings = field(default_factory=Timings)
+    differences: list[float] = field(default_factory=list)
+    """Largest difference of a weight after each round."""
+
+    def step(self, study: StudyState, event: Mapping[str, Any]) -> None:
+        """Our round is over, its checkpoint included where one is kept: the floor's turn."""
+        super().step(study, event)
+        if "round" not in event or self.floor is None:
+            return
+        self.ours.stop()
+        self.floors.start()
+        self.floor.round(event["round"])
+        self.floors.stop()
+        pairs = zip(study.weights[MODALITY].values(), self.floor.weights, strict=True)
+        self.differences.append(max(float(np.abs(own - floor.numpy()).max()) for own, floor in pairs))
+        self.ours.start()
+
+
+def run(federation: Federation, folder: Path, options: Options) -> StudyState:
+    """The study up to its last round of branches."""
+    study = StudyState(federation)
+    grid = InlineGrid(app, options.sites, {"site-root": str(folder)})
+    holders = handshake(grid, study, options)
+    gather_statistics(grid, study, holders, options)
+    send_setup(grid, study, holders, options)
+    if isinstance(options, Interleaved):
+        options.ours.start()
+    train_branches(grid, study, holders, options)
+    return study
+
+
+def interleaved(workload: Workload, folder: Path, rounds: int, checkpoint: Path | None) -> Interleaved:
+    """Our rounds and the floor's in turn; the first of each warms up and is not among the timings."""
+    federation = workload.federation(rounds + 1)
+    floor = build_floor(federation, folder)
+    options = Interleaved(sites=len(workload.cases), checkpoint=checkpoint, floor=floor)
+    run(federation, folder, options)
+    for timings in (options.ours, options.floors):
+        del timings.cpu[0], timings.wall[0]
+    return options
+
+
+def main() -> None:
+    """Run the rounds alone in this process and print its peak memory."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("workload", choices=sorted(WORKLOADS))
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("rounds", type=int)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    workload: Workload = WORKLOADS[arguments.workload]
+    federation = workload.federation(arguments.rounds)
+    run(federation, arguments.folder, Options(sites=len(workload.cases)))
+    say({"peak_mib": peak_rss_mib()})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""The three federations that are measured, as site folders on disk: W1 small, W2 a big model, W3 many sites."""
+
+import json
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from modalities.core.cases import Policy, write_site
+from modalities.core.contract import Source
+from modalities.core.federation import Federation, federation_from
+
+MODALITY = "hif"
+N_FEATURES = 1333
+MIB = 2**20
+_CLASSES = ("LumA", "LumB", "Basal", "Her2")
+_W1_CASES = (21, 23, 27, 31, 36, 41, 47, 54, 62, 70, 79, 90, 102, 116, 131, 149)
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A federation to measure."""
+
+    name: str
+    cases: tuple[int, ...]
+    """Training cases of each site."""
+    hidden: tuple[int, ...]
+    rounds: int
+    """Rounds measured, after one that warms up."""
+    goal: float | None
+    """Most CPU time of a round, as a multiple of the floor's."""
+
+    def federation(self, rounds: int) -> Federation:
+        """Settings in which each round trains one epoch and scores the incoming weights on a held-out part."""
+        section = {
+            "kind": "table",
+            "features": _features(),
+            "hidden": list(self.hidden),
+            "training": {"weight_decay": 1e-2, "batch_size": 32},
+            "federated": {"strategy": "fedavg", "lr": 1e-3, "rounds": rounds, "patience": rounds},
+        }
+        task = {"classes": list(_CLASSES)}
+        return federation_from({"seed": 0, "task": task, "fusion": {"fit": "tune"}, "modalities": {MODALITY: section}})
+
+    def write(self, root: Path) -> Path:
+        """The site folders, below `root`; what is there is kept."""
+        folder, rng = root / self.name, np.random.default_rng(0)
+        for number, n_cases in enumerate(self.cases, start=1):
+            _write_site(folder, f"site_{number:04d}", n_cases, rng)
+        return folder
+
+
+WORKLOADS = {
+    workload.name: workload
+    for workload in (
+        Workload("W1", _W1_CASES, (256, 64), 30, 1.25),
+        Workload("W2", (27, 47, 79), (8192, 2048), 6, 1.25),
+        Workload("W3", (8,) * 1000, (256, 64), 6, 1.5),
+    )
+}
+
+
+def _features() -> list[str]:
+    return [f"feature_{number}" for number in range(1, N_FEATURES + 1)]
+
+
+def _write_site(root: Path, name: str, n_cases: int, rng: np.random.Generator) -> None:
+    """One table and its labels; the values are drawn from 256 that a normal distribution is cut into."""
+    folder = root / name
+    normal = statistics.NormalDist()
+    levels = np.array([f"{normal.inv_cdf((level + 0.5) / 256):.3f}" for level in range(256)], dtype=object)
+    values, labels = levels[rng.integers(0, 256, (n_cases, N_FEATURES))], rng.choice(len(_CLASSES), n_cases)
+    if (folder / "site.yaml").is_file():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    case_ids = [f"{name}-case-{number:03d}" for number in range(1, n_cases + 1)]
+    lines = [",".join(["case_id", *_features()])]
+    lines += [",".join([case_id, *row]) for case_id, row in zip(case_ids, values, strict=True)]
+    (folder / "table.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    cases = pd.DataFrame({"case_id": case_ids, "label": [_CLASSES[label] for label in labels], "split": "train"})
+    write_site(folder, name, cases, {MODALITY: Source((folder / "table.csv",))}, Policy(min_cohort=0, min_cell=0))
+
+
+def peak_rss_mib() -> float:
+    """Most memory that this process has held; unlike getrusage's, it begins at 0 in a subprocess."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+
+
+def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
+    """Lower quartile, median, upper quartile."""
+    low, middle, high = np.quantile(values, [0.25, 0.5, 0.75])
+    return float(low), float(middle), float(high)
+
+
+def say(figures: dict[str, float]) -> None:
+    """Print figures for the process that started this one."""
+    print(json.dumps(figures))

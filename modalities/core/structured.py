@@ -1,0 +1,73 @@
+"""Plain values from YAML or JSON into frozen dataclasses: every problem found, each with its place and a suggestion."""
+
+import dataclasses
+import difflib
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+
+def structured(cls: type, preset: Mapping[str, Any], values: Any, where: str, problems: list[str]) -> Any:
+    """The dataclass of these values over the preset over its defaults; a value of None leaves what is below it.
+
+    Problems are added to the list, and then None is given.
+    """
+    before = len(problems)
+    found = _over(cls(), preset, values, where, problems)
+    return found if len(problems) == before else None
+
+
+def unknown_key(key: str, known: Mapping[str, Any], prefix: str) -> str:
+    """The problem of a key that is not known, with the nearest one that is."""
+    near = difflib.get_close_matches(str(key), list(known), n=1, cutoff=0.0)
+    return f"{prefix}{key}: no such setting; did you mean {near[0] if near else ', '.join(known)!r}?"
+
+
+def _over(default: Any, preset: Mapping[str, Any], values: Any, where: str, problems: list[str]) -> Any:
+    """The dataclass `default` with the preset and the values over it, section by section."""
+    if not isinstance(values, Mapping):
+        problems.append(f"{where}: must be a section with settings, got {values!r}")
+        return default
+    known = {entry.name: entry.type for entry in dataclasses.fields(default)}
+    problems += [unknown_key(str(key), known, f"{where}.") for key in values if key not in known]
+    flat, sections = OmegaConf.structured(default), {}
+    OmegaConf.set_readonly(flat, False)  # which frozen dataclasses make it
+    for key, kind in known.items():
+        place, given = f"{where}.{key}", values.get(key)
+        if dataclasses.is_dataclass(kind):
+            below = {} if given is None else given
+            sections[key] = _over(getattr(default, key), preset.get(key, {}), below, place, problems)
+        elif (entry := _entry_type(kind)) is not None and isinstance(given, Mapping):
+            sections[key] = {
+                str(name): _over(entry(), {}, own or {}, f"{place}.{name}", problems) for name, own in given.items()
+            }
+        else:
+            _put(flat, key, preset.get(key), place, problems)
+            _put(flat, key, given, place, problems)
+    try:
+        return dataclasses.replace(OmegaConf.to_object(flat), **sections)  # pyright: ignore[reportArgumentType]
+    except ValueError as error:
+        problems.append(f"{where}: {error}")
+        return default
+
+
+def _entry_type(kind: Any) -> Any:
+    """The dataclass D of a field of type dict[str, D]; None for any other type."""
+    entry = typing.get_args(kind)[1:] if typing.get_origin(kind) is dict else ()
+    return entry[0] if entry and dataclasses.is_dataclass(entry[0]) else None
+
+
+def _put(flat: DictConfig, key: str, value: Any, place: str, problems: list[str]) -> None:
+    """One setting, checked for its type; `${...}` would make OmegaConf look things up, which no setting needs."""
+    if value is None:
+        return
+    if "${" in str(value):
+        problems.append(f"{place}: `${{` is not allowed in a setting")
+        return
+    try:
+        flat.merge_with({key: value})
+    except (OmegaConfBaseException, ValueError, TypeError) as error:
+        problems.append(f"{place}: {str(error).splitlines()[0]}")
