@@ -18,7 +18,7 @@ from modalities.core.contract import Cases, State
 from modalities.core.federation import Federation
 from modalities.core.parts import rows_of
 from modalities.core.registry import plugin
-from modalities.core.seeds import seed_of
+from modalities.core.seeds import seed_of, seed_torch
 from modalities.core.store import SiteData
 
 
@@ -50,7 +50,7 @@ class Floor:
         for site in self.sites:
             self._load()
             self.held_out_loss += self._score(site)
-            torch.manual_seed(seed_of(self.federation.seed, site.name, MODALITY, server_round))
+            seed_torch(seed_of(self.federation.seed, site.name, MODALITY, server_round))
             self._train(site)
             n = len(site.train)
             n_total += n
@@ -81,7 +81,7 @@ class Floor:
         groups = [{"params": matrices, "weight_decay": decay}, {"params": biases, "weight_decay": 0.0}]
         optimiser = torch.optim.Adam(groups, lr=self.config.federated.lr, fused=True)
         loss_sum = 0.0
-        for rows in site.train[torch.randperm(len(site.train))].split(self.config.training.batch_size):
+        for rows in site.train[torch.randperm(len(site.train))].split(self.config.federated.batch_size):
             optimiser.zero_grad()
             loss = nn.functional.cross_entropy(self.network(site.inputs[rows]), site.labels[rows])
             loss.backward()

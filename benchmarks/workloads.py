@@ -39,8 +39,17 @@ class Workload:
             "kind": "table",
             "features": _features(),
             "hidden": list(self.hidden),
-            "training": {"weight_decay": 1e-2, "batch_size": 32},
-            "federated": {"strategy": "fedavg", "lr": 1e-3, "rounds": rounds, "patience": rounds},
+            "training": {"weight_decay": 1e-2},
+            "federated": {
+                "strategy": "fedavg",
+                "rounds": rounds,
+                "local_epochs": 1,
+                "optimiser": "adam",
+                "lr": 1e-3,
+                "batch_size": 32,
+                "schedule": "constant",
+                "patience": rounds,
+            },
         }
         task = {"classes": list(_CLASSES)}
         return federation_from({"seed": 0, "task": task, "fusion": {"fit": "tune"}, "modalities": {MODALITY: section}})

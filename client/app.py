@@ -6,6 +6,7 @@ Every reply is built here: counts, sums, weights, losses. An exception leaves as
 from collections.abc import Callable
 from logging import getLogger
 
+import torch
 from flwr.app import ArrayRecord, ConfigRecord, Context, Error, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 
@@ -14,11 +15,14 @@ from client.rounds import score_part, train_part
 from client.study import ClientStudy, blurred_class_counts, federation_of, site_data, site_folder, sums_of
 from modalities.core.store import SiteData, digest_of
 from strategies.checks import CLASS_COUNTS, LOSS, NUM_EXAMPLES
-from strategies.wire import ARRAYS, CONFIG, FUSION, METRICS, STUDY, Weights, from_record, parts_in, to_record
+from strategies.wire import ARRAYS, CONFIG, FUSION, METRICS, STUDY, Weights, from_record, parts_in, record_of, to_record
 
 _LOG = getLogger("tessera.client")
 _SETTINGS, _STATE, _DIGEST, _OUTPUTS = "settings", "state.", "digest.", "outputs."
 CLIENT_FAILED = 2  # flwr.common.constant.ErrorCode.CLIENT_APP_RAISED_EXCEPTION
+
+# Sums over several threads depend on how many they are: with one, every engine adds in the same order.
+torch.set_num_threads(1)
 
 
 def without_exception_text(
@@ -61,7 +65,7 @@ def setup(message: Message, context: Context) -> Message:
     """Take in the settings and the shared statistics; they stay in the context for the rounds of this run."""
     digests = {}
     for name in parts_in(message.content):
-        record = message.content.array_records[ARRAYS + name]
+        record = record_of(message.content, ARRAYS + name, ArrayRecord)
         context.state[_STATE + name] = record
         digests[_DIGEST + name] = digest_of(from_record(record))
     context.state[_SETTINGS] = ConfigRecord({"federation": _config(message, STUDY)["federation"], **digests})
@@ -111,32 +115,32 @@ def _data(context: Context) -> SiteData:
     Raises:
         ValueError: the context holds none, as after a restart; the server sends them again in its next run.
     """
-    held = context.state.config_records.get(_SETTINGS)
-    if held is None:
+    if _SETTINGS not in context.state:
         raise ValueError("no settings in this run yet: the server sends them first")
-    text = str(held["federation"])
-    folder = site_folder(context.node_config, context.run_config, context.run_id, federation_of(text))
+    text = str(record_of(context.state, _SETTINGS, ConfigRecord)["federation"])
+    folder = site_folder(context.node_config, context.run_config, federation_of(text))
     return site_data(folder, text)
 
 
 def _study(context: Context) -> ClientStudy:
     """The study from what `setup` left in the context."""
     data, states = _data(context), _below(context, _STATE)
-    held = context.state.config_records[_SETTINGS]
+    held = record_of(context.state, _SETTINGS, ConfigRecord)
     return ClientStudy(data, states, {name: str(held[_DIGEST + name]) for name in states})
 
 
 def _below(context: Context, prefix: str) -> dict[str, Weights]:
-    records = context.state.array_records.items()
-    return {key.removeprefix(prefix): from_record(record) for key, record in records if key.startswith(prefix)}
+    keys = [key for key in context.state if key.startswith(prefix)]
+    return {key.removeprefix(prefix): from_record(record_of(context.state, key, ArrayRecord)) for key in keys}
 
 
 def _arrays(message: Message) -> dict[str, Weights]:
-    return {part: from_record(message.content.array_records[ARRAYS + part]) for part in parts_in(message.content)}
+    content = message.content
+    return {part: from_record(record_of(content, ARRAYS + part, ArrayRecord)) for part in parts_in(content)}
 
 
 def _config(message: Message, part: str) -> ConfigRecord:
-    return message.content.config_records[CONFIG + part]
+    return record_of(message.content, CONFIG + part, ConfigRecord)
 
 
 def _metrics(n_cases: int, **values: float | int) -> MetricRecord:

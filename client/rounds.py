@@ -4,13 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import torch
 
 from client.study import ClientStudy
 from client.training import Pull, learning_rate, loss_sum, optimiser_of, train_epoch
-from modalities.core.branch import Branch, Weights, build_branch, load_weights, weights_of
+from modalities.core.branch import Branch, Weights, build_branch, load_weights, own_weights
 from modalities.core.parts import modality_of, rows_of
-from modalities.core.seeds import seed_of
+from modalities.core.seeds import seed_of, seed_torch
 from modalities.core.store import BranchData
 from strategies.checks import HELD_OUT_LOSS, HELD_OUT_N, LOSS, NUM_EXAMPLES
 
@@ -32,11 +31,11 @@ def train_part(
     lr = learning_rate(federated.schedule, federated.lr, server_round - 1, federated.rounds)
     optimiser = optimiser_of(federated.optimiser, branch, lr, settings.training.weight_decay)
     pull = Pull.from_here(branch, proximal_mu) if proximal_mu else None
-    torch.manual_seed(seed_of(study.federation.seed, study.data.site.name, part, server_round))
+    seed_torch(seed_of(study.federation.seed, study.data.site.name, part, server_round))
     loss = 0.0
     for _ in range(federated.local_epochs):
         loss = train_epoch(branch, data, rows, optimiser, federated.batch_size or max(1, len(rows)), pull)
-    return weights_of(branch), {NUM_EXAMPLES: max(1, len(rows)), LOSS: loss * len(rows), **metrics}
+    return own_weights(branch), {NUM_EXAMPLES: len(rows), LOSS: loss * len(rows), **metrics}
 
 
 def score_part(study: ClientStudy, part: str, weights: Weights) -> Metrics:

@@ -1,10 +1,13 @@
 """What a site knows of a study: its own folder, the settings it was sent, and the statistics all sites share."""
 
 import json
+import shutil
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,8 @@ from modalities.core.example import write_example_site
 from modalities.core.federation import Federation, federation_from
 from modalities.core.registry import plugin
 from modalities.core.store import BranchData, SiteData
+
+_EXAMPLES, _DAY_S = "tessera-example-", 86400.0
 
 
 @dataclass(frozen=True)
@@ -43,13 +48,22 @@ def federation_of(text: str) -> Federation:
     return federation_from(json.loads(text))
 
 
-@lru_cache(maxsize=256)
 def site_data(folder: Path, text: str) -> SiteData:
     """This folder under these settings; opened once a process."""
-    return SiteData(folder, federation_of(text))
+    opened = _opened(folder.parent, text)
+    if folder not in opened:
+        opened[folder] = SiteData(folder, federation_of(text))
+    return opened[folder]
 
 
-def site_folder(node: Mapping[str, Any], run: Mapping[str, Any], run_id: int, federation: Federation) -> Path:
+@lru_cache(maxsize=8)
+def _opened(root: Path, text: str) -> dict[Path, SiteData]:
+    """What was opened below a root: the sites of a simulation are kept, and forgotten, together."""
+    del root, text
+    return {}
+
+
+def site_folder(node: Mapping[str, Any], run: Mapping[str, Any], federation: Federation) -> Path:
     """This node's site folder.
 
     A node with `site` in its node config is a real site, and no run config can point it elsewhere. A simulated node
@@ -64,8 +78,28 @@ def site_folder(node: Mapping[str, Any], run: Mapping[str, Any], run_id: int, fe
         raise ValueError("this node has no site folder: start it with --node-config 'site=\"/path/of/folder\"'")
     partition, root = int(node["partition-id"]), str(run.get("site-root", ""))
     if not root:
-        return write_example_site(Path(tempfile.gettempdir()) / f"tessera-example-{run_id}", federation, partition)
-    return site_folders(Path(root))[partition]
+        return write_example_site(_examples() / federation.digest, federation, partition)
+    return _listed(Path(root), Path(root).stat().st_mtime_ns)[partition]
+
+
+@cache
+def _examples() -> Path:
+    """Where this process writes made-up sites: no other looks there, so none is seen half written.
+
+    Ray ends its workers without a last word, so what they leave behind is cleared away by those of a later day.
+    """
+    for left in Path(tempfile.gettempdir()).glob(f"{_EXAMPLES}*"):
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > _DAY_S:
+                shutil.rmtree(left, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=_EXAMPLES))
+
+
+@lru_cache(maxsize=8)
+def _listed(root: Path, changed_ns: int) -> list[Path]:
+    """The site folders, listed again only once the root has changed: not at every message of a thousand sites."""
+    del changed_ns
+    return site_folders(root)
 
 
 def site_folders(root: Path) -> list[Path]:

@@ -62,7 +62,9 @@ def train_epoch(
     batch_size: int,
     pull: Pull | None = None,
 ) -> float:
-    """One pass over the rows in an order drawn from torch's generator; the mean loss a case."""
+    """One pass over the rows in an order drawn from torch's generator; the mean loss a case, 0 for no case."""
+    if not len(rows):
+        return 0.0
     branch.train()
     total = 0.0
     order = torch.from_numpy(rows)[torch.randperm(len(rows))]
@@ -73,7 +75,7 @@ def train_epoch(
         (loss if pull is None else loss + proximal_penalty(branch, pull)).backward()
         optimiser.step()
         total += loss.item() * len(batch_rows)
-    return total / max(len(rows), 1)
+    return total / len(rows)
 
 
 def set_learning_rate(optimiser: torch.optim.Optimizer, lr: float) -> None:

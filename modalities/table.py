@@ -38,7 +38,7 @@ class Config(TabularConfig):
     allow: list[str] = field(default_factory=list)
     """Groups of the leakage guard that are no leak here, such as `copy_number` for a table of copy-number summaries."""
     training: Training = field(
-        default_factory=lambda: Training(lr=3e-3, weight_decay=0.6, epochs=60, schedule="cosine", patience=0)
+        default_factory=lambda: Training(lr=3e-3, weight_decay=0.6, epochs=30, schedule="cosine", patience=0)
     )
     federated: Federated = field(
         default_factory=lambda: Federated("fedadam", rounds=60, optimiser="sgd", lr=0.1, batch_size=0, patience=0)
@@ -48,29 +48,51 @@ class Config(TabularConfig):
 def read(source: Source, config: Config) -> Cases:
     """The table as cases; the id column is `source.columns[case_id]`, or the first with a usual name.
 
+    Any other entry of `source.columns` gives a column of this site's file the name that the sites agreed on.
+
     Raises:
         ValueError: the file's problem, with place and remedy.
     """
+    if source.format != "auto":
+        raise ValueError(f"a table's format follows from its file's ending: leave out format, got {source.format!r}")
     if len(source.paths) != 1:
         raise ValueError(f"a table takes one file, got {len(source.paths)}; name one in site.yaml")
     path = source.paths[0]
     header, body = _cells(path)
     id_column = _id_column(path, header, source.columns)
-    samples = [case_of(str(row[id_column])) for row in body]
-    rows = [row[:id_column] + row[id_column + 1 :] for row, case_id in zip(body, samples, strict=True) if case_id]
-    case_ids = [case_id for case_id in samples if case_id]
+    samples = [_case_in(path, line, str(row[id_column])) for line, row in enumerate(body, start=2)]
+    kept = [number for number, case_id in enumerate(samples) if case_id is not None]
+    case_ids = [case_id for case_id in samples if case_id is not None]
     if not case_ids:
         raise ValueError(f"{path.name}: no case in the table; export it again")
     refuse_repeated(path, case_ids, "cases", "keep one row a case")
-    names = header[:id_column] + header[id_column + 1 :]
+    names = _agreed_names(path, header[:id_column] + header[id_column + 1 :], source.columns)
+    rows = [row[:id_column] + row[id_column + 1 :] for row in body]
     _refuse_leaks(path, [name for name in names if not config.features or name in config.features], config)
     cases = Cases(
         tuple(case_ids),
-        numbers(path, rows, names, first_line=2),
+        numbers(path, rows, names, first_line=2)[kept],
         tuple(names),
         {"samples that are no primary tumour": len(samples) - len(case_ids)},
     )
     return in_agreed_order(cases, config.features, absent="columns imputed")
+
+
+def _case_in(path: Path, line: int, sample: str) -> str | None:
+    if not sample.strip():
+        raise ValueError(f"{path.name}: line {line} has no case id; fill it in or take the row out")
+    return case_of(sample)
+
+
+def _agreed_names(path: Path, names: Sequence[str], columns: Mapping[str, str]) -> list[str]:
+    """The columns' names after the renaming that site.yaml asks for."""
+    agreed = {own: name for name, own in columns.items() if name != "case_id"}
+    absent = [own for own in agreed if own not in names]
+    if absent:
+        raise ValueError(f"{path.name}: no column {listing(absent)}, which site.yaml names; it has {listing(names)}")
+    renamed = [agreed.get(name, name) for name in names]
+    refuse_repeated(path, renamed, "columns", "correct sources.<modality>.columns in site.yaml")
+    return renamed
 
 
 def _refuse_leaks(path: Path, names: Sequence[str], config: Config) -> None:
@@ -90,6 +112,7 @@ def _cells(path: Path) -> tuple[list[str], list[list[Any]]]:
             frame = pd.read_parquet(path)
         except (OSError, ValueError) as error:
             raise ValueError(f"{path.name}: no readable Parquet file; export it again") from error
+        frame = frame.reset_index() if frame.index.name else frame
         return [str(name) for name in frame.columns], frame.astype(object).where(frame.notna(), "").values.tolist()
     header, *body = rows_of(path, delimiter_of(path))
     return header, body
@@ -101,11 +124,12 @@ def _id_column(path: Path, header: Sequence[str], columns: Mapping[str, str]) ->
         raise ValueError(
             f"{path.name}: no column {wanted!r}, which site.yaml names as case_id; it has {listing(header)}"
         )
-    names = (wanted,) if wanted else _ID_COLUMNS
+    if wanted:
+        return header.index(wanted)
     lowered = [name.strip().lower() for name in header]
-    for name in names:
-        if name.lower() in lowered:
-            return lowered.index(name.lower())
+    for name in _ID_COLUMNS:
+        if name in lowered:
+            return lowered.index(name)
     raise ValueError(
         f"{path.name}: no column of case ids (looked for {', '.join(_ID_COLUMNS)}); "
         "name it in site.yaml under sources.<modality>.columns.case_id"

@@ -1,5 +1,6 @@
 """What runs at the coordinator: Flower's ServerApp."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from flwr.app import Context
@@ -19,8 +20,13 @@ app = ServerApp()
 
 @app.main()
 def main(grid: Grid, context: Context) -> None:
-    """Run the study that the run config names, and write its release below `out`."""
+    """Run the study that the run config names, and write its release below `out`.
+
+    Raises:
+        ValueError: a path of the run config is relative: this process runs in a folder of Flower's.
+    """
     config = context.run_config
+    _refuse_relative_paths(config)
     federation = _federation(str(config.get("federation", "")), int(config.get("seed", 0)))
     out = Path(str(config.get("out", "")) or Path.home() / ".tessera" / f"run-{context.run_id}")
     options = Options(
@@ -29,9 +35,17 @@ def main(grid: Grid, context: Context) -> None:
         sites=int(config.get("sites", 0)),
         report=lambda event: log(_INFO, "tessera: %s", event),
     )
+    log(_INFO, "tessera: checkpoint and release go to %s", out)
     study = run_study(grid, federation, options)
     write_release(out / "release", study)
     log(_INFO, "tessera: release written to %s", out / "release")
+
+
+def _refuse_relative_paths(config: Mapping[str, object]) -> None:
+    paths = {key: str(config.get(key, "")) for key in ("federation", "site-root", "out")}
+    relative = [f"{key}={path!r}" for key, path in paths.items() if path and not Path(path).is_absolute()]
+    if relative:
+        raise ValueError(f"run config: give the whole path, from / on, got {', '.join(relative)}")
 
 
 def _federation(path: str, seed: int) -> Federation:

@@ -16,7 +16,7 @@ _META = "tessera"
 def save_checkpoint(path: Path, arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> None:
     """Write arrays and plain values; the file that stood there before is there until the new one is complete."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     write_atomically(path, save(contiguous, metadata={_META: json.dumps(meta, sort_keys=True)}))
 
 

@@ -1,16 +1,18 @@
 """Checks a reply against what was asked: whose it is, which parts, shapes, types, finite numbers, honest counts."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from flwr.app import ArrayRecord, Message, MetricRecord
 
-from strategies.wire import ARRAYS, METRICS, from_record, parts_in
+from strategies.wire import ARRAYS, METRICS, parts_in
 
 NUM_EXAMPLES = "num-examples"
 LOSS, HELD_OUT_N, HELD_OUT_LOSS = "loss-sum", "held-out-n", "held-out-loss-sum"
 CLASS_COUNTS = "class-counts"
+_LONGEST_NAME = 40
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,8 @@ def accepted_parts(reply: Message, asked: Asked, template: Template) -> tuple[li
     if reply.metadata.src_node_id != asked.node_id:
         return [], [Refusal(asked.site, "*", "the reply came from another node than the one asked")]
     sent = parts_in(reply.content)
-    refused = [Refusal(asked.site, part, "not asked of this site") for part in sent if part not in asked.cohorts]
+    strange = [part for part in sent if part not in asked.cohorts]
+    refused = [Refusal(asked.site, part[:_LONGEST_NAME], "not asked of this site") for part in strange]
     good = []
     for part in asked.cohorts:
         reason = (
@@ -61,17 +64,45 @@ def _problem(reply: Message, part: str, cohort: int, template: Mapping[str, np.n
     record, metrics = reply.content.get(ARRAYS + part), reply.content.get(METRICS + part)
     if not isinstance(record, ArrayRecord) or not isinstance(metrics, MetricRecord):
         return "no arrays or no metrics"
-    if set(record) != set(template):
-        return f"arrays named {sorted(set(record) ^ set(template))} are missing or unknown"
-    for name, array in from_record(record).items():
+    if record.keys() != template.keys():
+        wrong = [name[:_LONGEST_NAME] for name in sorted(set(record) ^ set(template))]
+        return f"arrays named {wrong[:3]} are missing or unknown"
+    return _problem_of_arrays(record, template) or _problem_of_metrics(metrics, cohort)
+
+
+def _problem_of_arrays(record: ArrayRecord, template: Mapping[str, np.ndarray]) -> str:
+    arrays, unreadable = readable_arrays(record)
+    if unreadable:
+        return unreadable
+    for name, array in arrays.items():
         expected = template[name]
         if array.shape != expected.shape or array.dtype != expected.dtype:
             return f"{name} is {array.dtype}{list(array.shape)}, expected {expected.dtype}{list(expected.shape)}"
-        if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
             return f"{name} is not finite"
-    if not all(isinstance(value, int | float) and np.isfinite(value) for value in metrics.values()):
+    return ""
+
+
+def readable_arrays(record: ArrayRecord) -> tuple[dict[str, np.ndarray], str]:
+    """The arrays by name, and which of them is none: its bytes are whatever the sender liked."""
+    arrays = {}
+    for name, sent in record.items():
+        try:
+            arrays[name] = sent.numpy()
+        except Exception:  # NumPy's reader promises no particular one for bytes that it did not write
+            arrays[name] = None
+        if not isinstance(arrays[name], np.ndarray):
+            return {}, f"{name[:_LONGEST_NAME]} cannot be read as an array"
+    return arrays, ""
+
+
+def _problem_of_metrics(metrics: MetricRecord, cohort: int) -> str:
+    if not all(isinstance(value, int | float) and math.isfinite(value) for value in metrics.values()):
         return "a metric is not a finite number"
-    n = metrics.get(NUM_EXAMPLES)
-    if not isinstance(n, int) or not 0 < n <= cohort:
-        return f"{NUM_EXAMPLES} must be from 1 to the {cohort} cases announced"
+    for name in (NUM_EXAMPLES, HELD_OUT_N):
+        n = metrics.get(name, 0 if name == HELD_OUT_N else None)
+        if not isinstance(n, int) or not 0 <= n <= cohort:
+            return f"{name} must be from 0 to the {cohort} cases announced"
+    if any(metrics.get(name, 0) < 0 for name in (LOSS, HELD_OUT_LOSS)):  # pyright: ignore[reportOperatorIssue]
+        return "a loss is negative"
     return ""

@@ -4,12 +4,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from flwr.app import ConfigRecord, Message, MetricRecord, RecordDict
+from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
 from flwr.supercore import log
 
 from strategies.checks import NUM_EXAMPLES, Asked, Refusal, Template, accepted_parts
 from strategies.streaming import RunningSum
-from strategies.wire import ARRAYS, METRICS, bytes_by_owner, from_record, sums_of
+from strategies.wire import ARRAYS, METRICS, bytes_by_owner, from_record, record_of, sums_of
 
 _WARNING = 30
 
@@ -66,7 +66,11 @@ def fold(
     traffic: Traffic,
     weighted: bool = True,
 ) -> Folded:
-    """Check each reply and fold it in; `asked` is by message id, `weighted` by the reply's number of examples."""
+    """Check each reply and fold it in; `asked` is by message id, `weighted` by the reply's number of examples.
+
+    Parts of a mean are used one by one. Parts of a plain sum belong together (the gradient of one loss), so a reply
+    with anything wrong in it is not used at all.
+    """
     folded = Folded()
     silent = {entry.site for entry in asked.values()}
     for reply in replies:
@@ -79,9 +83,10 @@ def fold(
             traffic.count(traffic.up, entry.site, reply.content)
         good, refused = accepted_parts(reply, entry, template)
         folded.refused += refused
-        for part in good:
+        for part in good if weighted or not refused else ():
             _fold_part(folded, reply.content, part, weighted)
             folded.answered.add(entry.site)
+        del reply  # before the next one is asked for, so that two are never held
     folded.refused += [Refusal(site, "*", "no reply before the deadline") for site in sorted(silent)]
     for refusal in folded.refused:
         log(_WARNING, "site %s, %s: %s; the round goes on without it", refusal.site, refusal.part, refusal.reason)
@@ -89,12 +94,11 @@ def fold(
 
 
 def _fold_part(folded: Folded, content: RecordDict, part: str, weighted: bool) -> None:
-    metrics = content[METRICS + part]
-    if not isinstance(metrics, MetricRecord):
-        raise TypeError("checked before: metrics are a MetricRecord")
+    metrics = record_of(content, METRICS + part, MetricRecord)
     weight = metrics[NUM_EXAMPLES] if weighted else 1.0
-    arrays = from_record(content.array_records[ARRAYS + part])
-    folded.sums.setdefault(part, RunningSum()).add(arrays, float(weight))  # pyright: ignore[reportArgumentType]
+    if weight:  # a site that had nothing to train on, but something to score
+        arrays = from_record(record_of(content, ARRAYS + part, ArrayRecord))
+        folded.sums.setdefault(part, RunningSum()).add(arrays, float(weight))  # pyright: ignore[reportArgumentType]
     folded.metrics[part] = sums_of([folded.metrics.get(part, {}), metrics])
 
 

@@ -23,6 +23,7 @@ from strategies.wire import (
     flatten,
     metric_record,
     owner_of,
+    record_of,
     to_record,
     unflatten,
 )
@@ -140,8 +141,9 @@ class PerModality(Strategy):
             configure = getattr(self.strategies[part], method)
             view = HoldersView(grid, nodes)
             for message in configure(server_round, to_record(own), own_copy(config), view):
-                records[message.metadata.dst_node_id][ARRAYS + part] = message.content.array_records["arrays"]
-                records[message.metadata.dst_node_id][CONFIG + part] = message.content.config_records["config"]
+                own_records = records[message.metadata.dst_node_id]
+                own_records[ARRAYS + part] = record_of(message.content, "arrays", ArrayRecord)
+                own_records[CONFIG + part] = record_of(message.content, "config", ConfigRecord)
         self._sent = []
         for holder in self.holders:
             if holder.node_id in records:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from strategies.checks import Refusal
+from strategies.checks import CLASS_COUNTS, Refusal
 from strategies.wire import Weights
 
 _TOLERANCE = 1e-6
@@ -15,13 +15,14 @@ def add_sums(
     parts: Sequence[tuple[str, Weights]], cohorts: Mapping[str, int], part: str
 ) -> tuple[Weights, list[Refusal]]:
     """The sums of all sites together, and a refusal for each that cannot be right; `parts` is (site, sums)."""
-    usual = Counter(_signature(sums) for _, sums in parts).most_common(1)
+    problems = [_problem(sums, cohorts[site]) for site, sums in parts]
+    sound = [_signature(sums) for (_, sums), problem in zip(parts, problems, strict=True) if not problem]
+    usual = Counter(sound).most_common(1)
     total: Weights = {}
     refused = []
-    for site, sums in parts:
-        reason = _problem(sums, cohorts[site])
-        if not reason and _signature(sums) != usual[0][0]:
-            reason = "other names or shapes than most sites: the agreed lists differ"
+    for (site, sums), problem in zip(parts, problems, strict=True):
+        differs = not problem and _signature(sums) != usual[0][0]
+        reason = problem or "other names or shapes than most sites: the agreed lists differ" * differs
         if reason:
             refused.append(Refusal(site, part, reason))
             continue
@@ -35,9 +36,13 @@ def _signature(sums: Weights) -> tuple:
 
 def _problem(sums: Weights, cohort: int) -> str:
     """Why these sums cannot be right; empty if they can."""
+    if not sums:
+        return "no arrays"
     for name, array in sums.items():
         if array.dtype != np.float64 or not np.isfinite(array).all():
             return f"{name} is not finite float64"
+    if (sums.get(CLASS_COUNTS, np.zeros(1)) < 0).any():
+        return "negative counts"
     n = sums.get("n")
     if n is not None and ((n < 0).any() or (n > cohort).any()):
         return f"counts outside 0 to the {cohort} cases announced"

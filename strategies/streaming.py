@@ -26,11 +26,14 @@ def replies_in_order(grid: Grid, messages: Sequence[Message], timeout: float) ->
 def _pull(grid: Grid, waiting: list[str], deadline: float) -> Iterator[Message]:
     early: dict[str, Message] = {}
     while waiting:
-        found = list(grid.pull_messages([message_id for message_id in waiting if message_id not in early]))
-        early.update({reply.metadata.reply_to_message_id: reply for reply in found})
+        found = grid.pull_messages([message_id for message_id in waiting if message_id not in early])
+        arrived = {reply.metadata.reply_to_message_id: reply for reply in found}
+        early.update(arrived)
+        n_found = len(arrived)
+        del found, arrived  # so that a reply given out is held by nobody here
         while waiting and waiting[0] in early:
             yield early.pop(waiting.pop(0))
-        if waiting and not found:
+        if waiting and not n_found:
             if time.monotonic() > deadline:
                 yield from (early[message_id] for message_id in waiting if message_id in early)
                 return
@@ -50,7 +53,9 @@ class RunningSum:
         """Fold in `weight` times the arrays."""
         if not self._sum:
             self._dtypes = {name: array.dtype for name, array in arrays.items()}
-            self._sum = {name: torch.from_numpy(array * _factor(array, weight)) for name, array in arrays.items()}
+            self._sum = {
+                name: torch.from_numpy(np.asarray(array * _factor(array, weight))) for name, array in arrays.items()
+            }
         else:
             for name, array in arrays.items():
                 self._sum[name].add_(torch.from_numpy(np.asarray(array)), alpha=weight)
@@ -63,9 +68,13 @@ class RunningSum:
     def mean(self) -> Weights:
         """The weighted mean, in the types of the addends; this ends the sum, whose memory it takes over."""
         return {
-            name: tensor.div_(self.weight).numpy().astype(self._dtypes[name], copy=False)
-            for name, tensor in self._sum.items()
+            name: _as_type(tensor.div_(self.weight).numpy(), self._dtypes[name]) for name, tensor in self._sum.items()
         }
+
+
+def _as_type(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """The array in this type; whole numbers are rounded."""
+    return (np.rint(array) if dtype.kind in "iu" else array).astype(dtype, copy=False)
 
 
 def _factor(array: np.ndarray, weight: float) -> np.floating:

@@ -7,7 +7,8 @@ or its fold copy (`cnv`, `cnv@2`), a modality's share of the fusion head (`fusio
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from typing import Any
+from functools import cache
+from typing import Any, TypeVar
 
 import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, MetricRecord, RecordDict
@@ -19,6 +20,13 @@ FUSION, SHARED, STUDY = "fusion.", "shared", "study"
 SEPARATOR = "::"
 _NPY_HEADER = 128
 Weights = dict[str, np.ndarray]
+Record = TypeVar("Record", ArrayRecord, ConfigRecord, MetricRecord)
+
+
+@cache
+def _name_of(dtype: np.dtype) -> str:
+    """`float32`: NumPy takes longer to spell it out than all else here does."""
+    return str(dtype)
 
 
 class LazyArray(Array):
@@ -30,7 +38,9 @@ class LazyArray(Array):
 
     def __init__(self, ndarray: np.ndarray) -> None:
         """Wrap without a copy."""
-        self.__dict__.update(dtype=str(ndarray.dtype), shape=tuple(ndarray.shape), stype="numpy.ndarray", held=ndarray)
+        self.__dict__.update(
+            dtype=_name_of(ndarray.dtype), shape=tuple(ndarray.shape), stype="numpy.ndarray", held=ndarray
+        )
 
     @property
     def data(self) -> bytes:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -79,6 +89,18 @@ def unflatten(record: ArrayRecord) -> dict[str, Weights]:
         part, _, name = key.partition(SEPARATOR)
         parts[part][name] = array.numpy()
     return dict(parts)
+
+
+def record_of(content: RecordDict, key: str, kind: type[Record]) -> Record:
+    """The record of that name and kind; unlike `content.array_records[key]`, which copies all records to look one up.
+
+    Raises:
+        TypeError: it is of another kind, or absent.
+    """
+    record = content.get(key)
+    if not isinstance(record, kind):
+        raise TypeError(f"{key} must be a {kind.__name__}, got {type(record).__name__}")
+    return record
 
 
 def parts_in(content: RecordDict, prefix: str = ARRAYS) -> list[str]:

@@ -3,11 +3,13 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 from flwr.app import ArrayRecord, Message, RecordDict
 from flwr.serverapp import Grid
 from flwr.supercore.run import Run
+from flwr.supercore.task_identity import TaskIdentity
 
 from client.app import app
 from modalities.core.example import example_features, write_example_site
@@ -57,7 +59,27 @@ def write_sites(
     return root
 
 
-class WatchedGrid(Grid):
+class BareGrid(Grid):
+    """What a test's own Grid need not define: nothing of Tessera calls it."""
+
+    def set_run(self, run: Run) -> None:
+        raise NotImplementedError
+
+    @property
+    def run(self) -> Run:
+        raise NotImplementedError
+
+    def create_message(self, *args, **kwargs) -> Message:
+        raise NotImplementedError
+
+    def get_node_ids(self) -> Iterable[int]:
+        return []
+
+    def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> Iterable[Message]:
+        raise NotImplementedError
+
+
+class WatchedGrid(BareGrid):
     """An inline grid whose messages can be seen, lost (`loses`) and falsified (`falsifies`) on their way back."""
 
     def __init__(
@@ -72,16 +94,6 @@ class WatchedGrid(Grid):
         self.replies: list[Message] = []
         self._loses, self._falsifies = loses, falsifies
         self._by_id: dict[str, Message] = {}
-
-    def set_run(self, run: Run) -> None:
-        self.inner.set_run(run)
-
-    @property
-    def run(self) -> Run:
-        return self.inner.run
-
-    def create_message(self, *args, **kwargs) -> Message:
-        return self.inner.create_message(*args, **kwargs)
 
     def get_node_ids(self) -> Iterable[int]:
         return self.inner.get_node_ids()
@@ -101,9 +113,6 @@ class WatchedGrid(Grid):
             found.append(self._falsifies(asked, reply) or reply)
         self.replies += found
         return found
-
-    def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> Iterable[Message]:
-        return [reply for message_id in self.push_messages(messages) for reply in self.pull_messages([message_id])]
 
 
 def run_small(
@@ -159,3 +168,11 @@ def same_study(one: StudyState, other: StudyState) -> bool:
         and same_arrays(one.states, other.states)
         and same_arrays({"head": one.head}, {"head": other.head})
     )
+
+
+def asked_message(node_id: int = FIRST_NODE, message_type: str = "train.branches") -> Message:
+    """A message as a grid would have sent it."""
+    TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = 1, 1, 1
+    message = Message(RecordDict(), node_id, message_type)
+    message.metadata.__dict__["_message_id"] = str(uuid4())
+    return message

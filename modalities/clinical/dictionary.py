@@ -49,8 +49,8 @@ class Field:
     def encode(self, value: float | str | None) -> list[float]:
         """Values of the field's columns; a missing number is NaN, a missing category is in none of its states.
 
-        An `unknown` column beside the states would say nothing more, and who was not tested tells the hospital
-        rather than the tumour: on held-out sites such columns cost .004 macro-AUROC.
+        So a missing category differs from each of its states, and no further column is needed: an `unknown` beside the
+        states was tried and gained nothing, while who was not tested tells the hospital rather than the tumour.
         """
         if self.states:
             return [float(state == value) for state in self.states]
@@ -60,15 +60,15 @@ class Field:
 _STATUS = ("positive", "negative", "equivocal", "indeterminate")
 _RECEPTOR = ("positive", "negative", "indeterminate")
 FIELDS = (
-    Field("age", "numeric", "years at diagnosis", low=0, high=120),
+    Field("age", "numeric", "years at diagnosis", low=0.0, high=120.0),
     Field("menopause", "categorical", "status", ("pre", "peri", "post", "indeterminate")),
-    Field("t", "ordinal", "pathologic T", low=0, high=4),
-    Field("n", "ordinal", "pathologic N", low=0, high=3),
-    Field("m", "ordinal", "M", low=0, high=1),
-    Field("stage", "ordinal", "AJCC stage", low=0, high=4),
-    Field("grade", "ordinal", "histologic grade", low=1, high=3),
-    Field("nodes_examined", "numeric", "lymph nodes", low=0, high=150),
-    Field("nodes_positive", "numeric", "lymph nodes", low=0, high=150),
+    Field("t", "ordinal", "pathologic T", low=0.0, high=4.0),
+    Field("n", "ordinal", "pathologic N", low=0.0, high=3.0),
+    Field("m", "ordinal", "M", low=0.0, high=1.0),
+    Field("stage", "ordinal", "AJCC stage", low=0.0, high=4.0),
+    Field("grade", "ordinal", "histologic grade", low=1.0, high=3.0),
+    Field("nodes_examined", "numeric", "lymph nodes", low=0.0, high=150.0),
+    Field("nodes_positive", "numeric", "lymph nodes", low=0.0, high=150.0),
     Field(
         "histology",
         "categorical",
@@ -77,13 +77,13 @@ FIELDS = (
     ),
     Field("er", "categorical", "status by IHC", _RECEPTOR, is_receptor=True),
     Field("pr", "categorical", "status by IHC", _RECEPTOR, is_receptor=True),
-    Field("er_percent", "numeric", "% of nuclei stained", low=0, high=100, is_receptor=True),
-    Field("pr_percent", "numeric", "% of nuclei stained", low=0, high=100, is_receptor=True),
+    Field("er_percent", "numeric", "% of nuclei stained", low=0.0, high=100.0, is_receptor=True),
+    Field("pr_percent", "numeric", "% of nuclei stained", low=0.0, high=100.0, is_receptor=True),
     Field("her2", "categorical", "status after IHC and ISH", _STATUS, is_receptor=True),
     Field("her2_ihc", "categorical", "status by IHC", _STATUS, is_receptor=True, is_input=False),
     Field("her2_ish", "categorical", "status by in-situ hybridisation", _STATUS, is_receptor=True, is_input=False),
     Field("her2_ihc_score", "categorical", "score", ("0", "1+", "2+", "3+"), is_receptor=True),
-    Field("ki67_percent", "numeric", "% of nuclei stained", low=0, high=100, is_receptor=True),
+    Field("ki67_percent", "numeric", "% of nuclei stained", low=0.0, high=100.0, is_receptor=True),
 )
 BY_NAME = {field.name: field for field in FIELDS}
 

@@ -66,8 +66,8 @@ def write_example(folder: Path, case_ids: Sequence[str], classes: Sequence[int],
     """
     folder.mkdir(parents=True, exist_ok=True)
     patients = [_patient(label, rng) for label in classes]
-    biotab = [list(row) for row in zip(*_HEADER, strict=True)]
-    export = [list(_EXPORT)]
+    biotab: list[list[str]] = [list(row) for row in zip(*_HEADER, strict=True)]
+    export: list[list[str]] = [list(_EXPORT)]
     for number, (case_id, label, patient) in enumerate(zip(case_ids, classes, patients, strict=True)):
         own = {"bcr_patient_uuid": f"made-up-{number:04d}", "bcr_patient_barcode": case_id, "vital_status": "Alive"}
         biotab.append([own.get(name) or _or_missing(patient[name], _NOT_AVAILABLE, rng) for name, _, _ in _HEADER])

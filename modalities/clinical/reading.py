@@ -124,8 +124,8 @@ def _layout(path: Path, header: Sequence[str], source: Source) -> Layout:
             f"{path.name}: no column {listing(sorted(own.marks))} of case ids; name it in site.yaml as columns.case_id"
         )
     raise ValueError(
-        f"{path.name}: neither GDC biotab nor Xena clinicalMatrix nor a cBioPortal export; map its columns in site.yaml "
-        f"(sources.clinical.columns: field: column). It has {listing(list(header))}"
+        f"{path.name}: neither GDC biotab nor Xena clinicalMatrix nor a cBioPortal export; map its columns in "
+        f"site.yaml (sources.clinical.columns: field: column). It has {listing(list(header))}"
     )
 
 

@@ -8,34 +8,9 @@ from modalities.clinical.dictionary import Field
 # "Not evaluated" and "not available" are both taken as missing: which of them is written says more about the hospital's
 # form than about the tumour. A lone "-" is refused in status fields: it may mean negative or not done.
 _MISSING = frozenset(
-    [
-        "",
-        "na",
-        "n/a",
-        "n.a.",
-        "nan",
-        "null",
-        "none",
-        ".",
-        "?",
-        "unknown",
-        "not available",
-        "not evaluated",
-        "not applicable",
-        "not done",
-        "not performed",
-        "not reported",
-        "not assessed",
-        "missing",
-        "[not available]",
-        "[not evaluated]",
-        "[not applicable]",
-        "[unknown]",
-        "[discrepancy]",
-        "[completed]",
-        "[pending]",
-        "[redacted]",
-    ]
+    {"", "na", "n/a", "n.a.", "nan", "null", "none", ".", "?", "unknown", "missing", "not available", "not evaluated"}
+    | {"not applicable", "not done", "not performed", "not reported", "not assessed", "[not available]", "[unknown]"}
+    | {"[not evaluated]", "[not applicable]", "[discrepancy]", "[completed]", "[pending]", "[redacted]"}
 )
 _CANNOT_BE_ASSESSED = re.compile(r"(?:[cpyra]{0,3}[tnm]|g|stage |grade )x")
 

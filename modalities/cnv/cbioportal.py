@@ -14,6 +14,7 @@ from modalities.core.delimited import delimiter_of, listing, numbers, refuse_rep
 from modalities.core.tabular import in_agreed_order
 
 FILES = {"calls": "data_cna.txt", "log2": "data_log2_cna.txt"}
+FORMATS = ("auto", "cbioportal")
 _GENE_COLUMNS = ("Hugo_Symbol", "Entrez_Gene_Id")
 
 
@@ -23,6 +24,8 @@ def read(source: Source, config: Any) -> Cases:
     Raises:
         ValueError: the file's problem, with place and remedy.
     """
+    if source.format not in FORMATS:
+        raise ValueError(f"sources.cnv.format: no format {source.format!r}; known: {', '.join(FORMATS)}")
     if len(source.paths) != 1:
         raise ValueError(f"cnv takes one file or folder, got {len(source.paths)}; name one in site.yaml")
     path = source.paths[0] / FILES[config.values] if source.paths[0].is_dir() else source.paths[0]
@@ -35,9 +38,9 @@ def read(source: Source, config: Any) -> Cases:
             f"{path.name}: the first column must be Hugo_Symbol (or Entrez_Gene_Id), got {header[0]!r}; "
             "is this a cBioPortal copy-number matrix?"
         )
-    genes, body, repeated = _distinct_genes(path, header, body, n_labels)
+    genes, rows, repeated = _distinct_genes(path, header, body, n_labels)
     samples, columns, skipped = _primary_tumours(path, header, n_labels)
-    values = numbers(path, [[row[column] for column in columns] for row in body], samples, first_line=2).T
+    values = numbers(path, [[row[column] for column in columns] for row in body], samples, first_line=2)[rows].T
     if config.values == "calls":
         _refuse_non_calls(path, values, samples, genes)
     notes = {"samples that are no primary tumour": skipped, "genes listed twice": repeated}
@@ -45,15 +48,17 @@ def read(source: Source, config: Any) -> Cases:
     return in_agreed_order(cases, config.features, absent="genes imputed")
 
 
-def _distinct_genes(path: Path, header: list[str], body: list[list[str]], n_labels: int) -> tuple[list, list, int]:
-    """Gene names and rows; the first row of a gene that stands twice is kept, the others counted."""
-    first: dict[str, list[str]] = {}
+def _distinct_genes(
+    path: Path, header: list[str], body: list[list[str]], n_labels: int
+) -> tuple[list[str], list[int], int]:
+    """Gene names and row numbers; the first row of a gene that stands twice is kept, the others counted."""
+    first: dict[str, int] = {}
     unnamed = []
-    for line, row in enumerate(body, start=2):
+    for number, row in enumerate(body):
         name = next((cell.strip() for cell in row[:n_labels] if cell.strip()), "")
         if not name:
-            unnamed.append(f"line {line}")
-        first.setdefault(name, row)
+            unnamed.append(f"line {number + 2}")
+        first.setdefault(name, number)
     if unnamed:
         raise ValueError(f"{path.name}: no gene name in {listing(unnamed)}; fill {' or '.join(header[:n_labels])}")
     return list(first), list(first.values()), len(body) - len(first)
@@ -61,8 +66,13 @@ def _distinct_genes(path: Path, header: list[str], body: list[list[str]], n_labe
 
 def _primary_tumours(path: Path, header: list[str], n_labels: int) -> tuple[list[str], list[int], int]:
     """Case ids and column numbers of the primary tumours, and how many columns are something else."""
+    blank = [str(column + 1) for column in range(n_labels, len(header)) if not header[column].strip()]
+    if blank:
+        raise ValueError(f"{path.name}: no sample named at the head of column {listing(blank)}; export the file again")
     found = {column: case_of(header[column]) for column in range(n_labels, len(header))}
     held = {column: case_id for column, case_id in found.items() if case_id is not None}
+    if not held:
+        raise ValueError(f"{path.name}: no sample of a primary tumour in the header; export the file again")
     refuse_repeated(path, held.values(), "cases", "keep one tumour sample a case")
     return list(held.values()), list(held), len(found) - len(held)
 

@@ -46,17 +46,21 @@ def weights_of(branch: nn.Module) -> Weights:
     return {name: tensor.detach().numpy().copy() for name, tensor in branch.state_dict().items()}
 
 
+def own_weights(branch: nn.Module) -> Weights:
+    """The branch's tensors themselves, by name: no copy, for a branch that gets new ones before it is used again."""
+    return {name: tensor.numpy() for name, tensor in branch.state_dict().items()}
+
+
 def load_weights(branch: nn.Module, weights: Mapping[str, np.ndarray]) -> None:
-    """Copy the arrays into the branch's own tensors.
+    """Give the branch copies of the arrays; the tensors that it had stay as they are with whoever took them.
 
     Raises:
         ValueError: a name is missing or unknown, or a shape differs.
     """
-    own = branch.state_dict()
+    own = branch.state_dict(keep_vars=True)
     if own.keys() != weights.keys():
         raise ValueError(f"weights do not fit the branch: {sorted(own.keys() ^ weights.keys())}")
-    with torch.no_grad():
-        for name, tensor in own.items():
-            if tensor.shape != weights[name].shape:
-                raise ValueError(f"{name}: shape {weights[name].shape} does not fit {tuple(tensor.shape)}")
-            tensor.copy_(torch.from_numpy(np.ascontiguousarray(weights[name])))
+    for name, tensor in own.items():
+        if tensor.shape != weights[name].shape:
+            raise ValueError(f"{name}: shape {weights[name].shape} does not fit {tuple(tensor.shape)}")
+        tensor.data = torch.from_numpy(np.array(weights[name], order="C")).to(tensor.dtype)

@@ -7,6 +7,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -39,8 +40,8 @@ def delimiter_of(path: Path) -> str:
     return "," if path.name.lower().removesuffix(".gz").endswith(".csv") else "\t"
 
 
-def numbers(path: Path, rows: Sequence[Sequence[str]], names: Sequence[str], first_line: int) -> np.ndarray:
-    """Cells as float32 [row, column], NaN where missing.
+def numbers(path: Path, rows: Sequence[Sequence[Any]], names: Sequence[str], first_line: int) -> np.ndarray:
+    """Cells, text or numbers, as float32 [row, column], NaN where missing.
 
     Raises:
         ValueError: a cell is no number, with its line and column name; the first ten are named.

@@ -62,9 +62,9 @@ class Fusion:
     """Ridge on the head's departure from equal weights."""
     bias_penalty: float = 0.1
     """Ridge on the head's bias."""
-    class_weight_exponent: float = 0.25
+    class_weight_exponent: float = 0.5
     """A case of class c weighs (N / n_c) to this power in the head's loss; 0 weighs all alike."""
-    rounds: int = 60
+    rounds: int = 30
     """Most rounds of the head's fit: each is one evaluation of the summed gradient."""
 
     def __post_init__(self) -> None:

@@ -30,14 +30,14 @@ _GROUPS = (
         "it holds the molecular subtype or clusters derived from it, which is what is to be predicted",
         r"pam ?50|(?<!histologic )(?<!histological )(?<!morphologic )(?<!morphological )\bsub ?type|nature ?2012",
         r"int ?clust|i ?cluster|sig ?clust|claudin|intrinsic|\bluminal\b|\bbasal like\b|molecular (?:class|group|type)",
-        r"(?:integrated|mirna|methylation|rppa|\bcn|mrna|pancan) (?:\w+ )*clusters?\b|\bpancan (?:\w+ )*(?:pancan|brca)\b",
+        r"(?:integrated|rna|methylation|rppa|\bcn) (?:\w+ )*clusters?\b|\bpancan (?:\w+ )*(?:pancan|brca)\b",
     ),
     _group(
         "expression",
         "it is derived from RNA or protein arrays, which also define the subtype",
-        r"hypoxia|\bbuffa\b|\bragnum\b|\bm?rnas?\b|mirna|transcriptom|gene expression|microarray|\brppa\b|cibersort|ssgsea",
-        r"oncotype|mamma ?print|prosigna|endo ?predict|recurrence score|risk of recurrence|\bror (?:[spct]|score)\b",
-        r"rna ?seq|\bhi ?seq|gene signature",
+        r"hypoxia|\bbuffa\b|\bragnum\b|\bm?rnas?\b|mirna|rna ?seq|\bhi ?seq|transcriptom|gene (?:expression|signature)",
+        r"microarray|\brppa\b|cibersort|ssgsea|oncotype|mamma ?print|prosigna|endo ?predict|recurrence score",
+        r"risk of recurrence|\bror (?:[spct]|score)\b",
     ),
     _group(
         "mutation",
@@ -63,17 +63,21 @@ _GROUPS = (
         "treatment",
         "it is a treatment, chosen with the subtype in mind",
         r"radiation|radiotherap|chemo|\btherap|pharmaceutical|adjuvant|treatment|\bdrug|\brx\b|surger(?:y|ies)",
-        r"\bresponse|surgical proc|mastectom|lumpectom|tamoxifen|letrozole|anastrozole|exemestane|trastuzumab|herceptin|pertuzumab",
+        r"\bresponse|surgical proc|mastectom|lumpectom|tamoxifen|letrozole|anastrozole|exemestane|trastuzumab",
     ),
 )
 GROUPS = tuple(group.name for group in _GROUPS)
 """What is looked for: label, expression, mutation, copy_number, outcome, treatment."""
 
 _REASONS = {group.name: group.reason for group in _GROUPS}
-_SUBTYPES = frozenset(["luma", "luminala", "lumb", "luminalb", "basal", "basallike", "her2", "her2enriched", "her2e", "claudinlow"])
+_SUBTYPES = frozenset(
+    {"luma", "luminala", "lumb", "luminalb", "basal", "basallike", "her2", "her2enriched", "her2e", "claudinlow"}
+)
 _ALSO_SUBTYPES = frozenset(("normal", "normallike"))
 _OUTCOMES = frozenset(
-    ["alive", "living", "dead", "deceased", "died", "0living", "1deceased", "0alive", "1dead", "0alive1dead", "diseasefree", "0diseasefree", "recurred", "recurredprogressed", "1recurredprogressed", "tumorfree", "withtumor", "0alivedeadtumorfree", "0aliveordeadtumorfree", "1deadwithtumor", "0censored", "1progression", "relapse", "norelapse", "norecurrence"]
+    {"alive", "living", "dead", "deceased", "died", "0living", "1deceased", "0alive", "1dead", "withtumor", "tumorfree"}
+    | {"diseasefree", "0diseasefree", "recurred", "1recurredprogressed", "recurredprogressed", "1deadwithtumor"}
+    | {"0aliveordeadtumorfree", "0censored", "1progression", "relapse", "norelapse", "norecurrence"}
 )
 _MISSING = frozenset(("", "na", "nan", "none", "notavailable", "unknown", "notapplicable", "notevaluated", "null"))
 

@@ -108,9 +108,10 @@ def digest_of(arrays: State) -> str:
 
 
 def _files(site: Site, modality: str) -> tuple:
-    """The raw files, and what tells that one was replaced: size and time of each."""
+    """The raw files, those in a folder too, and what tells that one was replaced: size and time of each."""
     source = site.sources[modality]
-    stats = [(str(path), path.stat()) for path in source.paths]
+    paths = [file for path in source.paths for file in ([path, *sorted(path.rglob("*"))] if path.is_dir() else [path])]
+    stats = [(str(path), path.stat()) for path in paths]
     files = tuple((path, stat.st_size, stat.st_mtime_ns) for path, stat in stats)
     return files, source.format, tuple(source.columns.items())
 

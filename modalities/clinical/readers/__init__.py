@@ -1,1 +1,1 @@
-"""The file formats of clinical records, a module each: where the dictionary's fields stand in it, and whose row it is."""
+"""The formats of clinical files, a module each: where the dictionary's fields stand, and whose row it is."""

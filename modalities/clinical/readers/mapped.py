@@ -1,4 +1,4 @@
-"""Any other table, read through `sources.<modality>.columns` of site.yaml: the dictionary's field -> the column here."""
+"""Any other table, read through `sources.<modality>.columns` of site.yaml: the dictionary's field -> its column."""
 
 import difflib
 from collections.abc import Mapping, Sequence

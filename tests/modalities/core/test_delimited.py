@@ -118,7 +118,7 @@ def test_only_the_first_ten_wrong_cells_are_named(tmp_path):
 
 
 def test_repeated_names_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="t.csv: cases listed more than once: a, c; remedy"):
+    with pytest.raises(ValueError, match=r"t\.csv: cases listed more than once: a, c; remedy"):
         refuse_repeated(tmp_path / "t.csv", ["c", "a", "b", "a", "c"], "cases", "remedy")
 
 

@@ -7,7 +7,7 @@ def kept_and_stopped(patience, losses):
     """The round that is kept, and after which round training stops."""
     watch = Patience(patience)
     for number, loss in enumerate(losses, start=1):
-        watch.improves(number, loss)
+        watch.improves(number, float(loss))
         if watch.exhausted(number):
             return watch.best_round, number
     return watch.best_round, None

@@ -1,0 +1,211 @@
+"""Files of several formats, merged field by field; whatever is wrong with them is said once, and where."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from modalities import clinical
+from modalities.core.contract import Source
+
+CONFIG = clinical.Config()
+A, B, C = "TCGA-AA-0001", "TCGA-AA-0002", "TCGA-BB-0003"
+
+
+def read(*paths, config=CONFIG, **source):
+    return clinical.read(Source(tuple(paths), **source), config)
+
+
+def value(cases, case_id, feature):
+    return cases.values[cases.case_ids.index(case_id), cases.features.index(feature)]
+
+
+def test_columns_are_the_dictionarys_whatever_the_files_hold(write):
+    cases = read(write.cbioportal({"case": f"{A}-01", "age": "51"}))
+    assert cases.features == clinical.features_of("ihc")
+    assert cases.values.dtype == np.float32
+    assert value(cases, A, "age") == 51
+    assert np.isnan(value(cases, A, "nodes_positive"))
+
+
+def test_merge_is_field_by_field_in_the_order_of_trust_however_files_are_listed(write):
+    files = [
+        write.biotab({"case": A, "t": "T1"}),
+        write.xena({"case": f"{A}-01", "t": "T2", "n": "N1"}),
+        write.cbioportal({"case": f"{A}-01", "t": "T3", "n": "N2", "m": "M0"}),
+    ]
+    for listed in itertools.permutations(files):
+        cases = read(*listed)
+        assert [value(cases, A, name) for name in "tnm"] == [1, 1, 0]
+
+
+def test_conflict_is_two_known_values_that_differ_once_harmonised(write):
+    biotab = write.biotab({"case": A, "t": "T2", "er": "Positive", "age": ""}, {"case": B, "t": "T1", "n": "N0 (i-)"})
+    xena = write.xena(
+        {"case": f"{A}-01", "t": "T2a", "er": "Negative", "age": "50"}, {"case": f"{B}-01", "t": "T3", "n": "N0"}
+    )
+    cbioportal = write.cbioportal({"case": f"{B}-01", "t": "T4"})
+    notes = read(biotab, xena, cbioportal).notes
+    assert notes["conflicts between files"] == 2  # er of A, t of B; T2 and T2a agree, so do N0 (i-) and N0
+
+
+def test_normal_tissue_and_metastases_are_left_out_and_counted(write):
+    xena = write.xena(
+        {"case": f"{A}-01", "age": "50"}, {"case": f"{A}-11", "age": "50"}, {"case": f"{A}-06", "age": "52"}
+    )
+    cbioportal = write.cbioportal(
+        {"case": f"{A}-01", "age": "50"},
+        {"case": f"{B}-01", "age": "60", "Sample Type": "Metastasis"},
+        {"case": f"{C}-06", "age": "70", "Sample Type": "Primary"},
+    )
+    cases = read(xena, cbioportal)
+    assert cases.case_ids == (A,)
+    assert cases.notes["xena: rows used"] == 1
+    assert cases.notes["xena: rows that are no primary tumour"] == 2
+    assert cases.notes["cbioportal: rows that are no primary tumour"] == 2
+
+
+def test_her2_is_worked_out_after_the_merge(write):
+    cases = read(
+        write.biotab({"case": A, "her2_ihc": "Equivocal"}), write.xena({"case": f"{A}-01", "her2_ish": "Positive"})
+    )
+    assert value(cases, A, "her2=positive") == 1
+    assert value(cases, A, "her2=equivocal") == 0
+
+
+def test_case_of_which_no_input_is_known_is_left_out_and_counted(write):
+    cases = read(
+        write.biotab({"case": A, "er": "Positive"}, {"case": B, "t": "T1"}), config=clinical.Config(inputs="no_ihc")
+    )
+    assert cases.case_ids == (B,)
+    assert cases.notes["cases of which nothing is known"] == 1
+
+
+def test_agreed_columns_are_followed_and_an_absent_one_is_missing(write):
+    config = clinical.Config(features=["er=positive", "blood_group", "age"])
+    cases = read(write.biotab({"case": A, "age": "47", "er": "Positive"}), config=config)
+    assert cases.features == ("er=positive", "blood_group", "age")
+    assert cases.values.tolist() == [[1, pytest.approx(np.nan, nan_ok=True), 47]]
+    assert cases.notes["columns imputed"] == 1
+
+
+def test_a_folder_stands_for_the_tables_in_it(write):
+    write.biotab({"case": A, "age": "47"})
+    write.xena({"case": f"{B}-01", "age": "48"}, name="xena.tsv")
+    write.text("readme.md", "not a table")
+    assert read(write.folder).case_ids == (A, B)
+
+
+def test_same_row_twice_is_one_case(write):
+    cases = read(write.biotab({"case": A, "age": "47"}, {"case": A, "age": "47"}))
+    assert cases.case_ids == (A,)
+    assert cases.notes["biotab: rows repeated"] == 1
+
+
+def test_leaking_columns_of_a_known_format_change_nothing(write):
+    plain = {"case": f"{A}-01", "age": "51"}
+    clean = read(write.cbioportal(dict(plain)))
+    leaky = write.cbioportal(
+        {**plain, "Subtype": "BRCA_Basal", "Buffa Hypoxia Score": "31"},
+        extra=("Subtype", "Buffa Hypoxia Score"),
+        name="leaky.tsv",
+    )
+    assert np.array_equal(read(leaky).values, clean.values, equal_nan=True)
+
+
+def test_case_twice_with_different_rows_is_refused(write):
+    path = write.biotab({"case": A, "age": "47"}, {"case": B, "age": "50"}, {"case": A, "age": "74"})
+    with pytest.raises(ValueError, match=rf"biotab.txt: case {A} stands more than once .*line 6.*keep one row a case"):
+        read(path)
+
+
+def test_unknown_value_is_named_with_file_line_column_value_and_remedy(write):
+    path = write.biotab({"case": A, "er": "Positive"}, {"case": B, "er": "Psitive"}, {"case": C, "er": "Psitive"})
+    with pytest.raises(
+        ValueError,
+        match=r"biotab.txt, line 5 and 1 more, column 'er_status_by_ihc': 'Psitive' is not known; "
+        r"write positive, negative, indeterminate, or leave it empty",
+    ):
+        read(path)
+
+
+def test_all_problems_of_all_files_are_raised_at_once(write):
+    files = [
+        write.biotab({"case": A, "age": "old"}),
+        write.xena({"case": f"{A}-01", "t": "T9"}, {"case": "", "t": "T1"}),
+    ]
+    with pytest.raises(ValueError, match=r"(?s)'old'.*'T9'") as caught:
+        read(*files)
+    assert "xena.txt, line 3: no case id" in str(caught.value)
+
+
+def test_more_than_twenty_problems_are_counted(write):
+    rows = [{"case": f"TCGA-AA-{number:04d}", "age": f"x{number}"} for number in range(23)]
+    with pytest.raises(ValueError, match="and 3 more problems"):
+        read(write.biotab(*rows))
+
+
+def test_truncated_row_is_refused_with_its_line(write):
+    path = write.biotab({"case": A, "age": "47"}, {"case": B, "age": "48"})
+    path.write_text(path.read_text()[:-9])
+    with pytest.raises(
+        ValueError, match=r"biotab.txt: the header has 18 fields, but line 5 has 1\d; the file is cut off"
+    ):
+        read(path)
+
+
+def test_empty_file_is_refused(write):
+    with pytest.raises(ValueError, match=r"nothing.txt: the file is empty"):
+        read(write.text("nothing.txt", ""))
+
+
+def test_header_without_a_case_is_refused(write):
+    with pytest.raises(ValueError, match=r"biotab.txt: a header and no case"):
+        read(write.biotab())
+
+
+def test_biotab_without_its_three_header_rows_is_refused(write):
+    path = write.biotab({"case": A, "age": "47"})
+    first, _, _, *rest = path.read_text().splitlines()
+    path.write_text("\n".join([first, *rest]))
+    with pytest.raises(ValueError, match="GDC's three header rows are not all there; download the file again"):
+        read(path)
+
+
+def test_wrong_delimiter_is_refused(write):
+    path = write.biotab({"case": A, "age": "47"})
+    path.write_text(path.read_text().replace("\t", ","))
+    with pytest.raises(ValueError, match=r"biotab.txt: only one column when split at every tab"):
+        read(path)
+
+
+def test_text_that_is_no_utf8_is_refused_with_its_line(write):
+    path = write.biotab({"case": A, "age": "47"})
+    path.write_bytes(path.read_bytes() + b"\xe9\n")
+    with pytest.raises(ValueError, match=r"biotab.txt: line 5 is not UTF-8"):
+        read(path)
+
+
+def test_unknown_file_is_refused_with_the_formats_and_its_columns(write):
+    with pytest.raises(ValueError, match=r"own.csv: neither GDC biotab nor Xena .* nor a cBioPortal.*id, years"):
+        read(write.text("own.csv", "id,years\nP-1,47\n"))
+
+
+def test_format_that_the_file_does_not_have_is_refused(write):
+    path = write.biotab({"case": A, "age": "47"})
+    with pytest.raises(ValueError, match=r"no xena file, for it has no column _PATIENT, sampleID; correct `format`"):
+        read(path, format="xena")
+    with pytest.raises(ValueError, match=r"no clinical format 'excel'; there are auto, mapped, biotab"):
+        read(path, format="excel")
+
+
+def test_files_that_hold_no_known_input_are_refused(write):
+    with pytest.raises(ValueError, match="no case of which any input is known"):
+        read(write.biotab({"case": A, "age": "[Not Available]"}))
+
+
+@pytest.mark.parametrize("paths", [(), ("empty",)])
+def test_no_file_at_all_is_refused(write, paths):
+    (write.folder / "empty").mkdir()
+    with pytest.raises(ValueError, match=r"no clinical file is named|the folder holds no table"):
+        read(*(write.folder / path for path in paths))

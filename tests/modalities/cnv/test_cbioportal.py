@@ -1,0 +1,148 @@
+"""cBioPortal copy-number matrices: what is read, and what is refused with place and remedy."""
+
+import gzip
+
+import numpy as np
+import pytest
+
+from modalities.cnv import Config, coded, prepare, sums
+from modalities.cnv.cbioportal import read
+from modalities.core.contract import Cases, Source
+from modalities.core.tabular import finalise
+
+CALLS = """Hugo_Symbol\tEntrez_Gene_Id\tTCGA-BH-A0B3-01\tTCGA-BH-A0B3-11\tTCGA-AR-A24X-01\tpatient-7
+MYC\t4609\t2\t0\t-1\t0
+TP53\t\t-2\t0\tNA\t1
+ERBB2\t2064\t0\t0\t1\t
+"""
+
+
+@pytest.fixture
+def path(tmp_path):
+    file = tmp_path / "data_cna.txt"
+    file.write_text(CALLS)
+    return file
+
+
+def read_text(path, text, **settings):
+    path.write_text(text)
+    return read(Source((path,)), Config(**settings))
+
+
+def test_a_column_is_a_case_a_row_a_gene_and_normal_tissue_is_left_out_and_counted(path):
+    cases = read(Source((path,)), Config())
+    assert cases.case_ids == ("TCGA-BH-A0B3", "TCGA-AR-A24X", "patient-7")
+    assert cases.features == ("MYC", "TP53", "ERBB2")
+    np.testing.assert_array_equal(cases.values, [[2, -2, 0], [-1, np.nan, 1], [0, 1, np.nan]])
+    assert cases.values.dtype == np.float32
+    assert cases.notes["samples that are no primary tumour"] == 1
+
+
+def test_a_folder_stands_for_the_file_of_the_values_asked_for(path):
+    (path.parent / "data_log2_cna.txt").write_text("Hugo_Symbol\tpatient-7\nMYC\t0.731\n")
+    folder = Source((path.parent,))
+    assert read(folder, Config()).values.shape == (3, 3)
+    assert read(folder, Config(values="log2")).values.tolist() == [[pytest.approx(0.731)]]
+
+
+def test_gzip_and_a_single_entrez_column_are_read(tmp_path):
+    file = tmp_path / "cna.txt.gz"
+    file.write_bytes(gzip.compress(b"Entrez_Gene_Id\tp1\tp2\n4609\t-1\t2\n"))
+    cases = read(Source((file,)), Config())
+    assert cases.features == ("4609",)
+    assert cases.values.tolist() == [[-1], [2]]
+
+
+def test_entrez_id_names_a_gene_without_symbol(path):
+    cases = read_text(path, "Hugo_Symbol\tEntrez_Gene_Id\tp1\nMYC\t4609\t1\n\t7157\t0\n")
+    assert cases.features == ("MYC", "7157")
+
+
+def test_first_row_of_a_gene_that_stands_twice_counts_and_the_others_are_counted(path):
+    cases = read_text(path, "Hugo_Symbol\tp1\nMYC\t1\nTP53\t0\nMYC\t-2\nMYC\t-1\n")
+    assert cases.features == ("MYC", "TP53")
+    assert cases.values.tolist() == [[1, 0]]
+    assert cases.notes["genes listed twice"] == 2
+
+
+def test_agreed_genes_come_in_their_order_and_a_gene_the_site_lacks_is_missing_and_counted(path):
+    cases = read(Source((path,)), Config(features=["ERBB2", "PTEN", "MYC"]))
+    assert cases.features == ("ERBB2", "PTEN", "MYC")
+    np.testing.assert_array_equal(cases.values[0], [0, np.nan, 2])
+    assert cases.notes["genes imputed"] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Hugo_Symbol\tp1\n", "a header and no gene; export the file again"),
+        ("gene\tp1\nMYC\t1\n", r"the first column must be Hugo_Symbol \(or Entrez_Gene_Id\), got 'gene'"),
+        ("p1\tHugo_Symbol\n1\tMYC\n", "the first column must be Hugo_Symbol"),
+        ("Hugo_Symbol,p1\nMYC,1\n", "only one column when split at every tab; is that the delimiter"),
+        ("Hugo_Symbol\tp1\tp2\nMYC\t1\t0\nTP53\t1\n", "header has 3 fields, but line 3 has 2; the file is cut off"),
+        ("Hugo_Symbol\tp1\nMYC\t1\n\t0\n", "no gene name in line 3; fill Hugo_Symbol"),
+        ("Hugo_Symbol\tp1\nMYC\t1\nMYC\tx\n", "line 3, column 'p1': 'x'"),
+        ("Hugo_Symbol\tTCGA-BH-A0B3-11\nMYC\t1\n", "no sample of a primary tumour in the header"),
+        ("Hugo_Symbol\tp1\t\nMYC\t1\t0\n", "no sample named at the head of column 3"),
+        (
+            "Hugo_Symbol\tTCGA-BH-A0B3-01A\tTCGA-BH-A0B3-01B\nMYC\t1\t0\n",
+            "cases listed more than once: TCGA-BH-A0B3; keep one tumour sample a case",
+        ),
+        ("Hugo_Symbol\tp1\tp1\nMYC\t1\t0\n", "columns listed more than once: p1"),
+        (
+            "Hugo_Symbol\tp1\nMYC\t0.31\nTP53\t3\n",
+            r"2 values are no GISTIC call .*MYC of p1 = 0.31, TP53 of p1 = 3.*set",
+        ),
+    ],
+)
+def test_unusable_matrix_is_refused_with_place_and_remedy(path, text, said):
+    with pytest.raises(ValueError, match=f"^data_cna.txt: .*{said}"):
+        read_text(path, text)
+
+
+def test_log2_ratios_are_not_held_to_calls(path):
+    assert read_text(path, "Hugo_Symbol\tp1\nMYC\t-3.17\n", values="log2").values[0, 0] == pytest.approx(-3.17)
+
+
+def test_more_than_one_path_or_another_format_is_refused(path):
+    with pytest.raises(ValueError, match="cnv takes one file or folder, got 2; name one in site.yaml"):
+        read(Source((path, path)), Config())
+    with pytest.raises(ValueError, match=r"sources\.cnv\.format: no format 'seg'; known: auto, cbioportal"):
+        read(Source((path,), format="seg"), Config())
+
+
+def test_folder_without_the_matrix_names_the_file_that_is_absent(tmp_path):
+    with pytest.raises(ValueError, match=r"data_log2_cna\.txt: no such file; correct the path in site\.yaml"):
+        read(Source((tmp_path,)), Config(values="log2"))
+
+
+def test_calls_become_indicators_of_gained_lost_and_amplified():
+    cases = Cases(("p", "q"), np.array([[2, -2], [1, np.nan]], np.float32), ("MYC", "TP53"))
+    found = coded(cases, Config())
+    assert found.features == (
+        *("MYC gained", "TP53 gained"),
+        *("MYC lost", "TP53 lost"),
+        *("MYC amplified", "TP53 amplified"),
+    )
+    np.testing.assert_array_equal(found.values, [[1, 0, 0, 1, 1, 0], [1, np.nan, 0, np.nan, 0, np.nan]])
+    assert coded(cases, Config(coding="number")) is cases
+    assert coded(cases, Config(values="log2")) is cases
+
+
+def test_statistics_and_inputs_are_of_the_coded_values():
+    cases = Cases(("p", "q", "r"), np.array([[2, 0], [1, 0], [0, 0]], np.float32), ("MYC", "TP53"))
+    total = sums(cases, Config())
+    assert total["sum"].tolist() == [2, 0, 0, 0, 1, 0]
+    # gained 1, 1, 0: mean 2/3, deviation sqrt(2)/3; amplified 1, 0, 0: mean 1/3, the same deviation; the rest is constant
+    found = prepare(cases, finalise(total, Config()), Config())
+    assert found[:, 0].tolist() == pytest.approx([0.5**0.5, 0.5**0.5, -(2**0.5)])
+    assert found[:, 4].tolist() == pytest.approx([2**0.5, -(0.5**0.5), -(0.5**0.5)])
+    assert not found[:, [1, 2, 3, 5]].any()
+
+
+@pytest.mark.parametrize(("values", "shape"), [("calls", (718, 1333)), ("log2", (650, 515))])
+def test_real_tcga_matrices_are_read_whole(tcga_data, values, shape):
+    cases = read(Source((tcga_data / "tcga-brca" / "cnv",)), Config(values=values))
+    assert cases.values.shape == shape
+    assert all(case_id.startswith("TCGA-") and len(case_id) == 12 for case_id in cases.case_ids)
+    assert cases.notes["genes listed twice"] == 0

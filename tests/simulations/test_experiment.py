@@ -1,0 +1,148 @@
+"""The whole comparison on a few made-up sites: small enough for every run, with nothing replaced."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from modalities.core.federation import load_federation
+from modalities.core.store import SiteData
+from simulations.arms import ARM_NAMES
+from simulations.cli import app
+from simulations.cohort import Cohort, modalities_to_remove
+from simulations.experiment import Protocol
+from simulations.synthetic import subsets_held
+
+TINY = [
+    *(f"modalities.{name}.training.epochs=2" for name in ("cnv", "clinical", "hif")),
+    *(f"modalities.{name}.federated.rounds=2" for name in ("cnv", "clinical", "hif")),
+]
+
+
+def simulate(*arguments: str) -> str:
+    result = CliRunner().invoke(app, list(arguments))
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("run") / "tiny"
+    size = ["--sites", "5", "--cases", "30", "--folds", "2", "--workers", "1"]
+    simulate("synthetic", "--out", str(out), *size, "--release", str(out / "kept"), *TINY)
+    return out
+
+
+def results_of(out: Path) -> dict:
+    return json.loads((out / "results.json").read_text(encoding="utf-8"))
+
+
+def test_every_arm_is_scored_on_every_set(run: Path) -> None:
+    arms = results_of(run)["arms"]
+    assert set(arms) == set(ARM_NAMES)
+    for scored in arms.values():
+        assert {"cnv", "clinical", "hif", "fused", "fused_complete"} <= set(scored)
+
+
+def test_a_case_is_tested_once_and_never_where_it_was_trained(run: Path) -> None:
+    predictions = pd.read_csv(run / "predictions.csv.gz")
+    fused = predictions[(predictions["arm"] == "federated") & (predictions["set"] == "fused")]
+    assert fused["case_id"].is_unique
+    federation = load_federation(run / "federation.yaml")
+    for fold in (1, 2):
+        tested = set(fused.loc[fused["fold"] == fold, "case_id"])
+        for folder in (run / "folds" / str(fold) / "sites").iterdir():
+            site = SiteData(folder, federation)
+            trained = {case_id for name in site.modalities for case_id in site.training_cases(name)}
+            assert not trained & tested
+
+
+def test_a_site_without_a_modality_has_no_bytes_of_it(run: Path) -> None:
+    by_site = results_of(run)["bytes"]
+    held = dict(zip(sorted(by_site), subsets_held(["cnv", "clinical", "hif"], 5), strict=True))
+    for site, modalities in held.items():
+        assert {owner for owner in by_site[site] if owner not in ("study", "shared")} == set(modalities)
+        assert all(by_site[site][name]["up"] > 0 and by_site[site][name]["down"] > 0 for name in modalities)
+    assert any(len(modalities) == 1 for modalities in held.values())
+
+
+def test_a_single_modality_gives_exactly_the_branch(run: Path) -> None:
+    subsets = results_of(run)["subsets"]
+    for name in ("cnv", "clinical", "hif"):
+        assert subsets[name]["federated"]["identical"] is True
+    assert len(subsets) == 7
+
+
+def test_a_finished_arm_is_not_run_again_and_a_lost_one_gives_the_same_numbers(run: Path) -> None:
+    before, kept = results_of(run), (run / "folds" / "1" / "reference.json").stat().st_mtime_ns
+    (run / "folds" / "2" / "federated.json").unlink()
+    (run / "folds" / "2" / "federated" / "checkpoint.safetensors").unlink()
+    size = ["--sites", "5", "--cases", "30", "--folds", "2", "--workers", "1"]
+    simulate("synthetic", "--out", str(run), *size, *TINY)
+    assert (run / "folds" / "1" / "reference.json").stat().st_mtime_ns == kept
+    assert results_of(run)["arms"] == before["arms"]
+
+
+def test_a_folder_of_another_experiment_is_refused(run: Path) -> None:
+    result = CliRunner().invoke(app, ["synthetic", "--out", str(run), "--sites", "5", "--cases", "30", "--seed", "7"])
+    assert result.exit_code == 1
+    assert "other settings" in result.output
+
+
+def test_adding_and_removing_a_modality_leaves_the_other_branches_byte_for_byte(run: Path, tmp_path: Path) -> None:
+    removed, added = tmp_path / "removed", tmp_path / "added"
+    common = ["--data", str(run / "folds" / "1" / "sites")]
+    simulate("remove", "--release", str(run / "kept"), *common, "--modality", "hif", "--out", str(removed))
+    found = results_of(removed)
+    assert found["modalities"]["after"] == ["cnv", "clinical"]
+    assert found["cost"]["share_of_training_all"] == 0
+    assert len(found["unchanged"]) == 8
+    assert all(found["unchanged"].values())
+    for name in ("branches/cnv.safetensors", "branches/clinical.safetensors", "crossfit/cnv@2.safetensors"):
+        assert (removed / "release" / name).read_bytes() == (run / "kept" / name).read_bytes()
+    assert not (removed / "release" / "branches" / "hif.safetensors").exists()
+
+    again = ["modalities.hif.training.epochs=2", "modalities.hif.federated.rounds=2"]
+    simulate("add", "--release", str(removed / "release"), *common, "--modality", "hif", "--out", str(added), *again)
+    found = results_of(added)
+    assert 0 < found["cost"]["share_of_training_all"] < 1
+    assert all(found["unchanged"].values())
+    assert (added / "release" / "branches" / "hif.safetensors").is_file()
+    assert found["sets"]["fused"]["n"] > 0
+
+
+def test_adding_what_is_there_is_refused(run: Path, tmp_path: Path) -> None:
+    data = str(run / "folds" / "1" / "sites")
+    arguments = ["--release", str(run / "kept"), "--data", data, "--modality", "cnv", "--out", str(tmp_path)]
+    result = CliRunner().invoke(app, ["add", *arguments])
+    assert result.exit_code == 1
+    assert "has cnv already" in result.output
+
+
+def test_missing_modalities_leave_every_site_and_every_modality_something() -> None:
+    sources = {f"s{number}": {"cnv": None, "hif": None, "clinical": None} for number in range(5)}
+    cohort = Cohort(pd.DataFrame(), sources)  # pyright: ignore[reportArgumentType]
+    removed = modalities_to_remove(cohort, 0.4, seed=3)
+    assert sum(map(len, removed.values())) == 6  # .4 of 15 pairs
+    assert all(len(names) < 3 for names in removed.values())
+    for name in ("cnv", "hif", "clinical"):
+        assert sum(name in names for names in removed.values()) < 5
+    assert modalities_to_remove(cohort, 0.4, seed=3) == removed
+    assert modalities_to_remove(cohort, 0.0, seed=3) == {}
+
+
+def test_a_wrong_protocol_lists_everything_at_once() -> None:
+    with pytest.raises(ValueError, match=r"cv must be .*folds must be .*missing rate"):
+        Protocol("x", cv="leave-one", folds=1, missing_rate=1.5)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_permuted_labels_leave_nothing_to_learn(tmp_path: Path) -> None:
+    size = ["--sites", "5", "--cases", "90", "--folds", "2", "--small"]
+    simulate("synthetic", "--out", str(tmp_path), *size, "--permute-labels")
+    arms = results_of(tmp_path)["arms"]
+    for arm in ("centralised", "federated"):
+        assert 0.42 <= arms[arm]["fused"]["macro_auroc"]["value"] <= 0.58
