@@ -15,7 +15,20 @@ from client.rounds import score_part, train_part
 from client.study import ClientStudy, blurred_class_counts, federation_of, site_data, site_folder, sums_of
 from modalities.core.store import SiteData, digest_of
 from strategies.checks import CLASS_COUNTS, LOSS, NUM_EXAMPLES
-from strategies.wire import ARRAYS, CONFIG, FUSION, METRICS, STUDY, Weights, from_record, parts_in, record_of, to_record
+from strategies.wire import (
+    ARRAYS,
+    CONFIG,
+    FUSION,
+    METRICS,
+    SHARED,
+    STUDY,
+    Weights,
+    from_record,
+    owner_of,
+    parts_in,
+    record_of,
+    to_record,
+)
 
 _LOG = getLogger("tessera.client")
 _SETTINGS, _STATE, _DIGEST, _OUTPUTS = "settings", "state.", "digest.", "outputs."
@@ -76,7 +89,7 @@ def setup(message: Message, context: Context) -> Message:
 def train_branches(message: Message, context: Context) -> Message:
     """Phase 3: train each part that came, and score the weights as they came on the held-out fold."""
     study, reply = _study(context), RecordDict()
-    for part, weights in _arrays(message).items():
+    for part, weights in _arrays(message, study.data).items():
         config = _config(message, part)
         server_round, pull = int(config["server-round"]), float(config.get("proximal-mu", 0.0))  # pyright: ignore
         trained, metrics = train_part(study, part, weights, server_round, pull)
@@ -87,7 +100,8 @@ def train_branches(message: Message, context: Context) -> Message:
 @app.evaluate("branches")
 def evaluate_branches(message: Message, context: Context) -> Message:
     """Closing evaluation: score the final weights, and keep their outputs inside the site for the fusion head."""
-    study, reply, weights = _study(context), RecordDict(), _arrays(message)
+    study, reply = _study(context), RecordDict()
+    weights = _arrays(message, study.data)
     for part, own in weights.items():
         reply[ARRAYS + part], reply[METRICS + part] = ArrayRecord(), MetricRecord(score_part(study, part, own))
     for modality, outputs in held_out_outputs(study, weights).items():
@@ -98,11 +112,10 @@ def evaluate_branches(message: Message, context: Context) -> Message:
 @app.train("fusion")
 def train_fusion(message: Message, context: Context) -> Message:
     """Phase 4: loss and gradient of the fusion head, summed over this site's cases."""
-    kept = _below(context, _OUTPUTS)
-    parameters = {part.removeprefix(FUSION): own for part, own in _arrays(message).items()}
+    study, reply, kept = _study(context), RecordDict(), _below(context, _OUTPUTS)
+    parameters = {part.removeprefix(FUSION): own for part, own in _arrays(message, study.data).items()}
     weights = _config(message, STUDY)["class-weights"]
-    gradient, loss, n_cases = fusion_gradient(_study(context), kept, parameters, weights)  # pyright: ignore
-    reply = RecordDict()
+    gradient, loss, n_cases = fusion_gradient(study, kept, parameters, weights)  # pyright: ignore
     for owner, arrays in gradient.items():
         reply[ARRAYS + FUSION + owner] = to_record(arrays)
         reply[METRICS + FUSION + owner] = _metrics(n_cases, **{LOSS: loss})
@@ -134,9 +147,17 @@ def _below(context: Context, prefix: str) -> dict[str, Weights]:
     return {key.removeprefix(prefix): from_record(record_of(context.state, key, ArrayRecord)) for key in keys}
 
 
-def _arrays(message: Message) -> dict[str, Weights]:
-    content = message.content
-    return {part: from_record(record_of(content, ARRAYS + part, ArrayRecord)) for part in parts_in(content)}
+def _arrays(message: Message, data: SiteData) -> dict[str, Weights]:
+    """The arrays by part.
+
+    Raises:
+        ValueError: one is of a modality that this site does not take part with, whatever a server asks.
+    """
+    content, parts = message.content, parts_in(message.content)
+    refused = sorted({owner_of(part) for part in parts} - {*data.modalities, SHARED})
+    if refused:
+        raise ValueError(f"asked for {', '.join(refused)}: this site takes part with {', '.join(data.modalities)} only")
+    return {part: from_record(record_of(content, ARRAYS + part, ArrayRecord)) for part in parts}
 
 
 def _config(message: Message, part: str) -> ConfigRecord:

@@ -127,7 +127,8 @@ def close_branches(grid: Grid, study: StudyState, holders: Sequence[Holder], opt
     _evaluate(grid, study, composed, options)
     for name in held(holders):
         progress = study.progress[name]
-        if not progress.stop.patience and name not in study.frozen:
+        is_new = len(progress.curve) <= progress.rounds  # else a resumed study scored these weights before
+        if not progress.stop.patience and name not in study.frozen and is_new:
             _watch(study, composed, name, progress.rounds, study.weights)
             progress.stop.best_round = progress.rounds
     options.report({"phase": "closing evaluation"})

@@ -9,6 +9,7 @@ from flwr.serverapp import Grid
 
 from modalities.core.fusion.fit import class_weights, minimise
 from modalities.core.fusion.head import Parameters, head_named
+from modalities.core.parts import modality_of
 from server.handshake import held, note
 from server.options import Options
 from server.state import StudyState
@@ -22,7 +23,8 @@ def fit_fusion(grid: Grid, study: StudyState, holders: Sequence[Holder], options
     """Phase 4: branches frozen; each round asks every site for the head's summed loss and gradient."""
     federation = study.federation
     head = head_named(federation.fusion.head)
-    names = held(holders)
+    # Those of the sites that were there before, too: a head knows every branch that the study ends with.
+    names = sorted({*held(holders), *(modality_of(part) for part in study.weights)})
     sizes = {name: study.weights[name]["head.weight"].shape[1] for name in names}
     start = head.initial(sizes, federation.n_classes)
     able = [holder for holder in holders if len(holder.cohorts) > 1]

@@ -21,7 +21,7 @@ from server.state import StudyState
 from strategies.wire import Weights
 
 FORMAT = 1
-_STATE, _WEIGHT = "state.", "weight."
+_STATE, _WEIGHT, _HEAD = "state.", "weight.", "fusion.safetensors"
 
 
 def write_release(folder: Path, study: StudyState, extra: Mapping[str, Any] | None = None) -> Path:
@@ -31,7 +31,7 @@ def write_release(folder: Path, study: StudyState, extra: Mapping[str, Any] | No
         if modality_of(part) in study.states:
             path = _file_of(part)
             files[path] = _write(folder / path, _branch_arrays(study.states[modality_of(part)], weights))
-    files["fusion.safetensors"] = _write(folder / "fusion.safetensors", study.head)
+    files[_HEAD] = _write(folder / _HEAD, study.head)
     held = sorted({modality_of(part) for part in study.weights})
     model = {
         "format": FORMAT,
@@ -52,16 +52,20 @@ def read_release(folder: Path) -> tuple[StudyState, dict[str, Any]]:
     """The study as far as a release holds it, all branches frozen, and model.json.
 
     Raises:
-        ValueError: a file is missing or differs from its digest in model.json; all of them are named.
+        ValueError: model.json is none of this version, or a file is missing or differs from its digest in it; all of
+            them are named.
     """
     try:
         model = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{folder}: no release: model.json cannot be read ({type(error).__name__})") from error
+        federation = federation_from(model["federation"])
+        expected = {_file_of(part) for name in model["modalities"] for part in parts_of(name, federation.fusion)}
+        if model["format"] != FORMAT or set(model["files"]) != {*expected, _HEAD}:
+            raise ValueError("another format, or other files than its modalities need")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{folder}: no release that this version reads: model.json: {error}") from error
     wrong = [name for name, digest in model["files"].items() if _digest_of_file(folder / name) != digest]
     if wrong:
         raise ValueError(f"{folder}: missing or changed since the release: {', '.join(sorted(wrong))}")
-    federation = federation_from(model["federation"])
     study = StudyState(federation, frozen=list(model["modalities"]), finished=True)
     study.class_counts = [model["class_counts"][name] for name in federation.task.classes]
     for name in model["modalities"]:
@@ -69,7 +73,7 @@ def read_release(folder: Path) -> tuple[StudyState, dict[str, Any]]:
             arrays = load_file(folder / _file_of(part))
             study.weights[part] = _below(arrays, _WEIGHT)
             study.states[name] = _below(arrays, _STATE)
-    study.head = load_file(folder / "fusion.safetensors")
+    study.head = load_file(folder / _HEAD)
     return study, model
 
 

@@ -24,6 +24,7 @@ import psutil
 from rich.console import Console
 
 from client.study import site_folders
+from modalities.core.config import check
 from simulations.sweep import processors
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -39,7 +40,7 @@ _SETTINGS = {
 _COMPLETED = "finished:completed"
 _START_S, _END_S, _POLL_S, _SHOW_S = 60.0, 10.0, 0.2, 5.0
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_STEP, _LOUD = "tessera: ", re.compile(r"\b(WARNING|ERROR)\b")
+_STEP, _LOUD = "tessera: ", re.compile(r"\bERROR\b|\bWARNING :\s+site ")
 
 
 def run_in_flower(
@@ -56,19 +57,17 @@ def run_in_flower(
     in `out` is resumed.
 
     Raises:
-        ValueError: there are fewer site folders than sites, or no Flower to run.
+        ValueError: there are no settings, fewer site folders than sites, or no Flower to run.
         RuntimeError: the run did not complete; the message says where the log is.
     """
-    console, out = console or Console(), out.resolve()
-    federation_yaml, site_root = federation_yaml.resolve(strict=True), site_root.resolve()
-    if len(site_folders(site_root)) < n_sites:
-        raise ValueError(f"{site_root}: {len(site_folders(site_root))} site folders for {n_sites} sites")
-    _refuse_without_flower()
+    console = console or Console()
+    federation_yaml, site_root, out = federation_yaml.resolve(), site_root.resolve(), out.resolve()
+    _refuse_what_cannot_run(federation_yaml, site_root, n_sites)
     out.mkdir(parents=True, exist_ok=True)
     (out / LOG).unlink(missing_ok=True)
     arguments = run_arguments(federation_yaml, site_root, out, n_sites)
-    console.print(f"The same by hand (log: {out / LOG}):", style="dim")
-    console.print(typed_line(arguments), soft_wrap=True, markup=False, highlight=False)
+    by_hand = f"The same by hand (log: {out / LOG}):\n{typed_line(arguments)}"
+    console.print(by_hand, soft_wrap=True, markup=False, highlight=False)
     # Below /tmp: Ray's sockets must not have long paths.
     with tempfile.TemporaryDirectory(prefix="tessera-", dir="/tmp", ignore_cleanup_errors=True) as own:
         environment = _environment(Path(own))
@@ -107,13 +106,17 @@ def staged_app(repository: Path, folder: Path) -> Path:
     return folder
 
 
-def _refuse_without_flower() -> None:
-    """Say at once what is missing, and what to do."""
-    if importlib.util.find_spec("ray") is None or not (_programs() / "flwr").is_file():
-        raise ValueError(f"no Flower simulation in {_programs()}: pip install '.[simulation]' (make setup does it)")
-    description = REPOSITORY / "pyproject.toml"
-    if not description.is_file() or "[tool.flwr.app]" not in description.read_text(encoding="utf-8"):
-        raise ValueError(f"{REPOSITORY}: no Flower app here; run from a clone of the repository, installed as editable")
+def _refuse_what_cannot_run(federation_yaml: Path, site_root: Path, n_sites: int) -> None:
+    """Say at once what is missing, and what to do: Flower would say it late, or in its log alone."""
+    description, n_folders = REPOSITORY / "pyproject.toml", len(site_folders(site_root))
+    check(
+        [f"{federation_yaml}: no such file"] * (not federation_yaml.is_file())
+        + [f"{site_root}: {n_folders} site folders for {n_sites} sites"] * (n_folders < n_sites)
+        + [f"no Flower simulation in {_programs()}: pip install '.[simulation]' (make setup does it)"]
+        * (importlib.util.find_spec("ray") is None or not (_programs() / "flwr").is_file())
+        + [f"{REPOSITORY}: no Flower app here; run from a clone of the repository, installed as editable"]
+        * (not description.is_file() or "[tool.flwr.app]" not in description.read_text(encoding="utf-8"))
+    )
 
 
 def _programs() -> Path:
@@ -204,29 +207,23 @@ def _follow(
     arguments: Sequence[str], environment: Mapping[str, str], log: Path, console: Console, timeout_s: float
 ) -> bool:
     """Run `flwr`, keep what it says in the log and show some of it; whether it ended in time."""
-    flwr = subprocess.Popen(
-        [_programs() / "flwr", *arguments],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    )
-    alarm = Timer(timeout_s, flwr.kill)
-    alarm.start()
-    try:
-        with log.open("a", encoding="utf-8") as file:
-            _copy(flwr.stdout or (), file, console)
-        flwr.wait()
-        return alarm.is_alive()
-    finally:
-        alarm.cancel()
-        flwr.kill()
-        flwr.wait()
+    command = [_programs() / "flwr", *arguments]
+    output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "errors": "replace"}
+    with subprocess.Popen(command, env=environment, **output) as flwr:
+        alarm = Timer(timeout_s, flwr.kill)
+        alarm.start()
+        try:
+            with log.open("a", encoding="utf-8") as file:
+                _copy(flwr.stdout or (), file, console)
+            flwr.wait()
+            return alarm.is_alive()
+        finally:
+            alarm.cancel()
+            flwr.kill()
 
 
 def _copy(lines: Iterable[str], file: TextIO, console: Console) -> None:
-    """All lines to the file; warnings, errors and now and then a step of the study to the console."""
+    """All lines to the file; to the console errors, what was refused of a site, and now and then a step."""
     shown = time.monotonic()
     for line in lines:
         plain = _COLOUR.sub("", line)
@@ -234,7 +231,7 @@ def _copy(lines: Iterable[str], file: TextIO, console: Console) -> None:
         file.flush()
         _, is_step, step = plain.partition(_STEP)
         if _LOUD.search(plain) or (is_step and time.monotonic() - shown > _SHOW_S):
-            console.print((step or plain).rstrip(), markup=False, highlight=False)
+            console.print((step or plain).rstrip(), markup=False, highlight=False, soft_wrap=True)
             shown = time.monotonic()
 
 

@@ -3,6 +3,8 @@
 import json
 import multiprocessing
 import os
+import signal
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -60,17 +62,26 @@ def sweep(folds: Sequence[Fold], workers: int, console: Console) -> None:
                 run_job(job)
                 progress.advance(bar)
             return
-        pool = ProcessPoolExecutor(min(workers, len(waiting)), mp_context=multiprocessing.get_context("spawn"))
+        spawn = multiprocessing.get_context("spawn")
+        pool = ProcessPoolExecutor(min(workers, len(waiting)), mp_context=spawn, initializer=_end_with_parent)
         try:
             for done in as_completed([pool.submit(run_job, job) for job in waiting]):
                 finished = done.result()
                 progress.update(bar, advance=1, description=f"{finished.arm}, {finished.fold.folder.name}")
         except BaseException:
-            for process in list(pool._processes.values()):
+            for process in multiprocessing.active_children():
                 process.terminate()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
         pool.shutdown()
+
+
+def _end_with_parent() -> None:
+    """In a worker: do not outlive the command, however it was ended."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
 
 
 def gather(folds: Sequence[Fold]) -> tuple[pd.DataFrame, dict[str, list[dict[str, Any]]]]:

@@ -9,9 +9,6 @@ PROJECT = tomllib.loads((Path(__file__).resolve().parents[1] / "pyproject.toml")
 
 def test_every_dependency_is_kept_from_flowers_installation_at_run_time():
     project = PROJECT["project"]
-    required = [
-        *project["dependencies"],
-        *(one for extra in project["optional-dependencies"].values() for one in extra),
-    ]
+    required = sum(project["optional-dependencies"].values(), project["dependencies"])
     names = {re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0].lower() for requirement in required}
     assert PROJECT["tool"]["uv"]["exclude-dependencies"] == sorted(names)

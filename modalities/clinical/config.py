@@ -15,13 +15,19 @@ class Config(TabularConfig):
 
     inputs: str = "ihc"
     """`ihc`, or `no_ihc`: without the receptors, whose status is most of what a clinical record says of the subtype."""
-    input_dropout: float = 0.2
+    hidden: list[int] = field(default_factory=lambda: [32])
+    """Widths of the hidden SELU layers."""
+    dropout: float = 0.1
+    """Alpha-dropout after every hidden layer, in [0, 1)."""
+    input_dropout: float = 0.3
     """Share of the features zeroed at every training step, in [0, 1): a site may lack any field."""
     training: Training = field(
-        default_factory=lambda: Training(lr=1e-2, weight_decay=0.02, epochs=40, schedule="cosine", patience=0)
+        default_factory=lambda: Training(lr=3e-3, weight_decay=0.01, epochs=40, schedule="cosine", patience=0)
     )
     federated: Federated = field(
-        default_factory=lambda: Federated("fedadam", rounds=60, optimiser="sgd", lr=0.1, batch_size=0, patience=0)
+        default_factory=lambda: Federated(
+            "fedadam", rounds=80, optimiser="sgd", lr=0.1, batch_size=0, server_lr=0.02, patience=0
+        )
     )
 
     def __post_init__(self) -> None:

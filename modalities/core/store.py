@@ -4,6 +4,7 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ class SiteData:
         self._cases: dict[str, Cases] = {}
         self._training: dict[tuple[str, str], BranchData] = {}
 
-    @property
+    @cached_property
     def modalities(self) -> list[str]:
         """The federation's modalities that this site takes part in: offered, and with a large enough cohort."""
         offered = self.site.offers(list(self.federation.modalities))

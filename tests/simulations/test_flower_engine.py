@@ -1,5 +1,6 @@
 """Flower's simulation engine, through Flower's command line: slow, and each run in folders and processes of its own."""
 
+import hashlib
 import json
 import os
 import socket
@@ -49,14 +50,10 @@ def federation_with(*modalities: str) -> Federation:
         "hif": {"strategy": "fedavg"},
         "absent": {},
     }
-    sections = {
-        name: {
-            "kind": kinds[name],
-            "features": example_features(kinds[name]),
-            "federated": {"rounds": 3, **rules[name]},
-        }
-        for name in modalities
-    }
+    sections = {}
+    for name in modalities:
+        federated = {"rounds": 3, **rules[name]}
+        sections[name] = {"kind": kinds[name], "features": example_features(kinds[name]), "federated": federated}
     return federation_from({"seed": 5, "fusion": {"rounds": 7}, "modalities": sections})
 
 
@@ -163,7 +160,7 @@ def test_a_run_stopped_on_its_way_leaves_no_process(sites, tmp_path, mark):
 
 @pytest.fixture
 def flower_home(mark: str) -> Iterator[Path]:
-    """A home for a person who types `flwr run`: short, since Ray's sockets are below it; their SuperLink ends with it."""
+    """A home for somebody who types `flwr run`, and the end of what it leaves; short, for Ray's sockets below it."""
     with tempfile.TemporaryDirectory(prefix="tessera-", dir="/tmp", ignore_cleanup_errors=True) as home:
         try:
             yield Path(home)
@@ -195,21 +192,15 @@ def test_flwr_run_as_it_stands_completes_with_flowers_defaults(flower_home, monk
         "UV_OFFLINE": "1",
         "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
     }
-    settings = {"env": {**os.environ, **own}, "cwd": REPOSITORY, "capture_output": True, "text": True, "timeout": 200}
+    settings = {"env": {**os.environ, **own}, "cwd": REPOSITORY, "capture_output": True, "text": True, "timeout": 280}
+    bundle = hashlib.sha256(build_fab_from_disk(staged_app(REPOSITORY, flower_home / "app"))).hexdigest()
     log = subprocess.run(["flwr", "run", ".", "--stream"], **settings, check=True).stdout
     (run,) = json.loads(subprocess.run(["flwr", "list", "--format", "json"], **settings, check=True).stdout)["runs"]
     assert run["status"] == "finished:completed", log
     release = flower_home / ".tessera" / f"run-{run['run-id']}" / "release"
     assert f"release written to {release}" in log
     assert read_release(release)[1]["modalities"] == ["clinical", "cnv", "hif"]
-    # The engine runs a copy without .venv: the bundle, byte for byte.
-    assert run["fab-hash"] == fab_hash(staged_app(REPOSITORY, flower_home / "app"))
-
-
-def fab_hash(folder: Path) -> str:
-    import hashlib
-
-    return hashlib.sha256(build_fab_from_disk(folder)).hexdigest()
+    assert run["fab-hash"] == bundle  # the copy without .venv, which the engine takes, gives the same bundle
 
 
 def test_typed_line_is_what_runs_and_survives_the_shell():

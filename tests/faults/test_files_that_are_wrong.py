@@ -1,0 +1,107 @@
+"""A site whose files are wrong: its own log says what to correct, and the others go on without it."""
+
+import gzip
+
+import pytest
+
+from tests.support import WatchedGrid, run_small, same_study, small_federation, write_sites
+
+FEDERATION = small_federation()
+HOLDINGS, N_CASES = [("cnv", "hif")] * 3, [23, 19, 17]
+
+
+@pytest.fixture(scope="module")
+def without(tmp_path_factory):
+    """The study of sites 1 and 3."""
+    root = write_sites(tmp_path_factory.mktemp("two"), FEDERATION, HOLDINGS, N_CASES)
+    (root / "site_2" / "site.yaml").unlink()
+    return run_small(root, FEDERATION)
+
+
+def rewrite(name, change):
+    def damage(folder):
+        path = folder / name
+        path.write_text(change(path.read_text()))
+
+    return damage
+
+
+def twice(text):
+    return text + text.splitlines()[-1] + "\n"
+
+
+def as_gzip_cut_off(folder):
+    path = folder / "hif" / "table.csv"
+    (folder / "hif" / "table.csv.gz").write_bytes(gzip.compress(path.read_bytes())[:-20])
+    rewrite("site.yaml", lambda text: text.replace("table.csv", "table.csv.gz"))(folder)
+
+
+DAMAGES = {
+    "a truncated TSV": (
+        rewrite("cnv/data_cna.txt", lambda text: text[: len(text) * 2 // 3].rstrip("\t")),
+        r"data_cna\.txt: the header has \d+ fields, but line 4\d has \d+; the file is cut off or damaged",
+    ),
+    "a truncated gzip": (as_gzip_cut_off, r"table\.csv\.gz: the gzip file is damaged or cut off; copy it again"),
+    "a duplicated case in the list": (
+        rewrite("cases.csv", twice),
+        r"site site_2: cases\.csv: cases listed more than once: site_2-case-019; keep one row a case",
+    ),
+    "a duplicated case in the data": (
+        rewrite("hif/table.csv", twice),
+        r"table\.csv: cases listed more than once: site_2-case-0\d\d; keep one row a case",
+    ),
+    "a label outside the class list": (
+        rewrite("cases.csv", lambda text: text.replace("LumA", "Luminal A")),
+        r"cases\.csv: labels outside the class list: Luminal A; the task knows LumA, LumB, Basal, Her2 and drops Normal",
+    ),
+    "a wrong delimiter in the list": (
+        rewrite("cases.csv", lambda text: text.replace(",", ";")),
+        r"cases\.csv: only one column when split at every comma; is that the delimiter of this file\?",
+    ),
+    "a wrong delimiter in the data": (
+        rewrite("cnv/data_cna.txt", lambda text: text.replace("\t", ",")),
+        r"data_cna\.txt: only one column when split at every tab; is that the delimiter of this file\?",
+    ),
+    "no case": (rewrite("cases.csv", lambda text: text.splitlines()[0]), r"cases\.csv: lists no case"),
+    "an empty file": (rewrite("hif/table.csv", lambda text: ""), r"table\.csv: the file is empty; export it again"),
+    "text among the numbers": (
+        rewrite(
+            "hif/table.csv", lambda text: text.replace("feature_3", "feature_3", 1) + "site_2-case-999" + ",high" * 12
+        ),
+        r"table\.csv: 12 cells are no finite number \(line \d+, column 'feature_1': 'high'",
+    ),
+    "an unknown split": (
+        rewrite("cases.csv", lambda text: text.replace(",train", ",training")),
+        r"cases\.csv: split must be train, test or blank, got training",
+    ),
+    "a source that is not there": (
+        rewrite(
+            "site.yaml",
+            lambda text: text.replace("- hif/table.csv", "- hif/gone.csv").replace("- hif", "- hif/gone.csv"),
+        ),
+        r"sources\.hif: .*gone\.csv.* does not exist",
+    ),
+    "an unknown setting": (
+        rewrite("site.yaml", lambda text: text.replace("min_cohort", "min_cohrt")),
+        r"site\.policy\.min_cohrt: no such setting; did you mean 'min_cohort'\?",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_the_others_go_on_and_the_sites_own_log_says_what_to_correct(tmp_path, without, caplog, name):
+    damage, said = DAMAGES[name]
+    root = write_sites(tmp_path, FEDERATION, HOLDINGS, N_CASES)
+    damage(root / "site_2")
+    grid = WatchedGrid(root)
+    with caplog.at_level("ERROR", logger="tessera.client"):
+        study = run_small(root, FEDERATION, grid)
+    assert study.refused == [
+        {"site": "node 2", "part": "*", "reason": "the site reported error 2; its own log says more"}
+    ]
+    assert same_study(study, without)
+    (record,) = [record for record in caplog.records if record.name == "tessera.client"]
+    with pytest.raises(ValueError, match=said):
+        raise record.exc_info[1]
+    replies = [repr(reply.content if reply.has_content() else reply.error) for reply in grid.replies]
+    assert not [text for text in replies if str(root) in text or "site_2-case" in text or "csv" in text]
