@@ -41,7 +41,9 @@ class Config(TabularConfig):
         default_factory=lambda: Training(lr=3e-3, weight_decay=0.6, epochs=30, schedule="cosine", patience=0)
     )
     federated: Federated = field(
-        default_factory=lambda: Federated("fedadam", rounds=60, optimiser="sgd", lr=0.1, batch_size=0, patience=0)
+        default_factory=lambda: Federated(
+            "fedadam", rounds=60, optimiser="sgd", lr=0.02, batch_size=0, server_lr=0.02, patience=0
+        )
     )
 
 

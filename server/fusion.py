@@ -81,4 +81,4 @@ def _fusion_round(
         for part, own in by_part.items()
         for name, value in own.items()
     }
-    return folded.metrics[FUSION + SHARED][LOSS], gradient
+    return folded.metrics[FUSION + SHARED].get(LOSS, 0.0), gradient

@@ -3,18 +3,18 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
-from flwr.app import ConfigRecord, Message, MetricRecord, RecordDict
+from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
 from flwr.serverapp import Grid
 from flwr.supercore import log
 
 from modalities.core.registry import plugin
 from server.options import Options
 from server.state import StudyState
-from strategies.checks import CLASS_COUNTS, NUM_EXAMPLES, Refusal
+from strategies.checks import CLASS_COUNTS, LONGEST_NAME, NUM_EXAMPLES, Refusal, readable_arrays
 from strategies.exchange import Holder, Traffic, message_to
 from strategies.statistics import add_sums
 from strategies.streaming import replies_in_order
-from strategies.wire import ARRAYS, CONFIG, METRICS, STUDY, config_record, from_record, parts_in, to_record
+from strategies.wire import ARRAYS, CONFIG, METRICS, STUDY, Weights, config_record, parts_in, to_record
 
 _WARNING = 30
 _POLL_S = 1.0
@@ -66,9 +66,8 @@ def gather_statistics(grid: Grid, study: StudyState, holders: Sequence[Holder], 
     }
     sums: dict[str, list] = {name: [] for name in [*wanted, STUDY]}
     for holder, reply in query_all(grid, study, holders, "query.statistics", contents, options):
-        for name in parts_in(reply.content):
-            if name in sums and _asks(holder, name):
-                sums[name].append((holder.site, from_record(reply.content.array_records[ARRAYS + name])))
+        for name, arrays in _sums_in(reply, holder, [name for name in sums if _asks(holder, name)], study):
+            sums[name].append((holder.site, arrays))
     for name, parts in sums.items():
         most = {holder.site: holder.cohorts.get(name, sum(holder.cohorts.values())) for holder in holders}
         total, refused = add_sums(parts, most, name)
@@ -140,6 +139,23 @@ def note(study: StudyState, refused: Sequence[Refusal]) -> None:
     for refusal in refused:
         study.refused.append({"site": refusal.site, "part": refusal.part, "reason": refusal.reason})
         log(_WARNING, "site %s, %s: %s", refusal.site, refusal.part, refusal.reason)
+
+
+def _sums_in(reply: Message, holder: Holder, asked: Sequence[str], study: StudyState) -> Iterator[tuple[str, Weights]]:
+    """The arrays of what was asked for; anything else, and what is missing or unreadable, is noted as refused."""
+    sent = parts_in(reply.content)
+    strange = [
+        Refusal(holder.site, part[:LONGEST_NAME], "not asked of this site") for part in sent if part not in asked
+    ]
+    note(study, strange)
+    for name in asked:
+        record = reply.content.get(ARRAYS + name)
+        absent = "no arrays" if name in sent else "missing from the reply"
+        arrays, reason = readable_arrays(record) if isinstance(record, ArrayRecord) else ({}, absent)
+        if reason:
+            note(study, [Refusal(holder.site, name, reason)])
+        else:
+            yield name, arrays
 
 
 def _asks(holder: Holder, name: str) -> bool:

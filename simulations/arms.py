@@ -20,6 +20,7 @@ from server.phases import run_study
 from server.release import fitted_model, read_release, write_release
 from server.state import StudyState
 from simulations.cohort import FEDERATION
+from simulations.flower import run_in_flower
 from simulations.inline import InlineGrid
 from simulations.pooled import fit_pooled
 from simulations.predictions import LOCAL
@@ -94,8 +95,6 @@ def federate(
     n_sites = len(site_folders(sites))
     if engine == "flower":
         if not (out / RELEASE / "model.json").is_file():
-            from simulations.flower import run_in_flower
-
             run_in_flower(settings, sites, out, n_sites)
         read_release(out / RELEASE)
         return StudyState.load(out / CHECKPOINT, federation)

@@ -20,7 +20,7 @@ from simulations.arms import RELEASE
 from simulations.cohort import Cohort, with_features_of_data
 from simulations.coupling import Change, add_modality, keep_split, remove_modality
 from simulations.experiment import Protocol, prepare_folds, run_experiment
-from simulations.sweep import processors
+from simulations.machine import processors
 from simulations.synthetic import DEMO_MODALITIES, make_cohort
 from simulations.tcga import group_sites, open_dataset, write_raw_files
 

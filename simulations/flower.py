@@ -25,7 +25,7 @@ from rich.console import Console
 
 from client.study import site_folders
 from modalities.core.config import check
-from simulations.sweep import processors
+from simulations.machine import processors
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 LOG = "flower.log"

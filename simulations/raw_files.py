@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from modalities.core.delimited import delimiter_of, rows_of
@@ -16,14 +17,17 @@ def deal(path: Path, site_of: Mapping[str, str], folders: Mapping[str, Path]) ->
     """Write one file a site, named as the original; a site of whose cases the file has none gets no file.
 
     A table has a case a row, below any number of header rows; a matrix has a case a column. Header rows and columns
-    that belong to no case go to every site.
+    that belong to no case go to every site, cases of no site to none.
 
     Raises:
         ValueError: the file has no case of any site.
     """
-    rows = _read(path)
-    matrix_owners = [_owner(cell, site_of) for cell in rows[0]]
-    pieces = _columns_by_site(rows, matrix_owners) if any(matrix_owners) else _rows_by_site(rows, site_of)
+    if path.suffix == ".parquet":
+        pieces = _frames_by_site(pd.read_parquet(path), site_of)
+    else:
+        rows = rows_of(path, delimiter_of(path))
+        is_matrix = any(_owner(cell, site_of) for cell in rows[0])
+        pieces = (_columns_by_site if is_matrix else _rows_by_site)(rows, site_of)
     if not pieces:
         raise ValueError(f"{path.name}: none of the study's cases in it; is it a table of the same cohort?")
     written = {}
@@ -41,9 +45,16 @@ def _owner(cell: str, site_of: Mapping[str, str]) -> str | None:
     return site_of.get(text) or (site_of.get(match.group(1)) if match else None)
 
 
-def _columns_by_site(rows: Sequence[list[str]], owners: Sequence[str | None]) -> dict[str, list[list[str]]]:
+def _first_case(cells: Sequence[str], owners: Sequence[str | None]) -> int:
+    """Where the cases begin, whether or not the first of them is of the study."""
+    named = (place for place, cell in enumerate(cells) if owners[place] or _CASE.match(cell.strip()))
+    return next(named, len(cells))
+
+
+def _columns_by_site(rows: Sequence[list[str]], site_of: Mapping[str, str]) -> dict[str, list[list[str]]]:
+    owners = [_owner(cell, site_of) for cell in rows[0]]
     sites = dict.fromkeys(owner for owner in owners if owner)
-    first = next(column for column, owner in enumerate(owners) if owner)
+    first = _first_case(rows[0], owners)
     kept = {site: [column for column, owner in enumerate(owners) if owner == site or column < first] for site in sites}
     return {site: [[row[column] for column in columns] for row in rows] for site, columns in kept.items()}
 
@@ -52,7 +63,7 @@ def _rows_by_site(rows: Sequence[list[str]], site_of: Mapping[str, str]) -> dict
     hits = [sum(_owner(row[column], site_of) is not None for row in rows) for column in range(len(rows[0]))]
     column = hits.index(max(hits))
     owners = [_owner(row[column], site_of) for row in rows]
-    first = next((number for number, owner in enumerate(owners) if owner), len(rows))
+    first = _first_case([row[column] for row in rows], owners)
     pieces: dict[str, list[list[str]]] = {}
     for row, owner in zip(rows[first:], owners[first:], strict=True):
         if owner:
@@ -60,22 +71,19 @@ def _rows_by_site(rows: Sequence[list[str]], site_of: Mapping[str, str]) -> dict
     return pieces
 
 
-def _read(path: Path) -> list[list[str]]:
-    if path.suffix == ".parquet":
-        frame = pd.read_parquet(path)
-        body = frame.astype(object).where(frame.notna(), "").astype(str).values.tolist()
-        return [[str(name) for name in frame.columns], *body]
-    return rows_of(path, delimiter_of(path))
+def _frames_by_site(frame: pd.DataFrame, site_of: Mapping[str, str]) -> dict[str, pd.DataFrame]:
+    """The rows of each site; the cases stand in the index or in the column that names most of them."""
+    columns = [frame.index, *(frame[name] for name in frame.columns)]
+    found = [[_owner(str(cell), site_of) for cell in column] for column in columns]
+    owners = max(found, key=lambda own: len(own) - own.count(None))
+    return {str(site): piece for site, piece in frame.groupby(np.array(owners, dtype=object)) if site}
 
 
-def _write(path: Path, rows: Sequence[Sequence[str]]) -> None:
-    if path.suffix == ".parquet":
-        frame = pd.DataFrame(rows[1:], columns=pd.Index(rows[0]))
-        numeric = {name: pd.to_numeric(frame[name], errors="coerce") for name in frame.columns[1:]}
-        frame.assign(**numeric).to_parquet(path)
+def _write(path: Path, piece: Sequence[Sequence[str]] | pd.DataFrame) -> None:
+    if isinstance(piece, pd.DataFrame):
+        piece.to_parquet(path)
         return
-    frame = pd.DataFrame(rows)
-    text = frame.to_csv(index=False, header=False, sep=delimiter_of(path), lineterminator="\n")
+    text = pd.DataFrame(piece).to_csv(index=False, header=False, sep=delimiter_of(path), lineterminator="\n")
     if path.suffix == ".gz":
         path.write_bytes(gzip.compress(text.encode(), compresslevel=1, mtime=0))
     else:

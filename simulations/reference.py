@@ -1,17 +1,19 @@
 """The reference arm: scikit-learn's logistic regression on each modality, and stacked; no model code of ours."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import pandas as pd
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_predict
+from sklearn.model_selection import GridSearchCV, KFold, StratifiedKFold, cross_val_predict
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from modalities.core.contract import Cases
 from modalities.core.federation import Federation
 from modalities.core.seeds import seed_of
 from modalities.core.store import SiteData
@@ -25,44 +27,49 @@ _LEAST = 1e-6
 
 def score_reference(sites: Sequence[SiteData], federation: Federation, tested: TestCases, arm: str) -> pd.DataFrame:
     """Probabilities of each modality's model and of the stack, on the test cases; modalities must be vectors."""
-    n_classes = federation.n_classes
     labels = pd.concat([site.site.cases["label"] for site in sites])
     trained, scored = {}, {}
     for name in federation.modalities:
         holders = [site for site in sites if name in site.modalities]
-        if not holders or not isinstance(holders[0].cases(name).values, np.ndarray):
-            continue
-        case_ids = [case_id for site in holders for case_id in site.training_cases(name)]
-        values = np.concatenate([site.cases(name).select(site.training_cases(name)).values for site in holders])
-        y = labels[case_ids].to_numpy()
-        model, inner = _search(_STRENGTHS, federation.seed, name), _inner(federation.seed, name)
-        out_of_fold = _quiet(
-            lambda m=model, v=values, t=y, i=inner: cross_val_predict(m, v, t, cv=i, method="predict_proba")
-        )
-        fitted = _quiet(lambda m=model, v=values, t=y: m.fit(v, t))
-        trained[name] = pd.DataFrame(_spread(out_of_fold, np.unique(y), n_classes), index=pd.Index(case_ids))
-        test = tested.cases[name]
-        found = (
-            _spread(fitted.predict_proba(test.values), fitted.classes_, n_classes)
-            if test.case_ids
-            else np.zeros((0, n_classes))
-        )
-        scored[name] = pd.DataFrame(found, index=pd.Index(test.case_ids))
+        if holders and isinstance(holders[0].cases(name).values, np.ndarray):
+            training = Cases.join([site.cases(name).select(site.training_cases(name)) for site in holders])
+            y = labels[list(training.case_ids)].to_numpy()
+            trained[name], scored[name] = _fit_modality(name, training, y, tested.cases[name], federation)
     scored[FUSED] = _stack(trained, scored, labels, federation)
     return pd.concat([_rows(tested, arm, name, table) for name, table in scored.items()], ignore_index=True)
 
 
-def _search(strengths: Sequence[float], seed: int, name: str) -> GridSearchCV:
+def _fit_modality(
+    name: str, training: Cases, y: np.ndarray, test: Cases, federation: Federation
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Probabilities of the training cases, out of fold, and of the test cases."""
+    model, inner = _search(_STRENGTHS, y, federation.seed, name), _inner(y, federation.seed, name)
+    with _quiet():
+        out_of_fold = np.asarray(cross_val_predict(model, training.values, y, cv=inner, method="predict_proba"))
+        fitted = model.fit(training.values, y)
+    found = fitted.predict_proba(test.values) if test.case_ids else np.zeros((0, len(fitted.classes_)))
+    return (
+        _table(out_of_fold, np.unique(y), training.case_ids, federation),
+        _table(found, fitted.classes_, test.case_ids, federation),
+    )
+
+
+def _search(strengths: Sequence[float], y: np.ndarray, seed: int, name: str) -> GridSearchCV:
     """Median impute, scale, logistic regression with C by inner cross-validation."""
     steps: Pipeline = make_pipeline(
         SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler(), LogisticRegression(max_iter=500)
     )
     grid = {"logisticregression__C": list(strengths)}
-    return GridSearchCV(steps, grid, scoring="neg_log_loss", cv=_inner(seed, name))
+    return GridSearchCV(steps, grid, scoring="neg_log_loss", cv=_inner(y, seed, name))
 
 
-def _inner(seed: int, name: str) -> StratifiedKFold:
-    return StratifiedKFold(_FOLDS, shuffle=True, random_state=seed_of(seed, "reference", name) % 2**32)
+def _inner(y: np.ndarray, seed: int, name: str) -> StratifiedKFold | KFold:
+    """Inner folds; stratified as long as every class has two cases."""
+    rarest = int(np.unique(y, return_counts=True)[1].min())
+    state = seed_of(seed, "reference", name) % 2**32
+    if rarest < 2:
+        return KFold(_FOLDS, shuffle=True, random_state=state)
+    return StratifiedKFold(min(_FOLDS, rarest), shuffle=True, random_state=state)
 
 
 def _stack(
@@ -70,30 +77,36 @@ def _stack(
 ) -> pd.DataFrame:
     """Logistic regression on the modalities' out-of-fold log-probabilities; a missing modality is imputed."""
     learned, applied = _side_by_side(trained), _side_by_side(scored)
-    model = _search(_STACK_STRENGTHS, federation.seed, FUSED)
-    y = labels[learned.index].to_numpy()
-    fitted = _quiet(lambda: model.fit(learned.to_numpy(), y))
-    found = fitted.predict_proba(applied[learned.columns].to_numpy())
-    return pd.DataFrame(_spread(found, fitted.classes_, federation.n_classes), index=applied.index)
+    y = labels[list(learned.index)].to_numpy()
+    with _quiet():
+        fitted = _search(_STACK_STRENGTHS, y, federation.seed, FUSED).fit(learned.to_numpy(), y)
+    found = fitted.predict_proba(applied[list(learned.columns)].to_numpy())
+    return _table(found, fitted.classes_, list(applied.index), federation)
 
 
 def _side_by_side(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    logs = {name: np.log(table.clip(lower=_LEAST)).add_prefix(f"{name}_") for name, table in tables.items()}
-    return pd.concat(list(logs.values()), axis=1).sort_index()
+    logs = []
+    for name, table in tables.items():
+        columns = [f"{name}_{column}" for column in table]
+        logs.append(pd.DataFrame(np.log(table.clip(lower=_LEAST).to_numpy()), index=table.index, columns=columns))
+    return pd.concat(logs, axis=1).sort_index()
 
 
-def _spread(probabilities: np.ndarray, known: np.ndarray, n_classes: int) -> np.ndarray:
-    """Columns for every class of the task, though the training cases had only the known ones."""
-    spread = np.zeros((len(probabilities), n_classes))
+def _table(
+    probabilities: np.ndarray, known: np.ndarray, case_ids: Sequence[str], federation: Federation
+) -> pd.DataFrame:
+    """A column for every class of the task, though the training cases may have had only the known ones."""
+    spread = np.zeros((len(probabilities), federation.n_classes))
     spread[:, known.astype(int)] = probabilities
-    return spread
+    return pd.DataFrame(spread, index=pd.Index(list(case_ids)))
 
 
-def _quiet(work):  # noqa: ANN001, ANN202
+@contextmanager
+def _quiet() -> Iterator[None]:
     """Without the warning that a fit stopped at its iterations: the inner folds judge it anyway."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return work()
+        yield
 
 
 def _rows(tested: TestCases, arm: str, name: str, table: pd.DataFrame) -> pd.DataFrame:

@@ -95,11 +95,6 @@ def gather(folds: Sequence[Fold]) -> tuple[pd.DataFrame, dict[str, list[dict[str
     return pd.concat(tables, ignore_index=True), details
 
 
-def processors() -> int:
-    """How many this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _progress(console: Console) -> Progress:
     columns = (
         TextColumn("[progress.description]{task.description}"),

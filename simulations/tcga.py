@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
+import yaml
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from modalities.core.contract import Source
 from modalities.core.delimited import delimiter_of, listing, refuse_repeated, rows_of
@@ -64,9 +66,11 @@ def open_dataset(folder: Path, modalities: Sequence[str], task: Task) -> Dataset
     problems: list[str] = []
     layout = Layout()
     if (folder / "dataset.yaml").is_file():
-        raw = OmegaConf.to_container(OmegaConf.load(folder / "dataset.yaml"))
-        values = {str(key): value for key, value in raw.items()} if isinstance(raw, dict) else {}
-        layout = structured(Layout, {}, values, "dataset.yaml", problems) or layout
+        try:
+            raw = OmegaConf.to_container(OmegaConf.load(folder / "dataset.yaml"))
+        except (yaml.YAMLError, OmegaConfBaseException) as error:
+            raise ValueError(f"{folder}: dataset.yaml cannot be read: {error}") from error
+        layout = structured(Layout, {}, raw or {}, "dataset.yaml", problems) or layout
     files = {name: _files(folder, name, layout, problems) for name in modalities}
     cases = _labels(folder, layout.labels, task, problems)
     if problems:
@@ -76,9 +80,14 @@ def open_dataset(folder: Path, modalities: Sequence[str], task: Task) -> Dataset
 
 def _files(folder: Path, name: str, layout: Layout, problems: list[str]) -> list[Path]:
     if name in layout.sources:
-        paths = [folder / entry for entry in layout.sources[name] if (folder / entry).exists()]
+        entries = layout.sources[name]
+        paths = [folder / entry for entry in entries if (folder / entry).exists()]
+        is_usual = entries == Layout().sources.get(name)  # then not every cohort has all of them
+        absent = [entry for entry in entries if not (folder / entry).exists()]
         if not paths:
-            problems.append(f"{name}: none of {listing(layout.sources[name])} is there")
+            problems.append(f"{name}: none of {listing(entries)} is there")
+        elif absent and not is_usual:
+            problems.append(f"{name}: {listing(absent)}, which dataset.yaml names, is not there")
         return paths
     if name in plugins() and name != "table":
         problems.append(f"{name}: name its files in dataset.yaml under sources.{name}")
@@ -94,6 +103,9 @@ def _labels(folder: Path, columns: Labels, task: Task, problems: list[str]) -> p
     path = folder / columns.path
     try:
         header, *rows = rows_of(path, delimiter_of(path))
+        if columns.case_id in header:
+            place = header.index(columns.case_id)
+            refuse_repeated(path, [row[place] for row in rows], "cases", "keep one row a case")
     except ValueError as error:
         problems.append(str(error))
         return pd.DataFrame()
@@ -102,7 +114,6 @@ def _labels(folder: Path, columns: Labels, task: Task, problems: list[str]) -> p
         problems.append(f"{path.name}: no column {listing(lacking)}; name the columns in dataset.yaml under labels")
         return pd.DataFrame()
     frame = pd.DataFrame(rows, columns=pd.Index(header))
-    refuse_repeated(path, frame[columns.case_id], "cases", "keep one row a case")
     unknown = sorted(set(frame[columns.label]) - {"", *task.classes, *task.drop})
     if unknown:
         problems.append(
@@ -124,10 +135,11 @@ def group_sites(dataset: Dataset, task: Task, min_site: int, sites_by: Path | No
         header, *rows = rows_of(sites_by, delimiter_of(sites_by))
         column = header.index("site") if "site" in header else len(header) - 1
         groups = {row[0]: row[column] or POOLED for row in rows}
-        site = site.map(lambda code: groups.get(code, POOLED))
+        site = site.map(groups).fillna(POOLED)
     usable = site[dataset.cases["label"].isin(task.classes)]
     counts = usable.value_counts()
-    return site.map(lambda name: name if counts.get(name, 0) >= min_site else POOLED)
+    large = set(counts.index[counts >= min_site])
+    return site.where(site.isin(large), POOLED)
 
 
 def write_raw_files(dataset: Dataset, site_of: pd.Series, out: Path) -> dict[str, dict[str, Source]]:

@@ -12,7 +12,7 @@ from strategies.wire import ARRAYS, METRICS, parts_in
 NUM_EXAMPLES = "num-examples"
 LOSS, HELD_OUT_N, HELD_OUT_LOSS = "loss-sum", "held-out-n", "held-out-loss-sum"
 CLASS_COUNTS = "class-counts"
-_LONGEST_NAME = 40
+LONGEST_NAME = 40
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def accepted_parts(reply: Message, asked: Asked, template: Template) -> tuple[li
         return [], [Refusal(asked.site, "*", "the reply came from another node than the one asked")]
     sent = parts_in(reply.content)
     strange = [part for part in sent if part not in asked.cohorts]
-    refused = [Refusal(asked.site, part[:_LONGEST_NAME], "not asked of this site") for part in strange]
+    refused = [Refusal(asked.site, part[:LONGEST_NAME], "not asked of this site") for part in strange]
     good = []
     for part in asked.cohorts:
         reason = (
@@ -65,7 +65,7 @@ def _problem(reply: Message, part: str, cohort: int, template: Mapping[str, np.n
     if not isinstance(record, ArrayRecord) or not isinstance(metrics, MetricRecord):
         return "no arrays or no metrics"
     if record.keys() != template.keys():
-        wrong = [name[:_LONGEST_NAME] for name in sorted(set(record) ^ set(template))]
+        wrong = [name[:LONGEST_NAME] for name in sorted(set(record) ^ set(template))]
         return f"arrays named {wrong[:3]} are missing or unknown"
     return _problem_of_arrays(record, template) or _problem_of_metrics(metrics, cohort)
 
@@ -92,7 +92,7 @@ def readable_arrays(record: ArrayRecord) -> tuple[dict[str, np.ndarray], str]:
         except Exception:  # NumPy's reader promises no particular one for bytes that it did not write
             arrays[name] = None
         if not isinstance(arrays[name], np.ndarray):
-            return {}, f"{name[:_LONGEST_NAME]} cannot be read as an array"
+            return {}, f"{name[:LONGEST_NAME]} cannot be read as an array"
     return arrays, ""
 
 

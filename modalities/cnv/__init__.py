@@ -26,10 +26,10 @@ class Config(TabularConfig):
     coding: str = "indicators"
     """`number`: one input a gene; `indicators`: for calls, three inputs a gene: gained, lost, amplified."""
     training: Training = field(
-        default_factory=lambda: Training(lr=3e-3, weight_decay=0.6, epochs=30, schedule="cosine", patience=0)
+        default_factory=lambda: Training(lr=3e-3, weight_decay=2.0, epochs=30, schedule="cosine", patience=0)
     )
     federated: Federated = field(
-        default_factory=lambda: Federated("fedadam", rounds=60, optimiser="sgd", lr=0.1, batch_size=0, patience=0)
+        default_factory=lambda: Federated("fedadam", rounds=60, optimiser="sgd", lr=0.02, batch_size=0, patience=0)
     )
 
     def __post_init__(self) -> None:

@@ -145,7 +145,7 @@ def federation_from(raw: Mapping[str, Any], folder: Path | None = None) -> Feder
     if not isinstance(seed, int) or isinstance(seed, bool):
         problems.append(f"seed: must be a whole number, got {seed!r}")
     task = structured(Task, {}, raw.get("task") or {}, "task", problems)
-    fusion = structured(Fusion, {}, raw.get("fusion") or {}, "fusion", problems)
+    fusion: Any = structured(Fusion, {}, raw.get("fusion") or {}, "fusion", problems)
     if fusion is not None:
         _check_head(fusion.head, problems)
     sections = raw.get("modalities") or {}
@@ -154,7 +154,7 @@ def federation_from(raw: Mapping[str, Any], folder: Path | None = None) -> Feder
         sections = {}
     configs = {str(name): _branch(str(name), section or {}, folder, problems) for name, section in sections.items()}
     check(problems)
-    return Federation(seed, task, fusion, configs)
+    return Federation(seed, task, fusion, configs)  # pyright: ignore[reportArgumentType]  # no problems: not None
 
 
 def _check_head(name: str, problems: list[str]) -> None:

@@ -1,5 +1,6 @@
 """A site that fails, lies or falls silent: the run goes on, says so, and is what it would be without that site."""
 
+import shutil
 from collections import defaultdict
 
 import numpy as np
@@ -130,7 +131,7 @@ def test_a_site_that_falls_silent_is_left_out_after_the_deadline(tmp_path, silen
         loses=lambda asked: site_number(asked) == silent and asked.metadata.message_type != "query.capabilities",
     )
     study = run_small(root, FEDERATION, grid, timeout=0.1)
-    (root / f"site_{silent}" / "site.yaml").unlink()
+    shutil.rmtree(root / f"site_{silent}")
     assert same_study(study, run_small(root, FEDERATION))
     assert reasons_of(study, f"site_{silent}") == {"no reply before the deadline"}
 
@@ -151,15 +152,17 @@ def test_a_site_that_misses_a_phase_is_told_of_and_the_study_goes_on(root, lost)
 
 
 def test_a_site_that_really_raises_sends_a_code_and_not_a_word_of_why(root, without, monkeypatch, caplog):
-    for name in ("train_part", "score_part", "fusion_gradient", "sums_of", "digest_of"):
-
-        def fails(first, *args, real=getattr(client.app, name), **kwargs):
-            data = getattr(first, "data", first)
-            if getattr(getattr(data, "site", None), "name", "") == f"site_{BAD}":
+    def raising(real):
+        def at_the_bad_site(first, *args, **kwargs):
+            data = getattr(first, "data", first)  # of a ClientStudy, or the SiteData itself
+            if data.site.name == f"site_{BAD}":
                 raise KeyError(SECRET)
             return real(first, *args, **kwargs)
 
-        monkeypatch.setattr(client.app, name, fails)
+        return at_the_bad_site
+
+    for name in ("train_part", "score_part", "fusion_gradient", "sums_of"):
+        monkeypatch.setattr(client.app, name, raising(getattr(client.app, name)))
     grid = WatchedGrid(root)
     with caplog.at_level("ERROR", logger="tessera.client"):
         study = run_small(root, FEDERATION, grid)
