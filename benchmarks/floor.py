@@ -75,10 +75,11 @@ class Floor:
 
     def _train(self, site: FloorSite) -> float:
         self.network.train()
-        matrices = [own for own in self.network.parameters() if own.ndim > 1]
-        biases = [own for own in self.network.parameters() if own.ndim <= 1]
         decay = self.config.training.weight_decay
-        groups = [{"params": matrices, "weight_decay": decay}, {"params": biases, "weight_decay": 0.0}]
+        groups = [{"params": [own for own in self.network.parameters() if own.ndim <= 1], "weight_decay": 0.0}]
+        for own in self.network.parameters():
+            if own.ndim > 1:
+                groups.append({"params": [own], "weight_decay": decay * own.shape[1]})
         optimiser = torch.optim.Adam(groups, lr=self.config.federated.lr, fused=True)
         loss_sum = 0.0
         for rows in site.train[torch.randperm(len(site.train))].split(self.config.federated.batch_size):

@@ -39,7 +39,6 @@ class Workload:
             "kind": "table",
             "features": _features(),
             "hidden": list(self.hidden),
-            "training": {"weight_decay": 1e-2},
             "federated": {
                 "strategy": "fedavg",
                 "rounds": rounds,

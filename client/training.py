@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -38,14 +39,18 @@ def proximal_penalty(model: nn.Module, pull: Pull) -> Float[Tensor, ""]:
 
 
 def optimiser_of(name: str, branch: nn.Module, lr: float, weight_decay: float) -> torch.optim.Optimizer:
-    """`adam` or `sgd` on the loss plus weight_decay / 2 * ||W||^2, biases left alone.
+    """`adam` or `sgd` on the loss plus, for each layer's matrix W, weight_decay * inputs / 2 * ||W||^2.
 
     The decay is part of the gradient (not AdamW's), so that a linear branch tends to the optimum of ridge-penalised
-    logistic regression. Fused, since on a CPU that saves more than any framework costs.
+    logistic regression; it grows with the inputs, since scaled inputs add up to logits of that variance. Biases are
+    left alone. Fused, since on a CPU that saves more than any framework costs.
     """
-    weights = [values for values in branch.parameters() if values.ndim > 1]
-    biases = [values for values in branch.parameters() if values.ndim <= 1]
-    groups = [{"params": weights, "weight_decay": weight_decay}, {"params": biases, "weight_decay": 0.0}]
+    groups: list[dict[str, Any]] = [{"params": [], "weight_decay": 0.0}]
+    for values in branch.parameters():
+        if values.ndim > 1:
+            groups.append({"params": [values], "weight_decay": weight_decay * values[0].numel()})
+        else:
+            groups[0]["params"].append(values)
     return (torch.optim.SGD if name == "sgd" else torch.optim.Adam)(groups, lr=lr, fused=True)
 
 

@@ -37,9 +37,7 @@ class Config(TabularConfig):
 
     allow: list[str] = field(default_factory=list)
     """Groups of the leakage guard that are no leak here, such as `copy_number` for a table of copy-number summaries."""
-    training: Training = field(
-        default_factory=lambda: Training(lr=3e-3, weight_decay=0.6, epochs=30, schedule="cosine", patience=0)
-    )
+    training: Training = field(default_factory=lambda: Training(lr=3e-3, epochs=30, schedule="cosine", patience=0))
     federated: Federated = field(
         default_factory=lambda: Federated(
             "fedadam", rounds=60, optimiser="sgd", lr=0.02, batch_size=0, server_lr=0.02, patience=0

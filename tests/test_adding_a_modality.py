@@ -92,8 +92,10 @@ def test_a_study_with_it_trains_it_where_it_is_held_and_nowhere_else(federation,
 
 def test_its_settings_are_checked_like_any_others(federation):
     raw = federation.to_dict()
-    raw["modalities"][KIND]["max_missing"] = 2
-    with pytest.raises(ValueError, match=r"modalities\.rppa: max_missing must be in \(0, 1\], got 2"):
+    raw["modalities"][KIND] |= {"hiden": [3], "clip": -2}
+    with pytest.raises(
+        ValueError, match=r"modalities\.rppa\.hiden: .*'hidden'.*modalities\.rppa: clip must be positive"
+    ):
         federation_from(raw)
 
 

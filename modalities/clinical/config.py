@@ -21,9 +21,7 @@ class Config(TabularConfig):
     """Alpha-dropout after every hidden layer, in [0, 1)."""
     input_dropout: float = 0.3
     """Share of the features zeroed at every training step, in [0, 1): a site may lack any field."""
-    training: Training = field(
-        default_factory=lambda: Training(lr=3e-3, weight_decay=0.01, epochs=40, schedule="cosine", patience=0)
-    )
+    training: Training = field(default_factory=lambda: Training(lr=3e-3, epochs=40, schedule="cosine", patience=0))
     federated: Federated = field(
         default_factory=lambda: Federated(
             "fedadam", rounds=80, optimiser="sgd", lr=0.1, batch_size=0, server_lr=0.02, patience=0
@@ -46,7 +44,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "hidden": [64, 32],
         "dropout": 0.2,
         "input_dropout": 0.0,
-        "training": {"lr": 1e-3, "weight_decay": 1e-2},
+        "training": {"lr": 1e-3, "weight_decay": 1e-5},
         "federated": {"strategy": "fedavg", "lr": 1e-3},
     },
 }

@@ -25,9 +25,7 @@ class Config(TabularConfig):
     """`calls` (GISTIC, -2 to 2, data_cna.txt) or `log2` (log2 ratios, data_log2_cna.txt)."""
     coding: str = "indicators"
     """`number`: one input a gene; `indicators`: for calls, three inputs a gene: gained, lost, amplified."""
-    training: Training = field(
-        default_factory=lambda: Training(lr=3e-3, weight_decay=2.0, epochs=30, schedule="cosine", patience=0)
-    )
+    training: Training = field(default_factory=lambda: Training(lr=3e-3, epochs=30, schedule="cosine", patience=0))
     federated: Federated = field(
         default_factory=lambda: Federated("fedadam", rounds=60, optimiser="sgd", lr=0.02, batch_size=0, patience=0)
     )
@@ -68,7 +66,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "hidden": [8192, 2048],
         "coding": "number",
         "dropout": 0.2,
-        "training": {"lr": 1e-4, "weight_decay": 1e-2},
+        "training": {"lr": 1e-4, "weight_decay": 1e-6},
         "federated": {"strategy": "fedavg", "lr": 1e-4},
     },
 }

@@ -20,8 +20,8 @@ class Training:
 
     lr: float = 3e-3
     """Learning rate of Adam."""
-    weight_decay: float = 1e-2
-    """Ridge on the weights, not the biases, as part of the loss; here and in federated training alike."""
+    weight_decay: float = 5e-4
+    """Ridge for each input of a layer, so that 40 columns and 40,000 want the same; in federated training too."""
     epochs: int = 60
     """Most epochs; the stopping rule may choose fewer."""
     batch_size: int = 32

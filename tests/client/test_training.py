@@ -91,7 +91,7 @@ def test_one_step_of_gradient_descent_on_all_cases_by_hand():
     assert branch.head.weight[1].tolist() == pytest.approx((-expected).tolist())
 
 
-def test_weight_decay_pulls_weights_and_leaves_biases_alone():
+def test_weight_decay_pulls_weights_by_their_inputs_and_leaves_biases_alone():
     branch = linear()
     with torch.no_grad():
         branch.head.weight.fill_(3.0)
@@ -100,7 +100,7 @@ def test_weight_decay_pulls_weights_and_leaves_biases_alone():
     for parameter in branch.parameters():
         parameter.grad = torch.zeros_like(parameter)
     optimiser.step()
-    assert branch.head.weight.tolist() == [[pytest.approx(2.7)] * 2] * 2  # 3 - 0.5 * 0.2 * 3
+    assert branch.head.weight.tolist() == [[pytest.approx(2.4)] * 2] * 2  # 3 - 0.5 * (0.2 * 2 inputs) * 3
     assert branch.head.bias.tolist() == [5, 5]
 
 

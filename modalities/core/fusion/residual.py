@@ -24,7 +24,7 @@ def initial(embedding_sizes: Mapping[str, int], n_classes: int) -> Parameters:
 
 
 def logits(parameters: Mapping[str, Tensor], outputs: Outputs) -> Float[Tensor, "case class"]:
-    """The formula above; embeddings are brought to unit mean square, so that one penalty suits every width."""
+    """The formula above."""
     terms = {
         name: outputs.logits[name] + outputs.embeddings[name] @ parameters[f"{name}.D"].T for name in outputs.modalities
     }
@@ -33,7 +33,10 @@ def logits(parameters: Mapping[str, Tensor], outputs: Outputs) -> Float[Tensor, 
 
 
 def penalty(parameters: Mapping[str, Tensor], settings: Fusion) -> Float[Tensor, ""]:
-    """weight_penalty * (sum over m of width_m * mean-square of D_m's rows) + bias_penalty * (b^2 + (s - 1)^2)."""
-    spread = [values.square().sum() for name, values in parameters.items() if name.endswith(".D")]
+    """weight_penalty * (sum over m of width_m * sum D_m^2) + bias_penalty * (sum b^2 + sum (s - 1)^2).
+
+    The width of an embedding stands for the size of what D_m can do to a logit, so that one penalty suits all.
+    """
+    spread = [values.shape[1] * values.square().sum() for name, values in parameters.items() if name.endswith(".D")]
     shared = parameters["shared.b"].square().sum() + (parameters["shared.s"] - 1).square().sum()
-    return 10 * settings.weight_penalty * torch.stack(spread).sum() + settings.bias_penalty * shared
+    return settings.weight_penalty * torch.stack(spread).sum() + settings.bias_penalty * shared

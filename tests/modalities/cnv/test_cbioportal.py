@@ -105,7 +105,7 @@ def test_log2_ratios_are_not_held_to_calls(path):
 
 
 def test_more_than_one_path_or_another_format_is_refused(path):
-    with pytest.raises(ValueError, match="cnv takes one file or folder, got 2; name one in site.yaml"):
+    with pytest.raises(ValueError, match=r"cnv takes one file or folder, got 2; name one in site\.yaml"):
         read(Source((path, path)), Config())
     with pytest.raises(ValueError, match=r"sources\.cnv\.format: no format 'seg'; known: auto, cbioportal"):
         read(Source((path,), format="seg"), Config())
@@ -133,7 +133,7 @@ def test_statistics_and_inputs_are_of_the_coded_values():
     cases = Cases(("p", "q", "r"), np.array([[2, 0], [1, 0], [0, 0]], np.float32), ("MYC", "TP53"))
     total = sums(cases, Config())
     assert total["sum"].tolist() == [2, 0, 0, 0, 1, 0]
-    # gained 1, 1, 0: mean 2/3, deviation sqrt(2)/3; amplified 1, 0, 0: mean 1/3, the same deviation; the rest is constant
+    # gained 1, 1, 0: mean 2/3, deviation sqrt(2)/3; amplified 1, 0, 0: mean 1/3, deviation the same; else constant
     found = prepare(cases, finalise(total, Config()), Config())
     assert found[:, 0].tolist() == pytest.approx([0.5**0.5, 0.5**0.5, -(2**0.5)])
     assert found[:, 4].tolist() == pytest.approx([2**0.5, -(0.5**0.5), -(0.5**0.5)])

@@ -68,7 +68,7 @@ def test_preset_gives_settings_and_those_beside_it_win():
     assert config.hidden == [8192, 2048]
     assert config.federated.strategy == "fedavg"
     assert config.training.lr == 0.5
-    assert config.training.weight_decay == 1e-2  # of the preset
+    assert config.training.weight_decay == 1e-6  # of the preset
 
 
 @pytest.mark.parametrize("preset", ["", "paper"])
