@@ -5,6 +5,7 @@ that its weights come out the same: what the real thing takes beyond this is wha
 """
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks.workloads import MODALITY, WORKLOADS, Workload, peak_rss_mib, say
+from benchmarks.measure import say_peak
+from benchmarks.workloads import MODALITY, WORKLOADS
 from modalities.core.branch import build_branch, weights_of
 from modalities.core.contract import Cases, State
 from modalities.core.federation import Federation
@@ -91,10 +93,9 @@ class Floor:
         return loss_sum
 
 
-def build_floor(federation: Federation, folder: Path) -> Floor:
-    """The floor over these site folders: its tensors are the real thing's, its loop is its own."""
+def build_floor(federation: Federation, opened: Sequence[SiteData]) -> Floor:
+    """The floor over these sites: its tensors are the real thing's, its loop is its own."""
     config = federation.modalities[MODALITY]
-    opened = [SiteData(path.parent, federation) for path in sorted(folder.glob("*/site.yaml"))]
     module = plugin(config.kind)
     sums = [module.sums(_training(data), config) for data in opened]
     state = module.finalise({name: sum(own[name] for own in sums) for name in sums[0]}, config)
@@ -128,11 +129,13 @@ def main() -> None:
     parser.add_argument("rounds", type=int)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    workload: Workload = WORKLOADS[arguments.workload]
-    floor = build_floor(workload.federation(arguments.rounds), arguments.folder)
+    federation = WORKLOADS[arguments.workload].federation(arguments.rounds)
+    opened = [SiteData(path.parent, federation) for path in sorted(arguments.folder.glob("*/site.yaml"))]
+    floor = build_floor(federation, opened)
+    del opened
     for server_round in range(1, arguments.rounds + 1):
         floor.round(server_round)
-    say({"peak_mib": peak_rss_mib()})
+    say_peak()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """The real thing on the inline engine: ServerApp's phases, PerModality, ClientApp, replies in order, reply checks."""
 
 import argparse
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,32 +10,16 @@ import numpy as np
 import torch
 
 from benchmarks.floor import Floor, build_floor
-from benchmarks.workloads import MODALITY, WORKLOADS, Workload, peak_rss_mib, say
+from benchmarks.measure import Timings, say_peak
+from benchmarks.workloads import MODALITY, WORKLOADS, Workload
 from client.app import app
+from client.study import site_data, site_folders
 from modalities.core.federation import Federation
 from server.branches import train_branches
 from server.handshake import gather_statistics, handshake, send_setup
 from server.options import Options
 from server.state import StudyState
 from simulations.inline import InlineGrid
-
-
-@dataclass
-class Timings:
-    """CPU and wall seconds of each round."""
-
-    cpu: list[float] = field(default_factory=list)
-    wall: list[float] = field(default_factory=list)
-    began: tuple[float, float] = (0.0, 0.0)
-
-    def start(self) -> None:
-        """A round begins."""
-        self.began = time.process_time(), time.perf_counter()
-
-    def stop(self) -> None:
-        """It has ended."""
-        self.cpu.append(time.process_time() - self.began[0])
-        self.wall.append(time.perf_counter() - self.began[1])
 
 
 @dataclass(frozen=True)
@@ -79,7 +62,7 @@ def run(federation: Federation, folder: Path, options: Options) -> StudyState:
 def interleaved(workload: Workload, folder: Path, rounds: int, checkpoint: Path | None) -> Interleaved:
     """Our rounds and the floor's in turn; the first of each warms up and is not among the timings."""
     federation = workload.federation(rounds + 1)
-    floor = build_floor(federation, folder)
+    floor = build_floor(federation, [site_data(path, federation.to_json()) for path in site_folders(folder)])
     options = Interleaved(sites=len(workload.cases), checkpoint=checkpoint, floor=floor)
     run(federation, folder, options)
     for timings in (options.ours, options.floors):
@@ -95,10 +78,10 @@ def main() -> None:
     parser.add_argument("rounds", type=int)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    workload: Workload = WORKLOADS[arguments.workload]
+    workload = WORKLOADS[arguments.workload]
     federation = workload.federation(arguments.rounds)
     run(federation, arguments.folder, Options(sites=len(workload.cases)))
-    say({"peak_mib": peak_rss_mib()})
+    say_peak()
 
 
 if __name__ == "__main__":

@@ -1,9 +1,8 @@
 """The three federations that are measured, as site folders on disk: W1 small, W2 a big model, W3 many sites."""
 
-import json
 import statistics
-from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,6 @@ from modalities.core.federation import Federation, federation_from
 
 MODALITY = "hif"
 N_FEATURES = 1333
-MIB = 2**20
 _CLASSES = ("LumA", "LumB", "Basal", "Her2")
 _W1_CASES = (21, 23, 27, 31, 36, 41, 47, 54, 62, 70, 79, 90, 102, 116, 131, 149)
 
@@ -30,8 +28,10 @@ class Workload:
     hidden: tuple[int, ...]
     rounds: int
     """Rounds measured, after one that warms up."""
-    goal: float | None
+    goal: float
     """Most CPU time of a round, as a multiple of the floor's."""
+    most_models: float | None
+    """Most memory beyond the floor's, in models."""
 
     def federation(self, rounds: int) -> Federation:
         """Settings in which each round trains one epoch and scores the incoming weights on a held-out part."""
@@ -51,7 +51,14 @@ class Workload:
             },
         }
         task = {"classes": list(_CLASSES)}
-        return federation_from({"seed": 0, "task": task, "fusion": {"fit": "tune"}, "modalities": {MODALITY: section}})
+        fusion = {"fit": "tune", "rounds": 1}
+        return federation_from({"seed": 0, "task": task, "fusion": fusion, "modalities": {MODALITY: section}})
+
+    @property
+    def model_mib(self) -> float:
+        """Memory of one set of weights."""
+        sizes = pairwise([N_FEATURES, *self.hidden, len(_CLASSES)])
+        return sum(4 * (n_in + 1) * n_out for n_in, n_out in sizes) / 2**20
 
     def write(self, root: Path) -> Path:
         """The site folders, below `root`; what is there is kept."""
@@ -64,9 +71,9 @@ class Workload:
 WORKLOADS = {
     workload.name: workload
     for workload in (
-        Workload("W1", _W1_CASES, (256, 64), 30, 1.25),
-        Workload("W2", (27, 47, 79), (8192, 2048), 6, 1.25),
-        Workload("W3", (8,) * 1000, (256, 64), 6, 1.5),
+        Workload("W1", _W1_CASES, (256, 64), 30, 1.25, None),
+        Workload("W2", (27, 47, 79), (8192, 2048), 10, 1.25, 2.0),
+        Workload("W3", (8,) * 1000, (256, 64), 6, 1.5, None),
     )
 }
 
@@ -90,20 +97,3 @@ def _write_site(root: Path, name: str, n_cases: int, rng: np.random.Generator) -
     (folder / "table.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     cases = pd.DataFrame({"case_id": case_ids, "label": [_CLASSES[label] for label in labels], "split": "train"})
     write_site(folder, name, cases, {MODALITY: Source((folder / "table.csv",))}, Policy(min_cohort=0, min_cell=0))
-
-
-def peak_rss_mib() -> float:
-    """Most memory that this process has held; unlike getrusage's, it begins at 0 in a subprocess."""
-    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
-
-
-def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
-    """Lower quartile, median, upper quartile."""
-    low, middle, high = np.quantile(values, [0.25, 0.5, 0.75])
-    return float(low), float(middle), float(high)
-
-
-def say(figures: dict[str, float]) -> None:
-    """Print figures for the process that started this one."""
-    print(json.dumps(figures))

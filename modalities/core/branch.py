@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from modalities.core.config import BranchConfig
 from modalities.core.contract import State
 from modalities.core.registry import plugin
+from modalities.core.seeds import seed_torch
 
 Weights = dict[str, np.ndarray]
 
@@ -37,7 +38,7 @@ class Branch(nn.Module):
 
 def build_branch(config: BranchConfig, state: State, n_classes: int, seed: int) -> Branch:
     """A fresh branch whose initial weights depend on the seed alone."""
-    torch.manual_seed(seed)
+    seed_torch(seed)
     return Branch(plugin(config.kind).build_encoder(config, state), n_classes)
 
 

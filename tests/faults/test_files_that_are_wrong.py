@@ -6,7 +6,9 @@ import pytest
 
 from tests.support import WatchedGrid, run_small, same_study, small_federation, write_sites
 
-FEDERATION = small_federation()
+FEDERATION = small_federation(
+    fusion__rounds=1, modalities__cnv__federated__rounds=1, modalities__hif__federated__rounds=1
+)
 HOLDINGS, N_CASES = [("cnv", "hif")] * 3, [23, 19, 17]
 
 

@@ -20,7 +20,10 @@ from tests.support import (
     write_sites,
 )
 
-FEDERATION = small_federation()
+FEDERATION = small_federation(
+    fusion__rounds=1, modalities__cnv__federated__rounds=1, modalities__hif__federated__rounds=1
+)
+TWO_ROUNDS = small_federation(fusion__rounds=1)
 HOLDINGS, N_CASES = [("cnv", "hif")] * 3, [23, 19, 17]
 SECRET = "TCGA-BH-A0B3 of /home/north/patients.csv"
 BAD = 2
@@ -216,8 +219,7 @@ def test_a_bad_reply_in_one_round_costs_that_round_only(root):
     def first_round(asked):
         return asked.metadata.group_id == "1" and asked.metadata.message_type == "train.branches"
 
-    settings = {"modalities__cnv__federated__strategy": "fedavg", "modalities__hif__federated__strategy": "fedavg"}
-    federation = small_federation(**settings)
+    federation = small_federation(modalities__cnv__federated__strategy="fedavg", fusion__rounds=1)
     falsify = FAULTS["not a number"][0]
     grid = WatchedGrid(root, falsifies=bad_replies(falsify, first_round))
     study = run_small(root, federation, grid)
@@ -337,15 +339,16 @@ def test_when_every_site_fails_the_run_stops_with_one_clear_message_and_can_be_r
     assert same_study(run_small(root, FEDERATION, checkpoint=path), whole)
 
 
-def test_when_every_site_fails_in_a_later_round_the_rounds_before_are_kept(root, whole, tmp_path):
+def test_when_every_site_fails_in_a_later_round_the_rounds_before_are_kept(root, tmp_path):
     def fails(asked, reply):
         return Message(Error(2, SECRET), reply_to=asked) if asked.metadata.group_id == "2" else None
 
     path = tmp_path / "checkpoint.safetensors"
     with pytest.raises(RuntimeError, match="round 2: no site sent a usable reply"):
-        run_small(root, FEDERATION, WatchedGrid(root, falsifies=fails), checkpoint=path)
+        run_small(root, TWO_ROUNDS, WatchedGrid(root, falsifies=fails), checkpoint=path)
     grid = WatchedGrid(root)
-    assert same_study(run_small(root, FEDERATION, grid, checkpoint=path), whole)
+    resumed = run_small(root, TWO_ROUNDS, grid, checkpoint=path)
+    assert same_study(resumed, run_small(root, TWO_ROUNDS))
     rounds = {message.metadata.group_id for message in grid.asked if message.metadata.message_type == "train.branches"}
     assert rounds == {"2"}
 

@@ -1,0 +1,83 @@
+"""`tessera-simulate tcga` on made-up tables laid out as in docs/tcga.md: grouping, missing and external data."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from modalities.core.registry import plugin
+from simulations.cli import app
+
+CLASSES = ("LumA", "LumB", "Basal", "Her2")
+QUICK = [
+    f"modalities.{name}.{setting}=2" for name in ("cnv", "hif") for setting in ("training.epochs", "federated.rounds")
+]
+
+
+def write_tables(root: Path, n_cases: int, seed: int, sites: str) -> Path:
+    """The tables of one consortium: cnv, hif, labels with site codes; the last five cases are dropped labels."""
+    rng = np.random.default_rng(seed)
+    classes = rng.permutation(np.arange(n_cases) % len(CLASSES))
+    case_ids = [f"TCGA-{sites[case % len(sites)]}{seed}-{case:04d}" for case in range(n_cases)]
+    plugin("cnv").write_example(root / "cnv", case_ids, classes.tolist(), rng)
+    plugin("table").write_example(root / "features", case_ids[3:], classes[3:].tolist(), rng)
+    (root / "features" / "table.csv").rename(root / "features" / "hif.csv")
+    labels = [CLASSES[label] for label in classes[:-5]] + ["Normal"] * 5
+    (root / "labels").mkdir()
+    codes = [case_id[5:7] for case_id in case_ids]
+    frame = pd.DataFrame({"case_id": case_ids, "pam50": labels, "site_code": codes})
+    frame.to_csv(root / "labels" / "pam50.csv", index=False)
+    return root
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tables(tmp_path_factory.mktemp("data"), 125, 1, "AABBBCDE")
+
+
+def simulate(*arguments: str) -> dict:
+    out = Path(arguments[arguments.index("--out") + 1])
+    result = CliRunner().invoke(app, ["tcga", *arguments, "--modalities", "cnv,hif", "--folds", "2", *QUICK])
+    assert result.exit_code == 0, result.output
+    return json.loads((out / "results.json").read_text(encoding="utf-8"))
+
+
+def test_small_sites_are_pooled_and_dropped_labels_counted(data: Path, tmp_path: Path) -> None:
+    results = simulate("--data", str(data), "--out", str(tmp_path), "--min-site", "20", "--workers", "1")
+    assert set(results["site_by_class"]) == {"A1", "B1", "other"}
+    assert results["task"]["dropped"] == {"Normal": 5}
+    assert sum(sum(row.values()) for row in results["site_by_class"].values()) == 120
+
+
+def test_an_external_folder_is_scored_and_never_trained_on(data: Path, tmp_path: Path) -> None:
+    outside = write_tables(tmp_path / "outside", 61, 2, "AB")
+    out = tmp_path / "out"
+    results = simulate("--data", str(data), "--out", str(out), "--external", str(outside), "--workers", "1")
+    assert set(results["external"]) >= {"centralised", "federated", "local", "reference", "majority"}
+    assert results["external"]["federated"]["fused"]["n"] == 56
+    assert results["arms"]["federated"]["fused"]["n"] == 120
+    sites = json.loads((out / "folds" / "external" / "federated.json").read_text(encoding="utf-8"))["bytes"]
+    assert all(set(sites[site]) == {"study"} for site in sites if site.startswith("external_"))
+
+
+def test_whole_sites_can_be_held_out_and_modalities_be_missing(data: Path, tmp_path: Path) -> None:
+    groups = tmp_path / "groups.csv"
+    groups.write_text("code,site\nA1,north\nB1,south\nC1,east\nD1,east\nE1,east\n", encoding="utf-8")
+    grouped = ["--sites-by", str(groups), "--cv", "sites", "--missing-rate", "0.34", "--workers", "1"]
+    results = simulate("--data", str(data), "--out", str(tmp_path / "out"), *grouped)
+    assert set(results["site_by_class"]) == {"north", "south", "east"}
+    assert results["arms"]["federated"]["cnv"]["n"] == 120  # test cases keep everything
+    traffic = results["bytes"]
+    held = {(site, name) for site in traffic for name in traffic[site] if name in ("cnv", "hif")}
+    assert 0 < len(held) < 6
+
+
+def test_everything_that_a_data_folder_lacks_is_said_at_once(tmp_path: Path) -> None:
+    arguments = ["tcga", "--data", str(tmp_path), "--out", str(tmp_path / "out"), "--modalities", "cnv,hif"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 1
+    for part in ("cnv: none of", "hif: needs one file hif.csv", "pam50.csv"):
+        assert part in result.output.replace("\n", "")
