@@ -99,7 +99,6 @@ def _row(workload: Workload, engine: str, found: dict[str, Any]) -> tuple[str, .
     ratio = f"{own['ratio'][1]:.2f} ({own['ratio'][0]:.2f} to {own['ratio'][2]:.2f})" if "ratio" in own else ""
     if engine == "flwr simulation":
         ratio = f"wall: {own['wall_s'] / floor['wall_s']:.1f}"
-    over = own["peak_mib"] - floor["peak_mib"] if "peak_mib" in own and engine != "floor" else None
     return (
         workload.name,
         engine,
@@ -108,9 +107,17 @@ def _row(workload: Workload, engine: str, found: dict[str, Any]) -> tuple[str, .
         ratio,
         f"<= {workload.goal}" if engine == "inline" else "",
         f"{own['peak_mib']:.0f}" if "peak_mib" in own else "",
-        "" if over is None else f"{over:+.0f} MiB, {over / found['model_mib']:.1f} models",
+        _over(workload, own, found) if engine != "floor" else "",
         f"<= {workload.most_models:.0f} models" if engine == "inline" and workload.most_models else "",
     )
+
+
+def _over(workload: Workload, own: dict[str, float], found: dict[str, Any]) -> str:
+    """Memory beyond the floor's; in models where that is the goal."""
+    if "peak_mib" not in own:
+        return ""
+    over = own["peak_mib"] - found["floor"]["peak_mib"]
+    return f"{over:+.0f} MiB" + (f" = {over / found['model_mib']:.1f} models" if workload.most_models else "")
 
 
 def _order(engine: str) -> int:
@@ -125,7 +132,8 @@ def _peak_mib(engine: str, workload: Workload, folder: Path) -> float:
 
 
 def _machine() -> str:
-    return f"{os.cpu_count()} processors ({platform.machine()}), 1 thread, Python {platform.python_version()}, torch {torch.__version__}"
+    versions = f"Python {platform.python_version()}, torch {torch.__version__}"
+    return f"{os.cpu_count()} processors ({platform.machine()}), 1 thread, {versions}"
 
 
 def _tell(what: str) -> None:

@@ -98,7 +98,7 @@ def build_floor(federation: Federation, opened: Sequence[SiteData]) -> Floor:
     config = federation.modalities[MODALITY]
     module = plugin(config.kind)
     sums = [module.sums(_training(data), config) for data in opened]
-    state = module.finalise({name: sum(own[name] for own in sums) for name in sums[0]}, config)
+    state = module.finalise({name: np.sum([own[name] for own in sums], axis=0) for name in sums[0]}, config)
     initial = weights_of(build_branch(config, state, federation.n_classes, seed_of(federation.seed, MODALITY)))
     return Floor(federation, [_site(data, state) for data in opened], list(initial.values()))
 

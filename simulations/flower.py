@@ -154,6 +154,7 @@ def _superlink(environment: Mapping[str, str], log: Path) -> Iterator[None]:
         process = subprocess.Popen(
             ["sh", "-c", until_we_end, "sh", *command, "--host", "127.0.0.1", "--port", port],
             env=environment,
+            cwd=environment["RAY_TMPDIR"],  # Ray's workers import from here before the bundle: let there be nothing
             stdin=subprocess.PIPE,
             stdout=file,
             stderr=subprocess.STDOUT,
