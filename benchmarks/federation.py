@@ -74,7 +74,7 @@ def measure(workload: Workload, root: Path, rounds: int, with_flower: bool) -> d
             "difference": max(run.differences),
         }
         found.setdefault("floor", {"cpu_s": median(run.floors.cpu), "wall_s": median(run.floors.wall)})
-    for engine in ("floor", "inline"):
+    for engine in ("floor", "inline", "inline + checkpoint"):
         _tell(f"{workload.name}: memory, {engine}")
         found[engine]["peak_mib"] = _peak_mib(engine, workload, folder)
     if with_flower:
@@ -126,7 +126,9 @@ def _order(engine: str) -> int:
 
 def _peak_mib(engine: str, workload: Workload, folder: Path) -> float:
     """Peak memory of a few rounds, alone in a process."""
-    command = [sys.executable, "-m", f"benchmarks.{engine}", workload.name, str(folder), str(_MEMORY_ROUNDS)]
+    module, _, checkpoint = engine.partition(" + ")
+    command = [sys.executable, "-m", f"benchmarks.{module}", workload.name, str(folder), str(_MEMORY_ROUNDS)]
+    command += ["--checkpoint", str(folder / "checkpoint.safetensors")] if checkpoint else []
     done = subprocess.run(command, cwd=_REPOSITORY, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])["peak_mib"]
 

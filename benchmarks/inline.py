@@ -76,11 +76,12 @@ def main() -> None:
     parser.add_argument("workload", choices=sorted(WORKLOADS))
     parser.add_argument("folder", type=Path)
     parser.add_argument("rounds", type=int)
+    parser.add_argument("--checkpoint", type=Path)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     workload = WORKLOADS[arguments.workload]
     federation = workload.federation(arguments.rounds)
-    run(federation, arguments.folder, Options(sites=len(workload.cases)))
+    run(federation, arguments.folder, Options(sites=len(workload.cases), checkpoint=arguments.checkpoint))
     say_peak()
 
 

@@ -2,13 +2,14 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
+from safetensors.numpy import save_file
 
 _META = "tessera"
 
@@ -17,7 +18,8 @@ def save_checkpoint(path: Path, arrays: Mapping[str, np.ndarray], meta: Mapping[
     """Write arrays and plain values; the file that stood there before is there until the new one is complete."""
     path.parent.mkdir(parents=True, exist_ok=True)
     contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
-    write_atomically(path, save(contiguous, metadata={_META: json.dumps(meta, sort_keys=True)}))
+    with _replacing(path) as beside:  # straight from the arrays: their bytes in one piece would double the memory
+        save_file(contiguous, beside, metadata={_META: json.dumps(meta, sort_keys=True)})
 
 
 def load_checkpoint(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -35,10 +37,16 @@ def load_checkpoint(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write beside the file, flush to disk, then rename over it."""
+    """Write a whole file, or leave what is there."""
+    with _replacing(path) as beside:
+        beside.write_bytes(content)
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A file to write beside this one; then it is flushed to disk and renamed over it."""
     beside = path.with_name(path.name + ".part")
-    with beside.open("wb") as file:
-        file.write(content)
-        file.flush()
+    yield beside
+    with beside.open("rb+") as file:
         os.fsync(file.fileno())
     beside.replace(path)

@@ -76,7 +76,7 @@ def remove_modality(release: Path, data: Path, name: str, out: Path, engine: str
     raw = study.federation.to_dict()
     raw["modalities"] = {other: section for other, section in raw["modalities"].items() if other != name}
     federation = federation_from(raw)
-    cohort = _cohort(release, data, federation, out)
+    cohort = _cohort(release, data, study.federation, out)  # with the one that goes: `before` is scored on it
     federation = with_features_of_data(federation, cohort, out)
     return _refit(study, federation, cohort, release, out, engine, trained=[])
 

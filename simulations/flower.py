@@ -72,7 +72,7 @@ def run_in_flower(
     with tempfile.TemporaryDirectory(prefix="tessera-", dir="/tmp", ignore_cleanup_errors=True) as own:
         environment = _environment(Path(own))
         app = staged_app(REPOSITORY, Path(own) / "tessera")
-        with _superlink(environment, out / LOG):
+        with _superlink(environment, Path(own) / "empty", out / LOG):
             in_time = _follow(["run", str(app), *arguments], environment, out / LOG, console, timeout_s)
             outcome = _outcome(environment) if in_time else f"stopped: not finished after {timeout_s:.0f} s"
     if outcome != _COMPLETED:
@@ -144,8 +144,9 @@ def _environment(own: Path) -> dict[str, str]:
 
 
 @contextmanager
-def _superlink(environment: Mapping[str, str], log: Path) -> Iterator[None]:
+def _superlink(environment: Mapping[str, str], empty: Path, log: Path) -> Iterator[None]:
     """A local SuperLink as `flwr run` would start it, but as a child, so that it ends with all that it started."""
+    empty.mkdir()
     port = environment["FLWR_LOCAL_SUPERLINK_HTTP_API_PORT"]
     command = ["flower-superlink", "--insecure", "--simulation", "--isolation", "subprocess"]
     # The shell outlives us by as long as it takes to end the SuperLink: its input closes when this process is gone.
@@ -154,7 +155,7 @@ def _superlink(environment: Mapping[str, str], log: Path) -> Iterator[None]:
         process = subprocess.Popen(
             ["sh", "-c", until_we_end, "sh", *command, "--host", "127.0.0.1", "--port", port],
             env=environment,
-            cwd=environment["RAY_TMPDIR"],  # Ray's workers import from here before the bundle: let there be nothing
+            cwd=empty,  # Ray's workers import from there before they look into the bundle
             stdin=subprocess.PIPE,
             stdout=file,
             stderr=subprocess.STDOUT,

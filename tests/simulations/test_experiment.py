@@ -103,6 +103,7 @@ def test_adding_and_removing_a_modality_leaves_the_other_branches_byte_for_byte(
     for name in ("branches/cnv.safetensors", "branches/clinical.safetensors", "crossfit/cnv@2.safetensors"):
         assert (removed / "release" / name).read_bytes() == (run / "kept" / name).read_bytes()
     assert not (removed / "release" / "branches" / "hif.safetensors").exists()
+    assert found["sets"]["fused_complete"]["n"] > 0  # cases with hif too: the release before is scored with it
 
     again = ["modalities.hif.training.epochs=2", "modalities.hif.federated.rounds=2"]
     simulate("add", "--release", str(removed / "release"), *common, "--modality", "hif", "--out", str(added), *again)
