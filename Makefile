@@ -2,13 +2,14 @@
 PYTHON ?= python3
 JOBS ?= 2
 DEMO_ARGS ?=
+BENCH_ARGS ?=
 
 BIN := .venv/bin
 STAMP := .venv/.installed
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup format check test test-fast demo clean
+.PHONY: help setup format check test test-fast demo bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' Makefile
@@ -40,6 +41,9 @@ test-fast: $(STAMP) ## all but the slow tests, in JOBS processes
 
 demo: $(STAMP) ## synthetic study of every arm: runs/demo/report.html (smaller with DEMO_ARGS=--small)
 	$(BIN)/tessera-simulate demo --out runs/demo $(DEMO_ARGS)
+
+bench: $(STAMP) ## time and memory of a round against a bare PyTorch loop; minutes (BENCH_ARGS=W1: one minute)
+	$(BIN)/python -m benchmarks.federation --json runs/bench.json $(BENCH_ARGS)
 
 clean: ## remove caches and build outputs; .venv and runs/ stay
 	rm -rf build dist *.egg-info *.fab .hypothesis .import_linter_cache .pytest_cache .ruff_cache

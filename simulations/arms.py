@@ -72,11 +72,10 @@ def _centralised(federation: Federation, sites: list[SiteData], tested: TestCase
         "curves": {name: [None, *curve] for name, curve in fitted.curves.items()},
         "stopped": dict(fitted.stopped),
     }
-    return ArmResult(score(fitted.model, tested, "centralised"), details)
+    return ArmResult(_complete(score(fitted.model, tested, "centralised"), sites, tested, subsets=True), details)
 
 
 def _federated(federation: Federation, sites: list[SiteData], tested: TestCases, fold: Fold) -> ArmResult:
-    del sites
     study = federate(federation, fold.root / FEDERATION, fold.sites, fold.folder / "federated", fold.engine)
     details = {
         "curves": {name: progress.curve for name, progress in study.progress.items()},
@@ -85,7 +84,7 @@ def _federated(federation: Federation, sites: list[SiteData], tested: TestCases,
         "refused": study.refused,
         "fusion_rounds": len(study.evaluations),
     }
-    return ArmResult(score(fitted_model(study), tested, "federated"), details)
+    return ArmResult(_complete(score(fitted_model(study), tested, "federated"), sites, tested, subsets=True), details)
 
 
 def federate(
@@ -112,23 +111,27 @@ def _local(federation: Federation, sites: list[SiteData], tested: TestCases, fol
         if site.modalities:
             arm = LOCAL + site.site.name
             fitted = fit_pooled([site], federation, arm)
-            prior = score_prior(_prior(site.class_counts()), tested, arm)
-            tables.append(fill_with_prior(score(fitted.model, tested, arm, subsets=False), prior))
+            tables.append(_complete(score(fitted.model, tested, arm, subsets=False), [site], tested))
     return ArmResult(pd.concat(tables, ignore_index=True))
 
 
 def _majority(federation: Federation, sites: list[SiteData], tested: TestCases, fold: Fold) -> ArmResult:
     del fold, federation
-    counts = np.sum([site.class_counts() for site in sites], axis=0)
-    return ArmResult(score_prior(_prior(counts), tested, "majority"))
+    return ArmResult(score_prior(_prior(sites), tested, "majority"))
 
 
 def _reference(federation: Federation, sites: list[SiteData], tested: TestCases, fold: Fold) -> ArmResult:
     del fold
-    return ArmResult(score_reference(sites, federation, tested, "reference"))
+    return ArmResult(_complete(score_reference(sites, federation, tested, "reference"), sites, tested))
 
 
-def _prior(counts: np.ndarray) -> np.ndarray:
+def _complete(scored: pd.DataFrame, sites: list[SiteData], tested: TestCases, subsets: bool = False) -> pd.DataFrame:
+    """What an arm could not score, for want of a branch or of training data, gets the class prior of its sites."""
+    return fill_with_prior(scored, score_prior(_prior(sites), tested, str(scored["arm"].iloc[0]), subsets))
+
+
+def _prior(sites: list[SiteData]) -> np.ndarray:
+    counts = np.sum([site.class_counts() for site in sites], axis=0)
     return counts / counts.sum()
 
 

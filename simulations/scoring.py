@@ -51,8 +51,7 @@ def test_cases(sites: Sequence[SiteData], federation: Federation) -> TestCases:
 def score(model: FittedModel, tested: TestCases, arm: str, subsets: bool = True) -> pd.DataFrame:
     """Probabilities of each branch, of the fused model, and of the fused model on every subset of modalities.
 
-    The subsets are masked complete cases. A modality that the model has no branch for gives no rows; a case with none
-    of the model's modalities gives none either.
+    The subsets are masked complete cases. What the model cannot score, for want of a branch, gives no rows.
     """
     case_ids = tested.frame["case_id"].tolist()
     outputs = model.outputs(tested.cases, case_ids)
@@ -63,18 +62,19 @@ def score(model: FittedModel, tested: TestCases, arm: str, subsets: bool = True)
     ]
     everything = tested.holds.all(axis=1).to_numpy()
     tables.append(_rows(tested, arm, FUSED, model.probabilities(outputs), (outputs.n_present > 0).numpy()))
-    if subsets and set(names) == set(tested.cases):
-        for size in range(1, len(names) + 1):
-            for kept in combinations(names, size):
-                fused = model.probabilities(outputs.only(kept))
-                tables.append(_rows(tested, arm, MASKED + "+".join(kept), fused, everything))
+    for kept in _subsets(tested) if subsets else []:
+        if set(kept) & set(names):
+            fused = model.probabilities(outputs.only(kept))
+            tables.append(_rows(tested, arm, MASKED + "+".join(kept), fused, everything))
     return pd.concat(tables, ignore_index=True)
 
 
-def score_prior(prior: np.ndarray, tested: TestCases, arm: str) -> pd.DataFrame:
+def score_prior(prior: np.ndarray, tested: TestCases, arm: str, subsets: bool = False) -> pd.DataFrame:
     """The same probabilities for every case of every SET: what is known without looking at a case."""
     holds = tested.holds
     sets = {**{name: holds[name].to_numpy() for name in holds}, FUSED: holds.any(axis=1).to_numpy()}
+    if subsets:
+        sets |= {MASKED + "+".join(kept): holds.all(axis=1).to_numpy() for kept in _subsets(tested)}
     repeated = np.tile(prior, (len(holds), 1))
     return pd.concat([_rows(tested, arm, name, repeated, held) for name, held in sets.items()], ignore_index=True)
 
@@ -85,6 +85,12 @@ def fill_with_prior(scored: pd.DataFrame, prior: pd.DataFrame) -> pd.DataFrame:
     done = pd.MultiIndex.from_frame(scored[keys])
     lacking = prior[~pd.MultiIndex.from_frame(prior[keys]).isin(done)]
     return pd.concat([scored, lacking], ignore_index=True)
+
+
+def _subsets(tested: TestCases) -> list[tuple[str, ...]]:
+    """Every non-empty subset of the modalities, in their order."""
+    names = list(tested.cases)
+    return [kept for size in range(1, len(names) + 1) for kept in combinations(names, size)]
 
 
 def _rows(tested: TestCases, arm: str, name: str, probabilities: np.ndarray, kept: np.ndarray) -> pd.DataFrame:
