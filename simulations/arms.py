@@ -93,6 +93,8 @@ def federate(
     """A whole federated study over these site folders, in this process or in Flower's engine; resumes what stands."""
     n_sites = len(site_folders(sites))
     if engine == "flower":
+        if start is not None and not (out / CHECKPOINT).is_file():
+            start.save(out / CHECKPOINT)  # the run goes on from it: its frozen branches are not trained
         if not (out / RELEASE / "model.json").is_file():
             run_in_flower(settings, sites, out, n_sites)
         read_release(out / RELEASE)
