@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from modalities.core.federation import Federation, load_federation
@@ -29,11 +30,11 @@ def check(
     try:
         data = SiteData(site, load_federation(federation))
     except ValueError as error:
-        console.print(f"[bold red]error:[/] {error}", soft_wrap=True, highlight=False)
+        console.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
         raise typer.Exit(1) from None
     console.print(_table(data, data.federation, problems))
     for problem in problems:
-        console.print(f"[bold red]error:[/] {problem}", soft_wrap=True, highlight=False)
+        console.print(f"[bold red]error:[/] {escape(problem)}", soft_wrap=True, highlight=False)
     raise typer.Exit(1 if problems else 0)
 
 

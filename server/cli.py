@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from modalities.core.federation import load_federation
@@ -23,7 +24,7 @@ def check(
     try:
         found = load_federation(federation, settings or [])
     except ValueError as error:
-        console.print(f"[bold red]error:[/] {error}", soft_wrap=True, highlight=False)
+        console.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
         raise typer.Exit(1) from None
     table = Table("modality", "kind", "features", "strategy", "rounds", title=f"{found.task.name}, seed {found.seed}")
     for name, config in found.modalities.items():
@@ -39,7 +40,7 @@ def show(release: Annotated[Path, typer.Argument(help="A release folder.")]) -> 
     try:
         study, model = read_release(release)
     except ValueError as error:
-        console.print(f"[bold red]error:[/] {error}", soft_wrap=True, highlight=False)
+        console.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
         raise typer.Exit(1) from None
     table = Table("modality", "training cases", "rounds", title=f"{study.federation.task.name}: {release}")
     for name in model["modalities"]:

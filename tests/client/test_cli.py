@@ -1,0 +1,51 @@
+"""`tessera-client check`: what a data manager sees before a study."""
+
+import pytest
+from omegaconf import OmegaConf
+from typer.testing import CliRunner
+
+from client.cli import app
+from tests.support import small_federation, write_sites
+
+FEDERATION = small_federation()
+
+
+@pytest.fixture
+def root(tmp_path):
+    OmegaConf.save(FEDERATION.to_dict(), tmp_path / "federation.yaml")
+    return write_sites(tmp_path, FEDERATION, [("cnv", "hif"), ("cnv",)], [13, 11])
+
+
+def check(root, number=1):
+    arguments = ["check", str(root / f"site_{number}"), "--federation", str(root / "federation.yaml")]
+    return CliRunner().invoke(app, arguments, env={"COLUMNS": "200"})
+
+
+def test_a_sound_site_says_what_each_modality_has(root):
+    found = check(root)
+    assert found.exit_code == 0
+    assert "site_1" in found.output
+    assert "hif" in found.output
+
+
+def test_a_modality_that_the_site_does_not_offer_is_no_problem(root):
+    found = check(root, 2)
+    assert found.exit_code == 0
+    assert "not offered by site.yaml" in found.output
+
+
+def test_the_problems_of_every_modality_are_said_at_once(root):
+    (root / "site_1" / "cnv" / "data_cna.txt").write_text("gene\tp1\nMYC\t1\n")
+    (root / "site_1" / "hif" / "table.csv").write_text("case_id,f\np1,[/not a number]\n")
+    found = check(root)
+    assert found.exit_code == 1
+    assert "cnv: data_cna.txt: the first column must be Hugo_Symbol" in found.output
+    assert "hif: table.csv: 1 cells are no finite number (line 2, column 'f': '[/not a number]')" in found.output
+
+
+def test_a_case_list_that_is_wrong_is_said_with_its_remedy(root):
+    path = root / "site_1" / "cases.csv"
+    path.write_text(path.read_text() + path.read_text().splitlines()[-1] + "\n")
+    found = check(root)
+    assert found.exit_code == 1
+    assert "cases listed more than once: site_1-case-013; keep one row a case" in found.output
