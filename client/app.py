@@ -10,11 +10,12 @@ import torch
 from flwr.app import ArrayRecord, ConfigRecord, Context, Error, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 
-from client.fusion import fusion_gradient, held_out_outputs
+from client.fusion import fusion_answer, held_out_outputs
 from client.rounds import score_part, train_part
 from client.study import ClientStudy, blurred_class_counts, federation_of, site_data, site_folder, sums_of
+from modalities.core.fusion.fit import Question
 from modalities.core.store import SiteData, digest_of
-from strategies.checks import CLASS_COUNTS, LOSS, NUM_EXAMPLES
+from strategies.checks import CLASS_COUNTS, HELD_OUT_LOSS, HELD_OUT_N, LOSS, NUM_EXAMPLES
 from strategies.wire import (
     ARRAYS,
     CONFIG,
@@ -111,14 +112,16 @@ def evaluate_branches(message: Message, context: Context) -> Message:
 
 @app.train("fusion")
 def train_fusion(message: Message, context: Context) -> Message:
-    """Phase 4: loss and gradient of the fusion head, summed over this site's cases."""
+    """Phase 4: loss and gradient of the fusion head asked for, summed over this site's cases."""
     study, reply, kept = _study(context), RecordDict(), _below(context, _OUTPUTS)
     parameters = {part.removeprefix(FUSION): own for part, own in _arrays(message, study.data).items()}
-    weights = _config(message, STUDY)["class-weights"]
-    gradient, loss, n_cases = fusion_gradient(study, kept, parameters, weights)  # pyright: ignore
+    config = _config(message, STUDY)
+    question = Question(str(config["head"]), int(config["held-out"]), tuple(config.get("shown", ())))  # pyright: ignore
+    gradient, found, n_cases = fusion_answer(study, kept, parameters, question, config["class-weights"])  # pyright: ignore
+    losses = {LOSS: found.loss, HELD_OUT_LOSS: found.held_out, HELD_OUT_N: found.n_held_out}
     for owner, arrays in gradient.items():
         reply[ARRAYS + FUSION + owner] = to_record(arrays)
-        reply[METRICS + FUSION + owner] = _metrics(n_cases, **{LOSS: loss})
+        reply[METRICS + FUSION + owner] = _metrics(n_cases, **losses)
     return Message(reply, reply_to=message)
 
 

@@ -7,8 +7,7 @@ import torch
 
 from client.study import ClientStudy
 from modalities.core.branch import Weights, build_branch, load_weights
-from modalities.core.fusion.fit import loss_and_gradient
-from modalities.core.fusion.head import head_named
+from modalities.core.fusion.fit import Evaluation, Evidence, Question, head_folds
 from modalities.core.fusion.outputs import Outputs
 from modalities.core.parts import held_out_fold, modality_of, rows_of
 from modalities.core.predict import branch_outputs
@@ -37,13 +36,14 @@ def held_out_outputs(study: ClientStudy, weights: Mapping[str, Weights]) -> dict
     return found
 
 
-def fusion_gradient(
+def fusion_answer(
     study: ClientStudy,
     kept: Mapping[str, Weights],
     parameters: Mapping[str, Weights],
+    question: Question,
     class_weights: Sequence[float],
-) -> tuple[dict[str, Weights], float, int]:
-    """The head's gradient by owner (a modality or `shared`), its summed loss, and the number of cases.
+) -> tuple[dict[str, Weights], Evaluation, int]:
+    """The head's gradient by owner (a modality or `shared`), the whole answer, and the number of cases.
 
     `kept` is what `held_out_outputs` gave; `parameters` is by owner too.
     """
@@ -51,20 +51,21 @@ def fusion_gradient(
         {name: torch.from_numpy(arrays[kind]) for name, arrays in kept.items()}
         for kind in ("logits", "embeddings", "present")
     ]
-    outputs, fusion = Outputs(*groups), study.federation.fusion
+    fusion, folds = study.federation.fusion, study.data.folds
+    labels = torch.tensor(study.data.site.labels(list(folds.index)))
+    evidence = Evidence(Outputs(*groups), labels, head_folds(folds.to_numpy(), fusion))
     flat = {
         f"{owner}.{name}": torch.from_numpy(np.array(array))
         for owner, arrays in parameters.items()
         for name, array in arrays.items()
     }
-    labels = torch.tensor(study.data.site.labels(list(study.data.folds.index)))
     weights = torch.tensor(list(class_weights), dtype=torch.float64)
-    loss, gradient = loss_and_gradient(head_named(fusion.head), flat, outputs, labels, weights, fusion.modality_dropout)
-    by_owner: dict[str, Weights] = {}
-    for key, value in gradient.items():
+    found = evidence.answer(question, flat, weights, fusion.modality_dropout)
+    by_owner: dict[str, Weights] = {owner: {} for owner in parameters}
+    for key, value in found.gradient.items():
         owner, _, name = key.partition(".")
-        by_owner.setdefault(owner, {})[name] = value.numpy()
-    return by_owner, loss, int((outputs.n_present > 0).sum())
+        by_owner[owner][name] = value.numpy()
+    return by_owner, found, int((evidence.outputs.n_present > 0).sum())
 
 
 def _empty(n_cases: int, n_classes: int, embedding: int) -> Weights:

@@ -46,4 +46,4 @@ def show(release: Annotated[Path, typer.Argument(help="A release folder.")]) -> 
     for name in model["modalities"]:
         table.add_row(name, str(model["cases"][name]), str(model["rounds"].get(name, "-")))
     console.print(table)
-    console.print(f"fusion head: {study.federation.fusion.head}; {len(model['files'])} files as released")
+    console.print(f"fusion head: {study.head_name}; {len(model['files'])} files as released")

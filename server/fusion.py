@@ -1,19 +1,21 @@
 """Phase 4: the fusion head, fitted on what frozen branches say of cases they never saw."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from flwr.app import Message, RecordDict
 from flwr.serverapp import Grid
 
-from modalities.core.fusion.fit import class_weights, minimise
-from modalities.core.fusion.head import Parameters, head_named
+from modalities.core.fusion.fit import Evaluation, Question, class_weights
+from modalities.core.fusion.head import Parameters
+from modalities.core.fusion.search import Memory, Search
 from modalities.core.parts import modality_of
 from server.handshake import held, note
 from server.options import Options
 from server.state import StudyState
-from strategies.checks import LOSS, Asked
+from strategies.checks import HELD_OUT_LOSS, HELD_OUT_N, LOSS, Asked
 from strategies.exchange import Holder, fold, message_to
 from strategies.streaming import replies_in_order
 from strategies.wire import ARRAYS, CONFIG, FUSION, SHARED, STUDY, Weights, config_record, to_record
@@ -21,30 +23,34 @@ from strategies.wire import ARRAYS, CONFIG, FUSION, SHARED, STUDY, Weights, conf
 
 def fit_fusion(grid: Grid, study: StudyState, holders: Sequence[Holder], options: Options) -> None:
     """Phase 4: branches frozen; each round asks every site for the head's summed loss and gradient."""
+    search = head_search(grid, study, holders, options)
+    study.head_name, head, study.out_of_fold = search.settle(possible=bool(_able(holders)))
+    study.head = {name: values.numpy() for name, values in head.items()}
+    study.fusion_rounds, study.search = search.rounds, Memory()
+
+
+def head_search(grid: Grid, study: StudyState, holders: Sequence[Holder], options: Options) -> Search:
+    """Fits heads on the outputs that the sites keep; goes on from what the study remembers of an earlier run."""
     federation = study.federation
-    head = head_named(federation.fusion.head)
     # Those of the sites that were there before, too: a head knows every branch that the study ends with.
     names = sorted({*held(holders), *(modality_of(part) for part in study.weights)})
     sizes = {name: study.weights[name]["head.weight"].shape[1] for name in names}
-    start = head.initial(sizes, federation.n_classes)
-    able = [holder for holder in holders if len(holder.cohorts) > 1]
-    if not able or federation.fusion.fit == "none":
-        study.head = {name: values.numpy() for name, values in start.items()}
-        return
     weights = class_weights(np.asarray(study.class_counts), federation.fusion.class_weight_exponent).tolist()
-    done = 0
 
-    def evaluate(parameters: Parameters) -> tuple[float, Parameters]:
-        nonlocal done
-        if done == len(study.evaluations):
-            study.evaluations.append(_fusion_round(grid, study, able, parameters, weights, options))
-            options.step(study, {"phase": "fusion", "round": done + 1, "loss": study.evaluations[-1][0]})
-        loss, gradient = study.evaluations[done]
-        done += 1
-        return loss, {name: torch.from_numpy(gradient[name]) for name in parameters}
+    def ask(question: Question, parameters: Parameters) -> Evaluation:
+        config = {"head": question.head, "held-out": question.held_out, "class-weights": weights}
+        config |= {"shown": list(question.shown)} if question.shown else {}
+        return _fusion_round(grid, study, _able(holders), parameters, config, options)
 
-    found = minimise(head, start, evaluate, federation.fusion)
-    study.head = {name: values.numpy() for name, values in found.items()}
+    def report(event: Mapping[str, Any]) -> None:
+        options.step(study, event)
+
+    return Search(federation.fusion, federation.seed, sizes, federation.n_classes, ask, study.search, report)
+
+
+def _able(holders: Sequence[Holder]) -> list[Holder]:
+    """The sites with a case that might have two modalities."""
+    return [holder for holder in holders if len(holder.cohorts) > 1]
 
 
 def _fusion_round(
@@ -52,15 +58,15 @@ def _fusion_round(
     study: StudyState,
     holders: Sequence[Holder],
     parameters: Parameters,
-    weights: Sequence[float],
+    question: Mapping[str, Any],
     options: Options,
-) -> tuple[float, Weights]:
+) -> Evaluation:
     """One evaluation of the head's loss and gradient, each site with the tensors of its own modalities."""
-    by_part: dict[str, Weights] = {}
+    by_part: dict[str, Weights] = {FUSION + SHARED: {}}
     for key, value in parameters.items():
         owner, _, name = key.partition(".")
         by_part.setdefault(FUSION + owner, {})[name] = value.numpy()
-    config = config_record({"class-weights": list(weights)})
+    config = config_record(question)
     asked: list[tuple[Message, Asked]] = []
     for holder in holders:
         own = {part: by_part[part] for part in by_part if part.removeprefix(FUSION) in (*holder.cohorts, SHARED)}
@@ -75,10 +81,13 @@ def _fusion_round(
     if not folded.answered:
         raise RuntimeError("fusion: no site sent a usable reply; resume once the sites are back")
     gradient = {
-        f"{part.removeprefix(FUSION)}.{name}": folded.sums[part].total()[name]
-        if part in folded.sums
-        else np.zeros_like(value)
+        f"{part.removeprefix(FUSION)}.{name}": torch.from_numpy(
+            folded.sums[part].total()[name] if part in folded.sums else np.zeros_like(value)
+        )
         for part, own in by_part.items()
         for name, value in own.items()
     }
-    return folded.metrics[FUSION + SHARED].get(LOSS, 0.0), gradient
+    metrics = folded.metrics[FUSION + SHARED]
+    return Evaluation(
+        metrics.get(LOSS, 0.0), gradient, metrics.get(HELD_OUT_LOSS, 0.0), int(metrics.get(HELD_OUT_N, 0))
+    )

@@ -14,6 +14,7 @@ import torch
 from safetensors.numpy import load_file, save
 
 from modalities.core.federation import Federation, federation_from
+from modalities.core.fusion.head import head_named
 from modalities.core.parts import modality_of, parts_of
 from modalities.core.predict import FittedBranch, FittedModel
 from server.checkpoint import write_atomically
@@ -41,6 +42,7 @@ def write_release(folder: Path, study: StudyState, extra: Mapping[str, Any] | No
         "cases": {name: sum(own.get(name, 0) for own in study.cohorts.values()) for name in held},
         "class_counts": dict(zip(study.federation.task.classes, study.class_counts, strict=True)),
         "rounds": {name: own.stop.best_round or own.rounds for name, own in study.progress.items()},
+        "head": {"name": study.head_name, "out_of_fold_loss": study.out_of_fold},
         "files": files,
         **(extra or {}),
     }
@@ -59,6 +61,8 @@ def read_release(folder: Path) -> tuple[StudyState, dict[str, Any]]:
         model = json.loads((folder / "model.json").read_text(encoding="utf-8"))
         federation = federation_from(model["federation"])
         expected = {_file_of(part) for name in model["modalities"] for part in parts_of(name, federation.fusion)}
+        head = model.get("head") or {"name": federation.fusion.head, "out_of_fold_loss": {}}
+        head_named(head["name"])
         if model["format"] != FORMAT or set(model["files"]) != {*expected, _HEAD}:
             raise ValueError("another format, or other files than its modalities need")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -67,6 +71,7 @@ def read_release(folder: Path) -> tuple[StudyState, dict[str, Any]]:
     if wrong:
         raise ValueError(f"{folder}: missing or changed since the release: {', '.join(sorted(wrong))}")
     study = StudyState(federation, frozen=list(model["modalities"]), finished=True)
+    study.head_name, study.out_of_fold = head["name"], dict(head["out_of_fold_loss"])
     study.class_counts = [model["class_counts"][name] for name in federation.task.classes]
     for name in model["modalities"]:
         for part in parts_of(name, federation.fusion):
@@ -83,7 +88,8 @@ def fitted_model(study: StudyState) -> FittedModel:
     branches = {
         name: FittedBranch(study.federation.modalities[name], study.states[name], study.weights[name]) for name in names
     }
-    return FittedModel(study.federation, branches, {key: torch.from_numpy(array) for key, array in study.head.items()})
+    head = {key: torch.from_numpy(array) for key, array in study.head.items()}
+    return FittedModel(study.federation, branches, head, study.head_name)
 
 
 def without_modality(federation: Federation, name: str) -> Federation:

@@ -10,12 +10,15 @@ import numpy as np
 
 from modalities.core.contract import State
 from modalities.core.federation import Federation
+from modalities.core.fusion.search import Memory
 from modalities.core.patience import Patience
 from server.checkpoint import load_checkpoint, save_checkpoint
+from server.search import search_from_arrays, search_to_arrays
 from strategies.exchange import Traffic
 from strategies.wire import Weights
 
 _GROUPS = ("states", "weights", "best", "optimisers", "head")
+_PLAIN = ("class_counts", "frozen", "finished", "cohorts", "refused", "head_name", "out_of_fold", "fusion_rounds")
 
 
 @dataclass
@@ -46,9 +49,15 @@ class StudyState:
     progress: dict[str, Progress] = field(default_factory=dict)
     frozen: list[str] = field(default_factory=list)
     """Modalities whose branches came from an earlier release and are not trained."""
-    evaluations: list[tuple[float, dict[str, np.ndarray]]] = field(default_factory=list)
-    """Loss and gradient of each finished fusion round."""
+    search: Memory = field(default_factory=Memory)
+    """How far the fit of the fusion head is; empty once it is done."""
     head: dict[str, np.ndarray] = field(default_factory=dict)
+    head_name: str = ""
+    """The head that was fitted: the one set, or `auto`'s choice."""
+    out_of_fold: dict[str, float] = field(default_factory=dict)
+    """Out-of-fold loss a case by head, where `auto` chose."""
+    fusion_rounds: int = 0
+    """Rounds that the fits of the fusion phase took."""
     finished: bool = False
     cohorts: dict[str, dict[str, int]] = field(default_factory=dict)
     """Site -> modality -> training cases, as last announced."""
@@ -63,9 +72,8 @@ class StudyState:
             for owner, own in self._group(group).items()
             for name, array in own.items()
         }
-        for number, (_, gradient) in enumerate(self.evaluations):
-            arrays |= {f"gradients|{number}|{name}": array for name, array in gradient.items()}
-        save_checkpoint(path, arrays, self._meta())
+        kept, how_far = search_to_arrays(self.search)
+        save_checkpoint(path, arrays | kept, {**self._meta(), "search": how_far})
 
     @staticmethod
     def load(path: Path, federation: Federation) -> "StudyState":
@@ -84,7 +92,6 @@ class StudyState:
         for key, array in arrays.items():
             group, owner, name = key.split("|", 2)
             groups[group][owner][name] = array
-        gradients = groups["gradients"]
         state = StudyState(
             federation,
             **{
@@ -93,8 +100,8 @@ class StudyState:
                 if group != "head"
             },
             head=dict(groups["head"].get("head", {})),
-            evaluations=[(loss, dict(gradients[str(number)])) for number, loss in enumerate(meta["losses"])],
-            **{name: meta[name] for name in ("class_counts", "frozen", "finished", "cohorts", "refused")},
+            search=search_from_arrays(groups, meta["search"]),
+            **{name: meta[name] for name in _PLAIN},
         )
         state.progress = {
             name: Progress(own["rounds"], Patience(**own["stop"]), own["done"], own["curve"])
@@ -109,12 +116,7 @@ class StudyState:
     def _meta(self) -> dict[str, Any]:
         return {
             "digest": self.federation.digest,
-            "class_counts": self.class_counts,
-            "frozen": self.frozen,
-            "finished": self.finished,
-            "cohorts": self.cohorts,
-            "refused": self.refused,
-            "losses": [loss for loss, _ in self.evaluations],
+            **{name: getattr(self, name) for name in _PLAIN},
             "progress": {name: asdict(own) for name, own in self.progress.items()},
             "traffic": self.traffic.table(),
         }

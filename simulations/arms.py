@@ -82,7 +82,7 @@ def _federated(federation: Federation, sites: list[SiteData], tested: TestCases,
         "stopped": {name: progress.stop.best_round for name, progress in study.progress.items()},
         "bytes": study.traffic.table(),
         "refused": study.refused,
-        "fusion_rounds": len(study.evaluations),
+        "fusion_rounds": study.fusion_rounds,
     }
     return ArmResult(_complete(score(fitted_model(study), tested, "federated"), sites, tested, subsets=True), details)
 

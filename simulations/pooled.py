@@ -11,8 +11,9 @@ from client.training import learning_rate, loss_sum, optimiser_of, set_learning_
 from modalities.core.branch import Branch, Weights, build_branch, load_weights, weights_of
 from modalities.core.contract import Cases, State, Sums
 from modalities.core.federation import Federation
-from modalities.core.fusion.fit import class_weights, loss_and_gradient, minimise
-from modalities.core.fusion.head import Parameters, head_named
+from modalities.core.fusion.fit import Evaluation, Evidence, Question, class_weights, head_folds
+from modalities.core.fusion.head import Parameters
+from modalities.core.fusion.search import Search
 from modalities.core.parts import parts_of, rows_of, scoring_parts
 from modalities.core.patience import Patience
 from modalities.core.predict import FittedBranch, FittedModel, align, branch_outputs
@@ -30,6 +31,8 @@ class Fitted:
     """Held-out loss a case after each epoch, by modality."""
     stopped: Mapping[str, int]
     """The epoch that was kept, by modality."""
+    search: Search
+    """Fits heads on the out-of-fold outputs of these branches."""
 
 
 def fit_pooled(sites: Sequence[SiteData], federation: Federation, arm: str) -> Fitted:
@@ -43,9 +46,9 @@ def fit_pooled(sites: Sequence[SiteData], federation: Federation, arm: str) -> F
             weights, curves[name], stopped[name] = _fit_branch(federation, name, state, data, arm)
             branches[name] = FittedBranch(config, state, weights[name])
             learned[name] = _held_out_outputs(federation, name, state, data, weights)
-    counts = np.sum([site.class_counts() for site in sites], axis=0)
-    head = _fit_head(federation, learned, sites, counts)
-    return Fitted(FittedModel(federation, branches, head), curves, stopped)
+    search = head_search(federation, learned, sites)
+    name, head, _ = search.settle(possible=len(learned) > 1 and any(found[0] for found in learned.values()))
+    return Fitted(FittedModel(federation, branches, head, name), curves, stopped, search)
 
 
 def pooled_state(sites: Sequence[SiteData], modality: str) -> State:
@@ -132,29 +135,30 @@ def _held_out_outputs(
     return case_ids, torch.cat(logits), torch.cat(embeddings)
 
 
-def _fit_head(
+def head_search(
     federation: Federation,
     learned: Mapping[str, tuple[list[str], torch.Tensor, torch.Tensor]],
     sites: Sequence[SiteData],
-    counts: np.ndarray,
-) -> Parameters:
-    """The fusion head on the pooled out-of-fold outputs."""
-    head = head_named(federation.fusion.head)
+) -> Search:
+    """Fits heads on the pooled out-of-fold outputs."""
+    fusion = federation.fusion
     sizes = {name: (found[1].shape[1], found[2].shape[1]) for name, found in learned.items()}
-    start = head.initial({name: embedding for name, (_, embedding) in sizes.items()}, federation.n_classes)
     case_ids = sorted({case_id for found in learned.values() for case_id in found[0]})
-    if len(learned) < 2 or not case_ids:
-        return start
-    outputs = align(learned, case_ids, sizes)
     label_of = {case_id: label for site in sites for case_id, label in site.site.cases["label"].items()}
-    labels = torch.tensor([int(label_of[case_id]) for case_id in case_ids])
-    weights = class_weights(counts, federation.fusion.class_weight_exponent)
-    dropout = federation.fusion.modality_dropout
+    fold_of = {case_id: fold for site in sites for case_id, fold in site.folds.items()}
+    evidence = Evidence(
+        align(learned, case_ids, sizes),
+        torch.tensor([int(label_of[case_id]) for case_id in case_ids], dtype=torch.int64),
+        head_folds(np.array([int(fold_of[case_id]) for case_id in case_ids], dtype=np.int64), fusion),
+    )
+    counts = np.sum([site.class_counts() for site in sites], axis=0)
+    weights = class_weights(counts, fusion.class_weight_exponent)
 
-    def evaluate(parameters: Parameters) -> tuple[float, Parameters]:
-        return loss_and_gradient(head, parameters, outputs, labels, weights, dropout)
+    def ask(question: Question, parameters: Parameters) -> Evaluation:
+        return evidence.answer(question, parameters, weights, fusion.modality_dropout)
 
-    return minimise(head, start, evaluate, federation.fusion)
+    embeddings = {name: embedding for name, (_, embedding) in sizes.items()}
+    return Search(fusion, federation.seed, embeddings, federation.n_classes, ask)
 
 
 def read_all(site: SiteData) -> dict[str, Cases]:

@@ -19,6 +19,7 @@ from modalities.core.registry import plugin, plugins
 from modalities.core.structured import structured, unknown_key
 
 FITS = ("crossfit", "tune", "none")
+AUTO = "auto"
 _DEFAULT_KIND = "table"
 _TAKEN = ("fused", "fused_complete", "shared", "study")  # names of reports and of the wire
 
@@ -45,11 +46,50 @@ class Task:
 
 
 @dataclass(frozen=True)
+class Network:
+    """A fusion head that is a network (intermediate, transformer), and how Adam fits it."""
+
+    width: int = 64
+    """Of a token, or of the hidden layer."""
+    layers: int = 2
+    """Of the transformer."""
+    attention_heads: int = 4
+    """Of the transformer; the width is a multiple of it."""
+    rounds: int = 60
+    """Most rounds of a fit: each is one step on the gradient summed over the sites."""
+    lr: float = 3e-3
+    """Adam's step size."""
+    patience: int = 15
+    """A fit ends once the loss on its held-out fold has not fallen for so many rounds; 0: never."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        whole = {"width": self.width, "layers": self.layers, "attention_heads": self.attention_heads}
+        check(
+            [
+                f"{name} must be at least 1, got {value}"
+                for name, value in {**whole, "rounds": self.rounds}.items()
+                if value < 1
+            ]
+            + [f"width must be a multiple of attention_heads, got {self.width} and {self.attention_heads}"]
+            * (self.attention_heads > 0 and self.width % self.attention_heads > 0)
+            + [f"lr must be positive, got {self.lr}"] * (self.lr <= 0)
+            + [f"patience must be at least 0, got {self.patience}"] * (self.patience < 0)
+        )
+
+
+@dataclass(frozen=True)
 class Fusion:
     """How the branches' outputs become one prediction."""
 
     head: str = "weighted_logits_bias"
-    """A file of modalities/core/fusion: mean, weighted_logits_bias or residual."""
+    """A file of modalities/core/fusion (docs/fusion.md), or `auto`: the candidate of least out-of-fold loss."""
+    candidates: list[str] = field(
+        default_factory=lambda: ["mean", "mean_logits", "weighted_logits", "weighted_logits_bias", "residual", "gated"]
+    )
+    """What `auto` chooses from; none that Adam fits, which would take hundreds of rounds."""
+    preset: str = ""
+    """`paper`: the unshrunk heads of arXiv 2509.03408, and its transformer of 6 layers, 512 wide, 8 heads."""
     fit: str = "crossfit"
     """`crossfit`: the head learns from out-of-fold outputs; `tune`: from a held-out part; `none`: no held-out cases."""
     folds: int = 3
@@ -65,7 +105,9 @@ class Fusion:
     class_weight_exponent: float = 0.5
     """A case of class c weighs (N / n_c) to this power in the head's loss; 0 weighs all alike."""
     rounds: int = 30
-    """Most rounds of the head's fit: each is one evaluation of the summed gradient."""
+    """Most rounds of an L-BFGS fit: each is one evaluation of the summed gradient."""
+    network: Network = field(default_factory=Network)
+    """Of the heads that Adam fits."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -81,6 +123,17 @@ class Fusion:
             * (not 0 <= self.class_weight_exponent <= 1)
             + [f"rounds must be at least 1, got {self.rounds}"] * (self.rounds < 1)
         )
+
+
+_FUSION_PRESETS: dict[str, dict[str, Any]] = {
+    "": {},
+    "paper": {
+        "weight_penalty": 1e-6,
+        "bias_penalty": 1e-6,
+        "class_weight_exponent": 0.0,
+        "network": {"width": 512, "layers": 6, "attention_heads": 8},
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -145,9 +198,7 @@ def federation_from(raw: Mapping[str, Any], folder: Path | None = None) -> Feder
     if not isinstance(seed, int) or isinstance(seed, bool):
         problems.append(f"seed: must be a whole number, got {seed!r}")
     task = structured(Task, {}, raw.get("task") or {}, "task", problems)
-    fusion: Any = structured(Fusion, {}, raw.get("fusion") or {}, "fusion", problems)
-    if fusion is not None:
-        _check_head(fusion.head, problems)
+    fusion = _fusion(raw.get("fusion") or {}, problems)
     sections = raw.get("modalities") or {}
     if not isinstance(sections, Mapping) or not sections:
         problems.append("modalities: name at least one, such as `cnv: {}`")
@@ -157,13 +208,34 @@ def federation_from(raw: Mapping[str, Any], folder: Path | None = None) -> Feder
     return Federation(seed, task, fusion, configs)  # pyright: ignore[reportArgumentType]  # no problems: not None
 
 
-def _check_head(name: str, problems: list[str]) -> None:
+def _fusion(section: Any, problems: list[str]) -> Any:
+    """The fusion section over its preset, with heads that exist and can be fitted that way."""
+    preset = section.get("preset") or "" if isinstance(section, Mapping) else ""
+    if preset not in _FUSION_PRESETS:
+        problems.append(f"fusion.preset: no preset {preset!r}; there is: paper")
+        return None
+    fusion: Any = structured(Fusion, _FUSION_PRESETS[preset], section, "fusion", problems)
+    if fusion is not None:
+        _check_head(fusion, problems)
+    return fusion
+
+
+def _check_head(fusion: Fusion, problems: list[str]) -> None:
     from modalities.core.fusion.head import head_named  # heads import this module
 
-    try:
-        head_named(name)
-    except ValueError as error:
-        problems.append(f"fusion.head: {error}")
+    auto = fusion.head == AUTO
+    for name in fusion.candidates if auto else [fusion.head]:
+        try:
+            optimiser = head_named(name).OPTIMISER
+        except ValueError as error:
+            problems.append(f"fusion.{'candidates' if auto else 'head'}: {error}")
+            continue
+        if auto and optimiser == "adam":
+            problems.append(f"fusion.candidates: {name} is a network; `auto` tries only heads that L-BFGS fits")
+        if optimiser == "adam" and fusion.fit == "none":
+            problems.append(f"fusion.fit: {name} says nothing until fitted; set crossfit or tune, or another head")
+    if auto and (len(fusion.candidates) < 2 or fusion.fit == "none"):
+        problems.append("fusion.head: `auto` needs two candidates or more, and fit: crossfit or tune")
 
 
 def _branch(name: str, section: Any, folder: Path | None, problems: list[str]) -> Any:

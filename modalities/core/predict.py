@@ -42,6 +42,8 @@ class FittedModel:
     federation: Federation
     branches: Mapping[str, FittedBranch]
     head: Parameters
+    head_name: str = ""
+    """Empty: the one that the settings name, which `auto` leaves open."""
 
     def outputs(self, cases: Mapping[str, Cases], case_ids: Sequence[str]) -> Outputs:
         """What the branches say of these cases; `cases` holds the modalities that were read."""
@@ -55,7 +57,7 @@ class FittedModel:
 
     def probabilities(self, outputs: Outputs) -> Float[np.ndarray, "case class"]:
         """Fused probabilities; NaN for a case with no modality."""
-        head = head_named(self.federation.fusion.head)
+        head = head_named(self.head_name or self.federation.fusion.head)
         return fuse(head, self.head, outputs).softmax(dim=1).numpy()
 
     def _sizes(self, name: str) -> tuple[int, int]:

@@ -164,7 +164,7 @@ def test_a_site_that_really_raises_sends_a_code_and_not_a_word_of_why(root, with
 
         return at_the_bad_site
 
-    for name in ("train_part", "score_part", "fusion_gradient", "sums_of"):
+    for name in ("train_part", "score_part", "fusion_answer", "sums_of"):
         monkeypatch.setattr(client.app, name, raising(getattr(client.app, name)))
     grid = WatchedGrid(root)
     with caplog.at_level("ERROR", logger="tessera.client"):

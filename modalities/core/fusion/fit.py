@@ -1,23 +1,72 @@
-"""Fits a head: the loss and gradient of some cases, and the search that asks for them.
+"""What some cases say of a head: its loss, the gradient, and the loss on a fold held out.
 
 One site's cases, or all of them pooled, give a sum; sums add up over sites, so a federation reaches the very optimum
 that pooled cases would.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
-from scipy.optimize import minimize
+from jaxtyping import Float, Int, Int64
 from torch import Tensor
 
 from modalities.core.federation import Fusion
-from modalities.core.fusion.head import Head, Parameters, fuse
+from modalities.core.fusion.head import Head, Parameters, fuse, head_named
 from modalities.core.fusion.outputs import Outputs
 
-Evaluate = Callable[[Parameters], tuple[float, Parameters]]
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked in one round of a head's fit, besides the parameters."""
+
+    head: str
+    held_out: int = 0
+    """The fold that teaches nothing and is scored; 0: there is none."""
+    shown: tuple[str, ...] = ()
+    """The modalities shown this round; empty: all, in expectation over modality dropout."""
+
+
+class Evaluation(NamedTuple):
+    """The answer, summed over cases."""
+
+    loss: float
+    gradient: Parameters
+    held_out: float = 0.0
+    """Loss on the fold held out, of cases as they are: no modality dropout."""
+    n_held_out: int = 0
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Out-of-fold outputs of some cases, with their labels and the folds of the head's own cross-fit."""
+
+    outputs: Outputs
+    labels: Int64[Tensor, " case"]
+    folds: Int64[Tensor, " case"]
+
+    def answer(
+        self, question: Question, parameters: Parameters, weights: Float[Tensor, " class"], dropout: float
+    ) -> Evaluation:
+        """Loss and gradient over the cases that teach, and the loss over those held out."""
+        head = head_named(question.head)
+        teaches = self.folds != question.held_out
+        loss, gradient = loss_and_gradient(
+            head, parameters, self.outputs.rows(teaches), self.labels[teaches], weights, dropout, question.shown
+        )
+        scored = ~teaches & (self.outputs.n_present > 1)
+        with torch.no_grad():
+            held_out = _loss(head, parameters, self.outputs.rows(scored), self.labels[scored], weights)
+        return Evaluation(loss, gradient, float(held_out), int(scored.sum()))
+
+
+def head_folds(folds: Int[np.ndarray, " case"], fusion: Fusion) -> Int64[Tensor, " case"]:
+    """The folds of the head's own cross-fit: those of the branches, or, where one part is held out, every n-th case."""
+    own = folds if fusion.fit == "crossfit" else 1 + np.arange(len(folds)) % fusion.folds
+    return torch.tensor(own, dtype=torch.int64)
 
 
 def class_weights(counts: Float[np.ndarray, " class"], exponent: float) -> Float[Tensor, " class"]:
@@ -27,7 +76,7 @@ def class_weights(counts: Float[np.ndarray, " class"], exponent: float) -> Float
     return torch.from_numpy(weights * known.sum() / (weights * known).sum())
 
 
-def subsets_of(modalities: list[str], dropout: float) -> list[tuple[list[str], float]]:
+def subsets_of(modalities: Sequence[str], dropout: float) -> list[tuple[list[str], float]]:
     """Every subset that modality dropout can leave, with its chance; never the empty one."""
     chances = [
         (list(kept), (1 - dropout) ** size * dropout ** (len(modalities) - size))
@@ -44,20 +93,21 @@ def loss_and_gradient(
     labels: Int64[Tensor, " case"],
     weights: Float[Tensor, " class"],
     dropout: float,
+    shown: Sequence[str] = (),
 ) -> tuple[float, Parameters]:
-    """Class-weighted cross-entropy summed over the cases, in expectation over modality dropout, and its gradient."""
+    """Class-weighted cross-entropy summed over the cases, and its gradient.
+
+    In expectation over modality dropout, or, where `shown` names modalities, with those alone.
+    """
     leaves = {name: values.clone().requires_grad_() for name, values in parameters.items()}
     total = torch.zeros((), dtype=torch.float64)
-    for kept, chance in subsets_of(outputs.modalities, dropout):
-        shown = outputs.only(kept)
-        fusible = shown.n_present > 1
+    for kept, chance in [(list(shown), 1.0)] if shown else subsets_of(outputs.modalities, dropout):
+        hidden = outputs.only(kept)
+        fusible = hidden.n_present > 1
         if fusible.any():
-            logits = fuse(head, leaves, shown.rows(fusible))
-            total = total + chance * torch.nn.functional.cross_entropy(
-                logits, labels[fusible], weight=weights, reduction="sum"
-            )
+            total = total + chance * _loss(head, leaves, hidden.rows(fusible), labels[fusible], weights)
     if not total.requires_grad:
-        return 0.0, {name: torch.zeros_like(values) for name, values in parameters.items()}
+        return float(total), {name: torch.zeros_like(values) for name, values in parameters.items()}
     names = list(leaves)
     found = torch.autograd.grad(total, [leaves[name] for name in names], allow_unused=True)
     gradient = {
@@ -66,29 +116,8 @@ def loss_and_gradient(
     return float(total.detach()), gradient
 
 
-def minimise(head: Head, start: Parameters, evaluate: Evaluate, settings: Fusion) -> Parameters:
-    """The parameters of least summed loss plus penalty, by L-BFGS; `evaluate` gives the summed loss and gradient."""
-    if not start:
-        return start
-    names, shapes = list(start), [start[name].shape for name in start]
-    splits = np.cumsum([values.numel() for values in start.values()])[:-1]
-
-    def unflatten(flat: np.ndarray) -> Parameters:
-        pieces = zip(names, shapes, np.split(flat, splits), strict=True)
-        return {name: torch.from_numpy(piece.copy()).reshape(shape) for name, shape, piece in pieces}
-
-    def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        parameters = unflatten(flat)
-        loss, gradient = evaluate(parameters)
-        extra, extra_gradient = _penalty(head, parameters, settings)
-        return loss + extra, np.concatenate([(gradient[name] + extra_gradient[name]).numpy().ravel() for name in names])
-
-    first = np.concatenate([values.numpy().ravel() for values in start.values()])
-    found = minimize(objective, first, jac=True, method="L-BFGS-B", options={"maxfun": settings.rounds})
-    return unflatten(found.x)
-
-
-def _penalty(head: Head, parameters: Mapping[str, Tensor], settings: Fusion) -> tuple[float, Parameters]:
-    leaves = {name: values.clone().requires_grad_() for name, values in parameters.items()}
-    value = head.penalty(leaves, settings)
-    return float(value.detach()), dict(zip(leaves, torch.autograd.grad(value, list(leaves.values())), strict=True))
+def _loss(
+    head: Head, parameters: Parameters, outputs: Outputs, labels: Int64[Tensor, " case"], weights: Tensor
+) -> Float[Tensor, ""]:
+    logits = fuse(head, parameters, outputs)
+    return torch.nn.functional.cross_entropy(logits, labels, weight=weights, reduction="sum")

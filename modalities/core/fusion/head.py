@@ -13,16 +13,23 @@ from torch import Tensor
 from modalities.core import fusion
 from modalities.core.federation import Fusion
 from modalities.core.fusion.outputs import Outputs
+from modalities.core.seeds import seed_of
 
 Parameters = dict[str, Tensor]
-"""float64 tensors named `<modality>.<name>` or `shared.<name>`; a site holds those of its modalities and the shared."""
+"""Tensors named `<modality>.<name>` or `shared.<name>`; a site holds those of its modalities and the shared.
+
+float64 where L-BFGS fits them; the networks that Adam fits have float32.
+"""
 
 
 @runtime_checkable
 class Head(Protocol):
     """What a file of this folder defines."""
 
-    def initial(self, embedding_sizes: Mapping[str, int], n_classes: int) -> Parameters:
+    OPTIMISER: str
+    """`lbfgs` for a smooth loss of few parameters; `adam` for a network, which also stops early."""
+
+    def initial(self, embedding_sizes: Mapping[str, int], n_classes: int, settings: Fusion, seed: int) -> Parameters:
         """Parameters before any fit; a head without any gives an empty dict and is never fitted."""
         ...
 
@@ -60,12 +67,22 @@ def head_named(name: str) -> Head:
 def fuse(head: Head, parameters: Mapping[str, Tensor], outputs: Outputs) -> Float[Tensor, "case class"]:
     """Fused logits; a case with one modality gets that branch's own logits, one with none gets NaN."""
     n_present = outputs.n_present
-    single = sum((outputs.logits[name] * held[:, None] for name, held in outputs.present.items()), torch.tensor(0.0))
-    fused = torch.where((n_present > 1)[:, None], head.logits(parameters, outputs), torch.as_tensor(single))
+    single = sum_over_present(outputs.logits, outputs)
+    fused = torch.where((n_present > 1)[:, None], head.logits(parameters, outputs), single)
     return torch.where((n_present > 0)[:, None], fused, torch.nan)
 
 
-def mean_over_present(terms: Mapping[str, Tensor], outputs: Outputs) -> Float[Tensor, "case class"]:
+def sum_over_present(terms: Mapping[str, Tensor], outputs: Outputs) -> Float[Tensor, "case _"]:
+    """The sum of a per-modality term over the modalities that each case has; 0 for a case with none."""
+    return torch.stack([torch.where(held[:, None], terms[name], 0.0) for name, held in outputs.present.items()]).sum(0)
+
+
+def mean_over_present(terms: Mapping[str, Tensor], outputs: Outputs) -> Float[Tensor, "case _"]:
     """The mean of a per-modality term over the modalities that each case has; 0 for a case with none."""
-    total = sum((terms[name] * held[:, None] for name, held in outputs.present.items()), torch.tensor(0.0))
-    return torch.as_tensor(total) / outputs.n_present.clamp(min=1)[:, None]
+    return sum_over_present(terms, outputs) / outputs.n_present.clamp(min=1)[:, None]
+
+
+def lecun_normal(seed: int, name: str, n_out: int, n_in: int) -> Float[Tensor, "{n_out} {n_in}"]:
+    """A layer's first weights, of variance 1 / n_in; they depend on the seed and their own name alone."""
+    generator = torch.Generator().manual_seed(seed_of(seed, name))
+    return torch.randn(n_out, n_in, generator=generator) * n_in**-0.5

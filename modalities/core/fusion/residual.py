@@ -13,8 +13,10 @@ from modalities.core.federation import Fusion
 from modalities.core.fusion.head import Parameters, mean_over_present
 from modalities.core.fusion.outputs import Outputs
 
+OPTIMISER = "lbfgs"
 
-def initial(embedding_sizes: Mapping[str, int], n_classes: int) -> Parameters:
+
+def initial(embedding_sizes: Mapping[str, int], n_classes: int, settings: Fusion, seed: int) -> Parameters:
     """The mean of logits: D = 0, b = 0, s = 1."""
     residuals = {
         f"{name}.D": torch.zeros(n_classes, size, dtype=torch.float64) for name, size in embedding_sizes.items()

@@ -11,26 +11,25 @@ from jaxtyping import Float
 from torch import Tensor
 
 from modalities.core.federation import Fusion
-from modalities.core.fusion.head import Parameters, mean_over_present
+from modalities.core.fusion import weighted_logits
+from modalities.core.fusion.head import Parameters
 from modalities.core.fusion.outputs import Outputs
 
+OPTIMISER = "lbfgs"
 
-def initial(embedding_sizes: Mapping[str, int], n_classes: int) -> Parameters:
+
+def initial(embedding_sizes: Mapping[str, int], n_classes: int, settings: Fusion, seed: int) -> Parameters:
     """The mean of logits: d = 0, b = 0, s = 1."""
-    weights = {f"{name}.d": torch.zeros(n_classes, dtype=torch.float64) for name in embedding_sizes}
-    bias = torch.zeros(n_classes, dtype=torch.float64)
-    return {**weights, "shared.b": bias, "shared.s": torch.ones(len(embedding_sizes) + 1, dtype=torch.float64)}
+    without = weighted_logits.initial(embedding_sizes, n_classes, settings, seed)
+    return {**without, "shared.b": torch.zeros(n_classes, dtype=torch.float64)}
 
 
 def logits(parameters: Mapping[str, Tensor], outputs: Outputs) -> Float[Tensor, "case class"]:
     """The formula above."""
-    terms = {name: (1 + parameters[f"{name}.d"]) * outputs.logits[name] for name in outputs.modalities}
-    scale = parameters["shared.s"][outputs.n_present.long()]
-    return scale[:, None] * mean_over_present(terms, outputs) + parameters["shared.b"]
+    return weighted_logits.logits(parameters, outputs) + parameters["shared.b"]
 
 
 def penalty(parameters: Mapping[str, Tensor], settings: Fusion) -> Float[Tensor, ""]:
     """weight_penalty * sum d^2 + bias_penalty * (sum b^2 + sum (s - 1)^2)."""
-    spread = [values.square().sum() for name, values in parameters.items() if name.endswith(".d")]
-    shared = parameters["shared.b"].square().sum() + (parameters["shared.s"] - 1).square().sum()
-    return settings.weight_penalty * torch.stack(spread).sum() + settings.bias_penalty * shared
+    without = weighted_logits.penalty(parameters, settings)
+    return without + settings.bias_penalty * parameters["shared.b"].square().sum()

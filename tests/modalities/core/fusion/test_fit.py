@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from modalities.core.federation import Fusion
-from modalities.core.fusion.fit import class_weights, loss_and_gradient, minimise, subsets_of
+from modalities.core.fusion.fit import class_weights, loss_and_gradient, subsets_of
 from modalities.core.fusion.head import fuse, head_named, heads
+from modalities.core.fusion.optimise import minimise
 from modalities.core.fusion.outputs import Outputs
 from tests.modalities.core.fusion.test_heads import SIZES, fitted, outputs
 
