@@ -10,7 +10,11 @@ from simulations.report.section import Picture, Section, Table
 def section(results):
     if "made_up" not in results:
         return None
-    figure = draw(3, 2, lambda figure: figure.add_subplot().plot([0, 1], results["made_up"]))
+
+    def paint(figure):
+        figure.add_subplot().plot([0, 1], results["made_up"])
+
+    figure = draw(3.0, 2.0, paint)
     table = Table(("site", "macro-AUROC"), (("<north>", "0.913"), ("south", "n/a")), "By site", own=(1,))
     return Section("made-up", "Made up", "Further up is better.", (Picture(figure, "a line"),), (table,), "Two sites.")
 
