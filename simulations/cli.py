@@ -8,22 +8,20 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from omegaconf import OmegaConf
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from modalities.core.federation import Federation, federation_from
-from modalities.core.registry import plugins
+from modalities.core.federation import Federation
 from simulations.arms import RELEASE
 from simulations.cohort import Cohort, with_features_of_data
 from simulations.coupling import Change, add_modality, keep_split, remove_modality
 from simulations.experiment import Protocol, prepare_folds, run_experiment
+from simulations.inputs import federation_of, names_in, sections_of, tcga_cohort
 from simulations.machine import processors
 from simulations.synthetic import DEMO_MODALITIES, make_cohort
-from simulations.tcga import group_sites, open_dataset, write_raw_files
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 console = Console()
@@ -115,15 +113,15 @@ def tcga(
     settings: Settings = None,
 ) -> None:
     """Public tables dealt out to sites by tissue source site, compared across all arms."""
-    names = [name.strip() for name in modalities.split(",") if name.strip()]
+    names = names_in(modalities)
     given = {"cnv": {"values": cnv}, "clinical": {"inputs": clinical}}
-    federation = _federation(names, given, seed, settings)
+    federation = federation_of(names, given, seed, settings)
     notes = f"clinical inputs: {clinical}; copy number: {cnv}"
     protocol = Protocol("tcga", seed, cv, folds, missing_rate, engine, notes=notes)
-    cohort = _tcga_cohort(data, federation, min_site, sites_by, out / "sites")
+    cohort = tcga_cohort(data, federation, min_site, sites_by, out / "sites")
     outside = None
     if external is not None:
-        outside = _tcga_cohort(external, federation, min_site, sites_by, out / "external", prefix="external_")
+        outside = tcga_cohort(external, federation, min_site, sites_by, out / "external", prefix="external_")
     federation = with_features_of_data(federation, cohort, out)
     _run(cohort, federation, protocol, out, workers, release, outside)
 
@@ -139,7 +137,7 @@ def add(
     settings: Settings = None,
 ) -> None:
     """Add a modality to a release: trains its branch alone and refits the fusion head."""
-    section = _sections([modality], {}, settings)[modality]
+    section = sections_of([modality], {}, settings)[modality]
     _show_change(add_modality(release, data, modality, section, out, engine))
 
 
@@ -166,38 +164,12 @@ def _synthetic(
     release: Path | None,
     small: bool,
 ) -> None:
-    federation = _federation(
+    federation = federation_of(
         DEMO_MODALITIES, dict.fromkeys(DEMO_MODALITIES, _SMALL) if small else {}, protocol.seed, settings
     )
     cohort = make_cohort(federation, out / "sites", n_sites, n_cases, protocol.labels_permuted)
     federation = with_features_of_data(federation, cohort, out)
     _run(cohort, federation, protocol, out, workers, release)
-
-
-def _federation(
-    names: "list[str] | tuple[str, ...]", given: Mapping[str, Any], seed: int, settings: list[str] | None
-) -> Federation:
-    """The default settings of these modalities, with what the command line says."""
-    raw: dict[str, Any] = {"seed": seed, "modalities": _sections(names, given, None)}
-    merged = OmegaConf.to_container(OmegaConf.merge(raw, OmegaConf.from_dotlist(settings or [])))
-    return federation_from({str(key): value for key, value in merged.items()} if isinstance(merged, dict) else {})
-
-
-def _sections(
-    names: "list[str] | tuple[str, ...]", given: Mapping[str, Any], settings: list[str] | None
-) -> dict[str, dict[str, Any]]:
-    sections = {name: {"kind": name if name in plugins() else "table", **given.get(name, {})} for name in names}
-    merged = OmegaConf.merge({"modalities": sections}, OmegaConf.from_dotlist(settings or []))
-    return OmegaConf.to_container(merged)["modalities"]  # pyright: ignore
-
-
-def _tcga_cohort(
-    data: Path, federation: Federation, min_site: int, sites_by: Path | None, out: Path, prefix: str = ""
-) -> Cohort:
-    dataset = open_dataset(data, list(federation.modalities), federation.task)
-    sites = prefix + group_sites(dataset, federation.task, min_site, sites_by)
-    sources = write_raw_files(dataset, sites, out)
-    return Cohort(dataset.cases.assign(site=sites), sources)
 
 
 def _run(

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from simulations.report import curves, detail, overview, words
 from simulations.report.look import ARM_LOOKS, STYLE, svg_uri
+from simulations.report.sections import sections_of
 
 Json = Mapping[str, Any]
 METRICS = {
@@ -42,6 +43,25 @@ def write_report(results: Json, predictions: pd.DataFrame, out: Path) -> Path:
         with mpl.rc_context(STYLE):
             summary.savefig(out / "report_summary.png", dpi=160, facecolor="white")
     page = environment().get_template("template.html.j2").render(context(results, predictions))
+    path = out / "report.html"
+    path.write_text(page, encoding="utf-8")
+    return path
+
+
+def write_study(results: Json, title: str, lead: str, out: Path) -> Path:
+    """Write report.html of a study that has no arms of its own: only the sections that its results fill.
+
+    Args:
+        results: what the study found; each section looks for its own key.
+        title: the page's heading.
+        lead: what was run, in a sentence or two.
+        out: a folder; made where it does not exist.
+
+    Returns:
+        The path of report.html.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    page = environment().get_template("study.html.j2").render(title=title, lead=lead, sections=sections_of(results))
     path = out / "report.html"
     path.write_text(page, encoding="utf-8")
     return path
@@ -82,6 +102,8 @@ def context(results: Json, predictions: pd.DataFrame) -> dict[str, Any]:
     return {
         **parts,
         "task": results["task"],
+        "title": results["task"]["name"],
+        "sections": sections_of(results),
         "arms": results["arms"],
         "labels": {arm: look.label for arm, look in ARM_LOOKS.items()},
         "metrics": METRICS,

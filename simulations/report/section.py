@@ -1,0 +1,50 @@
+"""What a section of the report is made of: a heading, the sentence that says how to read it, pictures and tables.
+
+Each study has its own file in `sections`, which turns its part of results.json into one of these.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from matplotlib.figure import Figure
+
+from simulations.report.look import svg_uri
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure, and what it shows for whoever cannot see it."""
+
+    figure: Figure
+    alt: str
+
+    @cached_property
+    def uri(self) -> str:
+        """The figure as a data URI."""
+        return svg_uri(self.figure)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Text by row; the first column is a heading, the others are set as numbers."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    caption: str = ""
+    own: tuple[int, ...] = ()
+    """Rows to set off: the default, the chosen one."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section of a report."""
+
+    id: str
+    """In small letters and hyphens: the page's own link to it."""
+    title: str
+    reading: str
+    """How to read what follows, in a sentence or two."""
+    pictures: tuple[Picture, ...] = ()
+    tables: tuple[Table, ...] = ()
+    note: str = ""
+    """What was not shown, or must be kept in mind."""
