@@ -21,6 +21,7 @@ from server.release import fitted_model, read_release, write_release
 from server.state import StudyState
 from simulations.cohort import FEDERATION
 from simulations.flower import run_in_flower
+from simulations.heads import federated_search, score_heads
 from simulations.inline import InlineGrid
 from simulations.pooled import fit_pooled
 from simulations.predictions import LOCAL
@@ -37,6 +38,8 @@ class Fold:
     root: Path
     folder: Path
     engine: str = "inline"
+    heads: tuple[str, ...] = ()
+    """Fusion heads to fit beside the one that the settings name."""
 
     @property
     def sites(self) -> Path:
@@ -50,6 +53,8 @@ class ArmResult:
 
     predictions: pd.DataFrame
     details: dict[str, Any] = field(default_factory=dict)
+    heads: pd.DataFrame | None = None
+    """Fused predictions with a column `head`, where heads are compared."""
 
 
 def run_arm(arm: str, fold: Fold) -> ArmResult:
@@ -66,25 +71,35 @@ def run_arm(arm: str, fold: Fold) -> ArmResult:
 
 
 def _centralised(federation: Federation, sites: list[SiteData], tested: TestCases, fold: Fold) -> ArmResult:
-    del fold
     fitted = fit_pooled(sites, federation, "centralised")
-    details = {
+    details: dict[str, Any] = {
+        "head": fitted.model.head_name,
         "curves": {name: [None, *curve] for name, curve in fitted.curves.items()},
         "stopped": dict(fitted.stopped),
     }
-    return ArmResult(_complete(score(fitted.model, tested, "centralised"), sites, tested, subsets=True), details)
+    heads = None
+    if fold.heads:
+        prior = score_prior(_prior(sites), tested, "centralised")
+        heads, details["heads"] = score_heads(fold.heads, fitted.search, fitted.model, tested, prior)
+    return ArmResult(_complete(score(fitted.model, tested, "centralised"), sites, tested, subsets=True), details, heads)
 
 
 def _federated(federation: Federation, sites: list[SiteData], tested: TestCases, fold: Fold) -> ArmResult:
     study = federate(federation, fold.root / FEDERATION, fold.sites, fold.folder / "federated", fold.engine)
-    details = {
+    details: dict[str, Any] = {
+        "head": study.head_name,
         "curves": {name: progress.curve for name, progress in study.progress.items()},
         "stopped": {name: progress.stop.best_round for name, progress in study.progress.items()},
         "bytes": study.traffic.table(),
         "refused": study.refused,
         "fusion_rounds": study.fusion_rounds,
     }
-    return ArmResult(_complete(score(fitted_model(study), tested, "federated"), sites, tested, subsets=True), details)
+    heads, model = None, fitted_model(study)
+    if fold.heads:
+        search, traffic = federated_search(study, fold.sites)
+        prior = score_prior(_prior(sites), tested, "federated")
+        heads, details["heads"] = score_heads(fold.heads, search, model, tested, prior, traffic)
+    return ArmResult(_complete(score(model, tested, "federated"), sites, tested, subsets=True), details, heads)
 
 
 def federate(

@@ -19,6 +19,7 @@ from simulations.arms import RELEASE
 from simulations.cohort import Cohort, with_features_of_data
 from simulations.coupling import Change, add_modality, keep_split, remove_modality
 from simulations.experiment import Protocol, prepare_folds, run_experiment
+from simulations.heads import heads_named
 from simulations.inputs import federation_of, names_in, sections_of, tcga_cohort
 from simulations.machine import processors
 from simulations.synthetic import DEMO_MODALITIES, make_cohort
@@ -34,6 +35,9 @@ Settings = Annotated[
 Workers = Annotated[int, typer.Option(help="Arms and folds run side by side; 0: one a processor.")]
 Engine = Annotated[str, typer.Option(help="inline (this process) or flower (Flower's simulation engine).")]
 Seed = Annotated[int, typer.Option(help="Seeds everything.")]
+Heads = Annotated[
+    str, typer.Option("--fusion", help="Fusion heads to print side by side: all, or names with commas between.")
+]
 Release = Annotated[Path | None, typer.Option(help="Also keep the release of the first fold's federated study here.")]
 
 
@@ -83,10 +87,12 @@ def synthetic(
     small: Annotated[bool, typer.Option("--small", help="Few rounds, for a quick look.")] = False,
     workers: Workers = 0,
     release: Release = None,
+    fusion: Heads = "",
     settings: Settings = None,
 ) -> None:
     """Made-up sites in real file formats, compared across all arms."""
-    protocol = Protocol("synthetic", seed, cv, folds, engine=engine, labels_permuted=permute_labels)
+    heads = heads_named(names_in(fusion))
+    protocol = Protocol("synthetic", seed, cv, folds, engine=engine, labels_permuted=permute_labels, heads=heads)
     _synthetic(protocol, out, n_sites, n_cases, settings, workers, release, small)
 
 
@@ -110,6 +116,7 @@ def tcga(
     engine: Engine = "inline",
     workers: Workers = 0,
     release: Release = None,
+    fusion: Heads = "",
     settings: Settings = None,
 ) -> None:
     """Public tables dealt out to sites by tissue source site, compared across all arms."""
@@ -117,7 +124,8 @@ def tcga(
     given = {"cnv": {"values": cnv}, "clinical": {"inputs": clinical}}
     federation = federation_of(names, given, seed, settings)
     notes = f"clinical inputs: {clinical}; copy number: {cnv}"
-    protocol = Protocol("tcga", seed, cv, folds, missing_rate, engine, notes=notes)
+    heads = heads_named(names_in(fusion))
+    protocol = Protocol("tcga", seed, cv, folds, missing_rate, engine, notes=notes, heads=heads)
     cohort = tcga_cohort(data, federation, min_site, sites_by, out / "sites")
     outside = None
     if external is not None:
@@ -205,7 +213,40 @@ def _show(results: Mapping[str, Any], out: Path) -> None:
     for pair, scored in results["differences"].items():
         table.add_row(pair, *(_value(scored.get(name, {}).get("macro_auroc"), "{:+.3f}") for name in sets))
     console.print(table)
+    for arm in next(iter(results.get("heads", {}).values()), {"arms": ()})["arms"]:
+        console.print(_heads_table(results["heads"], arm))
     console.print(f"report: {out / 'report.html'}\nnumbers: {out / 'results.json'}", soft_wrap=True)
+
+
+def _heads_table(heads: Mapping[str, Any], arm: str) -> Table:
+    """One arm's heads on the complete cases, the least out-of-fold loss first and marked."""
+    columns = (
+        "head",
+        "macro-AUROC",
+        "balanced",
+        "accuracy",
+        "ECE",
+        "any: AUROC",
+        "out-of-fold loss",
+        "parameters",
+        "MB",
+    )
+    table = Table(*columns, title=f"fusion heads, {arm}, fused_complete (any: fused)")
+    for name in sorted(heads, key=lambda name: heads[name]["arms"][arm]["out_of_fold_loss"]):
+        own = heads[name]["arms"][arm]
+        scores = [
+            _value(own["fused_complete"][metric], "{:.3f}") for metric in ("balanced_accuracy", "accuracy", "ece")
+        ]
+        table.add_row(
+            f"[bold]{name} *[/]" if own["least_loss"] else name,
+            _number(own["fused_complete"]["macro_auroc"]),
+            *scores,
+            _value(own["fused"]["macro_auroc"], "{:.3f}"),
+            f"{own['out_of_fold_loss']:.4f}",
+            f"{heads[name]['parameters']}",
+            f"{own['bytes'] / 1e6:.1f}",
+        )
+    return table
 
 
 def _show_change(change: Change) -> None:

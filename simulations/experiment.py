@@ -17,10 +17,11 @@ from server.checkpoint import write_atomically
 from simulations.arms import Fold
 from simulations.cohort import FEDERATION, Cohort, modalities_to_remove, write_fold
 from simulations.compare import compare
+from simulations.heads import compare_heads
 from simulations.report import write_report
 from simulations.scoring import test_cases
 from simulations.splits import outer_folds
-from simulations.sweep import gather, sweep
+from simulations.sweep import gather, gather_heads, sweep
 
 PLAN = "plan.json"
 
@@ -36,6 +37,8 @@ class Protocol:
     missing_rate: float = 0.0
     engine: str = "inline"
     labels_permuted: bool = False
+    heads: tuple[str, ...] = ()
+    """Fusion heads that are compared, beside the one that the settings name."""
     notes: str = ""
     """In the report's protocol: for example which clinical inputs were used."""
 
@@ -65,7 +68,7 @@ def prepare_folds(
     removed = modalities_to_remove(cohort, protocol.missing_rate, protocol.seed)
     folds = []
     for number in range(1, protocol.folds + 1):
-        fold = Fold(out, out / "folds" / str(number), protocol.engine)
+        fold = Fold(out, out / "folds" / str(number), protocol.engine, protocol.heads)
         tested = [str(case_id) for case_id in fold_of.index[fold_of == number]]
         write_fold(cohort, federation, tested, removed, fold.sites)
         folds.append(fold)
@@ -105,7 +108,12 @@ def run_experiment(
         "dropped": _dropped(inner[0], federation),
     }
     settings = {**asdict(protocol), "versions": _versions(), "federation": _without_features(federation)}
-    results = compare(predictions, _holds(inner, federation), task, settings, extra)
+    holds = _holds(inner, federation)
+    results = compare(predictions, holds, task, settings, extra)
+    results["head"] = {arm: [fold["head"] for fold in details[arm]] for arm in ("federated", "centralised")}
+    if protocol.heads:
+        by_arm = {arm: [fold["heads"] for fold in own] for arm, own in details.items() if "heads" in own[0]}
+        results["heads"] = compare_heads(gather_heads(inner), by_arm, holds, task["classes"], protocol.seed)
     write_atomically(out / "results.json", json.dumps(results, indent=1).encode())
     predictions.to_csv(out / "predictions.csv.gz", index=False)
     write_report(results, predictions, out)

@@ -10,6 +10,7 @@ import pandas as pd
 from modalities.core.cases import NO_LABEL
 from modalities.core.contract import Cases
 from modalities.core.federation import Federation
+from modalities.core.fusion.outputs import Outputs
 from modalities.core.predict import FittedModel
 from modalities.core.store import SiteData
 
@@ -61,12 +62,17 @@ def score(model: FittedModel, tested: TestCases, arm: str, subsets: bool = True)
         for name in names
     ]
     everything = tested.holds.all(axis=1).to_numpy()
-    tables.append(_rows(tested, arm, FUSED, model.probabilities(outputs), (outputs.n_present > 0).numpy()))
+    tables.append(score_fused(model, outputs, tested, arm))
     for kept in _subsets(tested) if subsets else []:
         if set(kept) & set(names):
             fused = model.probabilities(outputs.only(kept))
             tables.append(_rows(tested, arm, MASKED + "+".join(kept), fused, everything))
     return pd.concat(tables, ignore_index=True)
+
+
+def score_fused(model: FittedModel, outputs: Outputs, tested: TestCases, arm: str) -> pd.DataFrame:
+    """Fused probabilities of the cases with at least one branch's output."""
+    return _rows(tested, arm, FUSED, model.probabilities(outputs), (outputs.n_present > 0).numpy())
 
 
 def score_prior(prior: np.ndarray, tested: TestCases, arm: str, subsets: bool = False) -> pd.DataFrame:

@@ -32,6 +32,11 @@ class Job:
         return self.fold.folder / f"{self.arm}.parquet"
 
     @property
+    def heads(self) -> Path:
+        """Where the predictions of the heads that are compared go."""
+        return self.fold.folder / f"{self.arm}.heads.parquet"
+
+    @property
     def details(self) -> Path:
         """Where the rest goes; written last, so it also says that the job is done."""
         return self.fold.folder / f"{self.arm}.json"
@@ -40,9 +45,11 @@ class Job:
 def run_job(job: Job) -> Job:
     """Run the arm and keep its result."""
     result = run_arm(job.arm, job.fold)
-    beside = job.predictions.with_suffix(".part")
-    result.predictions.to_parquet(beside)
-    beside.replace(job.predictions)
+    for path, table in ((job.predictions, result.predictions), (job.heads, result.heads)):
+        if table is not None:
+            beside = path.with_suffix(".part")
+            table.to_parquet(beside)
+            beside.replace(path)
     write_atomically(job.details, json.dumps(result.details).encode())
     return job
 
@@ -93,6 +100,17 @@ def gather(folds: Sequence[Fold]) -> tuple[pd.DataFrame, dict[str, list[dict[str
             tables.append(pd.read_parquet(job.predictions).assign(fold=number))
             details[arm].append(json.loads(job.details.read_text(encoding="utf-8")))
     return pd.concat(tables, ignore_index=True), details
+
+
+def gather_heads(folds: Sequence[Fold]) -> pd.DataFrame:
+    """The predictions of the heads that were compared, of all arms that have some."""
+    tables = [
+        pd.read_parquet(job.heads).assign(fold=number)
+        for number, fold in enumerate(folds, start=1)
+        for arm in ARM_NAMES
+        if (job := Job(arm, fold)).heads.is_file()
+    ]
+    return pd.concat(tables, ignore_index=True)
 
 
 def _progress(console: Console) -> Progress:

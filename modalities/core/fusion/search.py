@@ -129,7 +129,7 @@ class Search:
         return HeadFit(found, [last.held_out], last.n_held_out, done)
 
     def _by_adam(self, name: str, held_out: int, rounds: int) -> HeadFit:
-        """Steps on the summed gradient, each with a drawn subset of modalities, until the fold left out gains no more."""
+        """Steps on the summed gradient, each with drawn modalities hidden, until the fold left out gains no more."""
         past, head, patience = self.memory.evaluations, head_named(name), Patience(self.settings.network.patience)
         if not self.memory.moments:
             self.memory.moments.append(Moments(self.start(name)))
