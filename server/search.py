@@ -42,8 +42,8 @@ def search_from_arrays(groups: Mapping[str, Mapping[str, Weights]], plain: Mappi
         Evaluation(loss, _tensors(groups, _GRADIENTS, str(number)), held_out, n)
         for number, (loss, held_out, n) in enumerate(plain["evaluations"])
     ]
-    kinds = [_tensors(groups, _MOMENTS, kind) for kind in ("parameters", "first", "second")]
-    return Memory(fits, evaluations, [Moments(*kinds, steps) for steps in plain["steps"]])
+    parameters, first, second = (_tensors(groups, _MOMENTS, kind) for kind in ("parameters", "first", "second"))
+    return Memory(fits, evaluations, [Moments(parameters, first, second, steps) for steps in plain["steps"]])
 
 
 def _tensors(groups: Mapping[str, Mapping[str, Weights]], group: str, owner: str) -> Parameters:

@@ -105,7 +105,7 @@ class Fusion:
     class_weight_exponent: float = 0.5
     """A case of class c weighs (N / n_c) to this power in the head's loss; 0 weighs all alike."""
     rounds: int = 30
-    """Most rounds of an L-BFGS fit: each is one evaluation of the summed gradient."""
+    """Rounds after which an L-BFGS fit ends, with the line search under way: each evaluates the summed gradient."""
     network: Network = field(default_factory=Network)
     """Of the heads that Adam fits."""
 

@@ -4,9 +4,14 @@ import os
 
 import numpy as np
 import pytest
+import torch
 
+from modalities.core.fusion.fit import Evaluation
+from modalities.core.fusion.optimise import Moments
+from modalities.core.fusion.search import HeadFit, Memory
 from modalities.core.patience import Patience
 from server.checkpoint import load_checkpoint, save_checkpoint, write_atomically
+from server.search import search_to_arrays
 from server.state import Progress, StudyState
 from tests.support import same_arrays, small_federation
 
@@ -27,13 +32,24 @@ def grown_state():
     state.optimisers = {"cnv": {"m_t/head.weight": rng.normal(size=2)}, "cnv@1": {}}
     state.progress = {"cnv": Progress(3, Patience(5, 1.25, 2), False, [1.5, 1.25]), "hif": Progress(done=True)}
     state.frozen = ["hif"]
-    state.evaluations = [(3.5, {"cnv.d": rng.normal(size=4)}), (2.5, {"cnv.d": rng.normal(size=4)})]
+    draw = [torch.from_numpy(rng.normal(size=4)) for _ in range(6)]
+    fits = {"mean@1": HeadFit({}, [1.5], 7, 1), "weighted@0": HeadFit({"cnv.a": draw[0]}, [0.0], 0, 3)}
+    evaluations = [Evaluation(3.5, {"cnv.d": draw[1]}, 1.25, 5), Evaluation(2.5, {"cnv.d": draw[2]})]
+    moments = Moments({"cnv.W": draw[3].float()}, {"cnv.W": draw[4]}, {"cnv.W": draw[5]}, 2)
+    state.search = Memory(fits, evaluations, [moments])
+    state.head_name, state.out_of_fold, state.fusion_rounds = "weighted", {"mean": 0.75, "weighted": 0.5}, 4
     state.head = {"cnv.d": rng.normal(size=4), "shared.b": rng.normal(size=4)}
     state.cohorts = {"north": {"cnv": 17}}
     state.refused = [{"site": "south", "part": "*", "reason": "no reply before the deadline"}]
     state.traffic.down["north"]["cnv"] = 1301
     state.traffic.up["north"]["shared"] = 17
     return state
+
+
+def same_search(one, other):
+    """Whether nothing of a search was lost, type by type and bit by bit."""
+    (arrays, plain), (found, found_plain) = search_to_arrays(one), search_to_arrays(other)
+    return plain == found_plain and same_arrays({"": arrays}, {"": found}) and len(arrays) == 6
 
 
 def test_everything_a_study_knows_comes_back_bit_for_bit(tmp_path):
@@ -44,11 +60,18 @@ def test_everything_a_study_knows_comes_back_bit_for_bit(tmp_path):
         assert same_arrays(getattr(state, group), getattr(found, group)), group
     assert same_arrays({"head": state.head}, {"head": found.head})
     assert same_arrays({"cnv": state.optimisers["cnv"]}, {"cnv": found.optimisers["cnv"]})
-    assert [loss for loss, _ in found.evaluations] == [3.5, 2.5]
-    assert same_arrays(
-        dict(enumerate(g for _, g in state.evaluations)), dict(enumerate(g for _, g in found.evaluations))
-    )
-    for name in ("class_counts", "progress", "frozen", "finished", "cohorts", "refused"):
+    assert same_search(state.search, found.search)
+    for name in (
+        "head_name",
+        "out_of_fold",
+        "fusion_rounds",
+        "class_counts",
+        "progress",
+        "frozen",
+        "finished",
+        "cohorts",
+        "refused",
+    ):
         assert getattr(found, name) == getattr(state, name), name
     assert found.traffic.table() == state.traffic.table()
 

@@ -8,6 +8,7 @@ import pytest
 from client.app import app
 from modalities.core.cases import open_site
 from modalities.core.example import write_example_site
+from modalities.core.fusion.head import head_named, heads
 from server.state import StudyState
 from simulations.inline import InlineGrid
 from tests.support import (
@@ -16,6 +17,7 @@ from tests.support import (
     run_small,
     same_arrays,
     same_study,
+    site_number,
     small_federation,
     write_sites,
 )
@@ -345,12 +347,64 @@ def test_other_ways_to_fit_the_head_go_through(root, fit):
     assert moved == (fit == "tune")
 
 
-@pytest.mark.parametrize("head", ["mean", "residual", "weighted_logits_bias"])
-def test_every_head_is_fitted_in_a_federation(root, head):
-    study = run_small(root, small_federation(fusion__head=head))
-    assert study.finished
-    assert bool(study.head) == (head != "mean")
+# ---- other heads, on the branches of the whole study
+
+
+def refitted(root, whole, grid=None, **changes):
+    """Another head on the same frozen branches."""
+    federation = small_federation(**changes)
+    start = StudyState(federation, dict(whole.states), weights=dict(whole.weights), frozen=["cnv", "hif"])
+    return run_small(root, federation, grid, start)
+
+
+SMALL_NETWORK = {"width": 4, "layers": 1, "attention_heads": 2, "rounds": 3}
+
+
+@pytest.mark.parametrize("head", sorted(heads()))
+def test_every_head_is_fitted_in_a_federation_and_a_site_gets_nothing_of_what_it_lacks(root, whole, head):
+    grid = WatchedGrid(root)
+    study = refitted(root, whole, grid, fusion__head=head, fusion__rounds=2, fusion__network=SMALL_NETWORK)
+    assert study.head_name == head
+    assert study.refused == []
+    before = head_named(head).initial({"cnv": 1, "hif": 1}, 4, study.federation.fusion, 0)
+    assert set(study.head) == set(before)
     assert all(np.isfinite(array).all() for array in study.head.values())
+    asked = [message for message in grid.asked if message.metadata.message_type == "train.fusion"]
+    assert bool(asked) == bool(before)
+    assert all(site_number(message) != 2 for message in asked)  # it has copy number only: nothing to fuse
+
+
+def test_auto_takes_the_head_of_least_out_of_fold_loss_and_names_it(root, whole):
+    names = ["mean", "weighted_logits_bias", "gated"]
+    study = refitted(root, whole, fusion__head="auto", fusion__candidates=names)
+    assert list(study.out_of_fold) == names
+    assert study.head_name == min(names, key=lambda name: study.out_of_fold[name])
+    for name in names:
+        alone = refitted(root, whole, fusion__head=name)
+        assert alone.out_of_fold == {}
+        assert (name == study.head_name) == same_arrays({"": alone.head}, {"": study.head})
+
+
+def test_a_networks_fit_that_is_killed_in_any_round_ends_with_the_same_bits(root, whole, tmp_path):
+    """Three fits with a fold left out and the last one: killed in each exchange of the phase."""
+    federation = small_federation(fusion__head="intermediate", fusion__network={**SMALL_NETWORK, "rounds": 2})
+
+    def start():
+        return StudyState(federation, dict(whole.states), weights=dict(whole.weights), frozen=["cnv", "hif"])
+
+    finished = run_small(root, federation, start=start())
+    killed = 0
+    for group in range(5, 30):
+        path = tmp_path / f"{group}.safetensors"
+        try:
+            run_small(root, federation, Failing(root, group), start(), checkpoint=path)
+            break
+        except PlugPulledError:
+            killed += 1
+            resumed = run_small(root, federation, checkpoint=path)
+            assert same_arrays({"": finished.head}, {"": resumed.head}), f"killed in exchange {group}"
+            assert resumed.fusion_rounds == finished.fusion_rounds
+    assert killed >= finished.fusion_rounds - 1
 
 
 # ---- frozen branches

@@ -19,7 +19,9 @@ from simulations.synthetic import subsets_held
 TINY = [
     *(f"modalities.{name}.training.epochs=2" for name in ("cnv", "clinical", "hif")),
     *(f"modalities.{name}.federated.rounds=2" for name in ("cnv", "clinical", "hif")),
+    "fusion.network.rounds=2",
 ]
+HEADS = ["--fusion", "mean,weighted_logits_bias,intermediate"]
 
 
 def simulate(*arguments: str) -> str:
@@ -32,7 +34,7 @@ def simulate(*arguments: str) -> str:
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("run") / "tiny"
     size = ["--sites", "5", "--cases", "30", "--folds", "2", "--workers", "1"]
-    simulate("synthetic", "--out", str(out), *size, "--release", str(out / "kept"), *TINY)
+    simulate("synthetic", "--out", str(out), *size, *HEADS, "--release", str(out / "kept"), *TINY)
     return out
 
 
@@ -81,7 +83,7 @@ def test_a_finished_arm_is_not_run_again_and_a_lost_one_gives_the_same_numbers(r
     (run / "folds" / "2" / "federated.json").unlink()
     (run / "folds" / "2" / "federated" / "checkpoint.safetensors").unlink()
     size = ["--sites", "5", "--cases", "30", "--folds", "2", "--workers", "1"]
-    simulate("synthetic", "--out", str(run), *size, *TINY)
+    simulate("synthetic", "--out", str(run), *size, *HEADS, *TINY)
     assert (run / "folds" / "1" / "reference.json").stat().st_mtime_ns == kept
     assert results_of(run)["arms"] == before["arms"]
 
@@ -113,6 +115,39 @@ def test_adding_and_removing_a_modality_leaves_the_other_branches_byte_for_byte(
     assert all(found["unchanged"].values())
     assert (added / "release" / "branches" / "hif.safetensors").is_file()
     assert found["sets"]["fused"]["n"] > 0
+
+
+def test_heads_are_compared_on_the_branches_of_the_study_itself(run: Path) -> None:
+    results = results_of(run)
+    assert results["head"] == {arm: ["weighted_logits_bias"] * 2 for arm in ("federated", "centralised")}
+    heads = results["heads"]
+    assert set(heads) == {"mean", "weighted_logits_bias", "intermediate"}
+    assert heads["mean"]["parameters"] == 0
+    assert heads["weighted_logits_bias"]["parameters"] == 3 * 4 + 4 + 4
+    for arm in ("federated", "centralised"):
+        own = {name: head["arms"][arm] for name, head in heads.items()}
+        # The head of the study, fitted anew on its frozen branches, is the one it has: the same numbers to the last.
+        for name in ("fused", "fused_complete"):
+            assert own["weighted_logits_bias"][name] == results["arms"][arm][name]
+        losses = {name: one["out_of_fold_loss"] for name, one in own.items()}
+        assert [name for name, one in own.items() if one["least_loss"]] == [min(losses, key=lambda name: losses[name])]
+        assert set(own["intermediate"]["differences"]) == {
+            "intermediate-mean",
+            "intermediate-weighted_logits_bias",
+        }
+        gap = own["mean"]["differences"]["mean-weighted_logits_bias"]["fused"]["macro_auroc"]["value"]
+        both = [own[name]["fused"]["macro_auroc"]["value"] for name in ("mean", "weighted_logits_bias")]
+        assert gap == pytest.approx(both[0] - both[1])
+    sent = {name: head["arms"]["federated"]["bytes"] for name, head in heads.items()}
+    assert sent["mean"] == 0 < sent["weighted_logits_bias"] < sent["intermediate"]
+    assert 'id="heads"' in (run / "report.html").read_text(encoding="utf-8")
+
+
+def test_an_unknown_head_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["synthetic", "--out", str(tmp_path / "out"), "--fusion", "mean,gate"])
+    assert result.exit_code == 1
+    assert "no fusion head 'gate'" in result.output
+    assert not (tmp_path / "out").exists()
 
 
 def test_adding_what_is_there_is_refused(run: Path, tmp_path: Path) -> None:

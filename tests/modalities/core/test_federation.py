@@ -1,6 +1,7 @@
 """federation.yaml: what is refused, what is said about it, and the digest."""
 
 import json
+import re
 
 import pytest
 
@@ -298,3 +299,29 @@ def test_file_that_is_no_mapping_is_refused_by_name(tmp_path, content):
 def test_absent_file_is_refused_by_name(tmp_path):
     with pytest.raises(ValueError, match=r"nowhere\.yaml: cannot be read"):
         load_federation(tmp_path / "nowhere.yaml")
+
+
+@pytest.mark.parametrize(
+    ("fusion", "message"),
+    [
+        ({"head": "gate"}, "fusion.head: no fusion head 'gate'"),
+        ({"head": "auto", "candidates": ["mean", "meen"]}, "fusion.candidates: no fusion head 'meen'"),
+        ({"head": "auto", "candidates": ["mean", "transformer"]}, "fusion.candidates: transformer is a network"),
+        ({"head": "auto", "candidates": ["mean"]}, "`auto` needs two candidates or more"),
+        ({"head": "auto", "fit": "none"}, "`auto` needs two candidates or more, and fit: crossfit or tune"),
+        ({"head": "intermediate", "fit": "none"}, "fusion.fit: intermediate says nothing until fitted"),
+        ({"preset": "papers"}, "fusion.preset: no preset 'papers'; there is: paper"),
+        ({"network": {"width": 6, "attention_heads": 4}}, "width must be a multiple of attention_heads, got 6 and 4"),
+        ({"network": {"rounds": 0, "lr": 0.0}}, "rounds must be at least 1, got 0; lr must be positive"),
+    ],
+)
+def test_a_head_that_cannot_be_is_refused(fusion, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        federation_from({"fusion": fusion, "modalities": {"hif": {"features": ["a"]}}})
+
+
+def test_the_papers_preset_is_its_transformer_and_heads_that_are_not_shrunk():
+    fusion = federation_from({"fusion": {"preset": "paper"}, "modalities": {"hif": {"features": ["a"]}}}).fusion
+    assert (fusion.network.layers, fusion.network.width, fusion.network.attention_heads) == (6, 512, 8)
+    assert fusion.weight_penalty < 1e-3
+    assert fusion.class_weight_exponent == 0
