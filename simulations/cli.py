@@ -26,6 +26,7 @@ from simulations.synthetic import DEMO_MODALITIES, make_cohort
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 console = Console()
+_HEAD_SCORES = ("macro_auroc", "balanced_accuracy", "accuracy", "ece")
 _SMALL = {"training": {"epochs": 15}, "federated": {"rounds": 15}}
 
 Out = Annotated[Path, typer.Option(help="Folder for everything this makes; the same command goes on where it stopped.")]
@@ -219,28 +220,14 @@ def _show(results: Mapping[str, Any], out: Path) -> None:
 
 
 def _heads_table(heads: Mapping[str, Any], arm: str) -> Table:
-    """One arm's heads on the complete cases, the least out-of-fold loss first and marked."""
-    columns = (
-        "head",
-        "macro-AUROC",
-        "balanced",
-        "accuracy",
-        "ECE",
-        "any: AUROC",
-        "out-of-fold loss",
-        "parameters",
-        "MB",
-    )
-    table = Table(*columns, title=f"fusion heads, {arm}, fused_complete (any: fused)")
+    """One arm's heads, the least out-of-fold loss first and marked."""
+    table = Table("head", "AUROC", "bal.", "acc.", "ECE", "any", "loss", "size", "MB", title=f"fusion heads, {arm}")
+    table.caption = "cases with all modalities; any: AUROC of fused; loss: out of fold, the least marked"
     for name in sorted(heads, key=lambda name: heads[name]["arms"][arm]["out_of_fold_loss"]):
         own = heads[name]["arms"][arm]
-        scores = [
-            _value(own["fused_complete"][metric], "{:.3f}") for metric in ("balanced_accuracy", "accuracy", "ece")
-        ]
         table.add_row(
             f"[bold]{name} *[/]" if own["least_loss"] else name,
-            _number(own["fused_complete"]["macro_auroc"]),
-            *scores,
+            *(_value(own["fused_complete"][metric], "{:.3f}") for metric in _HEAD_SCORES),
             _value(own["fused"]["macro_auroc"], "{:.3f}"),
             f"{own['out_of_fold_loss']:.4f}",
             f"{heads[name]['parameters']}",
