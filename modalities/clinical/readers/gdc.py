@@ -18,8 +18,8 @@ from modalities.clinical.readers.layout import Layout, Row
 
 _DAYS_A_YEAR = 365.25
 _OTHER_TUMOURS = frozenset(
-    ("metastasis", "recurrence", "progression", "residual disease")
-    + ("prior primary", "subsequent primary", "synchronous primary", "other")
+    {"metastasis", "recurrence", "progression", "residual disease"}
+    | {"prior primary", "subsequent primary", "synchronous primary", "other"}
 )
 _SPELLINGS = (  # column of the case, another that tells the spelling, before demographic columns, before diagnoses'
     ("cases.submitter_id", "diagnoses.diagnosis_id", "demographic.", "diagnoses."),

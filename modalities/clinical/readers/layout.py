@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 Row = Mapping[str, str]
 _NOT_PRIMARY = frozenset(
-    ("metastasis", "metastatic", "recurrence", "recurred", "local recurrence", "progression", "progressed")
-    + ("normal", "solid tissue normal")
+    {"metastasis", "metastatic", "recurrence", "recurred", "local recurrence", "progression", "progressed"}
+    | {"normal", "solid tissue normal"}
 )
 
 
