@@ -42,9 +42,9 @@ def rows_of(path: Path, delimiter: str, comment: str = "") -> list[list[str]]:
 
 def n_comments(rows: Sequence[Sequence[str]], comment: str) -> int:
     """How many lines above the header start with the comment's sign."""
-    return next(
-        (n for n, row in enumerate(rows) if not comment or not row or not row[0].startswith(comment)), len(rows)
-    )
+    if not comment:
+        return 0
+    return next((n for n, row in enumerate(rows) if not row or not row[0].startswith(comment)), len(rows))
 
 
 def delimiter_of(path: Path) -> str:

@@ -150,7 +150,7 @@ def test_unknown_value_is_named_with_its_line(write):
 
 
 def test_row_without_a_case_is_refused_with_its_line(write):
-    with pytest.raises(ValueError, match="clinical.tsv, line 3: no case id; fill it in"):
+    with pytest.raises(ValueError, match=r"clinical.tsv, line 3: no case id; fill it in"):
         read(write.text("clinical.tsv", text_of(row(A), row(""))))
 
 

@@ -40,8 +40,10 @@ PAN_CAN = (
     (B, "BRCA_Basal", "48", "STAGE X", "TX", "NX", "1:DECEASED"),
 )
 BRCA_TCGA = (
-    ("PATIENT_ID", "SAMPLE_ID", "ER_STATUS_BY_IHC", "ER_STATUS_IHC_PERCENT_POSITIVE", "IHC_HER2", "HER2_IHC_SCORE")
-    + ("SAMPLE_TYPE",),
+    (
+        *("PATIENT_ID", "SAMPLE_ID", "ER_STATUS_BY_IHC", "ER_STATUS_IHC_PERCENT_POSITIVE"),
+        *("IHC_HER2", "HER2_IHC_SCORE", "SAMPLE_TYPE"),
+    ),
     (A, f"{A}-01", "Positive", "90-99%", "Equivocal", "2", "Primary"),
     (B, f"{B}-01", "Negative", "[Not Available]", "[Not Available]", "[Not Available]", "Primary"),
 )
@@ -98,8 +100,10 @@ def test_two_primary_samples_of_a_patient_are_one_case_and_what_they_differ_in_i
 
 
 METABRIC = (
-    ("PATIENT_ID", "LYMPH_NODES_EXAMINED_POSITIVE", "ER_IHC", "HER2_SNP6", "INFERRED_MENOPAUSAL_STATE", "INTCLUST")
-    + ("AGE_AT_DIAGNOSIS", "CLAUDIN_SUBTYPE", "HISTOLOGICAL_SUBTYPE"),
+    (
+        *("PATIENT_ID", "LYMPH_NODES_EXAMINED_POSITIVE", "ER_IHC", "HER2_SNP6", "INFERRED_MENOPAUSAL_STATE"),
+        *("INTCLUST", "AGE_AT_DIAGNOSIS", "CLAUDIN_SUBTYPE", "HISTOLOGICAL_SUBTYPE"),
+    ),
     ("MB-0000", "10.0", "Positve", "GAIN", "Post", "4ER+", "75.65", "claudin-low", "Ductal/NST"),
 )
 METABRIC_SAMPLES = (
