@@ -89,7 +89,13 @@ def _decoded(path: Path) -> str:
     if not path.is_file():
         raise ValueError(f"{path}: no such file; correct the path in site.yaml")
     try:
-        raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        raw = path.read_bytes()
+    except OSError as error:
+        raise ValueError(
+            f"{path.name}: cannot be read ({error.strerror}); give this user the right to read it"
+        ) from None
+    try:
+        raw = gzip.decompress(raw) if path.suffix.lower() == ".gz" else raw
     except (OSError, EOFError, zlib.error) as error:
         raise ValueError(f"{path.name}: the gzip file is damaged or cut off; copy it again") from error
     try:
