@@ -33,7 +33,7 @@ class Finding:
 
     def __str__(self) -> str:
         """As a line of text."""
-        place = ", ".join(part for part in (self.file, self.where) if part and part not in self.what)
+        place = ", ".join([self.file] * bool(self.file) + [self.where] * (self.where not in self.what))
         return f"{place}: " * bool(place) + self.what + f"; {self.remedy}" * bool(self.remedy)
 
     def to_dict(self) -> dict[str, str]:

@@ -149,8 +149,8 @@ def _membership(file: str, name: str, read: Cases, cases: pd.DataFrame) -> list[
         found.append(Finding(level, what, "list them, or leave it so: they are not used", file))
         found += _misspelled(file, unlisted, lacking)
     if lacking and len(lacking) < len(cases):
-        what = f"{len(lacking)} of the {len(cases)} cases in cases.csv have no {name} ({listing(lacking)})"
-        found.append(Finding("note", what, "none needed: a case may lack a modality", file))
+        what = f"{len(lacking)} of the {len(cases)} cases in cases.csv have no {name}: a case may lack a modality"
+        found.append(Finding("note", what, "", file))
     return found
 
 
@@ -171,8 +171,11 @@ def _cohort(file: str, name: str, report: ModalityReport, config: SiteConfig) ->
 
 
 def _files(folder: Path, source: Source) -> str:
+    """The source as site.yaml names it, from the folder on; one folder for many files of it."""
     root = folder.resolve()
-    return listing([str(path.relative_to(root)) if path.is_relative_to(root) else path.name for path in source.paths])
+    names = [str(path.relative_to(root)) if path.is_relative_to(root) else path.name for path in source.paths]
+    folders = {str(Path(name).parent) for name in names}
+    return f"{folders.pop()}/" if len(names) > 1 and len(folders) == 1 else listing(names)
 
 
 def _counted(notes: Mapping[str, int]) -> dict[str, int]:

@@ -181,7 +181,7 @@ def _source(folder: Path, name: str, section: Any, problems: list[str]) -> Sourc
     if not section.paths:
         problems.append(f"site.yaml: sources.{name}.paths: name at least one file")
     paths = tuple((folder / path).resolve() for path in section.paths)
-    problems += [f"sources.{name}: {path} does not exist" for path in paths if not path.exists()]
+    problems += [f"sources.{name}: {path} does not exist; correct the path" for path in paths if not path.exists()]
     return Source(paths, section.format, dict(section.columns))
 
 
@@ -215,7 +215,7 @@ def _problems_of(path: Path, case_ids: pd.Index, labels: pd.Series, splits: pd.S
     wrong_label = sorted(set(labels) - {"", *task.drop} - set(task.classes))
     wrong_split = sorted(set(splits) - set(SPLITS))
     problems = {
-        f"no case_id in {listing(blank)}": blank,
+        f"no case_id in {listing(blank)}; fill it in or take the row out": blank,
         f"cases listed more than once: {listing(repeated)}; keep one row a case": repeated,
         f"labels outside the class list: {listing(wrong_label)}; the task knows {', '.join(task.classes)} and drops "
         f"{', '.join(task.drop) or 'none'}": wrong_label,

@@ -21,7 +21,7 @@ def structured(cls: type, preset: Mapping[str, Any], values: Any, where: str, pr
 
 
 def as_far_as_possible(cls: type, values: Any, where: str, problems: list[str]) -> Any:
-    """The dataclass of the values that are right, with defaults in place of the others: to look further for problems."""
+    """The dataclass of the values that are right, with defaults for the others: to look further for problems."""
     return _over(cls(), {}, values, where, problems)
 
 
