@@ -123,7 +123,7 @@ def _layout(path: Path, header: Sequence[str], is_commented: bool, source: Sourc
 def _check_mapping(source: Source, files: Sequence[File], problems: Problems, all_open: bool) -> None:
     """Refuse mapped columns that do not exist, and those that would leak the answer, by name or by values."""
     if all_open:
-        for problem in mapped.problems_of(source.columns, [file.header for file in files]):
+        for problem in mapped.problems_of(source.columns, {file.path.name: file.header for file in files}):
             problems.add(problem)
     wanted = {column: name for name, column in source.columns.items() if name != mapped.CASE_ID}
     for file in files:
