@@ -1,7 +1,6 @@
 """Checks of one modality's values that need no other site: units, labels in disguise, twins, absent features."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -34,7 +33,7 @@ def check_values(file: str, found: Cases, config: BranchConfig, labels: Mapping[
 
 
 def _absent(file: str, values: np.ndarray, found: Cases, config: BranchConfig) -> list[Finding]:
-    absent = [name for name, column in zip(found.features, values.T, strict=True) if not np.isfinite(column).any()]
+    absent = [found.features[column] for column in np.flatnonzero(~np.isfinite(values).any(axis=0))]
     if not config.features or not absent:
         return []
     share = len(absent) / len(found.features)
@@ -83,23 +82,17 @@ def _twins(file: str, values: np.ndarray, found: Cases) -> list[Finding]:
 def _labels_in_disguise(file: str, values: np.ndarray, found: Cases, labels: Mapping[str, int]) -> list[Finding]:
     """Columns that hold one value for each class: the label as numbers, under whatever name."""
     rows = [row for row, case_id in enumerate(found.case_ids) if case_id in labels]
-    classes = np.array([labels[found.case_ids[row]] for row in rows])
-    if len(rows) < _ENOUGH_CASES or len(np.unique(classes)) < 2:
+    _, first, which = np.unique([labels[found.case_ids[row]] for row in rows], return_index=True, return_inverse=True)
+    if len(rows) < _ENOUGH_CASES or len(first) < 2:
         return []
-    leaks = [
-        name
-        for name, column in zip(found.features, values[rows].T, strict=True)
-        if np.isfinite(column).all() and _tells(column, classes)
-    ]
+    labelled = values[rows]
+    of_class = labelled[first]
+    tells = (labelled == of_class[which]).all(axis=0) & (np.diff(np.sort(of_class, axis=0), axis=0) != 0).all(axis=0)
+    leaks = [found.features[column] for column in np.flatnonzero(tells)]
     if not leaks:
         return []
     what = f"columns with a value of their own for each class, as the label has: {listing(leaks)}"
     return [Finding("warning", what, "take them out if they were made from the label", file)]
-
-
-def _tells(column: np.ndarray, classes: np.ndarray) -> bool:
-    pairs = set(zip(column.tolist(), classes.tolist(), strict=True))
-    return len(pairs) == len(np.unique(column)) == len(np.unique(classes))
 
 
 def _scale(file: str, values: np.ndarray, found: Cases) -> list[Finding]:
@@ -115,7 +108,7 @@ def _scale(file: str, values: np.ndarray, found: Cases) -> list[Finding]:
         for column in np.flatnonzero(counts >= _ENOUGH_CASES)
         if len(np.unique(values[:, column][np.isfinite(values[:, column])])) == 1
     ]
-    notes: list[Any] = []
+    notes = []
     if odd:
         what = f"a few values are more than {_FAR_IQRS:g} times further out than the middle half: {listing(odd)}"
         notes.append(Finding("warning", what, "check that the whole column is in one unit", file))

@@ -125,13 +125,13 @@ def _check_modality(
 
 
 def _report(read: Cases, cases: pd.DataFrame, config: SiteConfig) -> ModalityReport:
-    listed, train = read_of(read, cases.index), read_of(read, training_cases(cases).index)
+    listed, train = _held(read, cases.index), _held(read, training_cases(cases).index)
     notes = {**read.notes, "cases not in cases.csv": len(read.case_ids) - len(listed)}
     takes_part = len(train) >= max(1, config.policy.min_cohort)
     return ModalityReport(True, takes_part, len(listed), len(train), _counted(notes))
 
 
-def read_of(read: Cases, case_ids: pd.Index) -> list[str]:
+def _held(read: Cases, case_ids: pd.Index) -> list[str]:
     """Those of the cases that were read."""
     wanted = set(case_ids)
     return [case_id for case_id in read.case_ids if case_id in wanted]

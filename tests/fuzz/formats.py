@@ -22,9 +22,8 @@ from modalities import clinical, table
 from modalities.clinical.readers import study
 from modalities.core.cases import open_site, read_site_config
 from modalities.core.contract import Cases, Source
-from modalities.core.federation import Task, load_federation
+from modalities.core.federation import Task, federation_from, load_federation
 from modalities.core.registry import plugin, plugins
-from tests.support import small_federation
 
 CASE_IDS = ("TCGA-AA-0001", "TCGA-AA-0002", "TCGA-BB-0003", "p4", "p5")
 CLASSES = (0, 1, 2, 3, 0)
@@ -195,7 +194,7 @@ def _write_cases(folder: Path) -> Path:
 
 
 def _write_federation(folder: Path) -> Path:
-    settings = small_federation().to_dict()
+    settings = federation_from({"seed": 3, "modalities": {"hif": {"features": ["a", "b"]}}}).to_dict()
     OmegaConf.save(settings, folder / "federation.yaml")
     return folder / "federation.yaml"
 

@@ -126,9 +126,12 @@ def test_metabrics_receptors_from_expression_and_copy_number_are_not_read(write)
     cases = read(path)
     held = [name for name in cases.features if name.startswith(("pr=", "her2=")) and value(cases, "MB-0000", name)]
     assert held == []
-    alone = read(samples(write, *METABRIC_SAMPLES), inputs="ihc")
-    assert value(alone, "MB-0000", "er=negative") == 0
-    assert alone.notes["conflicts between files"] == 0
+
+
+def test_metabrics_samples_are_told_by_their_ids_where_they_lie_alone(write):
+    cases = read(samples(write, *METABRIC_SAMPLES))
+    assert value(cases, "MB-0000", "er=negative") == 0
+    assert value(cases, "MB-0000", "grade") == 3
 
 
 def test_plain_receptor_names_of_other_studies_are_read(write):
