@@ -7,9 +7,10 @@ BENCH_ARGS ?=
 BIN := .venv/bin
 STAMP := .venv/.installed
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest
+FUZZ_EXAMPLES ?= 2000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup format check test test-fast demo bench clean
+.PHONY: help setup format check test test-fast fuzz demo bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' Makefile
@@ -38,6 +39,9 @@ test: test-fast ## all tests, the slow ones last
 
 test-fast: $(STAMP) ## all but the slow tests, in JOBS processes
 	$(PYTEST) -m "not slow" --numprocesses $(JOBS) --dist loadfile
+
+fuzz: $(STAMP) ## damage a file of every table format FUZZ_EXAMPLES times (minutes): no traceback, no row lost
+	TESSERA_FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(PYTEST) tests/fuzz --timeout 0 --numprocesses $(JOBS)
 
 demo: $(STAMP) ## synthetic study of every arm: runs/demo/report.html (smaller with DEMO_ARGS=--small)
 	$(BIN)/tessera-simulate demo --out runs/demo $(DEMO_ARGS)

@@ -1,5 +1,6 @@
 """tessera-client: what a site runs."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -8,11 +9,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from modalities.core.federation import Federation, load_federation
-from modalities.core.store import SiteData
+from client.findings import LEVELS, findings_of
+from client.site import ModalityReport, SiteReport, check_site, check_site_alone
+from modalities.core.federation import load_federation
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 console = Console()
+_COLOURS = {"error": "bold red", "warning": "yellow", "note": "dim"}
 
 
 @app.callback()
@@ -24,33 +27,40 @@ def main() -> None:
 def check(
     site: Annotated[Path, typer.Argument(help="The site folder, with its site.yaml.")],
     federation: Annotated[Path, typer.Option(help="The study's federation.yaml.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document: docs/site-folder.md.")] = False,
 ) -> None:
-    """Read everything as a study would, and say what each modality has; exit code 1 if anything is wrong."""
-    problems: list[str] = []
+    """Read everything as a study would, and say every problem; exit code 1 if there is an error."""
+    report = _report(site, federation)
+    if as_json:
+        typer.echo(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
+    else:
+        _show(report)
+    raise typer.Exit(0 if report.ok else 1)
+
+
+def _report(site: Path, federation: Path) -> SiteReport:
     try:
-        data = SiteData(site, load_federation(federation))
-    except ValueError as error:
-        console.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
-        raise typer.Exit(1) from None
-    console.print(_table(data, data.federation, problems))
-    for problem in problems:
-        console.print(f"[bold red]error:[/] {escape(problem)}", soft_wrap=True, highlight=False)
-    raise typer.Exit(1 if problems else 0)
+        return check_site(site, load_federation(federation))
+    except ValueError as error:  # of the study's settings: the site's own can still be looked at
+        return SiteReport("", {}, findings_of(str(error), federation.name) + check_site_alone(site))
 
 
-def _table(data: SiteData, federation: Federation, problems: list[str]) -> Table:
-    """A row a modality; the problems of all of them are added to the list."""
-    table = Table("modality", "cases", "for training", "notes", title=f"site {data.site.name}")
-    for name in federation.modalities:
-        if name not in data.site.offers(list(federation.modalities)):
-            table.add_row(name, "-", "-", "not offered by site.yaml")
-            continue
-        try:
-            found = data.cases(name)
-        except ValueError as error:
-            problems.append(f"{name}: {error}")
-            table.add_row(name, "?", "?", "cannot be read, see below")
-            continue
-        notes = ", ".join(f"{count} {what}" for what, count in found.notes.items() if count)
-        table.add_row(name, str(len(found.case_ids)), str(len(data.training_cases(name))), notes)
-    return table
+def _show(report: SiteReport) -> None:
+    table = Table("modality", "cases", "for training", "notes", title=f"site {report.site}")
+    for name, found in report.modalities.items():
+        table.add_row(name, *_row(found))
+    if report.modalities:
+        console.print(table)
+    for finding in report.findings:
+        level = f"[{_COLOURS[finding.level]}]{finding.level}:[/]"
+        console.print(f"{level} {escape(str(finding))}", soft_wrap=True, highlight=False)
+    counts = [(sum(finding.level == level for finding in report.findings), level) for level in LEVELS]
+    console.print(", ".join(f"{count} {level}s" for count, level in counts), highlight=False)
+
+
+def _row(found: ModalityReport) -> tuple[str, str, str]:
+    if not found.offered:
+        return "-", "-", "not offered by site.yaml"
+    known = ["?" if count is None else str(count) for count in (found.cases, found.training_cases)]
+    notes = ", ".join(f"{count} {what}" for what, count in found.notes.items())
+    return known[0], known[1], notes or ("" if found.takes_part else "see below")

@@ -1,6 +1,6 @@
 """Any table of numbers with a row a case: CSV, TSV or Parquet, gzipped or not."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,28 +60,45 @@ def read(source: Source, config: Config) -> Cases:
     path = source.paths[0]
     header, body = _cells(path)
     id_column = _id_column(path, header, source.columns)
-    samples = [_case_in(path, line, str(row[id_column])) for line, row in enumerate(body, start=2)]
+    samples = [case_of(str(row[id_column])) for row in body]
     kept = [number for number, case_id in enumerate(samples) if case_id is not None]
-    case_ids = [case_id for case_id in samples if case_id is not None]
+    case_ids = tuple(case_id for case_id in samples if case_id is not None)
     if not case_ids:
         raise ValueError(f"{path.name}: no case in the table; export it again")
-    refuse_repeated(path, case_ids, "cases", "keep one row a case")
     names = _agreed_names(path, header[:id_column] + header[id_column + 1 :], source.columns)
     rows = [row[:id_column] + row[id_column + 1 :] for row in body]
-    _refuse_leaks(path, [name for name in names if not config.features or name in config.features], config)
-    cases = Cases(
-        tuple(case_ids),
-        numbers(path, rows, names, first_line=2)[kept],
-        tuple(names),
-        {"samples that are no primary tumour": len(samples) - len(case_ids)},
-    )
-    return in_agreed_order(cases, config.features, absent="columns imputed")
+    wanted = [name for name in names if not config.features or name in config.features]
+    values = _together(
+        lambda: _refuse_unnamed(path, samples),
+        lambda: refuse_repeated(path, filter(None, case_ids), "cases", "keep one row a case"),
+        lambda: _refuse_leaks(path, wanted, config),
+        lambda: numbers(path, rows, names, first_line=2),
+    )[-1]
+    notes = {"samples that are no primary tumour": len(samples) - len(case_ids)}
+    return in_agreed_order(Cases(case_ids, values[kept], tuple(names), notes), config.features, "columns imputed")
 
 
-def _case_in(path: Path, line: int, sample: str) -> str | None:
-    if not sample.strip():
-        raise ValueError(f"{path.name}: line {line} has no case id; fill it in or take the row out")
-    return case_of(sample)
+def _together(*steps: Callable[[], Any]) -> list[Any]:
+    """What each step gives.
+
+    Raises:
+        ValueError: the problems of all steps that have one, a line each.
+    """
+    found, problems = [], []
+    for step in steps:
+        try:
+            found.append(step())
+        except ValueError as error:
+            problems.append(str(error))
+    if problems:
+        raise ValueError("\n".join(problems))
+    return found
+
+
+def _refuse_unnamed(path: Path, samples: Sequence[str | None]) -> None:
+    unnamed = [f"line {line}" for line, sample in enumerate(samples, start=2) if sample == ""]
+    if unnamed:
+        raise ValueError(f"{path.name}: no case id in {listing(unnamed)}; fill it in or take the row out")
 
 
 def _agreed_names(path: Path, names: Sequence[str], columns: Mapping[str, str]) -> list[str]:

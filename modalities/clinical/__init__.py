@@ -1,4 +1,4 @@
-"""Clinical records in one harmonised dictionary: GDC biotab, UCSC Xena, cBioPortal exports, and any mapped table."""
+"""Clinical records in one harmonised dictionary: files of GDC, UCSC Xena and cBioPortal, and any mapped table."""
 
 from modalities.clinical.config import PRESETS, Config, features_of
 from modalities.clinical.example import write_example

@@ -1,54 +1,39 @@
 """Reads clinical files of any mix of formats and merges them field by field."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from modalities.clinical.config import Config
-from modalities.clinical.dictionary import BY_NAME, Record, encode, inputs_of, with_her2
+from modalities.clinical.dictionary import Record, encode, inputs_of, with_her2
+from modalities.clinical.harmonise import File, drop_patients_without_primary, harmonise, row_notes
 from modalities.clinical.problems import Problems
-from modalities.clinical.readers import biotab, cbioportal, mapped, xena
-from modalities.clinical.readers.layout import Layout, Row
-from modalities.clinical.values import parse
+from modalities.clinical.readers import biotab, cbioportal, gdc, mapped, study, xena
+from modalities.clinical.readers.layout import Layout
 from modalities.core.contract import Cases, Source
-from modalities.core.delimited import delimiter_of, listing, rows_of
+from modalities.core.delimited import delimiter_of, listing, n_comments, rows_of
 from modalities.core.leakage import refuse
 from modalities.core.tabular import in_agreed_order
 
-# In order of trust: a site's own mapped table, the registry's own form, then what others made of it.
-_KNOWN = (biotab.LAYOUT, xena.LAYOUT, cbioportal.LAYOUT)
-_TRUST = (mapped.NAME, *(layout.name for layout in _KNOWN))
+# In order of trust: a site's own mapped table, the registry's own forms, then what others made of them.
+_KNOWN = (
+    *(biotab.LAYOUT, *gdc.LAYOUTS, xena.LAYOUT),
+    *(study.SAMPLE_LAYOUT, study.PATIENT_LAYOUT, cbioportal.LAYOUT),
+)
+_TRUST = (mapped.NAME, *dict.fromkeys(layout.name for layout in _KNOWN))
 FORMATS = ("auto", *_TRUST)
 _ENDINGS = (".txt", ".tsv", ".csv", ".txt.gz", ".tsv.gz", ".csv.gz")
-
-
-@dataclass(frozen=True)
-class _File:
-    path: Path
-    layout: Layout
-    rows: list[list[str]]
-
-    @property
-    def header(self) -> list[str]:
-        return self.rows[0]
-
-
-@dataclass
-class _Harmonised:
-    """What one file says, in the dictionary's terms."""
-
-    records: dict[str, Record] = field(default_factory=dict)
-    skipped: int = 0
-    repeated: int = 0
+_COMMENT = "#"
 
 
 def read(source: Source, config: Config) -> Cases:
     """The cases of all files, each field from the most trusted file that has it.
 
-    The order of trust is: a mapped table, biotab, Xena, cBioPortal, whatever order they are listed in. Notes count the
-    rows used and left out by format, the conflicts between files, and the cases of which nothing is known.
+    The order of trust is: a mapped table, biotab, GDC's clinical.tsv, Xena, a cBioPortal study, cBioPortal's export,
+    whatever order they are listed in. Notes count the rows used and left out by format, the conflicts between files,
+    and the cases of which nothing is known.
 
     Raises:
         ValueError: every problem of the files at once, each naming file, place and remedy.
@@ -56,15 +41,18 @@ def read(source: Source, config: Config) -> Cases:
     problems = Problems()
     if source.format not in FORMATS:
         problems.add(f"no clinical format {source.format!r}; there are {', '.join(FORMATS)}")
-    files = [_File(path, *found) for path in _paths(source, problems) if (found := _open(path, source, problems))]
-    problems.raise_if_any()
-    _check_mapping(source, files, problems)
+    paths = _paths(source, problems)
+    files = [file for path in paths if (file := _open(path, source, problems)) is not None]
+    _check_mapping(source, files, problems, all_open=len(files) == len(paths))
+    if any(file.layout.is_commented and study.is_metabric(file.header, file.body) for file in files):
+        files = [replace(file, layout=study.without_expression(file.layout)) for file in files]
     files.sort(key=lambda file: _TRUST.index(file.layout.name))
-    parts = [_harmonise(file, problems) for file in files]
+    parts = [harmonise(file, problems) for file in files]
     problems.raise_if_any()
+    drop_patients_without_primary(files, parts)
     merged, conflicts = _merge([part.records for part in parts])
-    notes = {**_row_notes(files, parts), "conflicts between files": conflicts}
-    return _as_cases(merged, notes, config)
+    notes = {**row_notes(files, parts), "conflicts between files": conflicts}
+    return _as_cases(merged, notes, config, [file.path.name for file in files])
 
 
 def _paths(source: Source, problems: Problems) -> list[Path]:
@@ -79,44 +67,46 @@ def _paths(source: Source, problems: Problems) -> list[Path]:
         found += held
     if not source.paths:
         problems.add("no clinical file is named; list one in site.yaml")
-    return found
+    return study.with_the_other(found)
 
 
-def _open(path: Path, source: Source, problems: Problems) -> tuple[Layout, list[list[str]]] | None:
-    """The file's format and rows; None where it has a problem."""
+def _open(path: Path, source: Source, problems: Problems) -> File | None:
+    """The file, told by its header; None where it has a problem."""
     try:
-        rows = rows_of(path, _delimiter(path))
-        layout = _layout(path, rows[0], source)
-        if not layout.has_header(rows):
+        rows = rows_of(path, _delimiter(path), _COMMENT)
+        above = n_comments(rows, _COMMENT)
+        file = File(path, _layout(path, rows[above], above > 0, source), rows, above)
+        if not file.layout.has_header(rows[above:]):
             raise ValueError(f"{path.name}: GDC's three header rows are not all there; download the file again")
-        if len(rows) <= layout.header_rows:
+        if not file.body:
             raise ValueError(f"{path.name}: a header and no case; export the file again")
     except ValueError as error:
         problems.add(str(error))
         return None
-    return layout, rows
+    return file
 
 
 def _delimiter(path: Path) -> str:
     """As the file's ending says, and a semicolon where a CSV's header has more of them than commas."""
     usual = delimiter_of(path)
-    if usual != "," or path.suffix == ".gz" or not path.is_file():
+    if usual != "," or path.suffix.lower() == ".gz" or not path.is_file():
         return usual
     with path.open("rb") as file:
         header = file.readline()
     return ";" if header.count(b";") > header.count(b",") else ","
 
 
-def _layout(path: Path, header: Sequence[str], source: Source) -> Layout:
+def _layout(path: Path, header: Sequence[str], is_commented: bool, source: Source) -> Layout:
     own = mapped.layout(source.columns)
     asked = [layout for layout in (*_KNOWN, own) if layout.name == source.format]
     for layout in asked or _KNOWN:
-        if layout.marks <= set(header):
+        if layout.marks <= set(header) and layout.is_commented == is_commented:
             extra = mapped.fields_of({name: column for name, column in source.columns.items() if column in header})
             return replace(layout, columns={**layout.columns, **extra})
     if asked and asked != [own]:
-        lacking = listing(sorted(asked[0].marks - set(header)))
-        raise ValueError(f"{path.name}: no {source.format} file, for it has no column {lacking}; correct `format`")
+        lacking = sorted(min((layout.marks - set(header) for layout in asked), key=len))
+        reason = f"it has no column {listing(lacking)}" if lacking else "the lines that start with # are not as there"
+        raise ValueError(f"{path.name}: no {source.format} file, for {reason}; correct `format`")
     if source.columns and own.marks <= set(header):
         return own
     if source.columns:
@@ -124,63 +114,25 @@ def _layout(path: Path, header: Sequence[str], source: Source) -> Layout:
             f"{path.name}: no column {listing(sorted(own.marks))} of case ids; name it in site.yaml as columns.case_id"
         )
     raise ValueError(
-        f"{path.name}: neither GDC biotab nor Xena clinicalMatrix nor a cBioPortal export; map its columns in "
-        f"site.yaml (sources.clinical.columns: field: column). It has {listing(list(header))}"
+        f"{path.name}: neither GDC biotab nor GDC clinical.tsv nor Xena clinicalMatrix nor a cBioPortal study or "
+        f"export (it has {listing(list(header))}); map its columns in site.yaml (sources.clinical.columns: field: "
+        "column), or leave it out of paths"
     )
 
 
-def _check_mapping(source: Source, files: Sequence[_File], problems: Problems) -> None:
+def _check_mapping(source: Source, files: Sequence[File], problems: Problems, all_open: bool) -> None:
     """Refuse mapped columns that do not exist, and those that would leak the answer, by name or by values."""
-    for problem in mapped.problems_of(source.columns, [file.header for file in files]):
-        problems.add(problem)
+    if all_open:
+        for problem in mapped.problems_of(source.columns, {file.path.name: file.header for file in files}):
+            problems.add(problem)
     wanted = {column: name for name, column in source.columns.items() if name != mapped.CASE_ID}
     for file in files:
-        body = file.rows[file.layout.header_rows :]
-        values = {name: [row[at] for row in body] for at, name in enumerate(file.header) if name in wanted}
+        values = {name: [row[at] for row in file.body] for at, name in enumerate(file.header) if name in wanted}
         for column, reason in refuse(values).items():
             problems.add(
                 f"{file.path.name}: column {column!r} must not be used as {wanted[column]!r}: {reason}; "
                 f"take it out of sources.clinical.columns"
             )
-
-
-def _harmonise(file: _File, problems: Problems) -> _Harmonised:
-    part = _Harmonised()
-    contradictions: dict[str, list[int]] = {}
-    for line, cells in enumerate(file.rows[file.layout.header_rows :], start=file.layout.header_rows + 1):
-        row = dict(zip(file.header, cells, strict=True))
-        case_id = file.layout.case_of(row)
-        if case_id is None:
-            part.skipped += 1
-            continue
-        record = _record(file, line, row, problems)
-        if not case_id:
-            problems.add(f"{file.path.name}, line {line}: no case id; fill it in or delete the row")
-        elif part.records.setdefault(case_id, record) is not record:
-            part.repeated += 1
-            if part.records[case_id] != record:
-                contradictions.setdefault(case_id, []).append(line)
-    for case_id, lines in contradictions.items():
-        problems.add(
-            f"{file.path.name}: case {case_id} stands more than once and the rows differ (line "
-            f"{listing([str(line) for line in lines])}); keep one row a case"
-        )
-    return part
-
-
-def _record(file: _File, line: int, row: Row, problems: Problems) -> Record:
-    record: dict[str, float | str] = {}
-    for name, columns in file.layout.columns.items():
-        for column in columns:
-            try:
-                value = parse(BY_NAME[name], row.get(column, ""))
-            except ValueError as error:
-                problems.add_value(file.path.name, line, column, row[column], str(error))
-                break
-            if value is not None:
-                record[name] = value
-                break
-    return record
 
 
 def _merge(parts: Sequence[dict[str, Record]]) -> tuple[dict[str, Record], int]:
@@ -195,23 +147,7 @@ def _merge(parts: Sequence[dict[str, Record]]) -> tuple[dict[str, Record], int]:
     return {case_id: with_her2(record) for case_id, record in merged.items()}, len(conflicts)
 
 
-def _row_notes(files: Sequence[_File], parts: Sequence[_Harmonised]) -> dict[str, int]:
-    """Rows used and left out, by format: a file's own name could tell of its owner."""
-    notes: dict[str, int] = {}
-    for file, part in zip(files, parts, strict=True):
-        name = file.layout.name
-        lacking = [columns for columns in file.layout.columns.values() if not set(columns) & set(file.header)]
-        counts = {
-            f"{name}: fields the file lacks": len(lacking),
-            f"{name}: rows used": len(part.records),
-            f"{name}: rows that are no primary tumour": part.skipped,
-            f"{name}: rows repeated": part.repeated,
-        }
-        notes.update({key: notes.get(key, 0) + count for key, count in counts.items()})
-    return notes
-
-
-def _as_cases(merged: dict[str, Record], notes: dict[str, int], config: Config) -> Cases:
+def _as_cases(merged: dict[str, Record], notes: dict[str, int], config: Config, files: Sequence[str]) -> Cases:
     fields = inputs_of(config.inputs)
     known = {
         case_id: encode(record, fields)
@@ -219,7 +155,7 @@ def _as_cases(merged: dict[str, Record], notes: dict[str, int], config: Config) 
         if any(field.name in record for field in fields)
     }
     if not known:
-        raise ValueError("the clinical files hold no case of which any input is known; check the files and `inputs`")
+        raise ValueError(f"{listing(files)}: no case of which any input is known; check the files and `inputs`")
     features = tuple(name for field in fields for name in field.features)
     notes = {**notes, "cases of which nothing is known": len(merged) - len(known)}
     cases = Cases(tuple(known), np.array(list(known.values()), dtype=np.float32), features, notes)

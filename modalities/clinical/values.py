@@ -9,12 +9,13 @@ from modalities.clinical.dictionary import Field
 # form than about the tumour. A lone "-" is refused in status fields: it may mean negative or not done.
 _MISSING = frozenset(
     {"", "na", "n/a", "n.a.", "nan", "null", "none", ".", "?", "unknown", "missing", "not available", "not evaluated"}
+    | {"'--", "--", "not allowed to collect"}  # GDC's, whose apostrophe keeps a spreadsheet from reading a formula
     | {"not applicable", "not done", "not performed", "not reported", "not assessed", "[not available]", "[unknown]"}
     | {"[not evaluated]", "[not applicable]", "[discrepancy]", "[completed]", "[pending]", "[redacted]"}
 )
 _CANNOT_BE_ASSESSED = re.compile(r"(?:[cpyra]{0,3}[tnm]|g|stage |grade )x")
 
-_POSITIVE = ("positive", "pos", "pos.", "+", "yes")
+_POSITIVE = ("positive", "pos", "pos.", "+", "yes", "positve")  # the last one is METABRIC's
 _NEGATIVE = ("negative", "neg", "neg.", "no")
 _EQUIVOCAL = ("equivocal", "equiv", "borderline")
 _INDETERMINATE = ("indeterminate", "inconclusive")
@@ -40,8 +41,10 @@ _ORDINALS: Mapping[str, re.Pattern[str]] = {
     "t": re.compile(rf"[cpyra]{{0,3}}t?(is|[0-4])(?:mic?|[a-d])?{_NOTE}"),
     "n": re.compile(rf"[cpyra]{{0,3}}n?([0-3])(?:mic?|[a-c])?{_NOTE}"),
     "m": re.compile(rf"[cpyra]{{0,3}}m?([01])[a-e]?{_NOTE}"),
-    "stage": re.compile(r"(?:stage )?(iv|i{1,3}|[0-4])[a-d]?"),
-    "grade": re.compile(r"(?:grade |g)?(i{1,3}|[1-3])|(well|low|moderate|intermediate|poor|high)(?:ly)?(?: .*)?"),
+    "stage": re.compile(r"(?:stage )?(iv|i{1,3}|[0-4])(?:[a-d]|\.0)?"),
+    "grade": re.compile(
+        r"(?:grade |g)?(i{1,3}|[1-3])(?:\.0)?|(well|low|moderate|intermediate|poor|high)(?:ly)?(?: .*)?"
+    ),
 }
 
 # Source: ICD-O-3.2, morphology of the breast.
@@ -54,14 +57,14 @@ _MORPHOLOGY = {
     **dict.fromkeys(("8032", "8070", "8571", "8572", "8575", "8980", "8982"), "metaplastic"),
 }
 _TYPES = {
-    "ductal": r"ductal|no special type|\bnst\b|\bidc\b",
+    "ductal": r"\bduct(?:al)?\b|no special type|\bnst\b|\bidc\b",
     "lobular": r"lobular|\bilc\b",
     "mucinous": r"mucinous|colloid",
     "medullary": r"medullary",
     "metaplastic": r"metaplastic",
     "mixed": r"mixed",
     "other": r"other|papillary|tubular|cribriform|apocrine|neuroendocrine|secretory|adenoid cystic|phyllodes|"
-    r"squamous|paget|inflammatory|invasive carcinoma|\bnos\b",
+    r"squamous|paget|inflammatory|invasive (?:breast )?carcinoma|\bnos\b",
 }
 
 _NUMBER = r"(\d+(?:[.,]\d+)?)"

@@ -19,7 +19,7 @@ from modalities.core.delimited import listing, rows_of
 from modalities.core.federation import Task
 from modalities.core.registry import plugin
 from modalities.core.seeds import seed_of
-from modalities.core.structured import structured
+from modalities.core.structured import as_far_as_possible
 
 SPLITS = ("train", "test")
 NO_LABEL = -1
@@ -104,13 +104,8 @@ def open_site(folder: Path, task: Task) -> Site:
     """
     config = read_site_config(folder / "site.yaml")
     problems: list[str] = []
-    sources = {name: _source(folder, name, section, problems) for name, section in config.sources.items()}
-    problems += [
-        f"policy.modalities: {name}: no such source; the site has {', '.join(sources) or 'none'}"
-        for name in config.policy.modalities
-        if name not in sources
-    ]
-    cases, dropped = _read_cases(folder / config.cases, task, problems)
+    sources = sources_of(folder, config, problems)
+    cases, dropped = read_cases(folder / config.cases, task, problems)
     if problems:
         raise ValueError(f"site {config.name}: {'; '.join(problems)}")
     return Site(config.name, cases, sources, config.policy, dropped)
@@ -122,19 +117,40 @@ def read_site_config(path: Path) -> SiteConfig:
     Raises:
         ValueError: it is absent, is no YAML, has unknown settings, or names no site.
     """
+    problems: list[str] = []
+    config = site_config(path, problems)
+    check([f"{path.name}: {'; '.join(problems)}"] if problems else [])
+    return config
+
+
+def site_config(path: Path, problems: list[str]) -> SiteConfig:
+    """What is right in site.yaml; problems with its settings are added to the list.
+
+    Raises:
+        ValueError: it is absent or is no YAML.
+    """
     try:
         raw = OmegaConf.to_container(OmegaConf.load(path))
     except FileNotFoundError:
         raise ValueError(f"{path}: no such file; a site folder needs a site.yaml") from None
     except (OSError, yaml.YAMLError, OmegaConfBaseException, ValueError) as error:
         raise ValueError(f"{path.name}: cannot be read: {error}") from error
-    problems: list[str] = []
     values = {str(key): value for key, value in raw.items()} if isinstance(raw, dict) else {}
-    config: SiteConfig = structured(SiteConfig, {}, values, "site", problems)
+    config: SiteConfig = as_far_as_possible(SiteConfig, values, "site", problems)
     if not problems and not config.name:
         problems.append("site.name: give the site a name")
-    check([f"{path.name}: {'; '.join(problems)}"] if problems else [])
     return config
+
+
+def sources_of(folder: Path, config: SiteConfig, problems: list[str]) -> dict[str, Source]:
+    """The raw files that site.yaml names; those that are not there are added to the problems."""
+    sources = {name: _source(folder, name, section, problems) for name, section in config.sources.items()}
+    problems += [
+        f"policy.modalities: {name}: no such source; the site has {', '.join(sources) or 'none'}"
+        for name in config.policy.modalities
+        if name not in sources
+    ]
+    return sources
 
 
 def write_site(folder: Path, name: str, cases: pd.DataFrame, sources: Mapping[str, Source], policy: Policy) -> None:
@@ -165,11 +181,11 @@ def _source(folder: Path, name: str, section: Any, problems: list[str]) -> Sourc
     if not section.paths:
         problems.append(f"site.yaml: sources.{name}.paths: name at least one file")
     paths = tuple((folder / path).resolve() for path in section.paths)
-    problems += [f"sources.{name}: {path} does not exist" for path in paths if not path.exists()]
+    problems += [f"sources.{name}: {path} does not exist; correct the path" for path in paths if not path.exists()]
     return Source(paths, section.format, dict(section.columns))
 
 
-def _read_cases(path: Path, task: Task, problems: list[str]) -> tuple[pd.DataFrame, dict[str, int]]:
+def read_cases(path: Path, task: Task, problems: list[str]) -> tuple[pd.DataFrame, dict[str, int]]:
     """The case list with class indices; problems are added to the list."""
     nothing = pd.DataFrame({"label": [], "split": []}), {}
     try:
@@ -199,7 +215,7 @@ def _problems_of(path: Path, case_ids: pd.Index, labels: pd.Series, splits: pd.S
     wrong_label = sorted(set(labels) - {"", *task.drop} - set(task.classes))
     wrong_split = sorted(set(splits) - set(SPLITS))
     problems = {
-        f"no case_id in {listing(blank)}": blank,
+        f"no case_id in {listing(blank)}; fill it in or take the row out": blank,
         f"cases listed more than once: {listing(repeated)}; keep one row a case": repeated,
         f"labels outside the class list: {listing(wrong_label)}; the task knows {', '.join(task.classes)} and drops "
         f"{', '.join(task.drop) or 'none'}": wrong_label,

@@ -17,8 +17,10 @@ MISSING = ("", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", ".")
 _MOST_NAMED = 10
 
 
-def rows_of(path: Path, delimiter: str) -> list[list[str]]:
+def rows_of(path: Path, delimiter: str, comment: str = "") -> list[list[str]]:
     """The file's rows as text, header first; gzip is unpacked.
+
+    With `comment`, lines that start with it may stand above the header; they are given too, whatever their width.
 
     Raises:
         ValueError: the file is empty, is not UTF-8 text, holds one column only, repeats a column name, leaves a quote
@@ -29,10 +31,20 @@ def rows_of(path: Path, delimiter: str) -> list[list[str]]:
     if not text.strip():
         raise ValueError(f"{path.name}: the file is empty; export it again")
     rows = _unquoted(path, text, delimiter) if '"' in text else [line.split(delimiter) for line in text.split("\n")]
-    while not any(rows[-1]):
+    while rows and not any(rows[-1]):
         rows.pop()
-    _refuse_ragged(path, rows, delimiter)
+    above = n_comments(rows, comment)
+    if above == len(rows):
+        raise ValueError(f"{path.name}: no header in the file; export it again")
+    _refuse_ragged(path, rows[above:], delimiter, first_line=above + 1)
     return rows
+
+
+def n_comments(rows: Sequence[Sequence[str]], comment: str) -> int:
+    """How many lines above the header start with the comment's sign."""
+    if not comment:
+        return 0
+    return next((n for n, row in enumerate(rows) if not row or not row[0].startswith(comment)), len(rows))
 
 
 def delimiter_of(path: Path) -> str:
@@ -77,7 +89,13 @@ def _decoded(path: Path) -> str:
     if not path.is_file():
         raise ValueError(f"{path}: no such file; correct the path in site.yaml")
     try:
-        raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        raw = path.read_bytes()
+    except OSError as error:
+        raise ValueError(
+            f"{path.name}: cannot be read ({error.strerror}); give this user the right to read it"
+        ) from None
+    try:
+        raw = gzip.decompress(raw) if path.suffix.lower() == ".gz" else raw
     except (OSError, EOFError, zlib.error) as error:
         raise ValueError(f"{path.name}: the gzip file is damaged or cut off; copy it again") from error
     try:
@@ -98,14 +116,14 @@ def _unquoted(path: Path, text: str, delimiter: str) -> list[list[str]]:
         ) from error
 
 
-def _refuse_ragged(path: Path, rows: Sequence[Sequence[str]], delimiter: str) -> None:
+def _refuse_ragged(path: Path, rows: Sequence[Sequence[str]], delimiter: str, first_line: int) -> None:
     name = {"\t": "tab", ",": "comma"}.get(delimiter, delimiter)
     width = len(rows[0])
     if width == 1:
         raise ValueError(
             f"{path.name}: only one column when split at every {name}; is that the delimiter of this file?"
         )
-    ragged = [f"line {line} has {len(row)}" for line, row in enumerate(rows, start=1) if len(row) != width]
+    ragged = [f"line {line} has {len(row)}" for line, row in enumerate(rows, start=first_line) if len(row) != width]
     if ragged:
         raise ValueError(
             f"{path.name}: the header has {width} fields, but {listing(ragged)}; "

@@ -20,6 +20,11 @@ def structured(cls: type, preset: Mapping[str, Any], values: Any, where: str, pr
     return found if len(problems) == before else None
 
 
+def as_far_as_possible(cls: type, values: Any, where: str, problems: list[str]) -> Any:
+    """The dataclass of the values that are right, with defaults for the others: to look further for problems."""
+    return _over(cls(), {}, values, where, problems)
+
+
 def unknown_key(key: str, known: Mapping[str, Any], prefix: str) -> str:
     """The problem of a key that is not known, with the nearest one that is."""
     near = difflib.get_close_matches(str(key), list(known), n=1, cutoff=0.0)

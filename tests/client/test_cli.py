@@ -1,5 +1,7 @@
 """`tessera-client check`: what a data manager sees before a study."""
 
+import json
+
 import pytest
 from omegaconf import OmegaConf
 from typer.testing import CliRunner
@@ -16,8 +18,8 @@ def root(tmp_path):
     return write_sites(tmp_path, FEDERATION, [("cnv", "hif"), ("cnv",)], [13, 11])
 
 
-def check(root, number=1):
-    arguments = ["check", str(root / f"site_{number}"), "--federation", str(root / "federation.yaml")]
+def check(root, number=1, *options):
+    arguments = ["check", str(root / f"site_{number}"), "--federation", str(root / "federation.yaml"), *options]
     return CliRunner().invoke(app, arguments, env={"COLUMNS": "200"})
 
 
@@ -39,8 +41,9 @@ def test_the_problems_of_every_modality_are_said_at_once(root):
     (root / "site_1" / "hif" / "table.csv").write_text("case_id,f\np1,[/not a number]\n")
     found = check(root)
     assert found.exit_code == 1
-    assert "cnv: data_cna.txt: the first column must be Hugo_Symbol" in found.output
-    assert "hif: table.csv: 1 cells are no finite number (line 2, column 'f': '[/not a number]')" in found.output
+    assert "error: data_cna.txt: the first column must be Hugo_Symbol" in found.output
+    assert "error: table.csv: 1 cells are no finite number (line 2, column 'f': '[/not a number]')" in found.output
+    assert "3 errors, 0 warnings, " in found.output
 
 
 def test_a_case_list_that_is_wrong_is_said_with_its_remedy(root):
@@ -49,3 +52,31 @@ def test_a_case_list_that_is_wrong_is_said_with_its_remedy(root):
     found = check(root)
     assert found.exit_code == 1
     assert "cases listed more than once: site_1-case-013; keep one row a case" in found.output
+
+
+def test_warnings_alone_do_not_fail(root):
+    path = root / "site_1" / "cases.csv"
+    path.write_text(path.read_text().replace("site_1-case-001", "0012345678"))
+    found = check(root)
+    assert found.exit_code == 0
+    assert "warning: cases.csv, column case_id: 1 case ids look like hospital numbers (line 2)" in found.output
+
+
+@pytest.mark.parametrize(("text", "code"), [(None, 0), ("", 1)])
+def test_json_is_one_document_and_the_exit_code_is_the_same(root, text, code):
+    if text is not None:
+        (root / "site_1" / "cases.csv").write_text(text)
+    found = check(root, 1, "--json")
+    document = json.loads(found.output)
+    assert found.exit_code == code
+    assert (document["site"], document["ok"]) == ("site_1", code == 0)
+    assert [problem["file"] for problem in document["problems"] if problem["level"] == "error"] == ["cases.csv"] * code
+
+
+def test_wrong_settings_of_the_study_do_not_hide_the_sites_own_problems(root):
+    (root / "federation.yaml").write_text("sed: 3\n")
+    (root / "site_1" / "hif" / "table.csv").unlink()
+    found = check(root)
+    assert found.exit_code == 1
+    assert "sed: no such setting; did you mean 'seed'?" in found.output
+    assert "site.yaml, sources.hif: " in found.output

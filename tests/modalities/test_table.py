@@ -84,7 +84,7 @@ def test_agreed_columns_come_in_their_order_and_an_absent_one_is_missing_and_cou
         ("case_id,area\nTCGA-BH-A0B3-01A,1\nTCGA-BH-A0B3-01B,2\n", "cases listed more than once: TCGA-BH-A0B3"),
         ("who,area\np,1\n", r"no column of case ids \(looked for case_id, patient.*columns.case_id"),
         ("case_id;area\np;1\n", "only one column when split at every comma"),
-        ("case_id,area\np,1\n ,2\n", "line 3 has no case id; fill it in or take the row out"),
+        ("case_id,area\np,1\n ,2\n", "no case id in line 3; fill it in or take the row out"),
         ("case_id,area\np,1\nTCGA-BH-A0B3-11,2\nq,high\n", "line 4, column 'area': 'high'"),
         ("case_id,area,ratio\np,1,2\nq,2\n", "header has 3 fields, but line 3 has 2"),
     ],
@@ -112,6 +112,17 @@ def test_a_table_of_another_ending_and_a_damaged_parquet_file_are_refused(tmp_pa
         read_text(tmp_path, CSV, name="t.xlsx")
     with pytest.raises(ValueError, match=r"t\.parquet: no readable Parquet file; export it again"):
         read_text(tmp_path, CSV, name="t.parquet")
+
+
+def test_every_problem_of_a_table_is_named_at_once(tmp_path):
+    with pytest.raises(ValueError, match="PAM50") as caught:
+        read_text(tmp_path, "case_id,PAM50,area\np,1,2\n,1,high\np,2,3\n")
+    assert [line.split(" (")[0] for line in str(caught.value).splitlines()] == [
+        "table.csv: no case id in line 3; fill it in or take the row out",
+        "table.csv: cases listed more than once: p; keep one row a case",
+        "table.csv: 1 columns must not be inputs",
+        "table.csv: 1 cells are no finite number",
+    ]
 
 
 def test_more_than_one_file_or_a_format_is_refused(tmp_path):

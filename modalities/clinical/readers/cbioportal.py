@@ -6,7 +6,7 @@ outcome: none of them is read.
 Source: https://www.cbioportal.org/study/clinicalData?id=brca_tcga_pan_can_atlas_2018
 """
 
-from modalities.clinical.readers.layout import Layout, Row
+from modalities.clinical.readers.layout import Layout, Row, is_primary_tumour
 from modalities.core.barcodes import case_of
 
 _ICD_O = "International Classification of Diseases for Oncology, Third Edition ICD-O-3 Histology Code"
@@ -14,14 +14,7 @@ _ICD_O = "International Classification of Diseases for Oncology, Third Edition I
 
 def _case_of(row: Row) -> str | None:
     """The patient of a primary tumour's row; other studies than TCGA tell the kind of sample by name only."""
-    is_primary = case_of(row["Sample ID"]) is not None and row.get("Sample Type", "").strip().casefold() not in (
-        "metastasis",
-        "metastatic",
-        "recurrence",
-        "local recurrence",
-        "normal",
-        "solid tissue normal",
-    )
+    is_primary = case_of(row["Sample ID"]) is not None and is_primary_tumour(row.get("Sample Type", ""))
     return row["Patient ID"].strip() if is_primary else None
 
 

@@ -1,9 +1,13 @@
 """What a reader says about its file format."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 Row = Mapping[str, str]
+_NOT_PRIMARY = frozenset(
+    {"metastasis", "metastatic", "recurrence", "recurred", "local recurrence", "progression", "progressed"}
+    | {"normal", "solid tissue normal"}
+)
 
 
 @dataclass(frozen=True)
@@ -21,3 +25,18 @@ class Layout:
     """Rows above the first case."""
     has_header: Callable[[list[list[str]]], bool] = lambda rows: True
     """Whether the header rows are all there."""
+    is_commented: bool = False
+    """Lines that start with # stand above the header."""
+    convert: Mapping[str, Callable[[str], str]] = field(default_factory=dict)
+    """Column -> its text in the dictionary's unit."""
+    rank: Callable[[Row], int] = lambda row: 0
+    """Of a case's rows only those of the lowest rank count."""
+    may_differ: bool = False
+    """A case's rows may differ: what they agree on is read. Otherwise rows that differ are refused."""
+    patient: str = ""
+    """Column of the patient in a file of samples: one without a primary tumour is left out of the patients' file."""
+
+
+def is_primary_tumour(sample_type: str) -> bool:
+    """Whether cBioPortal's sample type leaves the sample a primary tumour; a blank one does."""
+    return sample_type.strip().casefold() not in _NOT_PRIMARY

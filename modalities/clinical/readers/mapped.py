@@ -27,16 +27,16 @@ def fields_of(columns: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
     return {field: (column,) for field, column in columns.items() if field in BY_NAME}
 
 
-def problems_of(columns: Mapping[str, str], headers: Sequence[Sequence[str]]) -> list[str]:
-    """Mapped fields that the dictionary lacks, and mapped columns that no file has."""
-    known, held = (*BY_NAME, CASE_ID), {name for header in headers for name in header}
+def problems_of(columns: Mapping[str, str], headers: Mapping[str, Sequence[str]]) -> list[str]:
+    """Mapped fields that the dictionary lacks, and mapped columns that none of the files (name -> header) has."""
+    known, held = (*BY_NAME, CASE_ID), {name for header in headers.values() for name in header}
     fields = [
         f"sources.clinical.columns: the dictionary has no field {field!r}{_nearest(field, known)}"
         for field in columns
         if field not in known
     ]
     return fields + [
-        f"sources.clinical.columns.{field}: no file has a column {column!r}{_nearest(column, held)}"
+        f"sources.clinical.columns.{field}: no column {column!r} in {listing(list(headers))}{_nearest(column, held)}"
         for field, column in columns.items()
         if column not in held
     ]

@@ -57,7 +57,7 @@ def test_unknown_field_is_refused_with_the_nearest(write):
 
 def test_mapped_column_that_no_file_has_is_refused_with_the_nearest(write):
     path = write.text("own.csv", "MRN,Alter\nP-1,61\n")
-    with pytest.raises(ValueError, match=r"columns.age: no file has a column 'Altr'; did you mean 'Alter'"):
+    with pytest.raises(ValueError, match=r"columns.age: no column 'Altr' in own.csv; did you mean 'Alter'"):
         read(path, columns={"case_id": "MRN", "age": "Altr"})
 
 

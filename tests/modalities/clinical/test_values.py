@@ -34,6 +34,8 @@ from modalities.clinical.values import parse
         ("stage", "STAGE IV", 4),
         ("stage", "2B", 2),
         ("grade", "G3", 3),
+        ("grade", "2.0", 2),
+        ("stage", "3.0", 3),
         ("grade", "moderately differentiated", 2),
         ("menopause", "Post (prior bilateral ovariectomy OR >12 mo since LMP with no prior hysterectomy)", "post"),
         ("menopause", "Premenopausal", "pre"),
@@ -46,9 +48,14 @@ from modalities.clinical.values import parse
         ("histology", "Ductal & Mucinous", "mixed"),
         ("histology", "Mixed Histology (please specify)", "mixed"),
         ("histology", "Other  specify", "other"),
+        ("histology", "Infiltrating duct carcinoma, NOS", "ductal"),
+        ("histology", "Infiltrating duct and lobular carcinoma", "mixed"),
+        ("histology", "Ductal/NST", "ductal"),
+        ("histology", "Tubular/ cribriform", "other"),
         ("histology", "Invasive carcinoma of no special type", "ductal"),
         ("er", "POS", "positive"),
         ("er", "1", "positive"),
+        ("er", "Positve", "positive"),
         ("pr", "0", "negative"),
         ("pr", "Indeterminate", "indeterminate"),
         ("her2_ihc", "Equivocal", "equivocal"),
@@ -63,7 +70,9 @@ def test_value_is_harmonised(field, text, value):
     assert parse(BY_NAME[field], text) == value
 
 
-@pytest.mark.parametrize("text", ["", " ", "NA", "[Not Available]", "[Not Evaluated]", "[Discrepancy]", "Unknown", "."])
+@pytest.mark.parametrize(
+    "text", ["", " ", "NA", "[Not Available]", "[Not Evaluated]", "[Discrepancy]", "Unknown", ".", "'--", "--"]
+)
 @pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.name)
 def test_token_for_missing_is_missing_in_every_field(field, text):
     assert parse(field, text) is None

@@ -1,0 +1,155 @@
+"""One clinical file in the dictionary's terms: its rows become one record a case."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from modalities.clinical.dictionary import BY_NAME, Record
+from modalities.clinical.problems import Problems
+from modalities.clinical.readers.layout import Layout, Row
+from modalities.clinical.values import parse
+from modalities.core.delimited import listing
+
+
+@dataclass(frozen=True)
+class File:
+    """A file that was opened and told by its header."""
+
+    path: Path
+    layout: Layout
+    rows: Sequence[Sequence[str]]
+    n_comments: int = 0
+    """Lines above the header."""
+
+    @property
+    def header(self) -> Sequence[str]:
+        """Its column names."""
+        return self.rows[self.n_comments]
+
+    @property
+    def body(self) -> Sequence[Sequence[str]]:
+        """Its rows of cases."""
+        return self.rows[self.n_comments + self.layout.header_rows :]
+
+    def lines(self) -> Iterator[tuple[int, Row]]:
+        """Line number and row, by column name."""
+        first = self.n_comments + self.layout.header_rows + 1
+        for line, cells in enumerate(self.body, start=first):
+            yield line, dict(zip(self.header, cells, strict=True))
+
+
+@dataclass
+class Harmonised:
+    """What one file says, in the dictionary's terms."""
+
+    records: dict[str, Record] = field(default_factory=dict)
+    skipped: int = 0
+    """Rows of no primary tumour."""
+    repeated: int = 0
+    """Rows beyond a case's first."""
+    contradictions: int = 0
+    """Values left out, since a case's rows differ in them."""
+    patients_skipped: set[str] = field(default_factory=set)
+    """Patients of the samples that are no primary tumour."""
+
+
+@dataclass(frozen=True)
+class _Row:
+    line: int
+    rank: int
+    record: Record
+
+
+def harmonise(file: File, problems: Problems) -> Harmonised:
+    """The file's records; what is wrong with its rows is added to the problems."""
+    part = Harmonised()
+    rows: dict[str, list[_Row]] = {}
+    for line, row in file.lines():
+        case_id = file.layout.case_of(row)
+        if case_id is None:
+            part.skipped += 1
+            part.patients_skipped.add(row.get(file.layout.patient, "").strip())
+            continue
+        record = _record(file, line, row, problems)
+        if case_id:
+            rows.setdefault(case_id, []).append(_Row(line, file.layout.rank(row), record))
+        else:
+            problems.add(f"{file.path.name}, line {line}: no case id; fill it in or delete the row")
+    for case_id, own in rows.items():
+        counted = [row for row in own if row.rank == min(row.rank for row in own)]
+        part.skipped += len(own) - len(counted)
+        part.repeated += len(counted) - 1
+        if file.layout.may_differ:
+            part.records[case_id], n_different = _agreed([row.record for row in counted])
+            part.contradictions += n_different
+        else:
+            part.records[case_id] = counted[0].record
+            _refuse_different(file, case_id, counted, problems)
+    return part
+
+
+def _agreed(records: Sequence[Record]) -> tuple[Record, int]:
+    """What the records say and none contradicts; and how many fields are contradicted."""
+    said: dict[str, set[float | str]] = {}
+    for record in records:
+        for name, value in record.items():
+            said.setdefault(name, set()).add(value)
+    agreed = {name: next(iter(values)) for name, values in said.items() if len(values) == 1}
+    return agreed, len(said) - len(agreed)
+
+
+def _refuse_different(file: File, case_id: str, rows: Sequence[_Row], problems: Problems) -> None:
+    lines = [str(row.line) for row in rows if row.record != rows[0].record]
+    if lines:
+        problems.add(
+            f"{file.path.name}: case {case_id} stands more than once and the rows differ (line {listing(lines)}); "
+            "keep one row a case"
+        )
+
+
+def _record(file: File, line: int, row: Row, problems: Problems) -> Record:
+    record: dict[str, float | str] = {}
+    for name, columns in file.layout.columns.items():
+        for column in columns:
+            text = row.get(column, "")
+            try:
+                value = parse(BY_NAME[name], file.layout.convert.get(column, str)(text))
+            except ValueError as error:
+                problems.add_value(file.path.name, line, column, text, str(error))
+                break
+            if value is not None:
+                record[name] = value
+                break
+    return record
+
+
+def drop_patients_without_primary(files: Sequence[File], parts: Sequence[Harmonised]) -> None:
+    """Take out of a study's patients those of whom its file of samples has other samples than primary tumours only."""
+    by_sample = [part for file, part in zip(files, parts, strict=True) if file.layout.patient]
+    primary = {case_id for part in by_sample for case_id in part.records}
+    gone = {patient for part in by_sample for patient in part.patients_skipped} - primary
+    names = {file.layout.name for file in files if file.layout.patient}
+    for file, part in zip(files, parts, strict=True):
+        if file.layout.name in names:
+            absent = gone & part.records.keys()
+            part.skipped += len(absent)
+            part.records = {case_id: record for case_id, record in part.records.items() if case_id not in absent}
+
+
+def row_notes(files: Sequence[File], parts: Sequence[Harmonised]) -> Mapping[str, int]:
+    """Rows used and left out, by format: a file's own name could tell of its owner."""
+    notes: dict[str, int] = {}
+    headers: dict[str, set[str]] = {}
+    for file, part in zip(files, parts, strict=True):
+        name = file.layout.name
+        held = headers.setdefault(name, set())
+        held |= set(file.header)
+        notes[f"{name}: fields the file lacks"] = sum(not set(own) & held for own in file.layout.columns.values())
+        counts = {
+            f"{name}: rows used": len(part.records),
+            f"{name}: rows that are no primary tumour": part.skipped,
+            f"{name}: rows repeated": part.repeated,
+            f"{name}: values in which a case's rows differ": part.contradictions,
+        }
+        notes.update({key: notes.get(key, 0) + count for key, count in counts.items()})
+    return notes

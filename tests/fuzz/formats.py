@@ -1,0 +1,247 @@
+"""Every table format that Tessera reads: how to write a valid file, read it, and account for its rows.
+
+A new format is one more entry of FORMATS. A plug-in without an entry is fuzzed by what its `write_example` writes.
+"""
+
+import csv
+import gzip
+import io
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet
+import pytest
+from omegaconf import OmegaConf
+
+from modalities import clinical, table
+from modalities.clinical.readers import study
+from modalities.core.cases import open_site, read_site_config
+from modalities.core.contract import Cases, Source
+from modalities.core.federation import Task, federation_from, load_federation
+from modalities.core.registry import plugin, plugins
+
+CASE_IDS = ("TCGA-AA-0001", "TCGA-AA-0002", "TCGA-BB-0003", "p4", "p5")
+CLASSES = (0, 1, 2, 3, 0)
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format under test."""
+
+    write: Callable[[Path], Path]
+    """A small valid file in the folder; others that it needs may lie beside it."""
+    read: Callable[[Path], Any]
+    delimiter: str | None = "\t"
+    """None: it has no cells."""
+    unaccounted: Callable[[Path, Any], Mapping[str, int]] = lambda path, found: {}
+    """What was read -> how many rows, columns or cases of the file are neither in it nor in its notes."""
+
+
+def rows_in(path: Path, delimiter: str) -> list[list[str]]:
+    """The rows, counted without the code under test; trailing ones without a word are none."""
+    raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    text = re.sub(r"\r\n?", "\n", raw.decode("utf-8-sig"))
+    rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+    while rows and not any(rows[-1]):
+        rows.pop()
+    return rows
+
+
+def example(kind: str, folder: Path) -> Source:
+    return plugin(kind).write_example(folder, CASE_IDS, CLASSES, np.random.default_rng(5))
+
+
+# ---- clinical
+_KINDS_OF_ROWS = (": rows used", ": rows that are no primary tumour", ": rows repeated")
+_MAPPING = {"case_id": "MRN", "age": "years", "er": "ER", "t": "pT"}
+_GDC = """\
+cases.case_id\tcases.submitter_id\tdemographic.age_at_index\tdiagnoses.diagnosis_id\tdiagnoses.ajcc_pathologic_t\t\
+diagnoses.classification_of_tumor\tdiagnoses.morphology\ttreatments.treatment_type
+u1\tTCGA-AA-0001\t61\td1\tT2\tprimary\t8500/3\tChemotherapy
+u1\tTCGA-AA-0001\t61\td1\tT2\tprimary\t8500/3\tRadiation Therapy, NOS
+u1\tTCGA-AA-0001\t61\td2\t'--\tmetastasis\t'--\t'--
+u2\tTCGA-AA-0002\t'--\td3\tT1c\tnot reported\t8520/3\t'--
+"""
+_OLD_GDC = """\
+case_id\tcase_submitter_id\tproject_id\tage_at_diagnosis\tajcc_pathologic_stage\tprimary_diagnosis\ttreatment_type
+u1\tTCGA-AA-0001\tTCGA-BRCA\t22281\tStage IIA\tLobular carcinoma, NOS\tChemotherapy
+u2\tTCGA-AA-0002\tTCGA-BRCA\t'--\tStage I\tInfiltrating duct carcinoma, NOS\t'--
+"""
+_XENA = """\
+sampleID\t_PATIENT\tage_at_initial_pathologic_diagnosis\tpathologic_T\tbreast_carcinoma_estrogen_receptor_status
+TCGA-AA-0001-01\tTCGA-AA-0001\t55\tT2\tPositive
+TCGA-AA-0001-11\tTCGA-AA-0001\t55\t\t
+TCGA-AA-0002-01\tTCGA-AA-0002\t48\tT1c\tNegative
+"""
+_PATIENTS = """\
+#Patient Identifier\tDiagnosis Age\tSubtype\tTumor Stage Code
+#Identifier to uniquely specify a patient.\tAge\tSubtype\tT
+#STRING\tNUMBER\tSTRING\tSTRING
+#1\t1\t1\t1
+PATIENT_ID\tAGE\tSUBTYPE\tPATH_T_STAGE
+TCGA-AA-0001\t55\tBRCA_LumA\tT2
+TCGA-AA-0002\t48\tBRCA_Basal\tTX
+"""
+_SAMPLES = """\
+#Patient Identifier\tSample Identifier\tER Status By IHC\tSample Type
+#Identifier\tSample\tER\tType
+#STRING\tSTRING\tSTRING\tSTRING
+#1\t1\t1\t1
+PATIENT_ID\tSAMPLE_ID\tER_STATUS_BY_IHC\tSAMPLE_TYPE
+TCGA-AA-0001\tTCGA-AA-0001-01\tPositive\tPrimary
+TCGA-AA-0002\tTCGA-AA-0002-06\tNegative\tMetastasis
+P-3\tS-3\tNegative\tPrimary
+"""
+
+
+def _clinical(write: Callable[[Path], Path], header_rows: int = 1, columns: Mapping[str, str] = {}, delimiter="\t"):
+    def read(path: Path) -> Cases:
+        return clinical.read(Source((path,), "auto", columns), clinical.Config())
+
+    def unaccounted(path: Path, cases: Cases) -> Mapping[str, int]:
+        used = sum(count for what, count in cases.notes.items() if what.endswith(_KINDS_OF_ROWS))
+        n_rows = -header_rows
+        for own in [path, *study.with_the_other([path])[1:]]:
+            rows = rows_in(own, delimiter)
+            above = next((n for n, row in enumerate(rows) if not row or not row[0].startswith("#")), 0)
+            n_rows += len(rows) - above - (own != path)
+        known = len(cases.case_ids) + cases.notes["cases of which nothing is known"]
+        both = len([own for own in study.with_the_other([path]) if own.exists()]) > 1
+        of_cases = 0 if both else sum(n for what, n in cases.notes.items() if what.endswith("rows used")) - known
+        return {"rows": n_rows - used, "cases": of_cases}
+
+    return Format(write, read, delimiter, unaccounted)
+
+
+def _text(name: str, text: str) -> Callable[[Path], Path]:
+    def write(folder: Path) -> Path:
+        (folder / name).write_text(text, encoding="utf-8")
+        return folder / name
+
+    return write
+
+
+def _of_example(kind: str, number: int) -> Callable[[Path], Path]:
+    return lambda folder: example(kind, folder).paths[number]
+
+
+def _beside(name: str, text: str, other: str, other_text: str) -> Callable[[Path], Path]:
+    def write(folder: Path) -> Path:
+        _text(other, other_text)(folder)
+        return _text(name, text)(folder)
+
+    return write
+
+
+# ---- cnv
+def _matrix(name: str, values: str) -> Format:
+    def read(path: Path) -> Cases:
+        return plugin("cnv").read(Source((path,)), plugin("cnv").Config(values=values))
+
+    def unaccounted(path: Path, cases: Cases) -> Mapping[str, int]:
+        rows = rows_in(path, "\t")
+        n_samples = sum(column not in ("Hugo_Symbol", "Entrez_Gene_Id") for column in rows[0])
+        return {
+            "samples": n_samples - len(cases.case_ids) - cases.notes["samples that are no primary tumour"],
+            "genes": len(rows) - 1 - len(cases.features) - cases.notes["genes listed twice"],
+        }
+
+    return Format(lambda folder: example("cnv", folder).paths[0] / name, read, "\t", unaccounted)
+
+
+# ---- table
+def _table(name: str, delimiter: str | None) -> Format:
+    def write(folder: Path) -> Path:
+        frame = pd.read_csv(example("table", folder).paths[0]).iloc[:, :4]
+        path = folder / name
+        if name.endswith(".parquet"):
+            frame.to_parquet(path)
+        else:
+            frame.to_csv(path, index=False, sep=delimiter or ",", compression="infer")
+        return path
+
+    def unaccounted(path: Path, cases: Cases) -> Mapping[str, int]:
+        is_parquet = path.suffix == ".parquet"
+        n_rows = (
+            pyarrow.parquet.read_metadata(path).num_rows if is_parquet else len(rows_in(path, delimiter or ",")) - 1
+        )
+        return {"rows": n_rows - len(cases.case_ids) - cases.notes["samples that are no primary tumour"]}
+
+    return Format(write, lambda path: table.read(Source((path,)), table.Config()), delimiter, unaccounted)
+
+
+# ---- a site's and a study's own files
+_TASK = Task(classes=["A", "B"], drop=["X"])
+_SITE = """\
+name: north
+cases: cases.csv
+sources:
+  hif: {paths: [hif.csv], format: auto, columns: {case_id: MRN}}
+policy:
+  modalities: [hif]
+  min_cohort: 10
+"""
+
+
+def _write_cases(folder: Path) -> Path:
+    (folder / "site.yaml").write_text("name: north\n", encoding="utf-8")
+    return _text("cases.csv", "case_id,label,split\np1,A,train\np2,B,\np3,,test\np4,X,train\n")(folder)
+
+
+def _write_federation(folder: Path) -> Path:
+    settings = federation_from({"seed": 3, "modalities": {"hif": {"features": ["a", "b"]}}}).to_dict()
+    OmegaConf.save(settings, folder / "federation.yaml")
+    return folder / "federation.yaml"
+
+
+def _unread_cases(path: Path, site: Any) -> Mapping[str, int]:
+    return {"rows": len(rows_in(path, ",")) - 1 - len(site.cases)}
+
+
+FORMATS: dict[str, Format] = {
+    "clinical biotab": _clinical(_of_example("clinical", 0), header_rows=3),
+    "clinical cbioportal": _clinical(_of_example("clinical", 1)),
+    "clinical gdc": _clinical(_text("clinical.tsv", _GDC)),
+    "clinical gdc before 2024": _clinical(_text("clinical.tsv", _OLD_GDC)),
+    "clinical xena": _clinical(_text("BRCA_clinicalMatrix.tsv", _XENA)),
+    "clinical study patients": _clinical(_text(study.PATIENTS, _PATIENTS)),
+    "clinical study samples": _clinical(_text(study.SAMPLES, _SAMPLES)),
+    "clinical study both": _clinical(_beside(study.PATIENTS, _PATIENTS, study.SAMPLES, _SAMPLES)),
+    "clinical mapped": _clinical(
+        _text("own.csv", "MRN,years,ER,pT\nP-1,61,pos,T2\nP-2,,neg.,TX\n"), columns=_MAPPING, delimiter=","
+    ),
+    "cnv calls": _matrix("data_cna.txt", "calls"),
+    "cnv log2": _matrix("data_log2_cna.txt", "log2"),
+    "table csv": _table("t.csv", ","),
+    "table tsv.gz": _table("t.tsv.gz", "\t"),
+    "table parquet": _table("t.parquet", None),
+    "cases.csv": Format(_write_cases, lambda path: open_site(path.parent, _TASK), ",", _unread_cases),
+    "site.yaml": Format(_text("site.yaml", _SITE), read_site_config, None),
+    "federation.yaml": Format(_write_federation, load_federation, None),
+}
+
+
+def _by_example(kind: str) -> Format:
+    """What a plug-in's example writes as text: its reader either reads it or says what is wrong."""
+    sources: dict[Path, Source] = {}
+
+    def write(folder: Path) -> Path:
+        source = example(kind, folder)
+        inside = [[path] if path.is_file() else sorted(path.rglob("*")) for path in source.paths]
+        files = [file for files in inside for file in files if file.suffix in (".txt", ".tsv", ".csv", ".json")]
+        if not files:
+            pytest.skip(f"the example of {kind} has no text file")
+        sources[files[0]] = source
+        return files[0]
+
+    return Format(write, lambda path: plugin(kind).read(sources[path], plugin(kind).Config(kind=kind)))
+
+
+FORMATS |= {
+    f"{kind} example": _by_example(kind) for kind in plugins() if kind not in {name.split()[0] for name in FORMATS}
+}
