@@ -34,6 +34,7 @@ Settings = Annotated[
 Workers = Annotated[int, typer.Option(help="Arms and folds run side by side; 0: one a processor.")]
 Engine = Annotated[str, typer.Option(help="inline (this process) or flower (Flower's simulation engine).")]
 Seed = Annotated[int, typer.Option(help="Seeds everything.")]
+Cnv = Annotated[str, typer.Option(help="Copy number by gene as calls or log2, or arms: by chromosome arm.")]
 Release = Annotated[Path | None, typer.Option(help="Also keep the release of the first fold's federated study here.")]
 
 
@@ -77,6 +78,7 @@ def synthetic(
     seed: Seed = 0,
     engine: Engine = "inline",
     cv: Annotated[str, typer.Option(help="random folds, or whole sites held out.")] = "random",
+    cnv: Cnv = "calls",
     permute_labels: Annotated[
         bool, typer.Option("--permute-labels", help="Break the link between labels and data: every arm must be at .5.")
     ] = False,
@@ -87,7 +89,7 @@ def synthetic(
 ) -> None:
     """Made-up sites in real file formats, compared across all arms."""
     protocol = Protocol("synthetic", seed, cv, folds, engine=engine, labels_permuted=permute_labels)
-    _synthetic(protocol, out, n_sites, n_cases, settings, workers, release, small)
+    _synthetic(protocol, out, n_sites, n_cases, settings, workers, release, small, cnv)
 
 
 @app.command()
@@ -99,7 +101,7 @@ def tcga(
         str, typer.Option(help="Comma-separated; a name that is no plug-in is a table.")
     ] = "cnv,clinical",
     clinical: Annotated[str, typer.Option(help="ihc, or no_ihc without receptor status.")] = "ihc",
-    cnv: Annotated[str, typer.Option(help="calls or log2.")] = "calls",
+    cnv: Cnv = "calls",
     cv: Annotated[str, typer.Option(help="random folds, or whole sites held out.")] = "random",
     folds: Annotated[int, typer.Option(help="Outer folds.")] = 5,
     seed: Seed = 0,
@@ -163,10 +165,12 @@ def _synthetic(
     workers: int,
     release: Path | None,
     small: bool,
+    cnv: str = "calls",
 ) -> None:
-    federation = federation_of(
-        DEMO_MODALITIES, dict.fromkeys(DEMO_MODALITIES, _SMALL) if small else {}, protocol.seed, settings
-    )
+    given = {
+        name: {**(_SMALL if small else {}), **({"values": cnv} if name == "cnv" else {})} for name in DEMO_MODALITIES
+    }
+    federation = federation_of(DEMO_MODALITIES, given, protocol.seed, settings)
     cohort = make_cohort(federation, out / "sites", n_sites, n_cases, protocol.labels_permuted)
     federation = with_features_of_data(federation, cohort, out)
     _run(cohort, federation, protocol, out, workers, release)

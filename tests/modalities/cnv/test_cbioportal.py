@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from modalities.cnv import Config, coded, prepare, sums
-from modalities.cnv.cbioportal import read
+from modalities.cnv.reading import read
 from modalities.core.contract import Cases, Source
 from modalities.core.tabular import finalise
 
