@@ -19,8 +19,9 @@ _CASE = re.compile(r"^(TCGA-[A-Z0-9]{2}-[A-Z0-9]{4})(?:-.+)?$")
 def deal(path: Path, site_of: Mapping[str, str], folders: Mapping[str, Path]) -> dict[str, Path]:
     """Write one file or folder a site, named as the original; a site of whose cases it has none gets nothing.
 
-    Of a folder, each file goes to the site of its case, and of a sample sheet or manifest in it the rows. A table has a case a row, below any number of header rows; a matrix has a case a column. Header rows and columns
-    that belong to no case go to every site, cases of no site to none.
+    A table has a case a row, below any number of header rows; a matrix has a case a column. Header rows and columns
+    that belong to no case go to every site, cases of no site to none. Of a folder, each file goes to the site of its
+    case, and with it its row of a sample sheet or manifest.
 
     Raises:
         ValueError: the file has no case of any site, or a folder's file is nobody's.

@@ -13,11 +13,8 @@ _ARMS = ("1q", "3q", "5q", "8p", "8q", "11q", "16q", "17q", "20q", "13q")
 _GENES_AN_ARM = 6
 _PROFILE_SEED = 20
 _SIGNAL = 0.8
-_SHEET = "\t".join(
-    ("File ID", "File Name", "Data Category", "Data Type", "Project ID", "Case ID", "Sample ID")
-    + ("Tissue Type", "Tumor Descriptor")
-)
-_HEADER = "\t".join(("GDC_Aliquot", "Chromosome", "Start", "End", "Num_Probes", "Segment_Mean"))
+_SHEET = "File ID|File Name|Data Category|Data Type|Project ID|Case ID|Sample ID|Tissue Type|Tumor Descriptor"
+_HEADER = "GDC_Aliquot|Chromosome|Start|End|Num_Probes|Segment_Mean"
 _BASES_A_PROBE = 1600
 
 
@@ -56,7 +53,7 @@ def _write(path: Path, genes: Sequence[str], case_ids: Sequence[str], rows: np.n
 def _write_segments(folder: Path, case_ids: Sequence[str], ratios: np.ndarray, rng: np.random.Generator) -> None:
     """A file an aliquot, named by nothing but a number, and the GDC's sample sheet; every tenth case has blood too."""
     folder.mkdir(exist_ok=True)
-    sheet = [_SHEET]
+    sheet = [_SHEET.replace("|", "\t")]
     for number, case_id in enumerate(case_ids):
         known = dict(zip(_ARMS, ratios[number], strict=True))
         for code, tissue, descriptor in (("01A", "Tumor", "Primary"), ("10A", "Normal", "Not Applicable")):
@@ -75,7 +72,11 @@ def _segments(aliquot: str, means: Sequence[float], rng: np.random.Generator) ->
     """Two segments an arm, and two of X."""
     spans = [(arm[:-1], *hg38()["arms"][arm], mean) for arm, mean in zip(ARMS, means, strict=True)]
     spans.append(("X", 0, hg38()["lengths"]["X"], 0.0))
-    cuts, noise, lines = rng.uniform(0.2, 0.8, len(spans)), rng.normal(0, 0.1, (len(spans), 2)), [_HEADER]
+    cuts, noise, lines = (
+        rng.uniform(0.2, 0.8, len(spans)),
+        rng.normal(0, 0.1, (len(spans), 2)),
+        [_HEADER.replace("|", "\t")],
+    )
     for (chromosome, first, last, mean), cut, (left, right) in zip(spans, cuts, noise, strict=True):
         middle = int(first + cut * (last - first))
         for start, end, value in ((first + 1, middle, mean + left), (middle + 1, last, mean + right)):

@@ -71,7 +71,7 @@ def tumours_of(
 
 
 def registers_in(folder: Path, columns: Mapping[str, str]) -> list[Register]:
-    """The site's own manifests (a CSV with the columns `file` and `case_id`, or as site.yaml names them), then sheets."""
+    """The site's manifests, CSVs with the columns `file` and `case_id` or as site.yaml names them; then the sheets."""
     file_column, case_column = columns.get("file", "file"), columns.get("case_id", "case_id")
     found = []
     for path in sorted(folder.rglob("*.csv")):

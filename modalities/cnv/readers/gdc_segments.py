@@ -4,6 +4,7 @@ Source: https://docs.gdc.cancer.gov/Data/Bioinformatics_Pipelines/CNV_Pipeline/ 
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,7 @@ def _refuse_overlaps(
     order = sorted(range(len(starts)), key=lambda row: (chromosomes[row], starts[row]))
     twice = [
         f"line {row + 2}"
-        for before, row in zip(order, order[1:], strict=False)
+        for before, row in pairwise(order)
         if chromosomes[before] == chromosomes[row] and starts[row] < ends[before]
     ]
     if twice:

@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from simulations.report.section import Section
+from simulations.report.sections import representations
 
-SECTIONS: tuple[Callable[[Mapping[str, Any]], Section | None], ...] = ()
+SECTIONS: tuple[Callable[[Mapping[str, Any]], Section | None], ...] = (representations.section,)
 """Each takes results.json and gives its section, or None where the study was not made."""
 
 
