@@ -10,8 +10,8 @@ import pandas as pd
 from rich.console import Console
 
 from modalities.core.federation import Federation
+from modalities.core.registry import plugin
 from server.checkpoint import write_atomically
-from simulations.arms import Fold
 from simulations.cohort import Cohort, with_features_of_data
 from simulations.experiment import Protocol, prepare_folds
 from simulations.metrics import N_DRAWS, case_weights, summarise
@@ -52,7 +52,8 @@ def compare_representations(
         agreed = with_features_of_data(settings, cohort, out / name)
         folds = prepare_folds(cohort, agreed, protocol, out / name)
         sweep(folds, workers, console, STUDIED)
-        scored[name] = _scored(folds, len(agreed.modalities[MODALITY].features))
+        predictions, details = gather(folds, STUDIED)
+        scored[name] = Scored(predictions, _inputs(cohort, agreed), bytes_per_round(details["federated"]))
     classes = next(iter(federations.values())).task.classes
     results = {"representations": results_of(scored, classes, protocol.seed), "protocol": vars(protocol)}
     write_atomically(out / "results.json", json.dumps(results, indent=1).encode())
@@ -61,9 +62,12 @@ def compare_representations(
     return results
 
 
-def _scored(folds: Sequence[Fold], inputs: int) -> Scored:
-    predictions, details = gather(folds, STUDIED)
-    return Scored(predictions[predictions["set"] == MODALITY], inputs, bytes_per_round(details["federated"]))
+def _inputs(cohort: Cohort, federation: Federation) -> int:
+    """How many numbers a case becomes: three a gene where calls are."""
+    config = federation.modalities[MODALITY]
+    source = next(held[MODALITY] for held in cohort.sources.values() if MODALITY in held)
+    module = plugin(config.kind)
+    return len(module.sums(module.read(source, config), config)["n"])
 
 
 def bytes_per_round(studies: Sequence[Mapping[str, Any]]) -> float:
@@ -82,7 +86,7 @@ def results_of(scored: Mapping[str, Scored], classes: Sequence[str], seed: int) 
     Raises:
         ValueError: no case holds all.
     """
-    held = [set(one.predictions["case_id"]) for one in scored.values()]
+    held = [set(one.predictions.loc[one.predictions["set"] == MODALITY, "case_id"]) for one in scored.values()]
     common = set.intersection(*held)
     if not common:
         raise ValueError("no test case holds every representation, so that they could be compared; check the files")
@@ -99,7 +103,7 @@ def _arms(predictions: pd.DataFrame, classes: Sequence[str], seed: int) -> Json:
     """Every metric of each arm; the resamples are the same for all, so that they can be held side by side."""
     result = {}
     for arm in STUDIED:
-        own = predictions[predictions["arm"] == arm].sort_values("case_id")
+        own = predictions[(predictions["arm"] == arm) & (predictions["set"] == MODALITY)].sort_values("case_id")
         probabilities = own[[f"p_{number}" for number in range(len(classes))]].to_numpy(float)
         weights = case_weights(len(own), N_DRAWS, seed)
         result[arm] = summarise(probabilities, own["label"].to_numpy(int), weights, classes)

@@ -8,6 +8,7 @@ import json
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Float32, Int64
@@ -24,7 +25,7 @@ _REFERENCE = Path(__file__).parent / "reference"
 
 
 @cache
-def hg38() -> dict[str, dict]:
+def hg38() -> dict[str, Any]:
     """`lengths` and `centromeres` by chromosome (bases), and `arms`: first and last base outside the centromere."""
     return json.loads((_REFERENCE / "hg38.json").read_text(encoding="utf-8"))
 
@@ -53,11 +54,13 @@ def means_over_genes(
     values: Float32[np.ndarray, "case gene"], arms: Sequence[str | None]
 ) -> Float32[np.ndarray, "case arm"]:
     """Of each of ARMS the mean over its genes that are not missing; NaN where there is none."""
-    members = np.array([[arm == one for arm in arms] for one in ARMS], dtype=np.float64).T
-    known = np.isfinite(values)
-    n = known @ members
-    total = np.where(known, values, 0.0) @ members
-    return np.divide(total, n, out=np.full(total.shape, np.nan), where=n > 0).astype(np.float32)
+    result = np.full((len(values), len(ARMS)), np.nan, dtype=np.float32)
+    for place, arm in enumerate(ARMS):
+        own = values[:, [column for column, one in enumerate(arms) if one == arm]]
+        known = np.isfinite(own)
+        n, total = known.sum(axis=1), np.where(known, own, 0).sum(axis=1, dtype=np.float64)
+        result[:, place] = np.divide(total, n, out=np.full(len(n), np.nan), where=n > 0)
+    return result
 
 
 def means_over_segments(

@@ -9,7 +9,7 @@ import numpy as np
 from modalities.cnv.arms import ARMS, hg38
 from modalities.core.contract import Source
 
-_ARMS = ("1q", "3q", "5q", "8p", "8q", "11q", "16q", "17q", "20q", "13q")
+_ARMS: tuple[str, ...] = ("1q", "3q", "5q", "8p", "8q", "11q", "16q", "17q", "20q", "13q")
 _GENES_AN_ARM = 6
 _PROFILE_SEED = 20
 _SIGNAL = 0.8
@@ -55,7 +55,7 @@ def _write_segments(folder: Path, case_ids: Sequence[str], ratios: np.ndarray, r
     folder.mkdir(exist_ok=True)
     sheet = [_SHEET.replace("|", "\t")]
     for number, case_id in enumerate(case_ids):
-        known = dict(zip(_ARMS, ratios[number], strict=True))
+        known: dict[str, float] = dict(zip(_ARMS, ratios[number].tolist(), strict=True))
         for code, tissue, descriptor in (("01A", "Tumor", "Primary"), ("10A", "Normal", "Not Applicable")):
             if code == "10A" and number % 10:
                 continue

@@ -1,13 +1,12 @@
 """Finds a site's copy-number files and tells their format from their names and headers."""
 
-import gzip
 import re
-import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from modalities.cnv.readers import cbioportal, gdc_genes, gdc_segments, xena
+from modalities.cnv.readers.header import header_of
 from modalities.core.contract import Source
 from modalities.core.delimited import delimiter_of, listing, rows_of
 
@@ -18,8 +17,9 @@ _NAMED = {
     SEGMENTS: re.compile(r"\.seg(\.v\d+)?\.txt(\.gz)?$"),
     GENES: re.compile(r"gene[_-]level_copy_number.*\.tsv(\.gz)?$"),
 }
-_ENDINGS = (".txt", ".tsv", ".csv", ".seg", ".by_genes", ".txt.gz", ".tsv.gz", ".csv.gz", ".seg.gz", ".by_genes.gz")
-_HEADER_BYTES = 4096
+_ENDINGS = tuple(
+    f"{ending}{packed}" for ending in (".txt", ".tsv", ".csv", ".seg", "by_genes") for packed in ("", ".gz")
+)
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,8 @@ def find(source: Source, values: str, takes_segments: bool) -> Found:
     for name in (GENES, SEGMENTS):
         if by_format[name]:
             return Found(name, tuple(by_format[name]), path, {})
+    if not set(asked) & set(MATRICES):
+        raise ValueError(f"{path.name}: no file of the format {asked[0]}; correct the path or the format in site.yaml")
     absent = path / (cbioportal if "cbioportal" in asked else xena).FILES[values]
     raise ValueError(f"{absent}: no such file; correct the path in site.yaml")
 
@@ -75,7 +77,8 @@ def _matrix(folder: Path, values: str, asked: Sequence[str]) -> Found | None:
 
     found = named(values)
     if not found and not named("log2" if values == "calls" else "calls"):
-        found = [(name, path) for path in files if not _named_format(path) and (name := _format_of(path)) in asked]
+        told = [(_format_of(path), path) for path in files if not _named_format(path)]
+        found = [(name, path) for name, path in told if name is not None and name in asked]
     if len(found) > 1:
         many = listing([path.name for _, path in found])
         raise ValueError(f"{folder.name}: {len(found)} matrices of {values} ({many}); name one file in site.yaml")
@@ -102,23 +105,13 @@ def _named_format(path: Path) -> str | None:
 
 
 def _format_of(path: Path) -> str | None:
-    """The format that the header tells, of a file that exists."""
-    cells = [cell.strip() for cell in _first_line(path).split(delimiter_of(path))]
-    marks: dict[str, Callable[[], bool]] = {
-        **{name: lambda reader=reader: cells[0] in reader.NAME_COLUMNS for name, reader in MATRICES.items()},
-        GENES: lambda: set(gdc_genes.COLUMNS) <= set(cells),
-        SEGMENTS: lambda: set(gdc_segments.COLUMNS) <= set(cells),
-    }
-    return next((name for name, has_marks in marks.items() if len(cells) > 1 and has_marks()), None)
-
-
-def _first_line(path: Path) -> str:
-    """As much of the header as tells the format; "" where there is none to be read."""
-    try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            return re.split(r"[\r\n]", file.read(_HEADER_BYTES).decode("utf-8-sig", errors="replace"))[0]
-    except (OSError, EOFError, zlib.error):
-        return ""
+    """The format that the header tells."""
+    cells = header_of(path)
+    if len(cells) < 2:
+        return None
+    matrix = next((name for name, reader in MATRICES.items() if cells[0] in reader.NAME_COLUMNS), None)
+    columns = {GENES: gdc_genes.COLUMNS, SEGMENTS: gdc_segments.COLUMNS}
+    return matrix or next((name for name, wanted in columns.items() if set(wanted) <= set(cells)), None)
 
 
 def _unknown(path: Path) -> str:

@@ -80,17 +80,16 @@ def _as_arms(genes: GeneValues, notes: dict[str, int], config: Any) -> Cases:
 
 def _refuse_others(found: Found, genes: GeneValues, values: str, setting: str) -> None:
     """Refuse ratios where calls are wanted, and calls where ratios are."""
-    path, known = found.paths[0], np.isfinite(genes.values)
-    wrong = np.argwhere(known & ~np.isin(genes.values, _CALLS))
-    if values == "calls" and len(wrong):
+    name, known = found.paths[0].name, np.isfinite(genes.values)
+    is_other = known & ~np.isin(genes.values, _CALLS)
+    if values == "calls" and is_other.any():
+        wrong = np.argwhere(is_other)
         named = [
             f"{genes.genes[gene]} of {genes.case_ids[case]} = {genes.values[case, gene]:g}" for case, gene in wrong
         ]
         raise ValueError(
-            f"{path.name}: {len(wrong)} values are no GISTIC call from -2 to 2 ({listing(named)}); "
+            f"{name}: {len(wrong)} values are no GISTIC call from -2 to 2 ({listing(named)}); "
             f"for log2 ratios set {setting}: log2"
         )
-    if values == "log2" and not len(wrong) and (np.abs(genes.values[known]) == 1).any():
-        raise ValueError(
-            f"{path.name}: every value is a call from -2 to 2, no log2 ratio; for calls set {setting}: calls"
-        )
+    if values == "log2" and not is_other.any() and genes.values[known].any():
+        raise ValueError(f"{name}: every value is a call from -2 to 2, no log2 ratio; for calls set {setting}: calls")

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from modalities.cnv.readers.header import header_of
 from modalities.core.barcodes import case_of
 from modalities.core.delimited import listing, refuse_repeated, rows_of
 
@@ -51,7 +52,7 @@ class Register:
 def tumours_of(
     folder: Path, paths: Sequence[Path], columns: Mapping[str, str]
 ) -> tuple[dict[Path, str], dict[str, int]]:
-    """The files of primary tumours, each with its case, and notes of those that are none, by reason.
+    """The files of primary tumours by case, and notes of those that are none, by reason.
 
     Raises:
         ValueError: a file is nobody's, a case has several, or no file is of a primary tumour.
@@ -62,7 +63,8 @@ def tumours_of(
         if sample.refused:
             key = f"aliquots refused, no primary tumour: {sample.refused}"
             notes[key] = notes.get(key, 0) + 1
-    kept = {path: sample.case_id for path, sample in samples.items() if not sample.refused}
+    tumours = [(sample.case_id, path) for path, sample in samples.items() if not sample.refused]
+    kept = {path: case_id for case_id, path in sorted(tumours)}
     if not kept:
         reasons = "; ".join(f"{count} {reason}" for reason, count in notes.items())
         raise ValueError(f"{folder.name}: no file of a primary tumour ({reasons}); give tumour aliquots")
@@ -75,8 +77,8 @@ def registers_in(folder: Path, columns: Mapping[str, str]) -> list[Register]:
     file_column, case_column = columns.get("file", "file"), columns.get("case_id", "case_id")
     found = []
     for path in sorted(folder.rglob("*.csv")):
-        rows = rows_of(path, ",")
-        if {file_column, case_column} <= set(rows[0]):
+        if {file_column, case_column} <= set(header_of(path)):
+            rows = rows_of(path, ",")
             case, file = rows[0].index(case_column), rows[0].index(file_column)
             found.append(_register(path, rows, file, [_sample([row[case]]) for row in rows[1:]]))
     return found + [_sheet(path) for path in sorted(folder.rglob(_SHEETS))]

@@ -45,14 +45,17 @@ def spans_of(
         ValueError: a cell is no position, a row ends before it starts, or beyond its chromosome as hg19 may.
     """
     first, last = _positions(path, starts, "start"), _positions(path, ends, "end")
-    turned = [f"line {row + 2}" for row in np.flatnonzero((last < first) | (first < 1))]
+    turned = [f"line {row + 2}" for row in np.flatnonzero((last < first) | (first < 1)).tolist()]
     if turned:
         raise ValueError(
             f"{path.name}: a row must start at 1 or more and end behind its start ({listing(turned)}); "
             "download the file again"
         )
     length = np.array([hg38()["lengths"].get(name, np.iinfo(np.int64).max) for name in chromosomes], dtype=np.int64)
-    beyond = [f"line {row + 2}: {last[row]} on chromosome {chromosomes[row]}" for row in np.flatnonzero(last > length)]
+    beyond = [
+        f"line {row + 2}: {last[row]} on chromosome {chromosomes[row]}"
+        for row in np.flatnonzero(last > length).tolist()
+    ]
     if beyond:
         raise ValueError(
             f"{path.name}: {len(beyond)} rows end beyond their chromosome in hg38 ({listing(beyond)}); coordinates of "

@@ -46,7 +46,8 @@ def read(aliquots: Mapping[Path, str], values: str) -> GeneValues:
         if path == first:
             names, chromosomes = own, chromosomes_of(path, chromosome, others=("M", "MT"))
             starts, ends = spans_of(path, chromosomes, start, end)
-            arms = [arm_at(name, middle) for name, middle in zip(chromosomes, (starts + ends) // 2, strict=True)]
+            middles = ((starts + ends) // 2).tolist()
+            arms = [arm_at(name, middle) for name, middle in zip(chromosomes, middles, strict=True)]
         elif own != names:
             raise ValueError(
                 f"{path.name}: lists other genes than {first.name}; take all files from one release of the GDC"
@@ -63,8 +64,8 @@ def read(aliquots: Mapping[Path, str], values: str) -> GeneValues:
 def _copies(path: Path, cells: Sequence[str]) -> Float32[np.ndarray, " gene"]:
     """Whole copies, NaN where blank."""
     copies = numbers(path, [[cell] for cell in cells], ["copy_number"], first_line=2)[:, 0]
-    wrong = np.flatnonzero(np.isfinite(copies) & ((copies < 0) | (copies != np.round(copies))))
-    if len(wrong):
+    wrong = np.flatnonzero(np.isfinite(copies) & ((copies < 0) | (copies != np.round(copies)))).tolist()
+    if wrong:
         named = [f"line {row + 2}: {cells[row]}" for row in wrong]
         raise ValueError(f"{path.name}: copy_number must be a whole number of copies ({listing(named)})")
     return copies
