@@ -136,6 +136,8 @@ def representations(
     out: Out,
     data: Annotated[Path | None, typer.Option(help="As for tcga; without it, made-up sites.")] = None,
     values: Annotated[str, typer.Option(help="Comma-separated forms of copy number.")] = ",".join(REPRESENTATIONS),
+    n_sites: Annotated[int, typer.Option("--sites", min=2, help="Made-up sites.")] = 6,
+    n_cases: Annotated[int, typer.Option("--cases", min=12, help="Made-up cases a site, about.")] = 90,
     cv: Annotated[str, typer.Option(help="random folds, or whole sites held out.")] = "random",
     folds: Annotated[int, typer.Option(help="Outer folds.")] = 5,
     seed: Seed = 0,
@@ -147,13 +149,11 @@ def representations(
     """Copy number by chromosome arm and by gene on the same folds: macro-AUROC beside the bytes of a round."""
     federations = {name: federation_of(["cnv"], {"cnv": {"values": name}}, seed, settings) for name in names_in(values)}
     first = next(iter(federations.values()))
-    made_up = data is None
-    cohort = (
-        make_cohort(first, out / "sites", 6, 90)
-        if made_up
-        else tcga_cohort(data, first, min_site, sites_by, out / "sites")
-    )
-    protocol = Protocol("synthetic" if made_up else "tcga", seed, cv, folds)
+    if data is None:
+        cohort = make_cohort(first, out / "sites", n_sites, n_cases)
+    else:
+        cohort = tcga_cohort(data, first, min_site, sites_by, out / "sites")
+    protocol = Protocol("synthetic" if data is None else "tcga", seed, cv, folds)
     results = compare_representations(cohort, federations, protocol, out, workers or processors(), console)
     table = Table(*forms.HEADER, *forms.HEADER_COMMON, title="macro-AUROC of copy number, out of fold")
     for name, one in results["representations"].items():
