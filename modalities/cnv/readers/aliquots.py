@@ -57,8 +57,12 @@ def tumours_of(
     Raises:
         ValueError: a file is nobody's, a case has several, or no file is of a primary tumour.
     """
-    samples = samples_of(paths, registers_in(folder, columns))
-    notes: dict[str, int] = {}
+    registers = registers_in(folder, columns)
+    samples = samples_of(paths, registers)
+    listed = {name for register in registers for name in register.samples}
+    notes = {
+        "files that a manifest or sample sheet lists and that are not there": len(listed - {p.name for p in paths})
+    }
     for sample in samples.values():
         if sample.refused:
             key = f"aliquots refused, no primary tumour: {sample.refused}"
@@ -66,7 +70,7 @@ def tumours_of(
     tumours = [(sample.case_id, path) for path, sample in samples.items() if not sample.refused]
     kept = {path: case_id for case_id, path in sorted(tumours)}
     if not kept:
-        reasons = "; ".join(f"{count} {reason}" for reason, count in notes.items())
+        reasons = "; ".join(f"{count} {reason}" for reason, count in notes.items() if count)
         raise ValueError(f"{folder.name}: no file of a primary tumour ({reasons}); give tumour aliquots")
     refuse_repeated(folder, kept.values(), "cases", "keep one tumour aliquot a case")
     return kept, notes
@@ -79,7 +83,8 @@ def registers_in(folder: Path, columns: Mapping[str, str]) -> list[Register]:
     for path in sorted(folder.rglob("*.csv")):
         if {file_column, case_column} <= set(header_of(path)):
             rows = rows_of(path, ",")
-            case, file = rows[0].index(case_column), rows[0].index(file_column)
+            header = [cell.strip() for cell in rows[0]]
+            case, file = header.index(case_column), header.index(file_column)
             found.append(_register(path, rows, file, [_sample([row[case]]) for row in rows[1:]]))
     return found + [_sheet(path) for path in sorted(folder.rglob(_SHEETS))]
 

@@ -17,4 +17,4 @@ def header_of(path: Path) -> list[str]:
             text = file.read(_BYTES).decode("utf-8-sig", errors="replace")
     except (OSError, EOFError, zlib.error):
         return [""]
-    return [cell.strip() for cell in re.split(r"[\r\n]", text)[0].split(delimiter_of(path))]
+    return [cell.strip(' "') for cell in re.split(r"[\r\n]", text)[0].split(delimiter_of(path))]

@@ -18,7 +18,7 @@ def sheet(folder, header, *rows):
 
 def owners(folder, *names, **columns):
     kept, notes = tumours_of(folder, [folder / name for name in names], columns)
-    return {path.name: case_id for path, case_id in kept.items()}, notes
+    return {path.name: case_id for path, case_id in kept.items()}, {name: n for name, n in notes.items() if n}
 
 
 def test_a_barcode_anywhere_in_the_name_tells_the_case_and_the_kind_of_sample(tmp_path):
@@ -56,6 +56,14 @@ def test_the_sites_own_manifest_counts_more_than_a_sheet_and_a_name(tmp_path):
     found, _ = owners(tmp_path, "TCGA-AA-0001-01A.txt", file="datei", case_id="patient")
     assert found == {"TCGA-AA-0001-01A.txt": "p7"}
     assert owners(tmp_path, "TCGA-AA-0001-01A.txt")[0] == {"TCGA-AA-0001-01A.txt": "C-1"}
+
+
+def test_a_manifest_with_quotes_is_one_and_rows_without_their_file_are_counted(tmp_path):
+    (tmp_path / "m.csv").write_text('"file","case_id"\n"a","p1"\n"b","p2"\n')
+    assert owners(tmp_path, "b") == (
+        {"b": "p2"},
+        {"files that a manifest or sample sheet lists and that are not there": 1},
+    )
 
 
 def test_files_of_nobody_are_named_with_the_remedy(tmp_path):
