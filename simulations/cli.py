@@ -22,6 +22,8 @@ from simulations.experiment import Protocol, prepare_folds, run_experiment
 from simulations.heads import heads_named
 from simulations.inputs import federation_of, names_in, sections_of, tcga_cohort
 from simulations.machine import processors
+from simulations.report.sections import representations as forms
+from simulations.representations import REPRESENTATIONS, compare_representations
 from simulations.synthetic import DEMO_MODALITIES, make_cohort
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -39,6 +41,7 @@ Seed = Annotated[int, typer.Option(help="Seeds everything.")]
 Heads = Annotated[
     str, typer.Option("--fusion", help="Fusion heads to print side by side: all, or names with commas between.")
 ]
+Cnv = Annotated[str, typer.Option(help="Copy number by gene as calls or log2, or arms: by chromosome arm.")]
 Release = Annotated[Path | None, typer.Option(help="Also keep the release of the first fold's federated study here.")]
 
 
@@ -82,6 +85,7 @@ def synthetic(
     seed: Seed = 0,
     engine: Engine = "inline",
     cv: Annotated[str, typer.Option(help="random folds, or whole sites held out.")] = "random",
+    cnv: Cnv = "calls",
     permute_labels: Annotated[
         bool, typer.Option("--permute-labels", help="Break the link between labels and data: every arm must be at .5.")
     ] = False,
@@ -94,7 +98,7 @@ def synthetic(
     """Made-up sites in real file formats, compared across all arms."""
     heads = heads_named(names_in(fusion))
     protocol = Protocol("synthetic", seed, cv, folds, engine=engine, labels_permuted=permute_labels, heads=heads)
-    _synthetic(protocol, out, n_sites, n_cases, settings, workers, release, small)
+    _synthetic(protocol, out, n_sites, n_cases, settings, workers, release, small, cnv)
 
 
 @app.command()
@@ -106,7 +110,7 @@ def tcga(
         str, typer.Option(help="Comma-separated; a name that is no plug-in is a table.")
     ] = "cnv,clinical",
     clinical: Annotated[str, typer.Option(help="ihc, or no_ihc without receptor status.")] = "ihc",
-    cnv: Annotated[str, typer.Option(help="calls or log2.")] = "calls",
+    cnv: Cnv = "calls",
     cv: Annotated[str, typer.Option(help="random folds, or whole sites held out.")] = "random",
     folds: Annotated[int, typer.Option(help="Outer folds.")] = 5,
     seed: Seed = 0,
@@ -133,6 +137,38 @@ def tcga(
         outside = tcga_cohort(external, federation, min_site, sites_by, out / "external", prefix="external_")
     federation = with_features_of_data(federation, cohort, out)
     _run(cohort, federation, protocol, out, workers, release, outside)
+
+
+@app.command()
+@_plainly
+def representations(
+    out: Out,
+    data: Annotated[Path | None, typer.Option(help="As for tcga; without it, made-up sites.")] = None,
+    values: Annotated[str, typer.Option(help="Comma-separated forms of copy number.")] = ",".join(REPRESENTATIONS),
+    n_sites: Annotated[int, typer.Option("--sites", min=2, help="Made-up sites.")] = 6,
+    n_cases: Annotated[int, typer.Option("--cases", min=12, help="Made-up cases a site, about.")] = 90,
+    cv: Annotated[str, typer.Option(help="random folds, or whole sites held out.")] = "random",
+    folds: Annotated[int, typer.Option(help="Outer folds.")] = 5,
+    seed: Seed = 0,
+    min_site: Annotated[int, typer.Option(help="Sites with fewer usable cases are pooled as `other`.")] = 20,
+    sites_by: Annotated[Path | None, typer.Option(help="CSV: site code in the first column, group in `site`.")] = None,
+    workers: Workers = 0,
+    settings: Settings = None,
+) -> None:
+    """Copy number by chromosome arm and by gene on the same folds: macro-AUROC beside the bytes of a round."""
+    federations = {name: federation_of(["cnv"], {"cnv": {"values": name}}, seed, settings) for name in names_in(values)}
+    first = next(iter(federations.values()))
+    if data is None:
+        cohort = make_cohort(first, out / "sites", n_sites, n_cases)
+    else:
+        cohort = tcga_cohort(data, first, min_site, sites_by, out / "sites")
+    protocol = Protocol("synthetic" if data is None else "tcga", seed, cv, folds)
+    results = compare_representations(cohort, federations, protocol, out, workers or processors(), console)
+    table = Table(*forms.HEADER, *forms.HEADER_COMMON, title="macro-AUROC of copy number, out of fold")
+    for name, one in results["representations"].items():
+        table.add_row(*forms.row_of(name, one))
+    console.print(table)
+    console.print(f"report: {out / 'report.html'}\nnumbers: {out / 'results.json'}", soft_wrap=True)
 
 
 @app.command()
@@ -172,10 +208,12 @@ def _synthetic(
     workers: int,
     release: Path | None,
     small: bool,
+    cnv: str = "calls",
 ) -> None:
-    federation = federation_of(
-        DEMO_MODALITIES, dict.fromkeys(DEMO_MODALITIES, _SMALL) if small else {}, protocol.seed, settings
-    )
+    given = {
+        name: {**(_SMALL if small else {}), **({"values": cnv} if name == "cnv" else {})} for name in DEMO_MODALITIES
+    }
+    federation = federation_of(DEMO_MODALITIES, given, protocol.seed, settings)
     cohort = make_cohort(federation, out / "sites", n_sites, n_cases, protocol.labels_permuted)
     federation = with_features_of_data(federation, cohort, out)
     _run(cohort, federation, protocol, out, workers, release)

@@ -2,40 +2,71 @@
 
 import gzip
 import re
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from modalities.cnv.files import aliquot_files
+from modalities.cnv.readers.aliquots import registers_in, samples_of
 from modalities.core.delimited import delimiter_of, rows_of
 
 _CASE = re.compile(r"^(TCGA-[A-Z0-9]{2}-[A-Z0-9]{4})(?:-.+)?$")
 
 
 def deal(path: Path, site_of: Mapping[str, str], folders: Mapping[str, Path]) -> dict[str, Path]:
-    """Write one file a site, named as the original; a site of whose cases the file has none gets no file.
+    """Write one file or folder a site, named as the original; a site of whose cases it has none gets nothing.
 
     A table has a case a row, below any number of header rows; a matrix has a case a column. Header rows and columns
-    that belong to no case go to every site, cases of no site to none.
+    that belong to no case go to every site, cases of no site to none. Of a folder, each file goes to the site of its
+    case, and with it its row of a sample sheet or manifest.
 
     Raises:
-        ValueError: the file has no case of any site.
+        ValueError: the file has no case of any site, or a folder's file is nobody's.
     """
+    if path.is_dir():
+        return _deal_folder(path, site_of, folders)
     if path.suffix == ".parquet":
         pieces = _frames_by_site(pd.read_parquet(path), site_of)
     else:
         rows = rows_of(path, delimiter_of(path))
         is_matrix = any(_owner(cell, site_of) for cell in rows[0])
         pieces = (_columns_by_site if is_matrix else _rows_by_site)(rows, site_of)
-    if not pieces:
-        raise ValueError(f"{path.name}: none of the study's cases in it; is it a table of the same cohort?")
+    _refuse_nothing(path, pieces)
     written = {}
     for site, piece in pieces.items():
         written[site] = folders[site] / path.name
         written[site].parent.mkdir(parents=True, exist_ok=True)
         _write(written[site], piece)
     return written
+
+
+def _deal_folder(folder: Path, site_of: Mapping[str, str], folders: Mapping[str, Path]) -> dict[str, Path]:
+    """Copy each aliquot's file to the site of its case, wherever in the folder it lies."""
+    registers = registers_in(folder, {})
+    files = [path for paths in aliquot_files(folder).values() for path in paths]
+    owners = {path: site_of.get(sample.case_id) for path, sample in samples_of(files, registers).items()}
+    written = {site: folders[site] / folder.name for site in dict.fromkeys(owners.values()) if site}
+    _refuse_nothing(folder, written)
+    for path, site in owners.items():
+        if site:
+            target = written[site] / path.relative_to(folder)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+    for register in registers:
+        for site, copy in written.items():
+            names = {path.name for path, owner in owners.items() if owner == site}
+            own = [row for row in register.rows[1:] if row[register.file_column].strip() in names]
+            copy.mkdir(parents=True, exist_ok=True)
+            _write(copy / register.path.name, [register.rows[0], *own])
+    return written
+
+
+def _refuse_nothing(path: Path, pieces: Mapping[str, object]) -> None:
+    if not pieces:
+        raise ValueError(f"{path.name}: none of the study's cases in it; is it a table of the same cohort?")
 
 
 def _owner(cell: str, site_of: Mapping[str, str]) -> str | None:

@@ -54,13 +54,13 @@ def run_job(job: Job) -> Job:
     return job
 
 
-def sweep(folds: Sequence[Fold], workers: int, console: Console) -> None:
+def sweep(folds: Sequence[Fold], workers: int, console: Console, arms: Sequence[str] = ARM_NAMES) -> None:
     """Every arm of every fold that is not done yet, longest first.
 
     Raises:
         KeyboardInterrupt: stopped by hand; the same command goes on from there.
     """
-    jobs = [Job(arm, fold) for arm in ARM_NAMES for fold in folds]
+    jobs = [Job(arm, fold) for arm in arms for fold in folds]
     waiting = [job for job in jobs if not job.details.is_file()]
     with _progress(console) as progress:
         bar = progress.add_task("arms", total=len(jobs), completed=len(jobs) - len(waiting))
@@ -91,11 +91,13 @@ def _end_with_parent() -> None:
         threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
 
 
-def gather(folds: Sequence[Fold]) -> tuple[pd.DataFrame, dict[str, list[dict[str, Any]]]]:
+def gather(
+    folds: Sequence[Fold], arms: Sequence[str] = ARM_NAMES
+) -> tuple[pd.DataFrame, dict[str, list[dict[str, Any]]]]:
     """The predictions of all arms and folds as one table, and each arm's details by fold."""
-    tables, details = [], {arm: [] for arm in ARM_NAMES}
+    tables, details = [], {arm: [] for arm in arms}
     for number, fold in enumerate(folds, start=1):
-        for arm in ARM_NAMES:
+        for arm in arms:
             job = Job(arm, fold)
             tables.append(pd.read_parquet(job.predictions).assign(fold=number))
             details[arm].append(json.loads(job.details.read_text(encoding="utf-8")))

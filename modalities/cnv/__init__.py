@@ -1,4 +1,4 @@
-"""Copy-number variation by gene: cBioPortal matrices of GISTIC calls or of log2 ratios."""
+"""Copy-number variation by gene or by chromosome arm, from cBioPortal, Xena or the GDC."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from modalities.cnv.cbioportal import read
+from modalities.cnv.arms import ARMS
 from modalities.cnv.example import write_example
+from modalities.cnv.reading import read
 from modalities.core import tabular
 from modalities.core.config import Federated, Training
 from modalities.core.contract import Cases, State, Sums
@@ -16,13 +17,17 @@ from modalities.core.tabular import TabularConfig, build_encoder, collate, final
 
 __all__ = ["PRESETS", "Config", "build_encoder", "collate", "finalise", "prepare", "read", "sums", "write_example"]
 
+VALUES = ("calls", "log2", "arms")
+
 
 @dataclass(frozen=True)
 class Config(TabularConfig):
     """Section `modalities.cnv` of federation.yaml; the default is linear with strong decay: see docs/results.md."""
 
     values: str = "calls"
-    """`calls` (GISTIC, -2 to 2, data_cna.txt) or `log2` (log2 ratios, data_log2_cna.txt)."""
+    """`calls` (GISTIC, -2 to 2) or `log2` (log2 ratios) by gene, or `arms`: the mean of each of 39 chromosome arms."""
+    arms_from: str = "log2"
+    """What arms are the means of: `log2` (of segments where there are any) or `calls`; one for all sites."""
     coding: str = "indicators"
     """`number`: one input a gene; `indicators`: for calls, three inputs a gene: gained, lost, amplified."""
     training: Training = field(default_factory=lambda: Training(lr=3e-3, epochs=30, schedule="cosine", patience=0))
@@ -33,10 +38,14 @@ class Config(TabularConfig):
     def __post_init__(self) -> None:
         """Check the ranges."""
         super().__post_init__()
-        if self.values not in ("calls", "log2"):
-            raise ValueError(f"values must be 'calls' or 'log2', got {self.values!r}")
+        if self.values not in VALUES:
+            raise ValueError(f"values must be one of {VALUES}, got {self.values!r}")
+        if self.arms_from not in ("log2", "calls"):
+            raise ValueError(f"arms_from must be 'log2' or 'calls', got {self.arms_from!r}")
         if self.coding not in ("number", "indicators"):
             raise ValueError(f"coding must be 'number' or 'indicators', got {self.coding!r}")
+        if self.values == "arms" and not self.features:
+            object.__setattr__(self, "features", list(ARMS))  # nothing that sites would have to agree on
 
 
 def sums(cases: Cases, config: Config) -> Sums:
@@ -51,7 +60,7 @@ def prepare(cases: Cases, state: State, config: Config) -> torch.Tensor:
 
 def coded(cases: Cases, config: Config) -> Cases:
     """Calls as indicators where the settings say so: a deep loss is no more than a loss, an amplification is."""
-    if config.coding == "number" or config.values == "log2":
+    if config.coding == "number" or config.values != "calls":
         return cases
     calls = np.asarray(cases.values)
     indicators = [calls >= 1, calls <= -1, calls >= 2]

@@ -5,9 +5,10 @@ import gzip
 import io
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,26 @@ import pandas as pd
 MISSING = ("", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", ".")
 """What every table may write for a value that is not there."""
 _MOST_NAMED = 10
+_BLOCK_ROWS = 256
+
+
+class _Lines(Sequence[list[str]]):
+    """Rows that are split when asked for: as Python strings, a matrix of the whole genome would take gigabytes."""
+
+    def __init__(self, lines: list[str], delimiter: str) -> None:
+        self._lines, self._delimiter = lines, delimiter
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    @overload
+    def __getitem__(self, place: int) -> list[str]: ...
+    @overload
+    def __getitem__(self, place: slice) -> "_Lines": ...
+    def __getitem__(self, place: int | slice) -> "list[str] | _Lines":
+        if isinstance(place, slice):
+            return _Lines(self._lines[place], self._delimiter)
+        return self._lines[place].split(self._delimiter)
 
 
 def rows_of(path: Path, delimiter: str, comment: str = "") -> list[list[str]]:
@@ -27,16 +48,27 @@ def rows_of(path: Path, delimiter: str, comment: str = "") -> list[list[str]]:
             open, or has rows with another number of fields than the header, blank lines but the last included (with
             their line numbers).
     """
+    return list(table_of(path, delimiter, comment))
+
+
+def table_of(path: Path, delimiter: str, comment: str = "") -> Sequence[list[str]]:
+    """What `rows_of` gives, and refuses, for large files: a row becomes text fields when it is looked at."""
     text = _decoded(path).replace("\r\n", "\n").replace("\r", "\n").rstrip("\n")
-    if not text.strip():
+    if '"' in text:
+        rows: Sequence[list[str]] = _unquoted(path, text, delimiter)
+        widths = [len(row) for row in rows]
+        n_rows = next((n for n in range(len(rows), 0, -1) if any(rows[n - 1])), 0)
+    else:
+        lines = text.split("\n")
+        rows, widths = _Lines(lines, delimiter), [line.count(delimiter) + 1 for line in lines]
+        n_rows = next((n for n in range(len(lines), 0, -1) if lines[n - 1].strip(delimiter)), 0)
+    if not n_rows or not text.strip():
         raise ValueError(f"{path.name}: the file is empty; export it again")
-    rows = _unquoted(path, text, delimiter) if '"' in text else [line.split(delimiter) for line in text.split("\n")]
-    while rows and not any(rows[-1]):
-        rows.pop()
+    rows = rows[:n_rows]
     above = n_comments(rows, comment)
-    if above == len(rows):
+    if above == n_rows:
         raise ValueError(f"{path.name}: no header in the file; export it again")
-    _refuse_ragged(path, rows[above:], delimiter, first_line=above + 1)
+    _refuse_ragged(path, rows[above], widths[above:n_rows], delimiter, first_line=above + 1)
     return rows
 
 
@@ -52,24 +84,33 @@ def delimiter_of(path: Path) -> str:
     return "," if path.name.lower().removesuffix(".gz").endswith(".csv") else "\t"
 
 
-def numbers(path: Path, rows: Sequence[Sequence[Any]], names: Sequence[str], first_line: int) -> np.ndarray:
-    """Cells, text or numbers, as float32 [row, column], NaN where missing.
+def numbers(path: Path, rows: Iterable[Sequence[Any]], names: Sequence[str], first_line: int) -> np.ndarray:
+    """Cells, text or numbers, as float32 [row, column], NaN where missing; rows are taken a block at a time.
 
     Raises:
         ValueError: a cell is no number, with its line and column name; the first ten are named.
     """
-    cells = np.array(rows, dtype=object)
-    with np.errstate(over="ignore"):  # too large for float32: infinite, and refused below
-        values = pd.to_numeric(cells.ravel(), errors="coerce").reshape(cells.shape).astype(np.float32)
-    unread = np.argwhere(~np.isfinite(values))
-    wrong = [(row, column) for row, column in unread if str(cells[row, column]).strip() not in MISSING]
+    blocks, wrong, line = [], [], first_line
+    for cells in _blocks(rows):
+        with np.errstate(over="ignore"):  # too large for float32: infinite, and refused below
+            values = pd.to_numeric(cells.ravel(), errors="coerce").reshape(cells.shape).astype(np.float32)
+        for row, column in np.argwhere(~np.isfinite(values)):
+            if str(cells[row, column]).strip() not in MISSING:
+                wrong.append(f"line {row + line}, column {names[column]!r}: {cells[row, column]!r}")
+        blocks.append(values)
+        line += len(cells)
     if wrong:
-        named = [f"line {row + first_line}, column {names[column]!r}: {cells[row, column]!r}" for row, column in wrong]
         raise ValueError(
-            f"{path.name}: {len(wrong)} cells are no finite number ({listing(named)}); "
+            f"{path.name}: {len(wrong)} cells are no finite number ({listing(wrong)}); "
             "correct them or leave them empty where the value is unknown"
         )
-    return values
+    return np.concatenate(blocks) if blocks else np.empty((0, len(names)), dtype=np.float32)
+
+
+def _blocks(rows: Iterable[Sequence[Any]]) -> Iterator[np.ndarray]:
+    remaining = iter(rows)
+    while block := list(islice(remaining, _BLOCK_ROWS)):
+        yield np.array(block, dtype=object)
 
 
 def refuse_repeated(path: Path, names: Iterable[str], what: str, remedy: str) -> None:
@@ -116,17 +157,16 @@ def _unquoted(path: Path, text: str, delimiter: str) -> list[list[str]]:
         ) from error
 
 
-def _refuse_ragged(path: Path, rows: Sequence[Sequence[str]], delimiter: str, first_line: int) -> None:
+def _refuse_ragged(path: Path, header: Sequence[str], widths: Sequence[int], delimiter: str, first_line: int) -> None:
     name = {"\t": "tab", ",": "comma"}.get(delimiter, delimiter)
-    width = len(rows[0])
-    if width == 1:
+    if len(header) == 1:
         raise ValueError(
             f"{path.name}: only one column when split at every {name}; is that the delimiter of this file?"
         )
-    ragged = [f"line {line} has {len(row)}" for line, row in enumerate(rows, start=first_line) if len(row) != width]
+    ragged = [f"line {line} has {width}" for line, width in enumerate(widths, start=first_line) if width != len(header)]
     if ragged:
         raise ValueError(
-            f"{path.name}: the header has {width} fields, but {listing(ragged)}; "
+            f"{path.name}: the header has {len(header)} fields, but {listing(ragged)}; "
             "the file is cut off or damaged: export it again"
         )
-    refuse_repeated(path, rows[0], "columns", "give each column a name of its own")
+    refuse_repeated(path, header, "columns", "give each column a name of its own")

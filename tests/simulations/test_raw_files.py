@@ -101,3 +101,39 @@ def test_a_file_of_another_cohort_is_refused(tmp_path, folders, name):
     (frame.to_parquet if name.endswith("parquet") else lambda path: frame.to_csv(path, index=False))(tmp_path / name)
     with pytest.raises(ValueError, match=f"{name}: none of the study's cases in it; is it a table of the same cohort"):
         deal(tmp_path / name, SITE_OF, folders)
+
+
+def segments_folder(root):
+    """Files named by barcode, and one that only the sample sheet knows, as the GDC's client lays them."""
+    folder = root / "segments"
+    for name, where in (
+        ("TCGA-AA-0001-01A", "u1"),
+        ("TCGA-AA-0001-10A", "u2"),
+        ("TCGA-ZZ-9999-01A", "u3"),
+        ("x", "u4"),
+    ):
+        (folder / where / "logs").mkdir(parents=True)
+        (folder / where / f"{name}.seg.v2.txt").write_text(f"GDC_Aliquot\tChromosome\n{name}\t1\n")
+        (folder / where / "logs" / "x.parcel").write_text("")
+    (folder / "gdc_sample_sheet.1.tsv").write_text(
+        "File Name\tCase ID\tSample ID\tSample Type\nx.seg.v2.txt\tp7\ts\tPrimary Tumor\ny.txt\tq\ts\tPrimary Tumor\n"
+    )
+    return folder
+
+
+def test_files_of_one_aliquot_go_to_the_site_of_their_case_with_their_row_of_the_sample_sheet(tmp_path, folders):
+    written = deal(segments_folder(tmp_path), SITE_OF, folders)
+    assert written == {site: folders[site] / "segments" for site in ("north", "south")}
+    files = {site: sorted(path.name for path in folder.rglob("*.txt")) for site, folder in written.items()}
+    assert files == {
+        "north": ["TCGA-AA-0001-01A.seg.v2.txt", "TCGA-AA-0001-10A.seg.v2.txt"],
+        "south": ["x.seg.v2.txt"],
+    }
+    sheets = {site: (folder / "gdc_sample_sheet.1.tsv").read_text().splitlines() for site, folder in written.items()}
+    assert len(sheets["north"]) == 1
+    assert sheets["south"][1:] == ["x.seg.v2.txt\tp7\ts\tPrimary Tumor"]
+
+
+def test_a_folder_of_another_cohort_is_refused(tmp_path, folders):
+    with pytest.raises(ValueError, match="segments: none of the study's cases in it"):
+        deal(segments_folder(tmp_path), {"somebody": "north"}, folders)

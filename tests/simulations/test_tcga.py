@@ -1,8 +1,10 @@
 """A data folder becomes site folders."""
 
+import numpy as np
 import pytest
 
 from modalities.cnv import Config as CnvConfig
+from modalities.core.contract import Source
 from modalities.core.federation import Task
 from modalities.core.registry import plugin
 from modalities.table import Config as TableConfig
@@ -134,6 +136,23 @@ def test_every_site_gets_raw_files_of_its_own_cases_that_the_plugins_read(folder
     assert cnv.values.tolist() == [[0], [1]]
     hif = plugin("table").read(sources["CC"]["hif"], TableConfig())
     assert (hif.case_ids, hif.values.tolist()) == (("TCGA-CC-0007",), [[7]])
+
+
+def test_a_folder_of_segments_that_dataset_yaml_names_becomes_arms_at_every_site(folder, tmp_path):
+    case_ids = ["TCGA-AA-0001", "TCGA-AA-0002", "TCGA-NA-0004", "TCGA-CC-0006", "TCGA-ZZ-9999"]
+    plugin("cnv").write_example(folder / "made", case_ids, [0, 1, 0, 1, 0], np.random.default_rng(1))
+    (folder / "dataset.yaml").write_text("sources: {cnv: [made/segments]}\n")
+    dataset = open_dataset(folder, ["cnv"], TASK)
+    sources = write_raw_files(dataset, dataset.cases["site"], tmp_path / "out")
+    config = CnvConfig(values="arms")
+    read = {site: plugin("cnv").read(own["cnv"], config) for site, own in sources.items()}
+    assert {site: cases.case_ids for site, cases in read.items()} == {
+        "AA": ("TCGA-AA-0001", "TCGA-AA-0002"),
+        "NA": ("TCGA-NA-0004",),
+        "CC": ("TCGA-CC-0006",),
+    }
+    whole = plugin("cnv").read(Source((folder / "made" / "segments",)), config)
+    np.testing.assert_array_equal(read["NA"].values, whole.select(["TCGA-NA-0004"]).values)
 
 
 @pytest.mark.slow

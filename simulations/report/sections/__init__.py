@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from simulations.report.section import Section
-from simulations.report.sections import heads
+from simulations.report.sections import heads, representations
 
-SECTIONS: tuple[Callable[[Mapping[str, Any]], Section | None], ...] = (heads.section,)
+SECTIONS: tuple[Callable[[Mapping[str, Any]], Section | None], ...] = (heads.section, representations.section)
 """Each takes results.json and gives its section, or None where the study was not made."""
 
 

@@ -5,10 +5,9 @@ import gzip
 import numpy as np
 import pytest
 
-from modalities.cnv import Config, coded, prepare, sums
-from modalities.cnv.cbioportal import read
-from modalities.core.contract import Cases, Source
-from modalities.core.tabular import finalise
+from modalities.cnv import Config
+from modalities.cnv.reading import read
+from modalities.core.contract import Source
 
 CALLS = """Hugo_Symbol\tEntrez_Gene_Id\tTCGA-BH-A0B3-01\tTCGA-BH-A0B3-11\tTCGA-AR-A24X-01\tpatient-7
 MYC\t4609\t2\t0\t-1\t0
@@ -76,7 +75,10 @@ def test_agreed_genes_come_in_their_order_and_a_gene_the_site_lacks_is_missing_a
     ("text", "said"),
     [
         ("Hugo_Symbol\tp1\n", "a header and no gene; export the file again"),
-        ("gene\tp1\nMYC\t1\n", r"the first column must be Hugo_Symbol \(or Entrez_Gene_Id\), got 'gene'"),
+        (
+            "gene\tp1\nMYC\t1\n",
+            r"the first column must be Hugo_Symbol or Entrez_Gene_Id \(cbioportal\), .*, got 'gene'",
+        ),
         ("p1\tHugo_Symbol\n1\tMYC\n", "the first column must be Hugo_Symbol"),
         ("Hugo_Symbol,p1\nMYC,1\n", "only one column when split at every tab; is that the delimiter"),
         ("Hugo_Symbol\tp1\tp2\nMYC\t1\t0\nTP53\t1\n", "header has 3 fields, but line 3 has 2; the file is cut off"),
@@ -104,40 +106,26 @@ def test_log2_ratios_are_not_held_to_calls(path):
     assert read_text(path, "Hugo_Symbol\tp1\nMYC\t-3.17\n", values="log2").values[0, 0] == pytest.approx(-3.17)
 
 
+def test_calls_are_no_log2_ratios(path):
+    with pytest.raises(ValueError, match=r"data_cna\.txt: every value is a call .*set modalities\.cnv\.values: calls"):
+        read(Source((path,)), Config(values="log2"))
+    with pytest.raises(ValueError, match=r"every value is a call .*set modalities\.cnv\.arms_from: calls"):
+        read(Source((path,)), Config(values="arms"))
+
+
 def test_more_than_one_path_or_another_format_is_refused(path):
     with pytest.raises(ValueError, match=r"cnv takes one file or folder, got 2; name one in site\.yaml"):
         read(Source((path, path)), Config())
-    with pytest.raises(ValueError, match=r"sources\.cnv\.format: no format 'seg'; known: auto, cbioportal"):
+    with pytest.raises(
+        ValueError,
+        match=r"sources\.cnv\.format: no format 'seg'; known: auto, cbioportal, xena, gdc_genes, gdc_segments",
+    ):
         read(Source((path,), format="seg"), Config())
 
 
 def test_folder_without_the_matrix_names_the_file_that_is_absent(tmp_path):
     with pytest.raises(ValueError, match=r"data_log2_cna\.txt: no such file; correct the path in site\.yaml"):
         read(Source((tmp_path,)), Config(values="log2"))
-
-
-def test_calls_become_indicators_of_gained_lost_and_amplified():
-    cases = Cases(("p", "q"), np.array([[2, -2], [1, np.nan]], np.float32), ("MYC", "TP53"))
-    found = coded(cases, Config())
-    assert found.features == (
-        *("MYC gained", "TP53 gained"),
-        *("MYC lost", "TP53 lost"),
-        *("MYC amplified", "TP53 amplified"),
-    )
-    np.testing.assert_array_equal(found.values, [[1, 0, 0, 1, 1, 0], [1, np.nan, 0, np.nan, 0, np.nan]])
-    assert coded(cases, Config(coding="number")) is cases
-    assert coded(cases, Config(values="log2")) is cases
-
-
-def test_statistics_and_inputs_are_of_the_coded_values():
-    cases = Cases(("p", "q", "r"), np.array([[2, 0], [1, 0], [0, 0]], np.float32), ("MYC", "TP53"))
-    total = sums(cases, Config())
-    assert total["sum"].tolist() == [2, 0, 0, 0, 1, 0]
-    # gained 1, 1, 0: mean 2/3, deviation sqrt(2)/3; amplified 1, 0, 0: mean 1/3, deviation the same; else constant
-    found = prepare(cases, finalise(total, Config()), Config())
-    assert found[:, 0].tolist() == pytest.approx([0.5**0.5, 0.5**0.5, -(2**0.5)])
-    assert found[:, 4].tolist() == pytest.approx([2**0.5, -(0.5**0.5), -(0.5**0.5)])
-    assert not found[:, [1, 2, 3, 5]].any()
 
 
 @pytest.mark.parametrize(("values", "shape"), [("calls", (718, 1333)), ("log2", (650, 515))])

@@ -1,0 +1,1 @@
+"""The formats of copy-number files, a module each."""

@@ -1,0 +1,88 @@
+"""GDC gene-level copy number, `*.gene_level_copy_number.*.tsv`: one file an aliquot, whole copies of each gene, hg38.
+
+A tumour's ploidy is the most frequent copy number of its autosomal genes, the higher of two: the baseline that the GDC
+itself takes for its categories of change (it counts the protein-coding genes, which the file does not tell). So a
+doubled genome without further change is no gain. The GDC's categories are the calls here:
+
+    -2: 0 copies.  -1: fewer than the ploidy.  0: the ploidy.  1: more.  2: at least twice the ploidy.
+
+A log2 ratio is log2(copies / ploidy); no copy counts as half a one, since 0 has no logarithm.
+
+Source: https://docs.gdc.cancer.gov/Data/Bioinformatics_Pipelines/CNV_Pipeline/ (gene level copy number);
+https://gdc.cancer.gov/how-are-five-categories-copy-number-changes-determined
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32
+
+from modalities.cnv.arms import AUTOSOMES, arm_at
+from modalities.cnv.readers.coordinates import chromosomes_of, columns_of, spans_of
+from modalities.cnv.readers.matrix import GeneValues, distinct
+from modalities.core.delimited import listing, numbers, rows_of
+
+COLUMNS = ("gene_id", "gene_name", "chromosome", "start", "end", "copy_number")
+_NO_COPY = 0.5
+
+
+def read(aliquots: Mapping[Path, str], values: str) -> GeneValues:
+    """Calls or log2 ratios of the genes of all aliquots, which must list the same genes.
+
+    Raises:
+        ValueError: a file's problem, with place and remedy.
+    """
+    first, names, chromosomes, arms = next(iter(aliquots)), [], [], []
+    rows = []
+    for path in aliquots:
+        header, *body = rows_of(path, "\t")
+        if not body:
+            raise ValueError(f"{path.name}: a header and no gene; download the file again")
+        ids, genes, chromosome, start, end, copies = (
+            [row[place] for row in body] for place in columns_of(path, header, COLUMNS, "GDC gene-level copy number")
+        )
+        own = [gene.strip() or gene_id for gene, gene_id in zip(genes, ids, strict=True)]
+        if path == first:
+            names, chromosomes = own, chromosomes_of(path, chromosome, others=("M", "MT"))
+            starts, ends = spans_of(path, chromosomes, start, end)
+            middles = ((starts + ends) // 2).tolist()
+            arms = [arm_at(name, middle) for name, middle in zip(chromosomes, middles, strict=True)]
+        elif own != names:
+            raise ValueError(
+                f"{path.name}: lists other genes than {first.name}; take all files from one release of the GDC"
+            )
+        rows.append(_relative(_copies(path, copies), np.isin(chromosomes, AUTOSOMES), values, path))
+    kept = distinct(names)
+    places = list(kept.values())
+    notes = {"genes listed twice": len(names) - len(kept)}
+    return GeneValues(
+        tuple(aliquots.values()), tuple(kept), np.stack(rows)[:, places], notes, tuple(arms[place] for place in places)
+    )
+
+
+def _copies(path: Path, cells: Sequence[str]) -> Float32[np.ndarray, " gene"]:
+    """Whole copies, NaN where blank."""
+    copies = numbers(path, [[cell] for cell in cells], ["copy_number"], first_line=2)[:, 0]
+    wrong = np.flatnonzero(np.isfinite(copies) & ((copies < 0) | (copies != np.round(copies)))).tolist()
+    if wrong:
+        named = [f"line {row + 2}: {cells[row]}" for row in wrong]
+        raise ValueError(f"{path.name}: copy_number must be a whole number of copies ({listing(named)})")
+    return copies
+
+
+def _relative(
+    copies: Float32[np.ndarray, " gene"], is_autosomal: np.ndarray, values: str, path: Path
+) -> Float32[np.ndarray, " gene"]:
+    """The copies against the tumour's own ploidy, as calls or log2 ratios."""
+    known = copies[is_autosomal & np.isfinite(copies)]
+    if not len(known):
+        raise ValueError(f"{path.name}: no copy number of any autosomal gene; download the file again")
+    found, counts = np.unique(known, return_counts=True)
+    ploidy = found[counts == counts.max()].max()
+    if ploidy == 0:
+        raise ValueError(f"{path.name}: most genes have no copy, so there is no ploidy to compare with")
+    if values == "log2":
+        return np.log2(np.maximum(copies, _NO_COPY) / ploidy).astype(np.float32)
+    calls = np.sign(copies - ploidy) - (copies == 0) + (copies >= 2 * ploidy)
+    return np.where(np.isnan(copies), np.nan, calls).astype(np.float32)

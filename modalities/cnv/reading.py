@@ -1,0 +1,95 @@
+"""Reads copy number of any known format as genes or as chromosome arms."""
+
+from typing import Any
+
+import numpy as np
+
+from modalities.cnv.arms import ARMS, arm_of_gene, means_over_genes
+from modalities.cnv.files import FORMATS, GENES, MATRICES, SEGMENTS, Found, find
+from modalities.cnv.readers import gdc_genes, gdc_segments
+from modalities.cnv.readers.aliquots import tumours_of
+from modalities.cnv.readers.matrix import GeneValues
+from modalities.core.contract import Cases, Source
+from modalities.core.delimited import listing
+from modalities.core.tabular import in_agreed_order
+
+_CALLS = (-2, -1, 0, 1, 2)
+
+
+def read(source: Source, config: Any) -> Cases:
+    """The cases of the site's matrix, or of its files of one aliquot each; a folder may hold either.
+
+    Raises:
+        ValueError: the files' problem, with place and remedy.
+    """
+    if source.format not in FORMATS:
+        raise ValueError(f"sources.cnv.format: no format {source.format!r}; known: {', '.join(FORMATS)}")
+    if len(source.paths) != 1:
+        raise ValueError(f"cnv takes one file or folder, got {len(source.paths)}; name one in site.yaml")
+    as_arms = config.values == "arms"
+    values = config.arms_from if as_arms else config.values
+    found = find(source, values, takes_segments=as_arms and values == "log2")
+    if found.format == SEGMENTS:
+        return _from_segments(found, source, config)
+    genes, notes = _genes(found, source, values)
+    if found.format in MATRICES:
+        _refuse_others(found, genes, values, "modalities.cnv.arms_from" if as_arms else "modalities.cnv.values")
+    notes = {**genes.notes, **notes}
+    if as_arms:
+        return _as_arms(genes, notes, config)
+    cases = Cases(genes.case_ids, genes.values, genes.genes, notes)
+    return in_agreed_order(cases, config.features, absent="genes imputed")
+
+
+def _genes(found: Found, source: Source, values: str) -> tuple[GeneValues, dict[str, int]]:
+    """Values by gene, and the notes on files."""
+    if found.format == GENES:
+        aliquots, notes = tumours_of(found.folder, found.paths, source.columns)
+        return gdc_genes.read(aliquots, values), notes
+    return MATRICES[found.format].read(found.paths[0]), {}
+
+
+def _from_segments(found: Found, source: Source, config: Any) -> Cases:
+    if config.values != "arms" or config.arms_from != "log2":
+        wanted = "modalities.cnv.arms_from: log2" if config.values == "arms" else "modalities.cnv.values: arms"
+        raise ValueError(
+            f"{found.paths[0].name}: segments give the log2 ratios of chromosome arms only; set {wanted}, "
+            "or give a matrix or gene-level files"
+        )
+    aliquots, refused = tumours_of(found.folder, found.paths, source.columns)
+    values, notes = gdc_segments.read_arms(aliquots)
+    cases = Cases(tuple(aliquots.values()), values, ARMS, {**refused, **found.notes, **notes})
+    return in_agreed_order(cases, config.features, absent="arms imputed")
+
+
+def _as_arms(genes: GeneValues, notes: dict[str, int], config: Any) -> Cases:
+    arms = [arm_of_gene(name) for name in genes.genes] if genes.arms is None else genes.arms
+    notes = {
+        **notes,
+        "genes of no known place, in no arm": sum(arm is None for arm in arms),
+        "genes beside the 39 arms": sum(arm is not None and arm not in ARMS for arm in arms),
+        "arms without a gene": len(set(ARMS) - set(arms)),
+    }
+    if notes["arms without a gene"] == len(ARMS):
+        raise ValueError(
+            f"none of {len(arms)} genes lies in a known arm, such as {listing(genes.genes)}; are these gene symbols?"
+        )
+    cases = Cases(genes.case_ids, means_over_genes(genes.values, arms), ARMS, notes)
+    return in_agreed_order(cases, config.features, absent="arms imputed")
+
+
+def _refuse_others(found: Found, genes: GeneValues, values: str, setting: str) -> None:
+    """Refuse ratios where calls are wanted, and calls where ratios are."""
+    name, known = found.paths[0].name, np.isfinite(genes.values)
+    is_other = known & ~np.isin(genes.values, _CALLS)
+    if values == "calls" and is_other.any():
+        wrong = np.argwhere(is_other)
+        named = [
+            f"{genes.genes[gene]} of {genes.case_ids[case]} = {genes.values[case, gene]:g}" for case, gene in wrong
+        ]
+        raise ValueError(
+            f"{name}: {len(wrong)} values are no GISTIC call from -2 to 2 ({listing(named)}); "
+            f"for log2 ratios set {setting}: log2"
+        )
+    if values == "log2" and not is_other.any() and genes.values[known].any():
+        raise ValueError(f"{name}: every value is a call from -2 to 2, no log2 ratio; for calls set {setting}: calls")
