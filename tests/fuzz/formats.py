@@ -139,19 +139,58 @@ def _beside(name: str, text: str, other: str, other_text: str) -> Callable[[Path
 
 
 # ---- cnv
-def _matrix(name: str, values: str) -> Format:
+_BESIDE = ("Hugo_Symbol", "Entrez_Gene_Id", "Gene Symbol", "sample", "Locus ID", "Gene ID", "Cytoband")
+_XENA_MATRIX = """\
+Gene Symbol\tTCGA-AA-0001-01\tTCGA-AA-0001-11\tTCGA-AA-0002-01
+MYC\t1\t0\t-1
+TP53\t-1\t0\t2
+TP53\t0\t0\t0
+"""
+_GENES = """\
+gene_id\tgene_name\tchromosome\tstart\tend\tcopy_number\tmin_copy_number\tmax_copy_number
+ENSG1.1\tMYC\tchr8\t127735434\t127742951\t4\t4\t4
+ENSG2.1\tTP53\tchr17\t7661779\t7687538\t2\t2\t2
+ENSG3.1\tESR1\tchr6\t151656691\t152129619\t2\t2\t2
+ENSG4.1\tXIST\tchrX\t73820651\t73852753\t\t\t
+ENSG5.1\tTP53\tchr17\t7661779\t7687538\t2\t2\t2
+"""
+_SEGMENTS = """\
+GDC_Aliquot\tChromosome\tStart\tEnd\tNum_Probes\tSegment_Mean
+a-1\t1\t3301765\t120000000\t60000\t0.0123
+a-1\t1\t145000000\t247650984\t50000\t0.4
+a-1\t17\t1100000\t22000000\t9000\t-0.61
+a-1\tX\t3236359\t155677414\t60000\t0.01
+"""
+
+
+def _aliquot(name: str, text: str, values: str) -> Format:
+    """A file of one aliquot; of segments, which become means over arms, no row is told from another."""
+
+    def read(path: Path) -> Cases:
+        return plugin("cnv").read(Source((path,)), plugin("cnv").Config(values=values, arms_from="log2"))
+
+    def unaccounted(path: Path, cases: Cases) -> Mapping[str, int]:
+        if values == "arms":
+            return {"cases": 1 - len(cases.case_ids)}
+        return {"genes": len(rows_in(path, "\t")) - 1 - len(cases.features) - cases.notes["genes listed twice"]}
+
+    return Format(_text(name, text), read, "\t", unaccounted)
+
+
+def _matrix(name: str, values: str, text: str = "") -> Format:
     def read(path: Path) -> Cases:
         return plugin("cnv").read(Source((path,)), plugin("cnv").Config(values=values))
 
     def unaccounted(path: Path, cases: Cases) -> Mapping[str, int]:
         rows = rows_in(path, "\t")
-        n_samples = sum(column not in ("Hugo_Symbol", "Entrez_Gene_Id") for column in rows[0])
+        n_samples = sum(column not in _BESIDE for column in rows[0])
         return {
             "samples": n_samples - len(cases.case_ids) - cases.notes["samples that are no primary tumour"],
             "genes": len(rows) - 1 - len(cases.features) - cases.notes["genes listed twice"],
         }
 
-    return Format(lambda folder: example("cnv", folder).paths[0] / name, read, "\t", unaccounted)
+    write = _text(name, text) if text else lambda folder: example("cnv", folder).paths[0] / name
+    return Format(write, read, "\t", unaccounted)
 
 
 # ---- table
@@ -217,6 +256,9 @@ FORMATS: dict[str, Format] = {
     ),
     "cnv calls": _matrix("data_cna.txt", "calls"),
     "cnv log2": _matrix("data_log2_cna.txt", "log2"),
+    "cnv xena": _matrix("Gistic2_CopyNumber_Gistic2_all_thresholded.by_genes", "calls", _XENA_MATRIX),
+    "cnv gdc genes": _aliquot("TCGA-AA-0001-01A.gene_level_copy_number.v36.tsv", _GENES, "calls"),
+    "cnv gdc segments": _aliquot("TCGA-AA-0001-01A.nocnv_grch38.seg.v2.txt", _SEGMENTS, "arms"),
     "table csv": _table("t.csv", ","),
     "table tsv.gz": _table("t.tsv.gz", "\t"),
     "table parquet": _table("t.parquet", None),

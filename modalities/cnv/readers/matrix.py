@@ -41,7 +41,10 @@ def read_matrix(path: Path, name_columns: Sequence[str], program: str) -> GeneVa
             f"{path.name}: the first column must be {' or '.join(name_columns)}, got {header[0]!r}; "
             f"is this a copy-number matrix of {program}?"
         )
-    n_labels = next((n for n, cell in enumerate(header) if cell not in (*name_columns, *_BESIDE_NAMES)), len(header))
+    labels = (*name_columns, *_BESIDE_NAMES)
+    n_labels = next((n for n, cell in enumerate(header) if cell not in labels), len(header))
+    if late := [name for name in header[n_labels:] if name in labels]:
+        raise ValueError(f"{path.name}: {listing(late)} stands among the samples; move it to the left of them")
     naming = [column for column in range(n_labels) if header[column] in name_columns]
     genes, kept, repeated = _distinct_genes(path, header, body, naming)
     samples, columns, skipped = _primary_tumours(path, header, n_labels)
