@@ -10,11 +10,12 @@ import torch
 from flwr.app import ArrayRecord, ConfigRecord, Context, Error, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 
+from client.calibration import conformal_counts, temperature_losses
 from client.fusion import fusion_gradient, held_out_outputs
 from client.rounds import score_part, train_part
 from client.study import ClientStudy, blurred_class_counts, federation_of, site_data, site_folder, sums_of
 from modalities.core.store import SiteData, digest_of
-from strategies.checks import CLASS_COUNTS, LOSS, NUM_EXAMPLES
+from strategies.checks import CLASS_COUNTS, LOSS, LOSSES, NUM_EXAMPLES, SCORE_COUNTS
 from strategies.wire import (
     ARRAYS,
     CONFIG,
@@ -113,13 +114,34 @@ def evaluate_branches(message: Message, context: Context) -> Message:
 def train_fusion(message: Message, context: Context) -> Message:
     """Phase 4: loss and gradient of the fusion head, summed over this site's cases."""
     study, reply, kept = _study(context), RecordDict(), _below(context, _OUTPUTS)
-    parameters = {part.removeprefix(FUSION): own for part, own in _arrays(message, study.data).items()}
+    parameters = _head(message, study.data)
     weights = _config(message, STUDY)["class-weights"]
     gradient, loss, n_cases = fusion_gradient(study, kept, parameters, weights)  # pyright: ignore
     for owner, arrays in gradient.items():
         reply[ARRAYS + FUSION + owner] = to_record(arrays)
         reply[METRICS + FUSION + owner] = _metrics(n_cases, **{LOSS: loss})
     return Message(reply, reply_to=message)
+
+
+@app.query("calibration")
+def calibration(message: Message, context: Context) -> Message:
+    """Phase 5: the fused model's loss at every temperature, summed over this site's cases."""
+    study = _study(context)
+    losses = temperature_losses(study, _below(context, _OUTPUTS), _head(message, study.data))
+    return Message(RecordDict({ARRAYS + SHARED: to_record({LOSSES: losses})}), reply_to=message)
+
+
+@app.query("conformal")
+def conformal(message: Message, context: Context) -> Message:
+    """Phase 5: histograms by class of the scores that conformal sets are made of."""
+    study, temperature = _study(context), float(_config(message, STUDY)["temperature"])  # pyright: ignore
+    counts = conformal_counts(study, _below(context, _OUTPUTS), _head(message, study.data), temperature)
+    return Message(RecordDict({ARRAYS + STUDY: to_record({SCORE_COUNTS: counts})}), reply_to=message)
+
+
+def _head(message: Message, data: SiteData) -> dict[str, Weights]:
+    """The fusion head's parameters by owner: this site's modalities and `shared`."""
+    return {part.removeprefix(FUSION): own for part, own in _arrays(message, data).items()}
 
 
 def _data(context: Context) -> SiteData:

@@ -8,7 +8,7 @@ import torch
 from client.study import ClientStudy
 from modalities.core.branch import Weights, build_branch, load_weights
 from modalities.core.fusion.fit import loss_and_gradient
-from modalities.core.fusion.head import head_named
+from modalities.core.fusion.head import Parameters, head_named
 from modalities.core.fusion.outputs import Outputs
 from modalities.core.parts import held_out_fold, modality_of, rows_of
 from modalities.core.predict import branch_outputs
@@ -47,16 +47,7 @@ def fusion_gradient(
 
     `kept` is what `held_out_outputs` gave; `parameters` is by owner too.
     """
-    groups = [
-        {name: torch.from_numpy(arrays[kind]) for name, arrays in kept.items()}
-        for kind in ("logits", "embeddings", "present")
-    ]
-    outputs, fusion = Outputs(*groups), study.federation.fusion
-    flat = {
-        f"{owner}.{name}": torch.from_numpy(np.array(array))
-        for owner, arrays in parameters.items()
-        for name, array in arrays.items()
-    }
+    outputs, fusion, flat = outputs_of(kept), study.federation.fusion, flat_parameters(parameters)
     labels = torch.tensor(study.data.site.labels(list(study.data.folds.index)))
     weights = torch.tensor(list(class_weights), dtype=torch.float64)
     loss, gradient = loss_and_gradient(head_named(fusion.head), flat, outputs, labels, weights, fusion.modality_dropout)
@@ -65,6 +56,24 @@ def fusion_gradient(
         owner, _, name = key.partition(".")
         by_owner.setdefault(owner, {})[name] = value.numpy()
     return by_owner, loss, int((outputs.n_present > 0).sum())
+
+
+def outputs_of(kept: Mapping[str, Weights]) -> Outputs:
+    """What `held_out_outputs` gave, as tensors."""
+    groups = [
+        {name: torch.from_numpy(arrays[kind]) for name, arrays in kept.items()}
+        for kind in ("logits", "embeddings", "present")
+    ]
+    return Outputs(*groups)
+
+
+def flat_parameters(parameters: Mapping[str, Weights]) -> Parameters:
+    """A head's parameters by owner, as `<owner>.<name>`."""
+    return {
+        f"{owner}.{name}": torch.from_numpy(np.array(array))
+        for owner, arrays in parameters.items()
+        for name, array in arrays.items()
+    }
 
 
 def _empty(n_cases: int, n_classes: int, embedding: int) -> Weights:

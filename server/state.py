@@ -15,7 +15,8 @@ from server.checkpoint import load_checkpoint, save_checkpoint
 from strategies.exchange import Traffic
 from strategies.wire import Weights
 
-_GROUPS = ("states", "weights", "best", "optimisers", "head")
+_GROUPS = ("states", "weights", "best", "optimisers")
+_SINGLES = ("head", "calibration")
 
 
 @dataclass
@@ -49,6 +50,8 @@ class StudyState:
     evaluations: list[tuple[float, dict[str, np.ndarray]]] = field(default_factory=list)
     """Loss and gradient of each finished fusion round."""
     head: dict[str, np.ndarray] = field(default_factory=dict)
+    calibration: dict[str, np.ndarray] = field(default_factory=dict)
+    """Temperature of the fused model and thresholds of its conformal sets."""
     finished: bool = False
     cohorts: dict[str, dict[str, int]] = field(default_factory=dict)
     """Site -> modality -> training cases, as last announced."""
@@ -59,7 +62,7 @@ class StudyState:
         """Write the checkpoint."""
         arrays = {
             f"{group}|{owner}|{name}": array
-            for group in _GROUPS
+            for group in (*_GROUPS, *_SINGLES)
             for owner, own in self._group(group).items()
             for name, array in own.items()
         }
@@ -87,12 +90,8 @@ class StudyState:
         gradients = groups["gradients"]
         state = StudyState(
             federation,
-            **{
-                group: {owner: dict(own) for owner, own in groups[group].items()}
-                for group in _GROUPS
-                if group != "head"
-            },
-            head=dict(groups["head"].get("head", {})),
+            **{group: {owner: dict(own) for owner, own in groups[group].items()} for group in _GROUPS},
+            **{group: dict(groups[group].get(group, {})) for group in _SINGLES},
             evaluations=[(loss, dict(gradients[str(number)])) for number, loss in enumerate(meta["losses"])],
             **{name: meta[name] for name in ("class_counts", "frozen", "finished", "cohorts", "refused")},
         )
@@ -104,7 +103,7 @@ class StudyState:
         return state
 
     def _group(self, group: str) -> Mapping[str, Mapping[str, np.ndarray]]:
-        return {"head": self.head} if group == "head" else getattr(self, group)
+        return {group: getattr(self, group)} if group in _SINGLES else getattr(self, group)
 
     def _meta(self) -> dict[str, Any]:
         return {

@@ -20,6 +20,7 @@ from server.phases import run_study
 from server.release import fitted_model, read_release, write_release
 from server.state import StudyState
 from simulations.cohort import FEDERATION
+from simulations.evidence.conformal import outputs_by_site, pooled_by_site, thresholds_by_site
 from simulations.flower import run_in_flower
 from simulations.inline import InlineGrid
 from simulations.pooled import fit_pooled
@@ -71,20 +72,23 @@ def _centralised(federation: Federation, sites: list[SiteData], tested: TestCase
     details = {
         "curves": {name: [None, *curve] for name, curve in fitted.curves.items()},
         "stopped": dict(fitted.stopped),
+        "conformal": thresholds_by_site(fitted.model, pooled_by_site(fitted.held_out, sites)),
     }
     return ArmResult(_complete(score(fitted.model, tested, "centralised"), sites, tested, subsets=True), details)
 
 
 def _federated(federation: Federation, sites: list[SiteData], tested: TestCases, fold: Fold) -> ArmResult:
     study = federate(federation, fold.root / FEDERATION, fold.sites, fold.folder / "federated", fold.engine)
+    model = fitted_model(study)
     details = {
         "curves": {name: progress.curve for name, progress in study.progress.items()},
         "stopped": {name: progress.stop.best_round for name, progress in study.progress.items()},
         "bytes": study.traffic.table(),
         "refused": study.refused,
         "fusion_rounds": len(study.evaluations),
+        "conformal": thresholds_by_site(model, outputs_by_site(study, sites)),
     }
-    return ArmResult(_complete(score(fitted_model(study), tested, "federated"), sites, tested, subsets=True), details)
+    return ArmResult(_complete(score(model, tested, "federated"), sites, tested, subsets=True), details)
 
 
 def federate(

@@ -9,16 +9,28 @@ import torch
 
 from client.training import learning_rate, loss_sum, optimiser_of, set_learning_rate, train_epoch
 from modalities.core.branch import Branch, Weights, build_branch, load_weights, weights_of
+from modalities.core.calibration import TEMPERATURE, THRESHOLDS, calibrated, losses_of, temperature_of
+from modalities.core.conformal import score_counts, thresholds_of
 from modalities.core.contract import Cases, State, Sums
 from modalities.core.federation import Federation
 from modalities.core.fusion.fit import class_weights, loss_and_gradient, minimise
 from modalities.core.fusion.head import Parameters, head_named
+from modalities.core.fusion.outputs import Outputs
 from modalities.core.parts import parts_of, rows_of, scoring_parts
 from modalities.core.patience import Patience
 from modalities.core.predict import FittedBranch, FittedModel, align, branch_outputs
 from modalities.core.registry import plugin
 from modalities.core.seeds import seed_of
 from modalities.core.store import BranchData, SiteData
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Out-of-fold outputs of the training cases, with their labels."""
+
+    case_ids: tuple[str, ...]
+    outputs: Outputs
+    labels: torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -30,6 +42,8 @@ class Fitted:
     """Held-out loss a case after each epoch, by modality."""
     stopped: Mapping[str, int]
     """The epoch that was kept, by modality."""
+    held_out: HeldOut
+    """What the branches say of the training cases that they never saw."""
 
 
 def fit_pooled(sites: Sequence[SiteData], federation: Federation, arm: str) -> Fitted:
@@ -44,8 +58,10 @@ def fit_pooled(sites: Sequence[SiteData], federation: Federation, arm: str) -> F
             branches[name] = FittedBranch(config, state, weights[name])
             learned[name] = _held_out_outputs(federation, name, state, data, weights)
     counts = np.sum([site.class_counts() for site in sites], axis=0)
-    head = _fit_head(federation, learned, sites, counts)
-    return Fitted(FittedModel(federation, branches, head), curves, stopped)
+    held_out = _aligned(learned, sites)
+    head = _fit_head(federation, held_out, counts)
+    model = FittedModel(federation, branches, head, _calibrate(federation, head, held_out))
+    return Fitted(model, curves, stopped, held_out)
 
 
 def pooled_state(sites: Sequence[SiteData], modality: str) -> State:
@@ -132,22 +148,21 @@ def _held_out_outputs(
     return case_ids, torch.cat(logits), torch.cat(embeddings)
 
 
-def _fit_head(
-    federation: Federation,
-    learned: Mapping[str, tuple[list[str], torch.Tensor, torch.Tensor]],
-    sites: Sequence[SiteData],
-    counts: np.ndarray,
-) -> Parameters:
-    """The fusion head on the pooled out-of-fold outputs."""
-    head = head_named(federation.fusion.head)
+def _aligned(learned: Mapping[str, tuple[list[str], torch.Tensor, torch.Tensor]], sites: Sequence[SiteData]) -> HeldOut:
+    """The out-of-fold outputs of all modalities, as one table."""
     sizes = {name: (found[1].shape[1], found[2].shape[1]) for name, found in learned.items()}
-    start = head.initial({name: embedding for name, (_, embedding) in sizes.items()}, federation.n_classes)
     case_ids = sorted({case_id for found in learned.values() for case_id in found[0]})
-    if len(learned) < 2 or not case_ids:
-        return start
-    outputs = align(learned, case_ids, sizes)
     label_of = {case_id: label for site in sites for case_id, label in site.site.cases["label"].items()}
-    labels = torch.tensor([int(label_of[case_id]) for case_id in case_ids])
+    labels = torch.tensor([int(label_of[case_id]) for case_id in case_ids], dtype=torch.int64)
+    return HeldOut(tuple(case_ids), align(learned, case_ids, sizes), labels)
+
+
+def _fit_head(federation: Federation, held_out: HeldOut, counts: np.ndarray) -> Parameters:
+    """The fusion head on the pooled out-of-fold outputs."""
+    head, outputs, labels = head_named(federation.fusion.head), held_out.outputs, held_out.labels
+    start = head.initial({name: own.shape[1] for name, own in outputs.embeddings.items()}, federation.n_classes)
+    if len(outputs.modalities) < 2 or not held_out.case_ids:
+        return start
     weights = class_weights(counts, federation.fusion.class_weight_exponent)
     dropout = federation.fusion.modality_dropout
 
@@ -155,6 +170,17 @@ def _fit_head(
         return loss_and_gradient(head, parameters, outputs, labels, weights, dropout)
 
     return minimise(head, start, evaluate, federation.fusion)
+
+
+def _calibrate(federation: Federation, parameters: Parameters, held_out: HeldOut) -> dict[str, np.ndarray]:
+    """The calibration as a server finds it, from the pooled cases."""
+    if not held_out.case_ids:
+        return {}
+    head, outputs, labels = head_named(federation.fusion.head), held_out.outputs, held_out.labels
+    losses, _ = losses_of(head, parameters, outputs, labels)
+    calibration = {TEMPERATURE: np.array([temperature_of(losses)])}
+    counts = score_counts(calibrated(head, parameters, calibration, outputs).numpy(), labels.numpy(), min_cell=0)
+    return calibration | {THRESHOLDS: thresholds_of(counts)}
 
 
 def read_all(site: SiteData) -> dict[str, Cases]:

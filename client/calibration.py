@@ -1,0 +1,44 @@
+"""The calibration phase at one site: sums over the out-of-fold outputs that it kept; no case's own value leaves."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from client.fusion import flat_parameters, outputs_of
+from client.study import ClientStudy
+from modalities.core.branch import Weights
+from modalities.core.calibration import GRID, TEMPERATURE, calibrated, losses_of
+from modalities.core.conformal import score_counts
+from modalities.core.fusion.head import Head, head_named
+
+
+def temperature_losses(
+    study: ClientStudy, kept: Mapping[str, Weights], parameters: Mapping[str, Weights]
+) -> Float[np.ndarray, " temperature"]:
+    """The fused model's loss at every temperature, summed over the cases with two modalities or more.
+
+    With fewer such cases than the site's `min_cell`, zeros. `kept` is what `client.fusion.held_out_outputs` gave.
+    """
+    losses, n_cases = losses_of(_head(study, kept), flat_parameters(parameters), outputs_of(kept), _labels(study))
+    return losses if n_cases >= study.data.site.policy.min_cell else np.zeros(len(GRID))
+
+
+def conformal_counts(
+    study: ClientStudy, kept: Mapping[str, Weights], parameters: Mapping[str, Weights], temperature: float
+) -> Float[np.ndarray, "class bin"]:
+    """Histograms of 1 - p(true class) by class; no count in them is from 1 to below the site's `min_cell`."""
+    calibration = {TEMPERATURE: np.array([temperature])}
+    probabilities = calibrated(_head(study, kept), flat_parameters(parameters), calibration, outputs_of(kept))
+    return score_counts(probabilities.numpy(), _labels(study).numpy(), study.data.site.policy.min_cell)
+
+
+def _head(study: ClientStudy, kept: Mapping[str, Weights]) -> Head:
+    """The study's head; a site with one modality gets nothing of it and needs none, so any without parameters does."""
+    return head_named(study.federation.fusion.head if len(kept) > 1 else "mean")
+
+
+def _labels(study: ClientStudy) -> Tensor:
+    return torch.tensor(study.data.site.labels(list(study.data.folds.index)))
