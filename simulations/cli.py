@@ -32,9 +32,7 @@ Out = Annotated[Path, typer.Option(help="Folder for everything this makes; the s
 Settings = Annotated[
     list[str] | None, typer.Argument(help="Dotted settings over the defaults: modalities.cnv.training.lr=1e-3 seed=1")
 ]
-Cv = Annotated[
-    str, typer.Option(help="random folds; sites: whole sites held out; preserved: these, classes evened out.")
-]
+Cv = Annotated[str, typer.Option(help="random; sites: whole sites held out; preserved: these with even classes.")]
 Workers = Annotated[int, typer.Option(help="Arms and folds run side by side; 0: one a processor.")]
 Engine = Annotated[str, typer.Option(help="inline (this process) or flower (Flower's simulation engine).")]
 Seed = Annotated[int, typer.Option(help="Seeds everything.")]

@@ -16,7 +16,7 @@ from modalities.core.fusion.head import Head, fuse
 from modalities.core.fusion.outputs import Outputs
 
 TEMPERATURE, THRESHOLDS = "temperature", "thresholds"
-GRID = np.exp(np.linspace(-np.log(5.0), np.log(5.0), 161))
+GRID = np.exp(np.arange(-80, 81) / 80 * np.log(5.0))
 """From a fifth to five in steps of 2 %; the middle one is 1."""
 PRIOR = 1.0
 """Weight of log(T)^2, which draws T towards 1 where cases are few."""

@@ -64,7 +64,7 @@ def thresholds_of(counts: Float[np.ndarray, "class bin"], coverage: float = COVE
     return found
 
 
-def rank_of(n: float, coverage: float = COVERAGE) -> int | None:
+def rank_of(n: float | int, coverage: float = COVERAGE) -> int | None:
     """The place of the threshold among n scores in order, ceil((n + 1) * coverage); None where that is beyond n."""
     rank = math.ceil((n + 1) * coverage - 1e-9)
     return rank if rank <= n else None
