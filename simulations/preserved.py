@@ -84,7 +84,7 @@ def _optimum(counts: Counts, n_folds: int, time_limit_s: float) -> tuple[FoldOfS
         LinearConstraint(
             vstack([hstack([in_fold, -slack]), hstack([-in_fold, -slack])]).tocsc(),
             -np.inf,
-            np.concatenate([target, -target]),
+            np.concatenate([target, -target]),  # pyright: ignore[reportArgumentType]  # SciPy takes arrays
         ),
         LinearConstraint(once.tocsc(), 1, 1),
         LinearConstraint(filled.tocsc(), 1, np.inf),
@@ -94,7 +94,7 @@ def _optimum(counts: Counts, n_folds: int, time_limit_s: float) -> tuple[FoldOfS
     found = milp(
         np.concatenate([np.zeros(n_x), np.ones(n_e)]),
         integrality=np.concatenate([np.ones(n_x), np.zeros(n_e)]),
-        bounds=Bounds(np.zeros(n_x + n_e), np.concatenate([allowed, np.ones(n_e)])),
+        bounds=Bounds(0.0, np.concatenate([allowed, np.ones(n_e)])),  # pyright: ignore[reportArgumentType]
         constraints=constraints,
         options={"time_limit": time_limit_s, "mip_rel_gap": CLOSE_ENOUGH},
     )

@@ -25,7 +25,7 @@ def calibration(
     """By arm: the temperature of each fold, and for every SET ECE, log loss and bins, before and after."""
     found = {}
     for arm in CALIBRATED_ARMS:
-        by_fold = [fold.get("conformal") for fold in details.get(arm, ())]
+        by_fold = [fold.get("conformal") or {} for fold in details.get(arm, ())]
         if by_fold and all(by_fold) and "temperature" in predictions:
             tables = {name: rows_of(predictions, arm, name, modalities) for name in (COMPLETE, FUSED, *modalities)}
             sets = {name: _both_sides(table, n_classes) for name, table in tables.items() if len(table)}

@@ -72,7 +72,7 @@ def coverage(
     """By arm: coverage and mean size with shared and with each site's own thresholds, of the fused test cases."""
     found = {}
     for arm in CONFORMAL_ARMS:
-        by_fold = [fold.get("conformal") for fold in details.get(arm, ())]
+        by_fold = [fold.get("conformal") or {} for fold in details.get(arm, ())]
         rows = rows_of(predictions, arm, FUSED, modalities)
         if by_fold and all(by_fold) and len(rows):
             found[arm] = _coverage(rows, by_fold, classes)
