@@ -15,7 +15,7 @@ from client.fusion import fusion_gradient, held_out_outputs
 from client.rounds import score_part, train_part
 from client.study import ClientStudy, blurred_class_counts, federation_of, site_data, site_folder, sums_of
 from modalities.core.store import SiteData, digest_of
-from strategies.checks import CLASS_COUNTS, LOSS, LOSSES, NUM_EXAMPLES, SCORE_COUNTS
+from strategies.checks import CLASS_COUNTS, LOSS, LOSSES, NUM_EXAMPLES
 from strategies.wire import (
     ARRAYS,
     CONFIG,
@@ -136,7 +136,7 @@ def conformal(message: Message, context: Context) -> Message:
     """Phase 5: histograms by class of the scores that conformal sets are made of."""
     study, temperature = _study(context), float(_config(message, STUDY)["temperature"])  # pyright: ignore
     counts = conformal_counts(study, _below(context, _OUTPUTS), _head(message, study.data), temperature)
-    return Message(RecordDict({ARRAYS + STUDY: to_record({SCORE_COUNTS: counts})}), reply_to=message)
+    return Message(RecordDict({ARRAYS + STUDY: to_record({CLASS_COUNTS: counts})}), reply_to=message)
 
 
 def _head(message: Message, data: SiteData) -> dict[str, Weights]:

@@ -11,6 +11,7 @@ from client.fusion import flat_parameters, outputs_of
 from client.study import ClientStudy
 from modalities.core.branch import Weights
 from modalities.core.calibration import GRID, TEMPERATURE, calibrated, losses_of
+from modalities.core.cases import blurred
 from modalities.core.conformal import score_counts
 from modalities.core.fusion.head import Head, head_named
 
@@ -29,10 +30,11 @@ def temperature_losses(
 def conformal_counts(
     study: ClientStudy, kept: Mapping[str, Weights], parameters: Mapping[str, Weights], temperature: float
 ) -> Float[np.ndarray, "class bin"]:
-    """Histograms of 1 - p(true class) by class; no count in them is from 1 to below the site's `min_cell`."""
+    """Histograms of 1 - p(true class) by class, blurred as the site's `min_cell` asks."""
     calibration = {TEMPERATURE: np.array([temperature])}
     probabilities = calibrated(_head(study, kept), flat_parameters(parameters), calibration, outputs_of(kept))
-    return score_counts(probabilities.numpy(), _labels(study).numpy(), study.data.site.policy.min_cell)
+    counts = score_counts(probabilities.numpy(), _labels(study).numpy())
+    return blurred(counts, study.data.site.policy)
 
 
 def _head(study: ClientStudy, kept: Mapping[str, Weights]) -> Head:

@@ -15,7 +15,7 @@ from modalities.core.conformal import N_BINS, thresholds_of
 from server.handshake import note, query_all, sums_in
 from server.options import Options
 from server.state import StudyState
-from strategies.checks import LOSSES, SCORE_COUNTS, Refusal
+from strategies.checks import CLASS_COUNTS, LOSSES, Refusal
 from strategies.exchange import Holder
 from strategies.statistics import add_sums
 from strategies.wire import ARRAYS, CONFIG, FUSION, SHARED, STUDY, config_record, to_record
@@ -31,10 +31,10 @@ def calibrate(grid: Grid, study: StudyState, holders: Sequence[Holder], options:
         losses = {LOSSES: np.zeros(len(GRID))}
         summed = _summed(grid, study, able, "query.calibration", SHARED, losses, {}, options)
         temperature = temperature_of(summed[LOSSES])
-    counts = {SCORE_COUNTS: np.zeros((study.federation.n_classes, N_BINS))}
+    counts = {CLASS_COUNTS: np.zeros((study.federation.n_classes, N_BINS))}
     sent = {"temperature": temperature}
     summed = _summed(grid, study, holders, "query.conformal", STUDY, counts, sent, options)
-    study.calibration = {TEMPERATURE: np.array([temperature]), THRESHOLDS: thresholds_of(summed[SCORE_COUNTS])}
+    study.calibration = {TEMPERATURE: np.array([temperature]), THRESHOLDS: thresholds_of(summed[CLASS_COUNTS])}
     options.step(study, {"phase": "calibration", "temperature": temperature})
 
 

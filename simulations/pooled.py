@@ -179,7 +179,7 @@ def _calibrate(federation: Federation, parameters: Parameters, held_out: HeldOut
     head, outputs, labels = head_named(federation.fusion.head), held_out.outputs, held_out.labels
     losses, _ = losses_of(head, parameters, outputs, labels)
     calibration = {TEMPERATURE: np.array([temperature_of(losses)])}
-    counts = score_counts(calibrated(head, parameters, calibration, outputs).numpy(), labels.numpy(), min_cell=0)
+    counts = score_counts(calibrated(head, parameters, calibration, outputs).numpy(), labels.numpy())
     return calibration | {THRESHOLDS: thresholds_of(counts)}
 
 

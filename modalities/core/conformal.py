@@ -19,36 +19,14 @@ Probabilities = Float[np.ndarray, "case class"]
 Labels = Int[np.ndarray, " case"]
 
 
-def score_counts(probabilities: Probabilities, labels: Labels, min_cell: int) -> Float[np.ndarray, "class bin"]:
-    """Cases by true class and bin of their score; a case without probabilities is left out.
-
-    No count from 1 to below `min_cell` is in it: see `coarsened`.
-    """
+def score_counts(probabilities: Probabilities, labels: Labels) -> Float[np.ndarray, "class bin"]:
+    """Cases by true class and bin of their score; a case without probabilities is left out."""
     n_classes = probabilities.shape[1]
     scores = _scores(probabilities, labels)
     known = np.isfinite(scores)
     bins = np.clip(np.ceil(scores[known] * N_BINS).astype(int) - 1, 0, N_BINS - 1)
     flat = np.bincount(labels[known] * N_BINS + bins, minlength=n_classes * N_BINS)
-    return np.stack([coarsened(row, min_cell) for row in flat.reshape(n_classes, N_BINS).astype(np.float64)])
-
-
-def coarsened(counts: Float[np.ndarray, " bin"], min_cell: int) -> Float[np.ndarray, " bin"]:
-    """Neighbouring bins put together until each holds `min_cell` cases, counted at the highest of them.
-
-    Scores are only ever rounded up, so a set may grow but not miss. With fewer than `min_cell` cases in all, nothing.
-    """
-    if counts.sum() < min_cell:
-        return np.zeros_like(counts)
-    merged, waiting = np.zeros_like(counts), 0.0
-    for place, count in enumerate(counts):
-        waiting += count
-        if waiting and waiting >= min_cell:
-            merged[place], waiting = waiting, 0.0
-    if waiting:  # too few at the end: they and the group below count at the last bin that holds a case
-        group, last = np.flatnonzero(merged)[-1], np.flatnonzero(counts)[-1]
-        merged[last] = merged[group] + waiting
-        merged[group] = 0.0
-    return merged
+    return flat.reshape(n_classes, N_BINS).astype(np.float64)
 
 
 def thresholds_of(counts: Float[np.ndarray, "class bin"], coverage: float = COVERAGE) -> Float[np.ndarray, " class"]:

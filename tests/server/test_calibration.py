@@ -60,7 +60,7 @@ def test_the_study_finds_the_temperature_and_thresholds_that_its_cases_pooled_wo
     ]
     labels = np.concatenate([site.data.site.labels(list(site.data.folds.index)) for _, site in tables])
     pooled = np.concatenate([probabilities for probabilities, _ in tables])
-    expected = thresholds_of(score_counts(pooled, labels, min_cell=0))
+    expected = thresholds_of(score_counts(pooled, labels))
     np.testing.assert_array_equal(study.calibration[THRESHOLDS], expected)
 
 
@@ -95,7 +95,7 @@ def test_what_leaves_is_a_sum_over_temperatures_and_a_histogram(watched):
     assert [{key: set(own) for key, own in one.items()} for one in found["query.calibration"]] == [
         {"arrays.shared": {"losses"}}
     ] * 2
-    assert [one["arrays.study"]["n"].shape for one in found["query.conformal"]] == [(4, 100)] * 3
+    assert [one["arrays.study"]["class-counts"].shape for one in found["query.conformal"]] == [(4, 100)] * 3
 
 
 def test_no_small_count_leaves_a_site_that_forbids_it(tmp_path):
@@ -111,8 +111,9 @@ def test_no_small_count_leaves_a_site_that_forbids_it(tmp_path):
     asked = {message.metadata.message_id: message for message in grid.asked}
     for reply in grid.replies:
         if asked[reply.metadata.reply_to_message_id].metadata.message_type == "query.conformal":
-            counts = all_arrays(reply.content)["arrays.study"]["n"]
-            assert not ((counts > 0) & (counts < 5)).any()
+            counts = all_arrays(reply.content)["arrays.study"]["class-counts"]
+            assert not ((counts > 0) & (counts < 5) & (counts != 2.5)).any()
+            assert (counts == 2.5).any()
 
 
 def test_a_site_with_too_few_cases_of_two_modalities_sends_no_loss(root, watched, monkeypatch):

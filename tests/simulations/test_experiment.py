@@ -166,8 +166,9 @@ def test_evidence_stands_in_the_results_and_in_the_report(run: Path) -> None:
     assert "fold-balance" not in page
 
 
+@pytest.mark.slow
 def test_preserved_folds_keep_sites_whole_and_show_their_balance(tmp_path: Path) -> None:
-    size = ["--sites", "5", "--cases", "30", "--folds", "2", "--workers", "1", "--cv", "preserved"]
+    size = ["--sites", "5", "--cases", "60", "--folds", "2", "--workers", "1", "--cv", "preserved"]
     simulate("synthetic", "--out", str(tmp_path), *size, *TINY)
     results = results_of(tmp_path)
     folds = pd.read_csv(tmp_path / "predictions.csv.gz").groupby("site")["fold"].nunique()

@@ -3,34 +3,16 @@
 import numpy as np
 import pytest
 
-from modalities.core.conformal import coarsened, own_thresholds, rank_of, score_counts, sets_of, thresholds_of
+from modalities.core.conformal import own_thresholds, rank_of, score_counts, sets_of, thresholds_of
 
 
 def test_scores_are_counted_by_true_class_in_bins_of_a_hundredth():
     probabilities = np.array([[0.9, 0.1], [0.305, 0.695], [1.0, 0.0], [np.nan, np.nan]])
-    counts = score_counts(probabilities, np.array([0, 1, 0, 1]), min_cell=0)
+    counts = score_counts(probabilities, np.array([0, 1, 0, 1]))
     assert counts.shape == (2, 100)
     assert np.flatnonzero(counts[0]).tolist() == [0, 9]  # 1 - 1, and 1 - .9 up to the edge .1
     assert np.flatnonzero(counts[1]).tolist() == [30]
     assert counts.sum() == 3
-
-
-def test_bins_are_put_together_upwards_until_each_holds_enough():
-    assert coarsened(np.array([2.0, 0, 1, 4, 0, 1, 0]), 3).tolist() == [0, 0, 3, 0, 0, 5, 0]
-    assert coarsened(np.array([2.0, 0, 1, 4]), 3).tolist() == [0, 0, 3, 4]
-    assert coarsened(np.array([1.0, 0, 1, 0]), 3).tolist() == [0, 0, 0, 0]
-    assert coarsened(np.array([1.0, 0, 2]), 0).tolist() == [1, 0, 2]
-
-
-def test_no_count_below_the_smallest_cell_leaves_and_none_is_lost_or_rounded_down():
-    rng = np.random.default_rng(0)
-    for _ in range(50):
-        counts = rng.poisson(rng.uniform(0.05, 2), 23).astype(float)
-        found = coarsened(counts, 5)
-        assert not ((found > 0) & (found < 5)).any()
-        assert found.sum() in (0, counts.sum())
-        if found.sum():
-            assert (np.cumsum(found) <= np.cumsum(counts)).all()
 
 
 def test_the_threshold_is_the_edge_that_ninety_percent_and_a_bit_lie_below():
@@ -63,7 +45,7 @@ def test_sets_cover_each_class_as_promised_on_new_cases_of_the_same_kind():
     labels = rng.choice(3, 6000, p=[0.7, 0.2, 0.1])
     logits = rng.normal(size=(6000, 3)) + 1.5 * np.eye(3)[labels]
     probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    thresholds = thresholds_of(score_counts(probabilities[:3000], labels[:3000], min_cell=0))
+    thresholds = thresholds_of(score_counts(probabilities[:3000], labels[:3000]))
     sets = sets_of(probabilities[3000:], thresholds)
     hit = sets[np.arange(3000), labels[3000:]]
     for index in range(3):
