@@ -78,12 +78,7 @@ def synthetic(
     folds: Annotated[int, typer.Option(help="Outer folds.")] = 3,
     seed: Seed = 0,
     engine: Engine = "inline",
-    cv: Annotated[
-        str,
-        typer.Option(
-            help="random folds, whole sites held out (sites), or these with classes as even as can be (preserved)."
-        ),
-    ] = "random",
+    cv: Cv = "random",
     permute_labels: Annotated[
         bool, typer.Option("--permute-labels", help="Break the link between labels and data: every arm must be at .5.")
     ] = False,
@@ -107,12 +102,7 @@ def tcga(
     ] = "cnv,clinical",
     clinical: Annotated[str, typer.Option(help="ihc, or no_ihc without receptor status.")] = "ihc",
     cnv: Annotated[str, typer.Option(help="calls or log2.")] = "calls",
-    cv: Annotated[
-        str,
-        typer.Option(
-            help="random folds, whole sites held out (sites), or these with classes as even as can be (preserved)."
-        ),
-    ] = "random",
+    cv: Cv = "random",
     folds: Annotated[int, typer.Option(help="Outer folds.")] = 5,
     seed: Seed = 0,
     min_site: Annotated[int, typer.Option(help="Sites with fewer usable cases are pooled as `other`.")] = 20,
