@@ -10,12 +10,13 @@ import torch
 from flwr.app import ArrayRecord, ConfigRecord, Context, Error, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 
+from client.calibration import conformal_counts, temperature_losses
 from client.fusion import fusion_answer, held_out_outputs
 from client.rounds import score_part, train_part
 from client.study import ClientStudy, blurred_class_counts, federation_of, site_data, site_folder, sums_of
 from modalities.core.fusion.fit import Question
 from modalities.core.store import SiteData, digest_of
-from strategies.checks import CLASS_COUNTS, HELD_OUT_LOSS, HELD_OUT_N, LOSS, NUM_EXAMPLES
+from strategies.checks import CLASS_COUNTS, HELD_OUT_LOSS, HELD_OUT_N, LOSS, LOSSES, NUM_EXAMPLES
 from strategies.wire import (
     ARRAYS,
     CONFIG,
@@ -114,8 +115,7 @@ def evaluate_branches(message: Message, context: Context) -> Message:
 def train_fusion(message: Message, context: Context) -> Message:
     """Phase 4: loss and gradient of the fusion head asked for, summed over this site's cases."""
     study, reply, kept = _study(context), RecordDict(), _below(context, _OUTPUTS)
-    parameters = {part.removeprefix(FUSION): own for part, own in _arrays(message, study.data).items()}
-    config = _config(message, STUDY)
+    parameters, config = _head(message, study.data), _config(message, STUDY)
     question = Question(str(config["head"]), int(config["held-out"]), tuple(config.get("shown", ())))  # pyright: ignore
     gradient, found, n_cases = fusion_answer(study, kept, parameters, question, config["class-weights"])  # pyright: ignore
     losses = {LOSS: found.loss, HELD_OUT_LOSS: found.held_out, HELD_OUT_N: found.n_held_out}
@@ -123,6 +123,29 @@ def train_fusion(message: Message, context: Context) -> Message:
         reply[ARRAYS + FUSION + owner] = to_record(arrays)
         reply[METRICS + FUSION + owner] = _metrics(n_cases, **losses)
     return Message(reply, reply_to=message)
+
+
+@app.query("calibration")
+def calibration(message: Message, context: Context) -> Message:
+    """Phase 5: the fused model's loss at every temperature, summed over this site's cases."""
+    study = _study(context)
+    head = str(_config(message, STUDY)["head"])
+    losses = temperature_losses(study, head, _below(context, _OUTPUTS), _head(message, study.data))
+    return Message(RecordDict({ARRAYS + SHARED: to_record({LOSSES: losses})}), reply_to=message)
+
+
+@app.query("conformal")
+def conformal(message: Message, context: Context) -> Message:
+    """Phase 5: histograms by class of the scores that conformal sets are made of."""
+    study, config = _study(context), _config(message, STUDY)
+    head, temperature = str(config["head"]), float(config["temperature"])  # pyright: ignore
+    counts = conformal_counts(study, head, _below(context, _OUTPUTS), _head(message, study.data), temperature)
+    return Message(RecordDict({ARRAYS + STUDY: to_record({CLASS_COUNTS: counts})}), reply_to=message)
+
+
+def _head(message: Message, data: SiteData) -> dict[str, Weights]:
+    """The fusion head's parameters by owner: this site's modalities and `shared`."""
+    return {part.removeprefix(FUSION): own for part, own in _arrays(message, data).items()}
 
 
 def _data(context: Context) -> SiteData:

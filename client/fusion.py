@@ -8,6 +8,7 @@ import torch
 from client.study import ClientStudy
 from modalities.core.branch import Weights, build_branch, load_weights
 from modalities.core.fusion.fit import Evaluation, Evidence, Question, head_folds
+from modalities.core.fusion.head import Parameters
 from modalities.core.fusion.outputs import Outputs
 from modalities.core.parts import held_out_fold, modality_of, rows_of
 from modalities.core.predict import branch_outputs
@@ -47,18 +48,9 @@ def fusion_answer(
 
     `kept` is what `held_out_outputs` gave; `parameters` is by owner too.
     """
-    groups = [
-        {name: torch.from_numpy(arrays[kind]) for name, arrays in kept.items()}
-        for kind in ("logits", "embeddings", "present")
-    ]
-    fusion, folds = study.federation.fusion, study.data.folds
+    fusion, folds, flat = study.federation.fusion, study.data.folds, flat_parameters(parameters)
     labels = torch.tensor(study.data.site.labels(list(folds.index)))
-    evidence = Evidence(Outputs(*groups), labels, head_folds(folds.to_numpy(), fusion))
-    flat = {
-        f"{owner}.{name}": torch.from_numpy(np.array(array))
-        for owner, arrays in parameters.items()
-        for name, array in arrays.items()
-    }
+    evidence = Evidence(outputs_of(kept), labels, head_folds(folds.to_numpy(), fusion))
     weights = torch.tensor(list(class_weights), dtype=torch.float64)
     found = evidence.answer(question, flat, weights, fusion.modality_dropout)
     by_owner: dict[str, Weights] = {owner: {} for owner in parameters}
@@ -66,6 +58,24 @@ def fusion_answer(
         owner, _, name = key.partition(".")
         by_owner[owner][name] = value.numpy()
     return by_owner, found, int((evidence.outputs.n_present > 0).sum())
+
+
+def outputs_of(kept: Mapping[str, Weights]) -> Outputs:
+    """What `held_out_outputs` gave, as tensors."""
+    groups = [
+        {name: torch.from_numpy(arrays[kind]) for name, arrays in kept.items()}
+        for kind in ("logits", "embeddings", "present")
+    ]
+    return Outputs(*groups)
+
+
+def flat_parameters(parameters: Mapping[str, Weights]) -> Parameters:
+    """A head's parameters by owner, as `<owner>.<name>`."""
+    return {
+        f"{owner}.{name}": torch.from_numpy(np.array(array))
+        for owner, arrays in parameters.items()
+        for name, array in arrays.items()
+    }
 
 
 def _empty(n_cases: int, n_classes: int, embedding: int) -> Weights:

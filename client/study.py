@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from modalities.core.cases import blurred
 from modalities.core.contract import State, Sums
 from modalities.core.example import write_example_site
 from modalities.core.federation import Federation, federation_from
@@ -127,5 +128,4 @@ def sums_of(data: SiteData, modalities: Sequence[str]) -> dict[str, tuple[Sums, 
 
 def blurred_class_counts(data: SiteData) -> np.ndarray:
     """Training cases by class; a count from 1 to below the site's `min_cell` leaves as half of that."""
-    counts, least = data.class_counts(), data.site.policy.min_cell
-    return np.where((counts > 0) & (counts < least), least / 2, counts)
+    return blurred(data.class_counts(), data.site.policy)

@@ -66,7 +66,7 @@ def gather_statistics(grid: Grid, study: StudyState, holders: Sequence[Holder], 
     }
     sums: dict[str, list] = {name: [] for name in [*wanted, STUDY]}
     for holder, reply in query_all(grid, study, holders, "query.statistics", contents, options):
-        for name, arrays in _sums_in(reply, holder, [name for name in sums if _asks(holder, name)], study):
+        for name, arrays in sums_in(reply, holder, [name for name in sums if _asks(holder, name)], study):
             sums[name].append((holder.site, arrays))
     for name, parts in sums.items():
         most = {holder.site: holder.cohorts.get(name, sum(holder.cohorts.values())) for holder in holders}
@@ -141,7 +141,7 @@ def note(study: StudyState, refused: Sequence[Refusal]) -> None:
         log(_WARNING, "site %s, %s: %s", refusal.site, refusal.part, refusal.reason)
 
 
-def _sums_in(reply: Message, holder: Holder, asked: Sequence[str], study: StudyState) -> Iterator[tuple[str, Weights]]:
+def sums_in(reply: Message, holder: Holder, asked: Sequence[str], study: StudyState) -> Iterator[tuple[str, Weights]]:
     """The arrays of what was asked for; anything else, and what is missing or unreadable, is noted as refused."""
     sent = parts_in(reply.content)
     strange = [

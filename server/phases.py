@@ -4,6 +4,7 @@ from flwr.serverapp import Grid
 
 from modalities.core.federation import Federation
 from server.branches import close_branches, train_branches
+from server.calibration import calibrate
 from server.fusion import fit_fusion
 from server.handshake import gather_statistics, handshake, send_setup
 from server.options import Options
@@ -25,6 +26,7 @@ def run_study(grid: Grid, federation: Federation, options: Options, start: Study
         train_branches(grid, study, holders, options)
         close_branches(grid, study, holders, options)
         fit_fusion(grid, study, holders, options)
+        calibrate(grid, study, holders, options)
         study.finished = True
         options.step(study, {"phase": "finished"})
     return study

@@ -1,4 +1,4 @@
-"""A release: each branch, its fold copies and the fusion head in files of their own, and model.json that names them.
+"""A release: each branch, its fold copies, the head and its calibration in files, and model.json that names them.
 
 A branch's file depends on that branch alone, so adding or removing another modality leaves it byte for byte the same.
 The fold copies are kept so that the head can be refitted without training any other branch again.
@@ -21,8 +21,9 @@ from server.checkpoint import write_atomically
 from server.state import StudyState
 from strategies.wire import Weights
 
-FORMAT = 1
+FORMAT = 2
 _STATE, _WEIGHT, _HEAD = "state.", "weight.", "fusion.safetensors"
+_CALIBRATION = "calibration.safetensors"
 
 
 def write_release(folder: Path, study: StudyState, extra: Mapping[str, Any] | None = None) -> Path:
@@ -33,6 +34,7 @@ def write_release(folder: Path, study: StudyState, extra: Mapping[str, Any] | No
             path = _file_of(part)
             files[path] = _write(folder / path, _branch_arrays(study.states[modality_of(part)], weights))
     files[_HEAD] = _write(folder / _HEAD, study.head)
+    files[_CALIBRATION] = _write(folder / _CALIBRATION, study.calibration)
     held = sorted({modality_of(part) for part in study.weights})
     model = {
         "format": FORMAT,
@@ -63,7 +65,7 @@ def read_release(folder: Path) -> tuple[StudyState, dict[str, Any]]:
         expected = {_file_of(part) for name in model["modalities"] for part in parts_of(name, federation.fusion)}
         head = model.get("head") or {"name": federation.fusion.head, "out_of_fold_loss": {}}
         head_named(head["name"])
-        if model["format"] != FORMAT or set(model["files"]) != {*expected, _HEAD}:
+        if model["format"] != FORMAT or set(model["files"]) != {*expected, _HEAD, _CALIBRATION}:
             raise ValueError("another format, or other files than its modalities need")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{folder}: no release that this version reads: model.json: {error}") from error
@@ -79,6 +81,7 @@ def read_release(folder: Path) -> tuple[StudyState, dict[str, Any]]:
             study.weights[part] = _below(arrays, _WEIGHT)
             study.states[name] = _below(arrays, _STATE)
     study.head = load_file(folder / _HEAD)
+    study.calibration = load_file(folder / _CALIBRATION)
     return study, model
 
 
@@ -89,7 +92,7 @@ def fitted_model(study: StudyState) -> FittedModel:
         name: FittedBranch(study.federation.modalities[name], study.states[name], study.weights[name]) for name in names
     }
     head = {key: torch.from_numpy(array) for key, array in study.head.items()}
-    return FittedModel(study.federation, branches, head, study.head_name)
+    return FittedModel(study.federation, branches, head, study.head_name, study.calibration)
 
 
 def without_modality(federation: Federation, name: str) -> Federation:

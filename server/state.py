@@ -17,7 +17,8 @@ from server.search import search_from_arrays, search_to_arrays
 from strategies.exchange import Traffic
 from strategies.wire import Weights
 
-_GROUPS = ("states", "weights", "best", "optimisers", "head")
+_GROUPS = ("states", "weights", "best", "optimisers")
+_SINGLES = ("head", "calibration")
 _PLAIN = ("class_counts", "frozen", "finished", "cohorts", "refused", "head_name", "out_of_fold", "fusion_rounds")
 
 
@@ -58,6 +59,8 @@ class StudyState:
     """Out-of-fold loss a case by head, where `auto` chose."""
     fusion_rounds: int = 0
     """Rounds that the fits of the fusion phase took."""
+    calibration: dict[str, np.ndarray] = field(default_factory=dict)
+    """Temperature of the fused model and thresholds of its conformal sets."""
     finished: bool = False
     cohorts: dict[str, dict[str, int]] = field(default_factory=dict)
     """Site -> modality -> training cases, as last announced."""
@@ -68,7 +71,7 @@ class StudyState:
         """Write the checkpoint."""
         arrays = {
             f"{group}|{owner}|{name}": array
-            for group in _GROUPS
+            for group in (*_GROUPS, *_SINGLES)
             for owner, own in self._group(group).items()
             for name, array in own.items()
         }
@@ -94,12 +97,8 @@ class StudyState:
             groups[group][owner][name] = array
         state = StudyState(
             federation,
-            **{
-                group: {owner: dict(own) for owner, own in groups[group].items()}
-                for group in _GROUPS
-                if group != "head"
-            },
-            head=dict(groups["head"].get("head", {})),
+            **{group: {owner: dict(own) for owner, own in groups[group].items()} for group in _GROUPS},
+            **{group: dict(groups[group].get(group, {})) for group in _SINGLES},
             search=search_from_arrays(groups, meta["search"]),
             **{name: meta[name] for name in _PLAIN},
         )
@@ -111,7 +110,7 @@ class StudyState:
         return state
 
     def _group(self, group: str) -> Mapping[str, Mapping[str, np.ndarray]]:
-        return {"head": self.head} if group == "head" else getattr(self, group)
+        return {group: getattr(self, group)} if group in _SINGLES else getattr(self, group)
 
     def _meta(self) -> dict[str, Any]:
         return {

@@ -20,6 +20,7 @@ from server.phases import run_study
 from server.release import fitted_model, read_release, write_release
 from server.state import StudyState
 from simulations.cohort import FEDERATION
+from simulations.evidence.conformal import outputs_by_site, pooled_by_site, thresholds_by_site
 from simulations.flower import run_in_flower
 from simulations.heads import federated_search, score_heads
 from simulations.inline import InlineGrid
@@ -76,6 +77,7 @@ def _centralised(federation: Federation, sites: list[SiteData], tested: TestCase
         "head": fitted.model.head_name,
         "curves": {name: [None, *curve] for name, curve in fitted.curves.items()},
         "stopped": dict(fitted.stopped),
+        "conformal": thresholds_by_site(fitted.model, pooled_by_site(fitted.held_out, sites)),
     }
     heads = None
     if fold.heads:
@@ -86,6 +88,7 @@ def _centralised(federation: Federation, sites: list[SiteData], tested: TestCase
 
 def _federated(federation: Federation, sites: list[SiteData], tested: TestCases, fold: Fold) -> ArmResult:
     study = federate(federation, fold.root / FEDERATION, fold.sites, fold.folder / "federated", fold.engine)
+    model = fitted_model(study)
     details: dict[str, Any] = {
         "head": study.head_name,
         "curves": {name: progress.curve for name, progress in study.progress.items()},
@@ -93,8 +96,9 @@ def _federated(federation: Federation, sites: list[SiteData], tested: TestCases,
         "bytes": study.traffic.table(),
         "refused": study.refused,
         "fusion_rounds": study.fusion_rounds,
+        "conformal": thresholds_by_site(model, outputs_by_site(study, sites)),
     }
-    heads, model = None, fitted_model(study)
+    heads = None
     if fold.heads:
         search, traffic = federated_search(study, fold.sites)
         prior = score_prior(_prior(sites), tested, "federated")

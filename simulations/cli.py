@@ -20,10 +20,11 @@ from simulations.cohort import Cohort, with_features_of_data
 from simulations.coupling import Change, add_modality, keep_split, remove_modality
 from simulations.experiment import Protocol, prepare_folds, run_experiment
 from simulations.heads import heads_named
-from simulations.inputs import federation_of, names_in, sections_of, tcga_cohort
+from simulations.inputs import federation_of, names_in, rates_in, sections_of, tcga_cohort
 from simulations.machine import processors
 from simulations.report.sections import representations as forms
 from simulations.representations import REPRESENTATIONS, compare_representations
+from simulations.series import plan_of, run_series
 from simulations.synthetic import DEMO_MODALITIES, make_cohort
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -35,6 +36,7 @@ Out = Annotated[Path, typer.Option(help="Folder for everything this makes; the s
 Settings = Annotated[
     list[str] | None, typer.Argument(help="Dotted settings over the defaults: modalities.cnv.training.lr=1e-3 seed=1")
 ]
+Cv = Annotated[str, typer.Option(help="random; sites: whole sites held out; preserved: these with even classes.")]
 Workers = Annotated[int, typer.Option(help="Arms and folds run side by side; 0: one a processor.")]
 Engine = Annotated[str, typer.Option(help="inline (this process) or flower (Flower's simulation engine).")]
 Seed = Annotated[int, typer.Option(help="Seeds everything.")]
@@ -84,7 +86,7 @@ def synthetic(
     folds: Annotated[int, typer.Option(help="Outer folds.")] = 3,
     seed: Seed = 0,
     engine: Engine = "inline",
-    cv: Annotated[str, typer.Option(help="random folds, or whole sites held out.")] = "random",
+    cv: Cv = "random",
     cnv: Cnv = "calls",
     permute_labels: Annotated[
         bool, typer.Option("--permute-labels", help="Break the link between labels and data: every arm must be at .5.")
@@ -111,12 +113,15 @@ def tcga(
     ] = "cnv,clinical",
     clinical: Annotated[str, typer.Option(help="ihc, or no_ihc without receptor status.")] = "ihc",
     cnv: Cnv = "calls",
-    cv: Annotated[str, typer.Option(help="random folds, or whole sites held out.")] = "random",
+    cv: Cv = "random",
     folds: Annotated[int, typer.Option(help="Outer folds.")] = 5,
     seed: Seed = 0,
     min_site: Annotated[int, typer.Option(help="Sites with fewer usable cases are pooled as `other`.")] = 20,
     sites_by: Annotated[Path | None, typer.Option(help="CSV: site code in the first column, group in `site`.")] = None,
-    missing_rate: Annotated[float, typer.Option(help="Share of (site, modality) pairs hidden from training.")] = 0.0,
+    missing_rate: Annotated[
+        str, typer.Option(help="Share of (site, modality) pairs hidden from training; a list (0,.3,.5) runs each.")
+    ] = "0",
+    repeats: Annotated[int, typer.Option(min=1, help="Seeds: each a run of its own, with its own folds.")] = 1,
     external: Annotated[Path | None, typer.Option(help="A second data folder, only ever scored.")] = None,
     engine: Engine = "inline",
     workers: Workers = 0,
@@ -129,9 +134,15 @@ def tcga(
     given = {"cnv": {"values": cnv}, "clinical": {"inputs": clinical}}
     federation = federation_of(names, given, seed, settings)
     notes = f"clinical inputs: {clinical}; copy number: {cnv}"
-    heads = heads_named(names_in(fusion))
-    protocol = Protocol("tcga", seed, cv, folds, missing_rate, engine, notes=notes, heads=heads)
+    rates, heads = rates_in(missing_rate), heads_named(names_in(fusion))
+    protocol = Protocol("tcga", seed, cv, folds, rates[0], engine, notes=notes, heads=heads)
+    series = plan_of(federation, protocol, repeats, rates)
+    if series and (external or release):
+        raise ValueError("--external and --release are of one run: leave out --repeats and lists of --missing-rate")
     cohort = tcga_cohort(data, federation, min_site, sites_by, out / "sites")
+    if series:
+        _show_series(run_series(cohort, series, out, _busy(protocol, workers), console), out)
+        return
     outside = None
     if external is not None:
         outside = tcga_cohort(external, federation, min_site, sites_by, out / "external", prefix="external_")
@@ -234,12 +245,21 @@ def _run(
         f"modalities {', '.join(federation.modalities)}, {protocol.folds} {protocol.cv} folds, engine {protocol.engine}"
     )
     folds = prepare_folds(cohort, federation, protocol, out, external)
-    busy = 1 if protocol.engine == "flower" else workers or processors()
-    results = run_experiment(folds, protocol, out, busy, console, external is not None)
+    results = run_experiment(folds, protocol, out, _busy(protocol, workers), console, external is not None)
     if release is not None:
         shutil.copytree(folds[0].folder / "federated" / RELEASE, release, dirs_exist_ok=True)
         keep_split(release, folds[0].sites, federation)
     _show(results, out)
+
+
+def _busy(protocol: Protocol, workers: int) -> int:
+    return 1 if protocol.engine == "flower" else workers or processors()
+
+
+def _show_series(results: Mapping[str, Any], out: Path) -> None:
+    """Where the runs and what they come to are."""
+    console.print(f"runs: {', '.join(results['runs'])}", soft_wrap=True)
+    console.print(f"report: {out / 'report.html'}\nnumbers: {out / 'results.json'}", soft_wrap=True)
 
 
 def _show(results: Mapping[str, Any], out: Path) -> None:

@@ -17,13 +17,16 @@ from server.checkpoint import write_atomically
 from simulations.arms import Fold
 from simulations.cohort import FEDERATION, Cohort, modalities_to_remove, write_fold
 from simulations.compare import compare
+from simulations.evidence.balance import fold_balance
+from simulations.evidence.gather import evidence
 from simulations.heads import compare_heads
+from simulations.preserved import FOLDS, kept_folds
 from simulations.report import write_report
 from simulations.scoring import test_cases
 from simulations.splits import outer_folds
 from simulations.sweep import gather, gather_heads, sweep
 
-PLAN = "plan.json"
+PLAN, CVS = "plan.json", ("random", "sites", "preserved")
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Protocol:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        problems = [f"cv must be random or sites, got {self.cv!r}"] * (self.cv not in ("random", "sites"))
+        problems = [f"cv must be random, sites or preserved, got {self.cv!r}"] * (self.cv not in CVS)
         problems += [f"folds must be at least 2, got {self.folds}"] * (self.folds < 2)
         problems += [f"missing rate must be in [0, 1), got {self.missing_rate}"] * (not 0 <= self.missing_rate < 1)
         problems += [f"engine must be inline or flower, got {self.engine!r}"] * (
@@ -64,7 +67,10 @@ def prepare_folds(
     """
     _claim(out, federation, protocol, cohort)
     usable = cohort.usable(federation)
-    fold_of = outer_folds(usable["label"], usable["site"], protocol.cv, protocol.folds, protocol.seed)
+    if protocol.cv == "preserved":
+        fold_of, _ = kept_folds(out / FOLDS, usable["label"], usable["site"], protocol.folds, protocol.seed)
+    else:
+        fold_of = outer_folds(usable["label"], usable["site"], protocol.cv, protocol.folds, protocol.seed)
     removed = modalities_to_remove(cohort, protocol.missing_rate, protocol.seed)
     folds = []
     for number in range(1, protocol.folds + 1):
@@ -114,6 +120,9 @@ def run_experiment(
     if protocol.heads:
         by_arm = {arm: [fold["heads"] for fold in own] for arm, own in details.items() if "heads" in own[0]}
         results["heads"] = compare_heads(gather_heads(inner), by_arm, holds, task["classes"], protocol.seed)
+    results |= evidence(predictions, details, inner, federation)
+    if protocol.cv == "preserved":
+        results["fold_balance"] = fold_balance(predictions, task["classes"], protocol.folds, out / FOLDS)
     write_atomically(out / "results.json", json.dumps(results, indent=1).encode())
     predictions.to_csv(out / "predictions.csv.gz", index=False)
     write_report(results, predictions, out)

@@ -17,6 +17,21 @@ def names_in(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
+def rates_in(text: str) -> list[float]:
+    """The shares of a comma-separated option.
+
+    Raises:
+        ValueError: one is no number, or is there twice.
+    """
+    try:
+        rates = [float(name) for name in names_in(text)]
+    except ValueError:
+        raise ValueError(f"--missing-rate: give numbers such as 0,.3,.5, got {text!r}") from None
+    if not rates or len(set(rates)) < len(rates):
+        raise ValueError(f"--missing-rate: give each rate once, got {text!r}")
+    return rates
+
+
 def federation_of(
     names: Sequence[str], given: Mapping[str, Any], seed: int, settings: Sequence[str] | None
 ) -> Federation:

@@ -9,10 +9,13 @@ import torch
 
 from client.training import learning_rate, loss_sum, optimiser_of, set_learning_rate, train_epoch
 from modalities.core.branch import Branch, Weights, build_branch, load_weights, weights_of
+from modalities.core.calibration import TEMPERATURE, THRESHOLDS, calibrated, losses_of, temperature_of
+from modalities.core.conformal import score_counts, thresholds_of
 from modalities.core.contract import Cases, State, Sums
 from modalities.core.federation import Federation
 from modalities.core.fusion.fit import Evaluation, Evidence, Question, class_weights, head_folds
-from modalities.core.fusion.head import Parameters
+from modalities.core.fusion.head import Parameters, head_named
+from modalities.core.fusion.outputs import Outputs
 from modalities.core.fusion.search import Search
 from modalities.core.parts import parts_of, rows_of, scoring_parts
 from modalities.core.patience import Patience
@@ -20,6 +23,15 @@ from modalities.core.predict import FittedBranch, FittedModel, align, branch_out
 from modalities.core.registry import plugin
 from modalities.core.seeds import seed_of
 from modalities.core.store import BranchData, SiteData
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Out-of-fold outputs of the training cases, with their labels."""
+
+    case_ids: tuple[str, ...]
+    outputs: Outputs
+    labels: torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -31,8 +43,10 @@ class Fitted:
     """Held-out loss a case after each epoch, by modality."""
     stopped: Mapping[str, int]
     """The epoch that was kept, by modality."""
+    held_out: HeldOut
+    """What the branches say of the training cases that they never saw."""
     search: Search
-    """Fits heads on the out-of-fold outputs of these branches."""
+    """Fits heads on that."""
 
 
 def fit_pooled(sites: Sequence[SiteData], federation: Federation, arm: str) -> Fitted:
@@ -46,9 +60,11 @@ def fit_pooled(sites: Sequence[SiteData], federation: Federation, arm: str) -> F
             weights, curves[name], stopped[name] = _fit_branch(federation, name, state, data, arm)
             branches[name] = FittedBranch(config, state, weights[name])
             learned[name] = _held_out_outputs(federation, name, state, data, weights)
-    search = head_search(federation, learned, sites)
-    name, head, _ = search.settle(possible=len(learned) > 1 and any(found[0] for found in learned.values()))
-    return Fitted(FittedModel(federation, branches, head, name), curves, stopped, search)
+    held_out = _aligned(learned, sites)
+    search = head_search(federation, held_out, sites)
+    name, head, _ = search.settle(possible=len(learned) > 1 and bool(held_out.case_ids))
+    model = FittedModel(federation, branches, head, name, _calibrate(name, head, held_out))
+    return Fitted(model, curves, stopped, held_out, search)
 
 
 def pooled_state(sites: Sequence[SiteData], modality: str) -> State:
@@ -135,30 +151,40 @@ def _held_out_outputs(
     return case_ids, torch.cat(logits), torch.cat(embeddings)
 
 
-def head_search(
-    federation: Federation,
-    learned: Mapping[str, tuple[list[str], torch.Tensor, torch.Tensor]],
-    sites: Sequence[SiteData],
-) -> Search:
-    """Fits heads on the pooled out-of-fold outputs."""
-    fusion = federation.fusion
+def _aligned(learned: Mapping[str, tuple[list[str], torch.Tensor, torch.Tensor]], sites: Sequence[SiteData]) -> HeldOut:
+    """The out-of-fold outputs of all modalities, as one table."""
     sizes = {name: (found[1].shape[1], found[2].shape[1]) for name, found in learned.items()}
     case_ids = sorted({case_id for found in learned.values() for case_id in found[0]})
     label_of = {case_id: label for site in sites for case_id, label in site.site.cases["label"].items()}
+    labels = torch.tensor([int(label_of[case_id]) for case_id in case_ids], dtype=torch.int64)
+    return HeldOut(tuple(case_ids), align(learned, case_ids, sizes), labels)
+
+
+def head_search(federation: Federation, held_out: HeldOut, sites: Sequence[SiteData]) -> Search:
+    """Fits heads on the pooled out-of-fold outputs."""
+    fusion = federation.fusion
     fold_of = {case_id: fold for site in sites for case_id, fold in site.folds.items()}
-    evidence = Evidence(
-        align(learned, case_ids, sizes),
-        torch.tensor([int(label_of[case_id]) for case_id in case_ids], dtype=torch.int64),
-        head_folds(np.array([int(fold_of[case_id]) for case_id in case_ids], dtype=np.int64), fusion),
-    )
+    folds = np.array([int(fold_of[case_id]) for case_id in held_out.case_ids], dtype=np.int64)
+    evidence = Evidence(held_out.outputs, held_out.labels, head_folds(folds, fusion))
     counts = np.sum([site.class_counts() for site in sites], axis=0)
     weights = class_weights(counts, fusion.class_weight_exponent)
 
     def ask(question: Question, parameters: Parameters) -> Evaluation:
         return evidence.answer(question, parameters, weights, fusion.modality_dropout)
 
-    embeddings = {name: embedding for name, (_, embedding) in sizes.items()}
-    return Search(fusion, federation.seed, embeddings, federation.n_classes, ask)
+    sizes = {name: own.shape[1] for name, own in held_out.outputs.embeddings.items()}
+    return Search(fusion, federation.seed, sizes, federation.n_classes, ask)
+
+
+def _calibrate(name: str, parameters: Parameters, held_out: HeldOut) -> dict[str, np.ndarray]:
+    """The calibration as a server finds it, from the pooled cases."""
+    if not held_out.case_ids:
+        return {}
+    head, outputs, labels = head_named(name), held_out.outputs, held_out.labels
+    losses, _ = losses_of(head, parameters, outputs, labels)
+    calibration = {TEMPERATURE: np.array([temperature_of(losses)])}
+    counts = score_counts(calibrated(head, parameters, calibration, outputs).numpy(), labels.numpy())
+    return calibration | {THRESHOLDS: thresholds_of(counts)}
 
 
 def read_all(site: SiteData) -> dict[str, Cases]:

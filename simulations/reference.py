@@ -44,7 +44,7 @@ def _fit_modality(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Probabilities of the training cases, out of fold, and of the test cases."""
     model, inner = _search(_STRENGTHS, y, federation.seed, name), _inner(y, federation.seed, name)
-    with _quiet():
+    with quiet():
         out_of_fold = np.asarray(cross_val_predict(model, training.values, y, cv=inner, method="predict_proba"))
         fitted = model.fit(training.values, y)
     found = fitted.predict_proba(test.values) if test.case_ids else np.zeros((0, len(fitted.classes_)))
@@ -78,7 +78,7 @@ def _stack(
     """Logistic regression on the modalities' out-of-fold log-probabilities; a missing modality is imputed."""
     learned, applied = _side_by_side(trained), _side_by_side(scored)
     y = labels[list(learned.index)].to_numpy()
-    with _quiet():
+    with quiet():
         fitted = _search(_STACK_STRENGTHS, y, federation.seed, FUSED).fit(learned.to_numpy(), y)
     found = fitted.predict_proba(applied[list(learned.columns)].to_numpy())
     return _table(found, fitted.classes_, list(applied.index), federation)
@@ -102,7 +102,7 @@ def _table(
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without the warning that a fit stopped at its iterations: the inner folds judge it anyway."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)

@@ -7,6 +7,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from modalities.core.calibration import case_temperatures
 from modalities.core.cases import NO_LABEL
 from modalities.core.contract import Cases
 from modalities.core.federation import Federation
@@ -65,14 +66,21 @@ def score(model: FittedModel, tested: TestCases, arm: str, subsets: bool = True)
     tables.append(score_fused(model, outputs, tested, arm))
     for kept in _subsets(tested) if subsets else []:
         if set(kept) & set(names):
-            fused = model.probabilities(outputs.only(kept))
-            tables.append(_rows(tested, arm, MASKED + "+".join(kept), fused, everything))
+            tables.append(_fused(model, outputs.only(kept), tested, arm, MASKED + "+".join(kept), everything))
     return pd.concat(tables, ignore_index=True)
 
 
 def score_fused(model: FittedModel, outputs: Outputs, tested: TestCases, arm: str) -> pd.DataFrame:
     """Fused probabilities of the cases with at least one branch's output."""
-    return _rows(tested, arm, FUSED, model.probabilities(outputs), (outputs.n_present > 0).numpy())
+    return _fused(model, outputs, tested, arm, FUSED, (outputs.n_present > 0).numpy())
+
+
+def _fused(
+    model: FittedModel, outputs: Outputs, tested: TestCases, arm: str, name: str, kept: np.ndarray
+) -> pd.DataFrame:
+    """Fused probabilities, and the temperature that each case's were divided by: the report shows both sides of it."""
+    table = _rows(tested, arm, name, model.probabilities(outputs), kept)
+    return table.assign(temperature=case_temperatures(model.calibration, outputs).numpy()[kept])
 
 
 def score_prior(prior: np.ndarray, tested: TestCases, arm: str, subsets: bool = False) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from strategies.wire import ARRAYS, METRICS, parts_in
 NUM_EXAMPLES = "num-examples"
 LOSS, HELD_OUT_N, HELD_OUT_LOSS = "loss-sum", "held-out-n", "held-out-loss-sum"
 CLASS_COUNTS = "class-counts"
+LOSSES = "losses"
 LONGEST_NAME = 40
 
 

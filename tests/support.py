@@ -162,11 +162,12 @@ def same_arrays(one: Mapping[str, Mapping[str, np.ndarray]], other: Mapping[str,
 
 
 def same_study(one: StudyState, other: StudyState) -> bool:
-    """Whether two studies ended with the very same weights, statistics and head."""
+    """Whether two studies ended with the very same weights, statistics, head and calibration."""
     return (
         same_arrays(one.weights, other.weights)
         and same_arrays(one.states, other.states)
         and same_arrays({"head": one.head}, {"head": other.head})
+        and same_arrays({"calibration": one.calibration}, {"calibration": other.calibration})
     )
 
 

@@ -96,6 +96,11 @@ class Site:
         return self.cases.loc[list(case_ids), "label"].to_numpy(dtype=np.int64)
 
 
+def blurred(counts: np.ndarray, policy: Policy) -> np.ndarray:
+    """Counts as they may leave the site: one from 1 to below `min_cell` as half of that."""
+    return np.where((counts > 0) & (counts < policy.min_cell), policy.min_cell / 2, counts)
+
+
 def open_site(folder: Path, task: Task) -> Site:
     """The site folder at this path.
 

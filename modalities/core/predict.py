@@ -1,7 +1,7 @@
 """From branches to outputs, and from outputs to probabilities."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,10 +10,11 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from modalities.core.branch import Branch, Weights, build_branch, load_weights
+from modalities.core.calibration import Calibration, calibrated
 from modalities.core.config import BranchConfig
 from modalities.core.contract import Cases, State
 from modalities.core.federation import Federation
-from modalities.core.fusion.head import Parameters, fuse, head_named
+from modalities.core.fusion.head import Parameters, head_named
 from modalities.core.fusion.outputs import Outputs
 from modalities.core.registry import plugin
 
@@ -37,13 +38,14 @@ class FittedBranch:
 
 @dataclass(frozen=True)
 class FittedModel:
-    """Branches and a fusion head: what a study ends with."""
+    """Branches, a fusion head and its calibration: what a study ends with."""
 
     federation: Federation
     branches: Mapping[str, FittedBranch]
     head: Parameters
     head_name: str = ""
     """Empty: the one that the settings name, which `auto` leaves open."""
+    calibration: Calibration = field(default_factory=dict)
 
     def outputs(self, cases: Mapping[str, Cases], case_ids: Sequence[str]) -> Outputs:
         """What the branches say of these cases; `cases` holds the modalities that were read."""
@@ -56,9 +58,9 @@ class FittedModel:
         return align(found, case_ids, {name: self._sizes(name) for name in self.branches})
 
     def probabilities(self, outputs: Outputs) -> Float[np.ndarray, "case class"]:
-        """Fused probabilities; NaN for a case with no modality."""
+        """Fused probabilities, calibrated; NaN for a case with no modality."""
         head = head_named(self.head_name or self.federation.fusion.head)
-        return fuse(head, self.head, outputs).softmax(dim=1).numpy()
+        return calibrated(head, self.head, self.calibration, outputs).numpy()
 
     def _sizes(self, name: str) -> tuple[int, int]:
         n_classes, embedding = self.branches[name].weights["head.weight"].shape

@@ -39,6 +39,7 @@ def grown_state():
     state.search = Memory(fits, evaluations, [moments])
     state.head_name, state.out_of_fold, state.fusion_rounds = "weighted", {"mean": 0.75, "weighted": 0.5}, 4
     state.head = {"cnv.d": rng.normal(size=4), "shared.b": rng.normal(size=4)}
+    state.calibration = {"temperature": rng.normal(size=1), "thresholds": rng.normal(size=4)}
     state.cohorts = {"north": {"cnv": 17}}
     state.refused = [{"site": "south", "part": "*", "reason": "no reply before the deadline"}]
     state.traffic.down["north"]["cnv"] = 1301
@@ -59,6 +60,7 @@ def test_everything_a_study_knows_comes_back_bit_for_bit(tmp_path):
     for group in ("states", "weights", "best"):
         assert same_arrays(getattr(state, group), getattr(found, group)), group
     assert same_arrays({"head": state.head}, {"head": found.head})
+    assert same_arrays({"calibration": state.calibration}, {"calibration": found.calibration})
     assert same_arrays({"cnv": state.optimisers["cnv"]}, {"cnv": found.optimisers["cnv"]})
     assert same_search(state.search, found.search)
     for name in (

@@ -36,6 +36,7 @@ def test_a_release_is_a_file_a_branch_a_copy_and_the_head(release):
     assert set(files(release)) == {
         "model.json",
         "fusion.safetensors",
+        "calibration.safetensors",
         "branches/cnv.safetensors",
         "branches/hif.safetensors",
         *(f"crossfit/{name}@{fold}.safetensors" for name in ("cnv", "hif") for fold in (1, 2)),
@@ -76,7 +77,9 @@ def test_predictions_from_the_release_equal_those_of_the_study(release, study, r
     np.testing.assert_allclose(found[0][known].sum(axis=1), 1)
 
 
-@pytest.mark.parametrize("name", ["branches/hif.safetensors", "crossfit/cnv@2.safetensors", "fusion.safetensors"])
+@pytest.mark.parametrize(
+    "name", ["branches/hif.safetensors", "crossfit/cnv@2.safetensors", "fusion.safetensors", "calibration.safetensors"]
+)
 def test_a_changed_byte_is_refused_naming_the_file(release, name):
     content = bytearray((release / name).read_bytes())
     content[-3] ^= 1
@@ -132,6 +135,7 @@ def test_adding_a_modality_leaves_the_earlier_branch_files_byte_identical(root, 
     third = files(write_release(tmp_path / "third", run_small(root, alone, start=start)))
     assert {name: third[name] for name in kept} == {name: earlier[name] for name in kept}
     assert third["fusion.safetensors"] == earlier["fusion.safetensors"]
+    assert third["calibration.safetensors"] == earlier["calibration.safetensors"]
 
 
 def test_head_without_parameters_is_released_too(root, tmp_path):

@@ -83,7 +83,8 @@ def test_the_study_tells_of_every_step(root):
     run_small(root, FEDERATION, report=events.append)
     phases = [event["phase"] for event in events]
     assert phases[:5] == ["handshake", "statistics", "branches", "branches", "closing evaluation"]
-    assert set(phases[5:-1]) == {"fusion"}
+    assert set(phases[5:-2]) == {"fusion"}
+    assert phases[-2] == "calibration"
     assert phases[-1] == "finished"
     assert events[0]["sites"] == ["site_1", "site_2", "site_3"]
     assert [event["round"] for event in events[2:4]] == [1, 2]

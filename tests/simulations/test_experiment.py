@@ -183,3 +183,32 @@ def test_permuted_labels_leave_nothing_to_learn(tmp_path: Path) -> None:
     arms = results_of(tmp_path)["arms"]
     for arm in ("centralised", "federated"):
         assert 0.42 <= arms[arm]["fused"]["macro_auroc"]["value"] <= 0.58
+
+
+def test_evidence_stands_in_the_results_and_in_the_report(run: Path) -> None:
+    results, page = results_of(run), (run / "report.html").read_text(encoding="utf-8")
+    assert set(results["calibration"]) == set(results["conformal"]) == {"federated", "centralised"}
+    assert len(results["calibration"]["federated"]["temperatures"]) == 2
+    sets = results["calibration"]["federated"]["sets"]
+    assert sets["fused"]["after"]["ece"] == pytest.approx(results["arms"]["federated"]["fused"]["ece"]["value"])
+    assert sets["cnv"]["before"]["ece"] == pytest.approx(sets["cnv"]["after"]["ece"])  # a branch's own output
+    conformal = results["conformal"]["federated"]
+    assert sum(one["n"] for one in conformal["by_site"].values()) == conformal["overall"]["n"] == sets["fused"]["n"]
+    assert set(results["error_correlation"]) == {"federated", "centralised", "reference"}
+    assert set(results["site_probe"]["hif"]) == {"raw", "embedding", "outputs", "class", "permuted"}
+    for name in ("calibration", "conformal-sets", "error-correlation", "site-signature"):
+        assert f'<section id="{name}">' in page
+    assert "fold-balance" not in page
+
+
+@pytest.mark.slow
+def test_preserved_folds_keep_sites_whole_and_show_their_balance(tmp_path: Path) -> None:
+    size = ["--sites", "5", "--cases", "60", "--folds", "2", "--workers", "1", "--cv", "preserved"]
+    simulate("synthetic", "--out", str(tmp_path), *size, *TINY)
+    results = results_of(tmp_path)
+    folds = pd.read_csv(tmp_path / "predictions.csv.gz").groupby("site")["fold"].nunique()
+    assert set(folds) == {1}
+    balance = results["fold_balance"]
+    assert balance["preserved"]["deviation"] <= balance["stratified_group_k_fold"]["deviation"] + 1e-9
+    assert 'id="fold-balance"' in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert results["site_probe"] == {}  # no site is on both sides

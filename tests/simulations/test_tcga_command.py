@@ -38,6 +38,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tables(tmp_path_factory.mktemp("data"), 125, 1, "AABBBCDE")
 
 
+def folds_in(out: Path) -> pd.Series:
+    return pd.read_csv(out / "predictions.csv.gz").groupby("case_id")["fold"].first()
+
+
 def simulate(*arguments: str) -> dict:
     out = Path(arguments[arguments.index("--out") + 1])
     result = CliRunner().invoke(app, ["tcga", *arguments, "--modalities", "cnv,hif", "--folds", "2", *QUICK])
@@ -73,6 +77,46 @@ def test_whole_sites_can_be_held_out_and_modalities_be_missing(data: Path, tmp_p
     traffic = results["bytes"]
     held = {(site, name) for site in traffic for name in traffic[site] if name in ("cnv", "hif")}
     assert 0 < len(held) < 6
+
+
+@pytest.mark.slow
+def test_repeats_are_whole_runs_and_a_finished_one_is_not_made_again(data: Path, tmp_path: Path) -> None:
+    arguments = ["--data", str(data), "--out", str(tmp_path), "--workers", "1", "--repeats", "2"]
+    results = simulate(*arguments)
+    assert results["runs"] == ["seed-0", "seed-1"]
+    for seed, name in enumerate(results["runs"]):
+        own = json.loads((tmp_path / name / "results.json").read_text(encoding="utf-8"))
+        value = results["repeats"]["arms"]["federated"]["fused"]["macro_auroc"]["values"][seed]
+        assert value == own["arms"]["federated"]["fused"]["macro_auroc"]["value"]
+        assert own["protocol"]["seed"] == seed
+    folds = [folds_in(tmp_path / name) for name in results["runs"]]
+    assert not folds[0].equals(folds[1])
+    assert '<section id="repeats">' in (tmp_path / "report.html").read_text(encoding="utf-8")
+    made = (tmp_path / "seed-1" / "results.json").stat().st_mtime_ns
+    assert simulate(*arguments) == results
+    assert (tmp_path / "seed-1" / "results.json").stat().st_mtime_ns == made
+
+
+@pytest.mark.slow
+def test_a_list_of_missing_rates_runs_each_on_the_same_folds(data: Path, tmp_path: Path) -> None:
+    arguments = ["--data", str(data), "--out", str(tmp_path), "--workers", "1", "--missing-rate", "0,.4"]
+    results = simulate(*arguments, "--min-site", "15")
+    assert results["missing_rates"]["rates"] == [0.0, 0.4]
+    folds = [folds_in(tmp_path / name) for name in results["runs"]]
+    assert folds[0].equals(folds[1])
+    assert '<section id="missing-rates">' in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_series_of_what_is_kept_once_are_refused(data: Path, tmp_path: Path) -> None:
+    common = ["tcga", "--data", str(data), "--out", str(tmp_path / "out"), "--modalities", "cnv,hif"]
+    for more, match in (
+        (["--repeats", "2", "--missing-rate", "0,.3"], "not both"),
+        (["--repeats", "2", "--release", str(tmp_path / "kept")], "--external and --release are of one run"),
+        (["--missing-rate", "some"], "give numbers such as"),
+    ):
+        result = CliRunner().invoke(app, [*common, *more])
+        assert result.exit_code == 1
+        assert match in result.output
 
 
 def test_everything_that_a_data_folder_lacks_is_said_at_once(tmp_path: Path) -> None:

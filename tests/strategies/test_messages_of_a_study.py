@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from flwr.app import ArrayRecord
 
+from modalities.core.calibration import GRID
+from modalities.core.conformal import N_BINS
 from strategies.wire import bytes_by_owner
 from tests.support import HOLDINGS, WatchedGrid, all_arrays, run_small, site_number, small_federation, write_sites
 
@@ -107,10 +109,13 @@ def test_nothing_that_leaves_a_site_names_a_case_or_a_path(watched):
 
 
 def test_arrays_that_leave_a_site_have_no_row_a_case(watched):
-    """Shapes are those of the statistics, the weights and the head: none grows with the number of cases."""
+    """Shapes are those of the statistics, the weights, the head, the temperatures' losses and the histograms of scores.
+
+    None grows with the number of cases.
+    """
     grid, study = watched
     known = {array.shape for own in study.weights.values() for array in own.values()}
-    known |= {array.shape for array in study.head.values()} | {(4,)}
+    known |= {array.shape for array in study.head.values()} | {(4,), GRID.shape, (4, N_BINS)}
     widths = {len(state["mean"]) for state in study.states.values()}
     for reply in grid.replies:
         for arrays in all_arrays(reply.content).values():

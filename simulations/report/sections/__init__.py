@@ -5,8 +5,25 @@ from typing import Any
 
 from simulations.report.section import Section
 from simulations.report.sections import heads, representations
+from simulations.report.sections.calibration import calibration
+from simulations.report.sections.conformal import conformal
+from simulations.report.sections.errors import error_correlation
+from simulations.report.sections.fold_balance import fold_balance
+from simulations.report.sections.missing import missing
+from simulations.report.sections.repeats import repeats
+from simulations.report.sections.site_probe import site_probe
 
-SECTIONS: tuple[Callable[[Mapping[str, Any]], Section | None], ...] = (heads.section, representations.section)
+SECTIONS: tuple[Callable[[Mapping[str, Any]], Section | None], ...] = (
+    repeats,
+    missing,
+    heads.section,
+    calibration,
+    conformal,
+    error_correlation,
+    site_probe,
+    fold_balance,
+    representations.section,
+)
 """Each takes results.json and gives its section, or None where the study was not made."""
 
 

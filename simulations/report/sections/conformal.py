@@ -1,0 +1,90 @@
+"""Sets of classes that hold the true one as often as promised."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from simulations.report.detail import wilson
+from simulations.report.look import ARM_LOOKS, MUTED, WIDTH, draw, plain, short
+from simulations.report.section import Picture, Section, Table
+from simulations.report.words import number, percent
+
+Json = Mapping[str, Any]
+_LEAST = 0.3  # the axis does not go further down: few cases, wide intervals
+
+
+def conformal(results: Json) -> Section | None:
+    """None where no model has conformal thresholds."""
+    found = results.get("conformal") or {}
+    if not found:
+        return None
+    target = next(iter(found.values()))["target"]
+    return Section(
+        "conformal-sets",
+        "Conformal sets: which classes are still possible?",
+        f"Instead of one class the fused model names every class that it cannot rule out, so that the true one is "
+        f"among them in {percent(target)} of cases of each class (dashed line). Dots on the line keep the promise; "
+        "small sets are useful ones. `Shared` thresholds come from histograms summed over sites; `own` ones were "
+        "drawn from there towards the site's cases and never leave it.",
+        (Picture(_figure(found), "coverage by class and by site, with 95 % intervals"),),
+        (_by_class(found), *(_by_site(arm, one) for arm, one in found.items() if arm == "federated"), _sizes(found)),
+        "A group with fewer than 5 test cases is n/a. An empty set is a case unlike any that was learned from.",
+    )
+
+
+def _figure(found: Json) -> Figure:
+    arm = "federated" if "federated" in found else next(iter(found))
+    groups = [("By class", found[arm]["by_class"]), ("By site", found[arm]["by_site"])]
+
+    def paint(figure: Figure) -> None:
+        longest = max(len(group) for _, group in groups)
+        panels = figure.subplots(1, 2, squeeze=False, width_ratios=[1, 1])[0]
+        for axes, (title, group) in zip(panels, groups, strict=True):
+            for row, one in enumerate(group.values()):
+                for side, offset, colour in (("shared", -0.13, ARM_LOOKS[arm].colour), ("own", 0.13, MUTED)):
+                    value = one[side]["coverage"]
+                    if value is not None:
+                        axes.plot(wilson(value, one["n"]), [row + offset] * 2, color=colour, lw=1.4, alpha=0.7)
+                        axes.plot(value, row + offset, "o" if side == "shared" else "s", color=colour, ms=5.5)
+            axes.axvline(found[arm]["target"], color=MUTED, lw=1, ls=(0, (4, 3)))
+            labels = [f"{short(name, 18)} (n = {one['n']})" for name, one in group.items()]
+            axes.set_yticks(range(len(group)), labels)
+            axes.set(xlim=(_LEAST, 1.01), ylim=(longest - 0.5, -0.5))
+            axes.set_title(f"{title}, {arm}")
+            axes.set_xlabel("Coverage (dots: shared thresholds; squares: own)")
+            plain(axes)
+
+    return draw(WIDTH, 1.1 + 0.27 * max(len(group) for _, group in groups), paint)
+
+
+def _by_class(found: Json) -> Table:
+    rows = [
+        (f"{arm}: {name}", str(one["n"]), *_numbers(one))
+        for arm, scored in found.items()
+        for name, one in {"every case": scored["overall"], **scored["by_class"]}.items()
+    ]
+    own = tuple(place for place, row in enumerate(rows) if row[0].endswith(": every case"))
+    return Table(_header("test cases"), tuple(rows), "By class", own=own)
+
+
+def _by_site(arm: str, scored: Json) -> Table:
+    rows = [(name, str(one["n"]), *_numbers(one)) for name, one in scored["by_site"].items()]
+    return Table(_header("site"), tuple(rows), f"By site, {arm}")
+
+
+def _sizes(found: Json) -> Table:
+    most = max(len(scored["sizes"]) for scored in found.values())
+    rows = [(arm, *map(str, one["sizes"]), percent(one["right_alone"], 1)) for arm, one in found.items()]
+    header = ("sets with", *(f"{size} classes" if size != 1 else "1 class" for size in range(most)), "right if 1")
+    return Table(header, tuple(rows), "How many classes a set holds (shared thresholds), in cases")
+
+
+def _header(first: str) -> tuple[str, ...]:
+    return (first, "n", "coverage, shared", "set size, shared", "coverage, own", "set size, own")
+
+
+def _numbers(one: Json) -> tuple[str, ...]:
+    return tuple(
+        text for side in ("shared", "own") for text in (percent(one[side]["coverage"], 1), number(one[side]["size"], 2))
+    )
