@@ -62,7 +62,7 @@ def score_heads(
     prior: pd.DataFrame,
     traffic: Traffic | None = None,
 ) -> tuple[pd.DataFrame, dict[str, dict[str, Any]]]:
-    """The fused predictions of each head, and what it is and cost.
+    """The fused predictions of each head, before any calibration, and what it is and cost.
 
     `prior` has the arm's name and the predictions of a case that no branch can score. The bytes are those of the fit
     alone: for a network that includes the folds that say when to stop, for the others not their out-of-fold loss.
@@ -74,7 +74,7 @@ def score_heads(
         before = _total(traffic)
         head = search.fitted(name)
         n_bytes = _total(traffic) - before
-        scored = score_fused(replace(model, head=head, head_name=name), outputs, tested, arm)
+        scored = score_fused(replace(model, head=head, head_name=name, calibration={}), outputs, tested, arm)
         tables.append(fill_with_prior(scored, rest).assign(head=name))
         details[name] = {
             "parameters": sum(values.numel() for values in head.values()),

@@ -39,6 +39,10 @@ def kept_at(root, study, number):
     return site, held_out_outputs(site, weights)
 
 
+def losses_at(site, kept, head):
+    return temperature_losses(site, "weighted_logits_bias", kept, head)
+
+
 def by_owner(head):
     found = {}
     for key, array in head.items():
@@ -50,7 +54,7 @@ def by_owner(head):
 def test_the_study_finds_the_temperature_and_thresholds_that_its_cases_pooled_would(root, watched):
     _, study = watched
     sites = [kept_at(root, study, number) for number in (1, 2, 3)]
-    losses = sum(temperature_losses(*site, by_owner(study.head)) for site in (sites[0], sites[2]))
+    losses = sum(losses_at(*site, by_owner(study.head)) for site in (sites[0], sites[2]))
     assert study.calibration[TEMPERATURE].tolist() == [temperature_of(losses)]
     assert study.calibration[TEMPERATURE][0] != 1
     head = {key: torch.from_numpy(array) for key, array in study.head.items()}
@@ -121,7 +125,7 @@ def test_a_site_with_too_few_cases_of_two_modalities_sends_no_loss(root, watched
     site, kept = kept_at(root, study, 1)
     policy = type(site.data.site.policy)(min_cell=1000)
     object.__setattr__(site.data.site, "policy", policy)
-    assert temperature_losses(site, kept, by_owner(study.head)).tolist() == [0] * len(GRID)
+    assert losses_at(site, kept, by_owner(study.head)).tolist() == [0] * len(GRID)
 
 
 def test_a_reply_of_another_shape_is_refused_and_the_others_count(root, watched):
@@ -133,7 +137,7 @@ def test_a_reply_of_another_shape_is_refused_and_the_others_count(root, watched)
     study = run_small(root, FEDERATION, WatchedGrid(root, falsifies=falsify))
     refused = {(one["site"], one["part"]): one["reason"] for one in study.refused}
     assert refused == {("site_3", "shared"): "other names or shapes than were asked for"}
-    alone = temperature_losses(*kept_at(root, study, 1), by_owner(study.head))
+    alone = losses_at(*kept_at(root, study, 1), by_owner(study.head))
     assert study.calibration[TEMPERATURE].tolist() == [temperature_of(alone)]
 
 

@@ -5,11 +5,12 @@ import pytest
 import torch
 
 from modalities.core.calibration import GRID, TEMPERATURE, calibrated, case_temperatures, losses_of, temperature_of
+from modalities.core.federation import Fusion
 from modalities.core.fusion.head import head_named
 from modalities.core.fusion.outputs import Outputs
 
 WLB = head_named("weighted_logits_bias")
-START = WLB.initial({"a": 2, "b": 3}, 2)
+START = WLB.initial({"a": 2, "b": 3}, 2, Fusion(), seed=0)
 
 
 def outputs(a, b, has_a, has_b):
