@@ -19,7 +19,7 @@ from simulations.arms import RELEASE
 from simulations.cohort import Cohort, with_features_of_data
 from simulations.coupling import Change, add_modality, keep_split, remove_modality
 from simulations.experiment import Protocol, prepare_folds, run_experiment
-from simulations.inputs import federation_of, names_in, sections_of, tcga_cohort
+from simulations.inputs import federation_of, federation_of_file, notes_of, sections_of, tcga_cohort, tcga_federation
 from simulations.machine import processors
 from simulations.synthetic import DEMO_MODALITIES, make_cohort
 
@@ -33,7 +33,11 @@ Settings = Annotated[
 ]
 Workers = Annotated[int, typer.Option(help="Arms and folds run side by side; 0: one a processor.")]
 Engine = Annotated[str, typer.Option(help="inline (this process) or flower (Flower's simulation engine).")]
-Seed = Annotated[int, typer.Option(help="Seeds everything.")]
+Seed = Annotated[int | None, typer.Option(help="Seeds everything; without it: 0, or what --federation says.")]
+Settled = Annotated[
+    Path | None,
+    typer.Option("--federation", help="A federation.yaml: task, modalities, fusion and all settings (docs/tasks.md)."),
+]
 Release = Annotated[Path | None, typer.Option(help="Also keep the release of the first fold's federated study here.")]
 
 
@@ -64,17 +68,19 @@ def demo(
     """Six made-up hospitals, three modalities, every arm of the comparison: a few minutes from nothing to a report."""
     if out.exists() and not (out / "plan.json").exists() and any(out.iterdir()):
         raise ValueError(f"{out} holds something else; choose another --out")
-    _synthetic(Protocol("demo", folds=2 if small else 3), out, 6, 50 if small else 90, settings, 0, None, small)
+    federation = _made_up(small, 0, settings)
+    _synthetic(federation, Protocol("demo", folds=2 if small else 3), out, 6, 50 if small else 90)
 
 
 @app.command()
 @_plainly
 def synthetic(
     out: Out,
+    federation: Settled = None,
     n_sites: Annotated[int, typer.Option("--sites", min=2, help="Made-up sites.")] = 6,
     n_cases: Annotated[int, typer.Option("--cases", min=12, help="Cases a site, about.")] = 90,
     folds: Annotated[int, typer.Option(help="Outer folds.")] = 3,
-    seed: Seed = 0,
+    seed: Seed = None,
     engine: Engine = "inline",
     cv: Annotated[str, typer.Option(help="random folds, or whole sites held out.")] = "random",
     permute_labels: Annotated[
@@ -86,8 +92,12 @@ def synthetic(
     settings: Settings = None,
 ) -> None:
     """Made-up sites in real file formats, compared across all arms."""
-    protocol = Protocol("synthetic", seed, cv, folds, engine=engine, labels_permuted=permute_labels)
-    _synthetic(protocol, out, n_sites, n_cases, settings, workers, release, small)
+    if federation is not None:
+        settled = federation_of_file(federation, seed, settings, small=small)
+    else:
+        settled = _made_up(small, seed or 0, settings)
+    protocol = Protocol("synthetic", settled.seed, cv, folds, engine=engine, labels_permuted=permute_labels)
+    _synthetic(settled, protocol, out, n_sites, n_cases, workers, release)
 
 
 @app.command()
@@ -95,14 +105,15 @@ def synthetic(
 def tcga(
     data: Annotated[Path, typer.Option(help="Folder of tables, laid out as docs/tcga.md says or as its dataset.yaml.")],
     out: Out,
+    federation: Settled = None,
     modalities: Annotated[
-        str, typer.Option(help="Comma-separated; a name that is no plug-in is a table.")
-    ] = "cnv,clinical",
-    clinical: Annotated[str, typer.Option(help="ihc, or no_ihc without receptor status.")] = "ihc",
-    cnv: Annotated[str, typer.Option(help="calls or log2.")] = "calls",
+        str | None, typer.Option(help="Comma-separated, cnv,clinical if not given; a name that is no plug-in: a table.")
+    ] = None,
+    clinical: Annotated[str | None, typer.Option(help="ihc (if not given), or no_ihc without receptor status.")] = None,
+    cnv: Annotated[str | None, typer.Option(help="calls (if not given) or log2.")] = None,
     cv: Annotated[str, typer.Option(help="random folds, or whole sites held out.")] = "random",
     folds: Annotated[int, typer.Option(help="Outer folds.")] = 5,
-    seed: Seed = 0,
+    seed: Seed = None,
     min_site: Annotated[int, typer.Option(help="Sites with fewer usable cases are pooled as `other`.")] = 20,
     sites_by: Annotated[Path | None, typer.Option(help="CSV: site code in the first column, group in `site`.")] = None,
     missing_rate: Annotated[float, typer.Option(help="Share of (site, modality) pairs hidden from training.")] = 0.0,
@@ -113,17 +124,14 @@ def tcga(
     settings: Settings = None,
 ) -> None:
     """Public tables dealt out to sites by tissue source site, compared across all arms."""
-    names = names_in(modalities)
-    given = {"cnv": {"values": cnv}, "clinical": {"inputs": clinical}}
-    federation = federation_of(names, given, seed, settings)
-    notes = f"clinical inputs: {clinical}; copy number: {cnv}"
-    protocol = Protocol("tcga", seed, cv, folds, missing_rate, engine, notes=notes)
-    cohort = tcga_cohort(data, federation, min_site, sites_by, out / "sites")
+    settled = tcga_federation(federation, seed, settings, modalities=modalities, clinical=clinical, cnv=cnv)
+    protocol = Protocol("tcga", settled.seed, cv, folds, missing_rate, engine, notes=notes_of(settled))
+    cohort = tcga_cohort(data, settled, min_site, sites_by, out / "sites")
     outside = None
     if external is not None:
-        outside = tcga_cohort(external, federation, min_site, sites_by, out / "external", prefix="external_")
-    federation = with_features_of_data(federation, cohort, out)
-    _run(cohort, federation, protocol, out, workers, release, outside)
+        outside = tcga_cohort(external, settled, min_site, sites_by, out / "external", prefix="external_")
+    settled = with_features_of_data(settled, cohort, out)
+    _run(cohort, settled, protocol, out, workers, release, outside)
 
 
 @app.command()
@@ -154,19 +162,19 @@ def remove(
     _show_change(remove_modality(release, data, modality, out, engine))
 
 
+def _made_up(small: bool, seed: int, settings: list[str] | None) -> Federation:
+    return federation_of(DEMO_MODALITIES, dict.fromkeys(DEMO_MODALITIES, _SMALL) if small else {}, seed, settings)
+
+
 def _synthetic(
+    federation: Federation,
     protocol: Protocol,
     out: Path,
     n_sites: int,
     n_cases: int,
-    settings: list[str] | None,
-    workers: int,
-    release: Path | None,
-    small: bool,
+    workers: int = 0,
+    release: Path | None = None,
 ) -> None:
-    federation = federation_of(
-        DEMO_MODALITIES, dict.fromkeys(DEMO_MODALITIES, _SMALL) if small else {}, protocol.seed, settings
-    )
     cohort = make_cohort(federation, out / "sites", n_sites, n_cases, protocol.labels_permuted)
     federation = with_features_of_data(federation, cohort, out)
     _run(cohort, federation, protocol, out, workers, release)

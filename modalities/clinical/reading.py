@@ -212,7 +212,7 @@ def _row_notes(files: Sequence[_File], parts: Sequence[_Harmonised]) -> dict[str
 
 
 def _as_cases(merged: dict[str, Record], notes: dict[str, int], config: Config) -> Cases:
-    fields = inputs_of(config.inputs)
+    fields = inputs_of(config.inputs, config.exclude)
     known = {
         case_id: encode(record, fields)
         for case_id, record in merged.items()

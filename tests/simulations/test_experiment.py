@@ -148,3 +148,23 @@ def test_permuted_labels_leave_nothing_to_learn(tmp_path: Path) -> None:
     arms = results_of(tmp_path)["arms"]
     for arm in ("centralised", "federated"):
         assert 0.42 <= arms[arm]["fused"]["macro_auroc"]["value"] <= 0.58
+
+
+@pytest.mark.parametrize("n_classes", [2, 7])
+def test_any_number_of_classes_goes_from_a_file_to_the_report(tmp_path: Path, n_classes: int) -> None:
+    names = [f"kind {number}" for number in range(1, n_classes + 1)]
+    modality = {"kind": "table", "training": {"epochs": 2}, "federated": {"rounds": 2}}
+    task = {"name": "kind of tumour", "label": "kind", "classes": names, "drop": []}
+    settings = {"seed": 5, "task": task, "fusion": {"folds": 2}, "modalities": {"rna": modality, "hif": modality}}
+    (tmp_path / "federation.yaml").write_text(json.dumps(settings))
+    size = ["--sites", "3", "--cases", "40", "--folds", "2", "--workers", "1"]
+    simulate("synthetic", "--federation", str(tmp_path / "federation.yaml"), "--out", str(tmp_path / "out"), *size)
+    results = results_of(tmp_path / "out")
+    for arm in ("federated", "centralised", "local", "reference", "majority"):
+        scored = results["arms"][arm]["fused"]
+        assert set(scored["recall"]) == set(names)
+        assert 0 <= scored["balanced_accuracy"]["value"] <= 1
+        assert scored["macro_auroc"]["value"] == pytest.approx(0.5) if arm == "majority" else True
+    report = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert all(name in report for name in names)
+    assert "kind of tumour" in report
