@@ -53,7 +53,8 @@ class Task:
         found = listing([f"{label} ({count})" for label, count in sorted(unknown.items())])
         return (
             f"labels outside the class list: {found}; the task knows {', '.join(self.class_by_label)} and drops "
-            f"{', '.join(self.drop) or 'none'}: correct them, or add them to task.values or task.drop"
+            f"{', '.join(self.drop) or 'none'}: correct them, or add them to task.values or task.drop of "
+            "federation.yaml"
         )
 
     def leaks_among(self, features: Iterable[str]) -> list[str]:
