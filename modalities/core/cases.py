@@ -112,9 +112,9 @@ class Site:
         telling = [found.features[column] for column in columns_that_tell(found.values[known], labels[known])]
         if leaks := list(dict.fromkeys([*named, *telling])):
             raise ValueError(
-                f"{modality}: {listing(leaks)} must not be inputs: task.leaks or the label's own column names them, or "
-                "they tell a class from all others without one exception; leave them out (`exclude` in a clinical "
-                "section of federation.yaml, `features` in others) and name them under task.leaks"
+                f"site {self.name}: {listing(leaks)} of {modality} must not be inputs: task.leaks names them, or they "
+                "tell a class from all others without one exception; leave them out (in federation.yaml, `exclude` in "
+                "a clinical section, `features` in others) and name them under task.leaks"
             )
 
 
