@@ -59,5 +59,9 @@ def settings(
     """Print every setting of federation.yaml and site.yaml: its default and what it means."""
     if into is None:
         typer.echo(settings_text(), nl=False)
-    else:
+        return
+    try:
         into.write_text(written_into(into.read_text(encoding="utf-8")), encoding="utf-8")
+    except (OSError, ValueError) as error:
+        console.print(f"[bold red]error:[/] {escape(f'{into}: {error}')}", soft_wrap=True, highlight=False)
+        raise typer.Exit(1) from None

@@ -104,7 +104,7 @@ class Site:
 
     def _refuse_the_label(self, modality: str, found: Cases) -> None:
         """Raise where an input is the label itself, by its name or by its values."""
-        if not found.features:
+        if not found.features or not isinstance(found.values, np.ndarray):
             return
         named = self.task.leaks_among(found.features)
         labels = self.labels(found.case_ids)

@@ -51,6 +51,12 @@ def test_command_prints_the_tables_or_brings_a_page_up_to_date(tmp_path):
     assert page.read_text() == f"# Mine\n\n{BEGIN}\n\n{settings_text()}"
 
 
-def test_page_without_the_mark_is_refused():
+def test_page_without_the_mark_is_refused_and_stays_as_it_was(tmp_path):
     with pytest.raises(ValueError, match="no line <!-- from here on written by"):
         written_into("# A page\n")
+    page = tmp_path / "page.md"
+    page.write_text("# A page\n")
+    found = CliRunner().invoke(app, ["settings", "--into", str(page)])
+    assert found.exit_code == 1
+    assert "page.md: the page has no line <!-- from here" in found.output
+    assert page.read_text() == "# A page\n"

@@ -1,10 +1,13 @@
 """The task: which label is which class, what is dropped, and what would give it away."""
 
+from pathlib import Path
+
 import pytest
 
-from modalities.core.federation import federation_from
+from modalities.core.federation import federation_from, load_federation
 from modalities.core.task import Task
 
+SHIPPED = sorted((Path(__file__).resolve().parents[3] / "docs" / "tasks").glob("*.yaml"))
 STAGE = Task(
     classes=["early", "late"],
     label="pathologic_stage",
@@ -82,3 +85,15 @@ def test_agreed_column_that_states_the_label_is_refused():
 def test_field_to_exclude_must_be_of_the_dictionary():
     with pytest.raises(ValueError, match=r"modalities\.clinical: exclude: no field er_stat; the dictionary has age, "):
         federation_from({"modalities": {"clinical": {"exclude": ["er_stat"]}}})
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_shipped_task_is_sound_and_lets_no_field_in_that_states_its_label(path):
+    federation = load_federation(path)
+    assert federation.task.leaks
+    for config in federation.modalities.values():
+        assert federation.task.leaks_among(config.known_features) == []
+
+
+def test_there_are_shipped_tasks():
+    assert [path.stem for path in SHIPPED] == ["er", "msi", "stage"]
