@@ -10,6 +10,7 @@ from rich.table import Table
 
 from modalities.core.federation import load_federation
 from server.release import read_release
+from server.settings import settings_text, written_into
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 console = Console()
@@ -47,3 +48,20 @@ def show(release: Annotated[Path, typer.Argument(help="A release folder.")]) -> 
         table.add_row(name, str(model["cases"][name]), str(model["rounds"].get(name, "-")))
     console.print(table)
     console.print(f"fusion head: {study.head_name}; {len(model['files'])} files as released")
+
+
+@app.command()
+def settings(
+    into: Annotated[
+        Path | None, typer.Option(help="A Markdown page whose tables of settings are brought up to date.")
+    ] = None,
+) -> None:
+    """Print every setting of federation.yaml and site.yaml: its default and what it means."""
+    if into is None:
+        typer.echo(settings_text(), nl=False)
+        return
+    try:
+        into.write_text(written_into(into.read_text(encoding="utf-8")), encoding="utf-8")
+    except (OSError, ValueError) as error:
+        console.print(f"[bold red]error:[/] {escape(f'{into}: {error}')}", soft_wrap=True, highlight=False)
+        raise typer.Exit(1) from None

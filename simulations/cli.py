@@ -20,7 +20,16 @@ from simulations.cohort import Cohort, with_features_of_data
 from simulations.coupling import Change, add_modality, keep_split, remove_modality
 from simulations.experiment import Protocol, prepare_folds, run_experiment
 from simulations.heads import heads_named
-from simulations.inputs import federation_of, names_in, rates_in, sections_of, tcga_cohort
+from simulations.inputs import (
+    federation_of,
+    federation_of_file,
+    names_in,
+    notes_of,
+    rates_in,
+    sections_of,
+    tcga_cohort,
+    tcga_federation,
+)
 from simulations.machine import processors
 from simulations.report.sections import representations as forms
 from simulations.representations import REPRESENTATIONS, compare_representations
@@ -39,11 +48,17 @@ Settings = Annotated[
 Cv = Annotated[str, typer.Option(help="random; sites: whole sites held out; preserved: these with even classes.")]
 Workers = Annotated[int, typer.Option(help="Arms and folds run side by side; 0: one a processor.")]
 Engine = Annotated[str, typer.Option(help="inline (this process) or flower (Flower's simulation engine).")]
-Seed = Annotated[int, typer.Option(help="Seeds everything.")]
+Seed = Annotated[int | None, typer.Option(help="Seeds everything; without it: 0, or what --federation says.")]
+Settled = Annotated[
+    Path | None,
+    typer.Option("--federation", help="A federation.yaml: task, modalities, fusion and all settings (docs/tasks.md)."),
+]
 Heads = Annotated[
     str, typer.Option("--fusion", help="Fusion heads to print side by side: all, or names with commas between.")
 ]
-Cnv = Annotated[str, typer.Option(help="Copy number by gene as calls or log2, or arms: by chromosome arm.")]
+Cnv = Annotated[
+    str | None, typer.Option(help="Copy number by gene as calls (if not given) or log2, or arms: by chromosome arm.")
+]
 Release = Annotated[Path | None, typer.Option(help="Also keep the release of the first fold's federated study here.")]
 
 
@@ -74,20 +89,22 @@ def demo(
     """Six made-up hospitals, three modalities, every arm of the comparison: a few minutes from nothing to a report."""
     if out.exists() and not (out / "plan.json").exists() and any(out.iterdir()):
         raise ValueError(f"{out} holds something else; choose another --out")
-    _synthetic(Protocol("demo", folds=2 if small else 3), out, 6, 50 if small else 90, settings, 0, None, small)
+    federation = _made_up(small, 0, settings)
+    _synthetic(federation, Protocol("demo", folds=2 if small else 3), out, 6, 50 if small else 90)
 
 
 @app.command()
 @_plainly
 def synthetic(
     out: Out,
+    federation: Settled = None,
     n_sites: Annotated[int, typer.Option("--sites", min=2, help="Made-up sites.")] = 6,
     n_cases: Annotated[int, typer.Option("--cases", min=12, help="Cases a site, about.")] = 90,
     folds: Annotated[int, typer.Option(help="Outer folds.")] = 3,
-    seed: Seed = 0,
+    seed: Seed = None,
     engine: Engine = "inline",
     cv: Cv = "random",
-    cnv: Cnv = "calls",
+    cnv: Cnv = None,
     permute_labels: Annotated[
         bool, typer.Option("--permute-labels", help="Break the link between labels and data: every arm must be at .5.")
     ] = False,
@@ -98,9 +115,15 @@ def synthetic(
     settings: Settings = None,
 ) -> None:
     """Made-up sites in real file formats, compared across all arms."""
+    if federation is not None:
+        settled = federation_of_file(federation, seed, settings, small=small, cnv=cnv)
+    else:
+        settled = _made_up(small, seed or 0, settings, cnv)
     heads = heads_named(names_in(fusion))
-    protocol = Protocol("synthetic", seed, cv, folds, engine=engine, labels_permuted=permute_labels, heads=heads)
-    _synthetic(protocol, out, n_sites, n_cases, settings, workers, release, small, cnv)
+    protocol = Protocol(
+        "synthetic", settled.seed, cv, folds, engine=engine, labels_permuted=permute_labels, heads=heads
+    )
+    _synthetic(settled, protocol, out, n_sites, n_cases, workers, release)
 
 
 @app.command()
@@ -108,14 +131,15 @@ def synthetic(
 def tcga(
     data: Annotated[Path, typer.Option(help="Folder of tables, laid out as docs/tcga.md says or as its dataset.yaml.")],
     out: Out,
+    federation: Settled = None,
     modalities: Annotated[
-        str, typer.Option(help="Comma-separated; a name that is no plug-in is a table.")
-    ] = "cnv,clinical",
-    clinical: Annotated[str, typer.Option(help="ihc, or no_ihc without receptor status.")] = "ihc",
-    cnv: Cnv = "calls",
+        str | None, typer.Option(help="Comma-separated, cnv,clinical if not given; a name that is no plug-in: a table.")
+    ] = None,
+    clinical: Annotated[str | None, typer.Option(help="ihc (if not given), or no_ihc without receptor status.")] = None,
+    cnv: Cnv = None,
     cv: Cv = "random",
     folds: Annotated[int, typer.Option(help="Outer folds.")] = 5,
-    seed: Seed = 0,
+    seed: Seed = None,
     min_site: Annotated[int, typer.Option(help="Sites with fewer usable cases are pooled as `other`.")] = 20,
     sites_by: Annotated[Path | None, typer.Option(help="CSV: site code in the first column, group in `site`.")] = None,
     missing_rate: Annotated[
@@ -130,24 +154,21 @@ def tcga(
     settings: Settings = None,
 ) -> None:
     """Public tables dealt out to sites by tissue source site, compared across all arms."""
-    names = names_in(modalities)
-    given = {"cnv": {"values": cnv}, "clinical": {"inputs": clinical}}
-    federation = federation_of(names, given, seed, settings)
-    notes = f"clinical inputs: {clinical}; copy number: {cnv}"
+    settled = tcga_federation(federation, seed, settings, modalities=modalities, clinical=clinical, cnv=cnv)
     rates, heads = rates_in(missing_rate), heads_named(names_in(fusion))
-    protocol = Protocol("tcga", seed, cv, folds, rates[0], engine, notes=notes, heads=heads)
-    series = plan_of(federation, protocol, repeats, rates)
+    protocol = Protocol("tcga", settled.seed, cv, folds, rates[0], engine, notes=notes_of(settled), heads=heads)
+    series = plan_of(settled, protocol, repeats, rates)
     if series and (external or release):
         raise ValueError("--external and --release are of one run: leave out --repeats and lists of --missing-rate")
-    cohort = tcga_cohort(data, federation, min_site, sites_by, out / "sites")
+    cohort = tcga_cohort(data, settled, min_site, sites_by, out / "sites")
     if series:
         _show_series(run_series(cohort, series, out, _busy(protocol, workers), console), out)
         return
     outside = None
     if external is not None:
-        outside = tcga_cohort(external, federation, min_site, sites_by, out / "external", prefix="external_")
-    federation = with_features_of_data(federation, cohort, out)
-    _run(cohort, federation, protocol, out, workers, release, outside)
+        outside = tcga_cohort(external, settled, min_site, sites_by, out / "external", prefix="external_")
+    settled = with_features_of_data(settled, cohort, out)
+    _run(cohort, settled, protocol, out, workers, release, outside)
 
 
 @app.command()
@@ -158,7 +179,7 @@ def representations(
     values: Annotated[str, typer.Option(help="Comma-separated forms of copy number.")] = ",".join(REPRESENTATIONS),
     n_sites: Annotated[int, typer.Option("--sites", min=2, help="Made-up sites.")] = 6,
     n_cases: Annotated[int, typer.Option("--cases", min=12, help="Made-up cases a site, about.")] = 90,
-    cv: Annotated[str, typer.Option(help="random folds, or whole sites held out.")] = "random",
+    cv: Cv = "random",
     folds: Annotated[int, typer.Option(help="Outer folds.")] = 5,
     seed: Seed = 0,
     min_site: Annotated[int, typer.Option(help="Sites with fewer usable cases are pooled as `other`.")] = 20,
@@ -167,13 +188,15 @@ def representations(
     settings: Settings = None,
 ) -> None:
     """Copy number by chromosome arm and by gene on the same folds: macro-AUROC beside the bytes of a round."""
-    federations = {name: federation_of(["cnv"], {"cnv": {"values": name}}, seed, settings) for name in names_in(values)}
+    federations = {
+        name: federation_of(["cnv"], {"cnv": {"values": name}}, seed or 0, settings) for name in names_in(values)
+    }
     first = next(iter(federations.values()))
     if data is None:
         cohort = make_cohort(first, out / "sites", n_sites, n_cases)
     else:
         cohort = tcga_cohort(data, first, min_site, sites_by, out / "sites")
-    protocol = Protocol("synthetic" if data is None else "tcga", seed, cv, folds)
+    protocol = Protocol("synthetic" if data is None else "tcga", first.seed, cv, folds)
     results = compare_representations(cohort, federations, protocol, out, workers or processors(), console)
     table = Table(*forms.HEADER, *forms.HEADER_COMMON, title="macro-AUROC of copy number, out of fold")
     for name, one in results["representations"].items():
@@ -210,21 +233,21 @@ def remove(
     _show_change(remove_modality(release, data, modality, out, engine))
 
 
+def _made_up(small: bool, seed: int, settings: list[str] | None, cnv: str | None = None) -> Federation:
+    quick, form = _SMALL if small else {}, {"values": cnv} if cnv else {}
+    given = {name: {**quick, **(form if name == "cnv" else {})} for name in DEMO_MODALITIES}
+    return federation_of(DEMO_MODALITIES, given, seed, settings)
+
+
 def _synthetic(
+    federation: Federation,
     protocol: Protocol,
     out: Path,
     n_sites: int,
     n_cases: int,
-    settings: list[str] | None,
-    workers: int,
-    release: Path | None,
-    small: bool,
-    cnv: str = "calls",
+    workers: int = 0,
+    release: Path | None = None,
 ) -> None:
-    given = {
-        name: {**(_SMALL if small else {}), **({"values": cnv} if name == "cnv" else {})} for name in DEMO_MODALITIES
-    }
-    federation = federation_of(DEMO_MODALITIES, given, protocol.seed, settings)
     cohort = make_cohort(federation, out / "sites", n_sites, n_cases, protocol.labels_permuted)
     federation = with_features_of_data(federation, cohort, out)
     _run(cohort, federation, protocol, out, workers, release)

@@ -23,13 +23,14 @@ class Cohort:
     """Who is where, and where each site's raw files lie."""
 
     cases: pd.DataFrame
-    """Indexed by case_id: `label` as text and `site`."""
+    """Indexed by case_id: `label` as it is written and `site`."""
     sources: Mapping[str, Mapping[str, Source]]
     """Site -> modality -> raw files."""
 
     def usable(self, federation: Federation) -> pd.DataFrame:
-        """The cases whose label the task knows."""
-        return self.cases[self.cases["label"].isin(federation.task.classes)]
+        """The cases that have a class, with the class as their label."""
+        classes = self.cases["label"].map(federation.task.class_by_label)
+        return self.cases.assign(label=classes)[classes.notna()]
 
 
 def with_features_of_data(federation: Federation, cohort: Cohort, out: Path) -> Federation:

@@ -1,4 +1,4 @@
-"""What the commands share: a federation from options and dotted settings, and a data folder as a cohort."""
+"""What the commands share: a federation from a file or from options, and a data folder as a cohort."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from modalities.core.federation import Federation, federation_from
+from modalities.core.federation import Federation, federation_from, load_federation
 from modalities.core.registry import plugins
 from simulations.cohort import Cohort
 from simulations.tcga import group_sites, open_dataset, write_raw_files
@@ -30,6 +30,46 @@ def rates_in(text: str) -> list[float]:
     if not rates or len(set(rates)) < len(rates):
         raise ValueError(f"--missing-rate: give each rate once, got {text!r}")
     return rates
+
+
+_TCGA = {"modalities": "cnv,clinical", "clinical": "ihc", "cnv": "calls"}
+
+
+def federation_of_file(path: Path, seed: int | None, settings: Sequence[str] | None, **options: object) -> Federation:
+    """The settings of a federation.yaml; `seed`, where given, and dotted settings win over it.
+
+    Raises:
+        ValueError: an option was given that the file decides too; everything that is wrong with the file.
+    """
+    given = [f"--{name}" for name, value in options.items() if value]
+    if given:
+        raise ValueError(
+            f"{', '.join(given)} beside --federation: {path.name} decides that; change it there, or by a dotted setting"
+        )
+    return load_federation(path, [*([] if seed is None else [f"seed={seed}"]), *(settings or [])])
+
+
+def tcga_federation(
+    path: Path | None, seed: int | None, settings: Sequence[str] | None, **options: str | None
+) -> Federation:
+    """The federation of `tessera-simulate tcga`: of a file, or of the options --modalities, --clinical and --cnv."""
+    if path is not None:
+        return federation_of_file(path, seed, settings, **options)
+    chosen = {name: options[name] or usual for name, usual in _TCGA.items()}
+    given = {"cnv": {"values": chosen["cnv"]}, "clinical": {"inputs": chosen["clinical"]}}
+    return federation_of(names_in(chosen["modalities"]), given, seed or 0, settings)
+
+
+def notes_of(federation: Federation) -> str:
+    """What a reader must know of the inputs to compare numbers, for the report's protocol."""
+    notes = []
+    for name, config in federation.modalities.items():
+        if config.kind == "clinical":
+            left_out = f" without {', '.join(config.exclude)}" if config.exclude else ""  # pyright: ignore
+            notes.append(f"{name} inputs: {config.inputs}{left_out}")  # pyright: ignore
+        elif config.kind == "cnv":
+            notes.append(f"{name}: {config.values}")  # pyright: ignore
+    return "; ".join(notes)
 
 
 def federation_of(

@@ -60,7 +60,14 @@ def _search(strengths: Sequence[float], y: np.ndarray, seed: int, name: str) -> 
         SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler(), LogisticRegression(max_iter=500)
     )
     grid = {"logisticregression__C": list(strengths)}
-    return GridSearchCV(steps, grid, scoring="neg_log_loss", cv=_inner(y, seed, name))
+    return GridSearchCV(steps, grid, scoring=_log_likelihood, cv=_inner(y, seed, name))
+
+
+def _log_likelihood(model: Pipeline, values: np.ndarray, y: np.ndarray) -> float:
+    """Mean log-probability of the true classes, 0 for a class that a small inner fold was trained without."""
+    is_true = np.asarray(y)[:, None] == model.classes_[None, :]
+    probabilities = np.where(is_true, model.predict_proba(values), 0.0).sum(axis=1)
+    return float(np.log(np.clip(probabilities, np.finfo(np.float64).eps, None)).mean())
 
 
 def _inner(y: np.ndarray, seed: int, name: str) -> StratifiedKFold | KFold:
@@ -106,6 +113,9 @@ def quiet() -> Iterator[None]:
     """Without the warning that a fit stopped at its iterations: the inner folds judge it anyway."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
+        # a class with fewer cases than there are inner folds: `_log_likelihood` and `_table` make up for it
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+        warnings.filterwarnings("ignore", "Number of classes in training fold", RuntimeWarning)
         yield
 
 

@@ -10,24 +10,15 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from modalities.core.contract import Source
-from modalities.core.delimited import delimiter_of, listing, refuse_repeated, rows_of
-from modalities.core.federation import Task
+from modalities.core.delimited import delimiter_of, listing, rows_of
 from modalities.core.registry import plugins
 from modalities.core.structured import structured
+from modalities.core.task import Task
 from modalities.table import ENDINGS
+from simulations.labels import Labels, read_labels
 from simulations.raw_files import deal
 
 POOLED = "other"
-
-
-@dataclass(frozen=True)
-class Labels:
-    """Where the label and the site of each case stand."""
-
-    path: str = "labels/pam50.csv"
-    case_id: str = "case_id"
-    label: str = "pam50"
-    site: str = "site_code"
 
 
 @dataclass(frozen=True)
@@ -53,7 +44,7 @@ class Dataset:
     """A data folder: who the cases are and where each modality's files lie."""
 
     cases: pd.DataFrame
-    """Indexed by case_id: `label` as text and `site`."""
+    """Indexed by case_id: `label` as it is written and `site`."""
     files: Mapping[str, Sequence[Path]]
 
 
@@ -72,7 +63,8 @@ def open_dataset(folder: Path, modalities: Sequence[str], task: Task) -> Dataset
             raise ValueError(f"{folder}: dataset.yaml cannot be read: {error}") from error
         layout = structured(Layout, {}, raw or {}, "dataset.yaml", problems) or layout
     files = {name: _files(folder, name, layout, problems) for name in modalities}
-    cases = _labels(folder, layout.labels, task, problems)
+    clinical = [folder / entry for entry in layout.sources.get("clinical", []) if (folder / entry).is_file()]
+    cases = read_labels(folder, layout.labels, clinical, task, problems)
     if problems:
         raise ValueError(f"{folder}: {'; '.join(problems)}")
     return Dataset(cases, files)
@@ -99,32 +91,6 @@ def _files(folder: Path, name: str, layout: Layout, problems: list[str]) -> list
     return found
 
 
-def _labels(folder: Path, columns: Labels, task: Task, problems: list[str]) -> pd.DataFrame:
-    path = folder / columns.path
-    try:
-        header, *rows = rows_of(path, delimiter_of(path))
-        if columns.case_id in header:
-            place = header.index(columns.case_id)
-            refuse_repeated(path, [row[place] for row in rows], "cases", "keep one row a case")
-    except ValueError as error:
-        problems.append(str(error))
-        return pd.DataFrame()
-    lacking = [name for name in (columns.case_id, columns.label, columns.site) if name not in header]
-    if lacking:
-        problems.append(f"{path.name}: no column {listing(lacking)}; name the columns in dataset.yaml under labels")
-        return pd.DataFrame()
-    frame = pd.DataFrame(rows, columns=pd.Index(header))
-    unknown = sorted(set(frame[columns.label]) - {"", *task.classes, *task.drop})
-    if unknown:
-        problems.append(
-            f"{path.name}: labels outside the class list: {listing(unknown)}; list or drop them in the task"
-        )
-    return pd.DataFrame(
-        {"label": frame[columns.label].to_numpy(), "site": frame[columns.site].to_numpy()},
-        index=pd.Index(frame[columns.case_id], name="case_id"),
-    )
-
-
 def group_sites(dataset: Dataset, task: Task, min_site: int, sites_by: Path | None = None) -> pd.Series:
     """The simulated site of each case; sites with fewer than `min_site` usable cases become one, `other`.
 
@@ -136,7 +102,7 @@ def group_sites(dataset: Dataset, task: Task, min_site: int, sites_by: Path | No
         column = header.index("site") if "site" in header else len(header) - 1
         groups = {row[0]: row[column] or POOLED for row in rows}
         site = site.map(groups).fillna(POOLED)
-    usable = site[dataset.cases["label"].isin(task.classes)]
+    usable = site[dataset.cases["label"].isin(task.class_by_label)]
     counts = usable.value_counts()
     large = set(counts.index[counts >= min_site])
     return site.where(site.isin(large), POOLED)

@@ -1,11 +1,12 @@
 """The settings of the clinical modality."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from modalities.clinical.dictionary import INPUTS, inputs_of
-from modalities.core.config import Federated, Training
+from modalities.clinical.dictionary import BY_NAME, INPUTS, inputs_of
+from modalities.core.config import Federated, Training, check
+from modalities.core.delimited import listing
 from modalities.core.tabular import TabularConfig
 
 
@@ -15,6 +16,8 @@ class Config(TabularConfig):
 
     inputs: str = "ihc"
     """`ihc`, or `no_ihc`: without the receptors, whose status is most of what a clinical record says of the subtype."""
+    exclude: list[str] = field(default_factory=list)
+    """Fields of the dictionary that are no inputs: those that state the label of this task."""
     hidden: list[int] = field(default_factory=lambda: [32])
     """Widths of the hidden SELU layers."""
     dropout: float = 0.1
@@ -31,8 +34,16 @@ class Config(TabularConfig):
     def __post_init__(self) -> None:
         """Check the ranges."""
         super().__post_init__()
-        if self.inputs not in INPUTS:
-            raise ValueError(f"inputs must be one of {INPUTS}, got {self.inputs!r}")
+        unknown = [name for name in self.exclude if name not in BY_NAME]
+        check(
+            [f"inputs must be one of {INPUTS}, got {self.inputs!r}"] * (self.inputs not in INPUTS)
+            + [f"exclude: no field {listing(unknown)}; the dictionary has {', '.join(BY_NAME)}"] * bool(unknown)
+        )
+
+    @property
+    def known_features(self) -> Sequence[str]:
+        """The columns: fixed by the dictionary, whatever a site's files hold."""
+        return self.features or features_of(self.inputs, self.exclude)
 
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
@@ -50,6 +61,6 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def features_of(inputs: str) -> tuple[str, ...]:
+def features_of(inputs: str, exclude: Collection[str] = ()) -> tuple[str, ...]:
     """The columns that sites agree on, in their order: fixed by the dictionary, not by a site's files."""
-    return tuple(name for field in inputs_of(inputs) for name in field.features)
+    return tuple(name for field in inputs_of(inputs, exclude) for name in field.features)

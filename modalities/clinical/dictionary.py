@@ -8,7 +8,7 @@ Left out on purpose:
 - HER2:CEP17 ratio and signal counts: noted for a fifth of the cases and nothing is gained beyond the ISH result.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,9 +88,10 @@ FIELDS = (
 BY_NAME = {field.name: field for field in FIELDS}
 
 
-def inputs_of(inputs: str) -> tuple[Field, ...]:
-    """The fields that make up the inputs `ihc` or `no_ihc`, in their fixed order."""
-    return tuple(field for field in FIELDS if field.is_input and (inputs == "ihc" or not field.is_receptor))
+def inputs_of(inputs: str, exclude: Collection[str] = ()) -> tuple[Field, ...]:
+    """The fields that make up the inputs `ihc` or `no_ihc` but the excluded ones, in their fixed order."""
+    chosen = [field for field in FIELDS if field.is_input and (inputs == "ihc" or not field.is_receptor)]
+    return tuple(field for field in chosen if field.name not in exclude)
 
 
 def encode(record: Record, fields: tuple[Field, ...]) -> list[float]:

@@ -148,7 +148,7 @@ def _merge(parts: Sequence[dict[str, Record]]) -> tuple[dict[str, Record], int]:
 
 
 def _as_cases(merged: dict[str, Record], notes: dict[str, int], config: Config, files: Sequence[str]) -> Cases:
-    fields = inputs_of(config.inputs)
+    fields = inputs_of(config.inputs, config.exclude)
     known = {
         case_id: encode(record, fields)
         for case_id, record in merged.items()

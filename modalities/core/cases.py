@@ -16,10 +16,11 @@ from omegaconf.errors import OmegaConfBaseException
 from modalities.core.config import BranchConfig, check
 from modalities.core.contract import Cases, Source
 from modalities.core.delimited import listing, rows_of
-from modalities.core.federation import Task
+from modalities.core.leakage import columns_that_tell
 from modalities.core.registry import plugin
 from modalities.core.seeds import seed_of
 from modalities.core.structured import as_far_as_possible
+from modalities.core.task import Task
 
 SPLITS = ("train", "test")
 NO_LABEL = -1
@@ -61,9 +62,13 @@ class SiteConfig:
     """The whole of site.yaml."""
 
     name: str = ""
+    """What the study calls the site; it leaves the site, so no more than the hospital's own name."""
     cases: str = "cases.csv"
+    """The case list, relative to site.yaml: the columns case_id, split, and the task's label column."""
     sources: dict[str, SourceConfig] = field(default_factory=dict)
+    """Modality -> where its raw files lie."""
     policy: Policy = field(default_factory=Policy)
+    """What the site allows, whatever a server asks."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,7 @@ class Site:
     policy: Policy
     dropped: Mapping[str, int]
     """Labels left out, counted; a blank one under ''."""
+    task: Task
 
     def offers(self, modalities: Sequence[str]) -> list[str]:
         """Those of the federation's modalities that this site has and will train."""
@@ -89,11 +95,27 @@ class Site:
         listed = [case_id for case_id in found.case_ids if case_id in self.cases.index]
         unlisted = {"cases not in cases.csv": len(found.case_ids) - len(listed)}
         kept = found.select(listed)
+        self._refuse_the_label(modality, kept)
         return Cases(kept.case_ids, kept.values, kept.features, {**found.notes, **unlisted})
 
     def labels(self, case_ids: Sequence[str]) -> np.ndarray:
         """Class index of each case."""
         return self.cases.loc[list(case_ids), "label"].to_numpy(dtype=np.int64)
+
+    def _refuse_the_label(self, modality: str, found: Cases) -> None:
+        """Raise where an input is the label itself, by its name or by its values."""
+        if not found.features or not isinstance(found.values, np.ndarray):
+            return
+        named = self.task.leaks_among(found.features)
+        labels = self.labels(found.case_ids)
+        known = labels != NO_LABEL
+        telling = [found.features[column] for column in columns_that_tell(found.values[known], labels[known])]
+        if leaks := list(dict.fromkeys([*named, *telling])):
+            raise ValueError(
+                f"site {self.name}: {listing(leaks)} of {modality} must not be inputs: task.leaks names them, or they "
+                "tell a class from all others without one exception; leave them out (in federation.yaml, `exclude` in "
+                "a clinical section, `features` in others) and name them under task.leaks"
+            )
 
 
 def blurred(counts: np.ndarray, policy: Policy) -> np.ndarray:
@@ -113,7 +135,7 @@ def open_site(folder: Path, task: Task) -> Site:
     cases, dropped = read_cases(folder / config.cases, task, problems)
     if problems:
         raise ValueError(f"site {config.name}: {'; '.join(problems)}")
-    return Site(config.name, cases, sources, config.policy, dropped)
+    return Site(config.name, cases, sources, config.policy, dropped, task)
 
 
 def read_site_config(path: Path) -> SiteConfig:
@@ -207,7 +229,8 @@ def read_cases(path: Path, task: Task, problems: list[str]) -> tuple[pd.DataFram
     labels = frame[task.label]
     splits = (frame["split"] if "split" in header else pd.Series("", index=frame.index)).replace("", "train")
     problems += _problems_of(path, frame.index, labels, splits, task)
-    index = {name: position for position, name in enumerate(task.classes)}
+    position = {name: number for number, name in enumerate(task.classes)}
+    index = {label: position[name] for label, name in task.class_by_label.items()}
     left_out = sorted({"", *task.drop})
     dropped = {name: int((labels == name).sum()) for name in left_out if (labels == name).any()}
     return pd.DataFrame({"label": [index.get(label, NO_LABEL) for label in labels], "split": splits}), dropped
@@ -217,13 +240,12 @@ def _problems_of(path: Path, case_ids: pd.Index, labels: pd.Series, splits: pd.S
     """Blank and repeated cases, and labels and splits that nobody knows."""
     blank = [f"line {line}" for line, case_id in enumerate(case_ids, start=2) if not case_id]
     repeated = sorted(case_id for case_id, count in Counter(case_ids).items() if case_id and count > 1)
-    wrong_label = sorted(set(labels) - {"", *task.drop} - set(task.classes))
+    wrong_label = task.problem_of(labels)
     wrong_split = sorted(set(splits) - set(SPLITS))
     problems = {
         f"no case_id in {listing(blank)}; fill it in or take the row out": blank,
         f"cases listed more than once: {listing(repeated)}; keep one row a case": repeated,
-        f"labels outside the class list: {listing(wrong_label)}; the task knows {', '.join(task.classes)} and drops "
-        f"{', '.join(task.drop) or 'none'}": wrong_label,
+        wrong_label: wrong_label,
         f"split must be train, test or blank, got {listing(wrong_split)}": wrong_split,
     }
     return [f"{path.name}: {problem}" for problem, found in problems.items() if found]

@@ -1,6 +1,7 @@
 """The settings of a federation: structured, checked as a whole before anything runs, and digested."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 STRATEGIES = ("fedavg", "fedprox", "fedadam")
@@ -101,4 +102,11 @@ class BranchConfig:
     features_file: str = ""
     """JSON list of the agreed columns, read by the coordinator, relative to federation.yaml."""
     training: Training = field(default_factory=Training)
+    """Pooled training: the centralised arm, and each site on its own."""
     federated: Federated = field(default_factory=Federated)
+    """Federated training."""
+
+    @property
+    def known_features(self) -> Sequence[str]:
+        """The columns, as far as the settings alone tell."""
+        return self.features

@@ -15,34 +15,15 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from modalities.core.config import BranchConfig, check
+from modalities.core.delimited import listing
 from modalities.core.registry import plugin, plugins
 from modalities.core.structured import structured, unknown_key
+from modalities.core.task import Task
 
 FITS = ("crossfit", "tune", "none")
 AUTO = "auto"
 _DEFAULT_KIND = "table"
 _TAKEN = ("fused", "fused_complete", "shared", "study")  # names of reports and of the wire
-
-
-@dataclass(frozen=True)
-class Task:
-    """What is predicted: configuration, so that another cancer is another file."""
-
-    name: str = "pam50"
-    """Shown in reports."""
-    classes: list[str] = field(default_factory=lambda: ["LumA", "LumB", "Basal", "Her2"])
-    """The class list, in the order of the outputs."""
-    label: str = "label"
-    """The column of cases.csv that holds the class."""
-    drop: list[str] = field(default_factory=lambda: ["Normal"])
-    """Labels whose cases are left out and counted; a blank label is always left out."""
-
-    def __post_init__(self) -> None:
-        """Check the class list."""
-        check(
-            [f"a task needs at least 2 classes, got {list(self.classes)}"] * (len(self.classes) < 2)
-            + [f"classes must differ, got {list(self.classes)}"] * (len(set(self.classes)) < len(self.classes))
-        )
 
 
 @dataclass(frozen=True)
@@ -204,8 +185,20 @@ def federation_from(raw: Mapping[str, Any], folder: Path | None = None) -> Feder
         problems.append("modalities: name at least one, such as `cnv: {}`")
         sections = {}
     configs = {str(name): _branch(str(name), section or {}, folder, problems) for name, section in sections.items()}
+    problems += _leaks(task, configs)
     check(problems)
     return Federation(seed, task, fusion, configs)  # pyright: ignore[reportArgumentType]  # no problems: not None
+
+
+def _leaks(task: Task | None, configs: Mapping[str, Any]) -> list[str]:
+    """Inputs that the settings alone show to state the label."""
+    found = {name: task.leaks_among(config.known_features) for name, config in configs.items() if task and config}
+    return [
+        f"modalities.{name}: {listing(leaks)} would be inputs, but task.leaks says that they state the label; leave "
+        "them out (`exclude` in a clinical section, `features` in others)"
+        for name, leaks in found.items()
+        if leaks
+    ]
 
 
 def _fusion(section: Any, problems: list[str]) -> Any:

@@ -1,14 +1,19 @@
 """Refuses columns that give the answer away, or that another modality or the future owns.
 
 A column is judged by its name, and where its values are at hand by them too: a column of subtype names is the label
-whatever it is called. What cannot be seen this way: a label coded as numbers under a name that says nothing.
+whatever it is called, and so is a column of few numbers that tells one class from all others without an exception.
 """
 
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+from jaxtyping import Float, Int
+
 _SHARE_THAT_TELLS = 0.8
+_FEWEST_CASES = 10  # on either side: by chance one column in 90,000 parts ten cases from ten others
+_MOST_STATES = 10  # a measured quantity may part the classes; a column of few states that does is a copy of the label
 
 
 @dataclass(frozen=True)
@@ -27,7 +32,7 @@ def _group(name: str, reason: str, *patterns: str) -> _Group:
 _GROUPS = (
     _group(
         "label",
-        "it holds the molecular subtype or clusters derived from it, which is what is to be predicted",
+        "it holds the molecular subtype or clusters derived from it: a label, and no input",
         r"pam ?50|(?<!histologic )(?<!histological )(?<!morphologic )(?<!morphological )\bsub ?type|nature ?2012",
         r"int ?clust|i ?cluster|sig ?clust|claudin|intrinsic|\bluminal\b|\bbasal like\b|molecular (?:class|group|type)",
         r"(?:integrated|rna|methylation|rppa|\bcn) (?:\w+ )*clusters?\b|\bpancan (?:\w+ )*(?:pancan|brca)\b",
@@ -106,6 +111,23 @@ def refuse(
         name: _group_of_name(name, allowed) or _group_of_values(values, labels) for name, values in columns.items()
     }
     return {name: _REASONS[group] for name, group in found.items() if group is not None and group not in allowed}
+
+
+def columns_that_tell(values: Float[np.ndarray, "case feature"], labels: Int[np.ndarray, " case"]) -> list[int]:
+    """Columns of few states, NaN aside, in which every case of one class lies above, or below, those of all others."""
+    found: set[int] = set()
+    for label in np.unique(labels) if values.size else ():
+        own, others = values[labels == label], values[labels != label]
+        enough = np.minimum(np.isfinite(own).sum(axis=0), np.isfinite(others).sum(axis=0)) >= _FEWEST_CASES
+        if enough.any():
+            below = np.fmax.reduce(own) < np.fmin.reduce(others)
+            above = np.fmin.reduce(own) > np.fmax.reduce(others)
+            found |= {int(column) for column in np.flatnonzero(enough & (below | above))}
+    return sorted(column for column in found if _states(values[:, column]) <= _MOST_STATES)
+
+
+def _states(values: Float[np.ndarray, " case"]) -> int:
+    return len(np.unique(values[np.isfinite(values)]))
 
 
 def _group_of_name(name: str, allowed: Collection[str]) -> str | None:

@@ -212,3 +212,23 @@ def test_preserved_folds_keep_sites_whole_and_show_their_balance(tmp_path: Path)
     assert balance["preserved"]["deviation"] <= balance["stratified_group_k_fold"]["deviation"] + 1e-9
     assert 'id="fold-balance"' in (tmp_path / "report.html").read_text(encoding="utf-8")
     assert results["site_probe"] == {}  # no site is on both sides
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n_classes", [2, 7])
+def test_any_number_of_classes_goes_from_a_file_to_the_report(tmp_path: Path, n_classes: int) -> None:
+    names = [f"kind {number}" for number in range(1, n_classes + 1)]
+    modality = {"kind": "table", "training": {"epochs": 2}, "federated": {"rounds": 2}}
+    task = {"name": "kind of tumour", "label": "kind", "classes": names, "drop": []}
+    settings = {"seed": 5, "task": task, "fusion": {"folds": 2}, "modalities": {"rna": modality, "hif": modality}}
+    (tmp_path / "federation.yaml").write_text(json.dumps(settings))
+    size = ["--sites", "3", "--cases", "40", "--folds", "2", "--workers", "1"]
+    simulate("synthetic", "--federation", str(tmp_path / "federation.yaml"), "--out", str(tmp_path / "out"), *size)
+    results = results_of(tmp_path / "out")
+    for arm in ("federated", "centralised", "local", "reference", "majority"):
+        scored = results["arms"][arm]["fused"]
+        assert set(scored["recall"]) == set(names)
+        assert 0 <= scored["balanced_accuracy"]["value"] <= 1
+    report = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert all(name in report for name in names)
+    assert "kind of tumour" in report

@@ -1,14 +1,18 @@
 """A data folder becomes site folders."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from modalities.cnv import Config as CnvConfig
 from modalities.core.contract import Source
-from modalities.core.federation import Task
+from modalities.core.federation import load_federation
 from modalities.core.registry import plugin
+from modalities.core.task import Task
 from modalities.table import Config as TableConfig
-from simulations.tcga import POOLED, group_sites, open_dataset, write_raw_files
+from simulations.cohort import Cohort
+from simulations.tcga import POOLED, Dataset, group_sites, open_dataset, write_raw_files
 
 TASK = Task(classes=["LumA", "Basal"], drop=["Normal"])
 LABELS = """case_id,site_code,site_name,pam50
@@ -68,7 +72,7 @@ def test_everything_absent_or_ambiguous_is_named_at_once(folder):
     for said in (
         "hif: needs one file hif.csv, .tsv or .parquet below the folder, found deep/er/hif.csv, hif.parquet",
         "rppa: needs one file rppa.csv, .tsv or .parquet below the folder, found none",
-        "pam50.csv: labels outside the class list: LumX; list or drop them in the task",
+        "pam50.csv: labels outside the class list: LumX (1); the task knows LumA, Basal and drops Normal: correct them",
     ):
         assert said in str(error.value)
 
@@ -153,6 +157,73 @@ def test_a_folder_of_segments_that_dataset_yaml_names_becomes_arms_at_every_site
     }
     whole = plugin("cnv").read(Source((folder / "made" / "segments",)), config)
     np.testing.assert_array_equal(read["NA"].values, whole.select(["TCGA-NA-0004"]).values)
+
+
+ER = Task(
+    classes=["positive", "negative"],
+    label="er_status",
+    values={"positive": ["Positive"], "negative": ["Negative"]},
+    drop=["Unclear"],
+)
+BIOTAB = """bcr_patient_uuid\tbcr_patient_barcode\ter_status
+uuid\tbarcode\ter_status_by_ihc
+CDE_ID:1\tCDE_ID:2\tCDE_ID:3
+u1\tTCGA-AA-0001\tPositive
+u2\tTCGA-AA-0002\tNegative
+u3\tTCGA-AA-0003\tUnclear
+u4\tTCGA-NA-0004\tPositive
+u9\tTCGA-ZZ-0009\tof no case here
+"""
+XENA = """sampleID\t_PATIENT\ter_status
+TCGA-AA-0001-01\tTCGA-AA-0001\tPositive
+TCGA-AA-0001-06\tTCGA-AA-0001\tNegative
+TCGA-CC-0006-01\tTCGA-CC-0006\tNegative
+"""
+
+
+@pytest.fixture
+def clinical(folder):
+    (folder / "clinical").mkdir()
+    (folder / "clinical" / "nationwidechildrens.org_clinical_patient_brca.txt").write_text(BIOTAB)
+    (folder / "clinical" / "BRCA_clinicalMatrix.tsv").write_text(XENA)
+    return folder / "clinical"
+
+
+def test_label_that_the_case_list_lacks_is_found_in_the_clinical_tables(folder, clinical):
+    """The metastasis of TCGA-AA-0001 is another sample; what nobody says of a case is blank."""
+    found = open_dataset(folder, ["cnv"], ER).cases
+    assert found["label"].tolist() == ["Positive", "Negative", "Unclear", "Positive", "", "Negative", ""]
+    assert group_sites(Dataset(found, {}), ER, min_site=2).tolist() == ["AA"] * 3 + [POOLED] * 4
+
+
+def test_column_of_the_case_list_goes_before_those_of_the_tables(folder, clinical):
+    path = folder / "labels" / "pam50.csv"
+    path.write_text(LABELS.replace("pam50", "er_status").replace("LumA", "Positive").replace(",Normal", ",Unclear"))
+    with pytest.raises(ValueError, match=r"pam50\.csv: labels outside the class list: Basal \(2\); the task knows Pos"):
+        open_dataset(folder, ["cnv"], ER)
+
+
+def test_labels_that_differ_from_table_to_table_are_refused_with_the_cases(folder, clinical):
+    (clinical / "BRCA_clinicalMatrix.tsv").write_text(XENA.replace("01\tTCGA-AA-0001\tPos", "01\tTCGA-AA-0001\tNeg"))
+    said = r"_brca\.txt, BRCA_clinicalMatrix\.tsv: er_status of 1 cases is not the same in every row \(TCGA-AA-0001\)"
+    with pytest.raises(ValueError, match=said):
+        open_dataset(folder, ["cnv"], ER)
+
+
+def test_label_that_no_table_has_is_refused_with_all_that_were_looked_through(folder, clinical):
+    (clinical / "BRCA_clinicalMatrix.tsv").write_text(XENA.replace("er_status", "er"))
+    said = r"pam50\.csv: no column er_stat, nor has nationwide.*_brca\.txt, BRCA_clinicalM.*; name .*task\.label"
+    with pytest.raises(ValueError, match=said):
+        open_dataset(folder, ["cnv"], Task(classes=["a", "b"], label="er_stat"))
+
+
+@pytest.mark.parametrize(("name", "n", "counts"), [("er", 788, (630, 158)), ("stage", 813, (600, 213))])
+def test_shipped_tasks_find_their_labels_in_the_real_tables(tcga_data, name, n, counts):
+    federation = load_federation(Path(__file__).resolve().parents[2] / "docs" / "tasks" / f"{name}.yaml")
+    cases = open_dataset(tcga_data / "tcga-brca", ["cnv"], federation.task).cases
+    found = Cohort(cases, {}).usable(federation)["label"].value_counts()
+    assert tuple(found[label] for label in federation.task.classes) == counts
+    assert sum(counts) == n
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """`tessera-simulate tcga` on made-up tables laid out as in docs/tcga.md: grouping, missing and external data."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +45,8 @@ def folds_in(out: Path) -> pd.Series:
 
 def simulate(*arguments: str) -> dict:
     out = Path(arguments[arguments.index("--out") + 1])
-    result = CliRunner().invoke(app, ["tcga", *arguments, "--modalities", "cnv,hif", "--folds", "2", *QUICK])
+    chosen = [] if "--federation" in arguments else ["--modalities", "cnv,hif"]
+    result = CliRunner().invoke(app, ["tcga", *arguments, *chosen, "--folds", "2", *QUICK])
     assert result.exit_code == 0, result.output
     return json.loads((out / "results.json").read_text(encoding="utf-8"))
 
@@ -125,3 +127,64 @@ def test_everything_that_a_data_folder_lacks_is_said_at_once(tmp_path: Path) -> 
     assert result.exit_code == 1
     for part in ("cnv: none of", "hif: needs one file hif.csv", "pam50.csv"):
         assert part in result.output.replace("\n", "")
+
+
+GRADE = """
+seed: 4
+task:
+  name: grade
+  label: grade
+  classes: [low, high]
+  values: {low: [G1, G2], high: [G3]}
+  drop: [GX]
+modalities:
+  cnv: {}
+  hif: {kind: table}
+"""
+SETTLED = ["--workers", "1", "--min-site", "20"]
+
+
+@pytest.fixture
+def graded(data: Path, tmp_path: Path) -> Path:
+    """The tables with a clinical record that says another thing of the cases than the subtype, and nothing of seven."""
+    root = shutil.copytree(data, tmp_path / "graded")
+    labels = pd.read_csv(root / "labels" / "pam50.csv", keep_default_na=False)
+    grades = labels["pam50"].map({"LumA": "G1", "LumB": "G2", "Basal": "G3", "Her2": "G3", "Normal": "GX"})
+    (root / "clinical").mkdir()
+    table = pd.DataFrame({"sampleID": labels["case_id"] + "-01", "_PATIENT": labels["case_id"], "grade": grades})
+    table.iloc[7:].to_csv(root / "clinical" / "BRCA_clinicalMatrix.tsv", sep="\t", index=False)
+    (root / "federation.yaml").write_text(GRADE)
+    return root
+
+
+def test_another_label_is_a_matter_of_the_federation_file_alone(graded: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    settled = ["--federation", str(graded / "federation.yaml"), *SETTLED]
+    results = simulate("--data", str(graded), "--out", str(out), *settled)
+    assert results["task"]["name"] == "grade"
+    assert results["task"]["classes"] == ["low", "high"]
+    assert results["task"]["dropped"] == {"(blank)": 7, "GX": 5}
+    assert results["protocol"]["seed"] == 4
+    assert results["arms"]["federated"]["fused"]["n"] == 113
+    assert set(results["arms"]["federated"]["fused"]["recall"]) == {"low", "high"}
+    assert "pam50" not in (out / "report.html").read_text(encoding="utf-8").casefold()
+    split = pd.read_csv(out / "folds" / "1" / "sites" / "B1" / "cases.csv", keep_default_na=False)
+    assert set(split["grade"]) <= {"G1", "G2", "G3", "GX", ""}  # what the table says; the site maps it by the task
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--cnv", "log2"], "--cnv beside --federation: federation.yaml decides that"),
+        (["--modalities", "cnv", "--clinical", "ihc"], "--modalities, --clinical beside --federation"),
+        (["task.values.high=[G4]"], "labels outside the class list: G3 ("),
+        (["task.label=grades"], "no column grades, nor has BRCA_clinicalMatrix.tsv"),
+    ],
+)
+def test_what_contradicts_the_file_or_the_data_is_refused(
+    graded: Path, tmp_path: Path, arguments: list[str], said: str
+) -> None:
+    settled = ["--federation", str(graded / "federation.yaml"), "--data", str(graded), "--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(app, ["tcga", *settled, *arguments])
+    assert result.exit_code == 1
+    assert said in result.output

@@ -28,6 +28,20 @@ def test_columns_are_the_dictionarys_whatever_the_files_hold(write):
     assert np.isnan(value(cases, A, "nodes_positive"))
 
 
+def test_excluded_field_is_no_column_and_a_case_known_by_it_alone_is_counted(write):
+    files = write.biotab({"case": A, "t": "T2", "er": "Positive"}, {"case": B, "er": "Negative"})
+    config = clinical.Config(exclude=["er", "er_percent"])
+    cases = read(files, config=config)
+    assert (cases.case_ids, cases.features) == ((A,), tuple(config.known_features))
+    assert set(clinical.features_of("ihc")) - set(cases.features) == {
+        "er=positive",
+        "er=negative",
+        "er=indeterminate",
+        "er_percent",
+    }
+    assert cases.notes["cases of which nothing is known"] == 1
+
+
 def test_merge_is_field_by_field_in_the_order_of_trust_however_files_are_listed(write):
     files = [
         write.biotab({"case": A, "t": "T1"}),

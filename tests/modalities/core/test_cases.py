@@ -1,13 +1,16 @@
 """A site folder: what is read of it, and what is refused with all its problems at once."""
 
 from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from modalities.core.cases import NO_LABEL, Policy, folds_of, open_site, read_site_config, write_site
+from modalities.core.cases import NO_LABEL, Policy, Site, folds_of, open_site, read_site_config, write_site
 from modalities.core.contract import Source
-from modalities.core.federation import Task, federation_from
+from modalities.core.federation import federation_from
+from modalities.core.task import Task
 
 TASK = Task(classes=["A", "B", "C"], drop=["X"])
 SITE = "name: north\nsources:\n  hif: {paths: [hif.csv]}\n"
@@ -46,6 +49,41 @@ def test_label_column_is_the_tasks(folder):
     assert list(open_site(folder, Task(classes=["A", "B"], label="pam50")).cases["label"]) == [1]
 
 
+def test_raw_labels_are_mapped_by_the_task(folder):
+    (folder / "cases.csv").write_text("case_id,er\nc1,Positive\nc2,-\nc3,Unclear\nc5,Pos\n")
+    task = Task(classes=["neg", "pos"], label="er", values={"pos": ["Positive", "Pos"], "neg": ["-"]}, drop=["Unclear"])
+    site = open_site(folder, task)
+    assert dict(site.cases["label"]) == {"c1": 1, "c2": 0, "c3": NO_LABEL, "c5": 1}
+    assert site.dropped == {"Unclear": 1}
+
+
+def write_labelled_table(folder: Path, noted: Callable[[int], int]) -> Site:
+    """Twelve cases of A and eleven of B, with a measured column and a noted one."""
+    labels = ["A"] * 12 + ["B"] * 11
+    cases = [f"k{number},{label}" for number, label in enumerate(labels)]
+    rows = [f"k{number},{number * 7 % 23},{noted(number)}" for number in range(23)]
+    (folder / "cases.csv").write_text("case_id,label\n" + "\n".join(cases) + "\n")
+    (folder / "hif.csv").write_text("case_id,area,noted\n" + "\n".join(rows) + "\n")
+    return open_site(folder, Task(classes=["A", "B"], drop=[], leaks=["note"]))
+
+
+def test_input_that_is_the_label_under_another_name_is_refused(folder):
+    config = federation_from({"modalities": {"hif": {}}}).modalities["hif"]
+    with pytest.raises(
+        ValueError, match=r"site north: noted of hif must not be inputs: .* tell a class from all others without one"
+    ):
+        write_labelled_table(folder, lambda number: int(number >= 12)).read("hif", config)
+    honest = write_labelled_table(folder, lambda number: int(number >= 11)).read("hif", config)  # one exception
+    assert honest.features == ("area", "noted")
+
+
+def test_input_that_the_task_names_as_a_leak_is_refused(folder):
+    site = write_labelled_table(folder, lambda number: number % 2)
+    (folder / "hif.csv").write_text((folder / "hif.csv").read_text().replace("noted", "note"))
+    with pytest.raises(ValueError, match=r"site north: note of hif must not be inputs: task\.leaks"):
+        site.read("hif", federation_from({"modalities": {"hif": {}}}).modalities["hif"])
+
+
 def test_one_class_site_is_fine(folder):
     (folder / "cases.csv").write_text("case_id,label,split\nc1,B,\nc2,B,\n")
     assert list(open_site(folder, TASK).cases["label"]) == [1, 1]
@@ -70,7 +108,7 @@ def test_raw_cases_that_are_not_listed_are_left_out_and_counted(folder):
         ("case_id,label\nc1,A\nc2,B\nc1,A\n", "cases listed more than once: c1; keep one row a case"),
         (
             "case_id,label\nc1,A\nc2,D\nc3,a\n",
-            "labels outside the class list: D, a; the task knows A, B, C and drops X",
+            r"labels outside the class list: D \(1\), a \(1\); the task knows A, B, C and drops X",
         ),
         ("case_id,label,split\nc1,A,Train\nc2,B,valid\n", "split must be train, test or blank, got Train, valid"),
         ("patient,label\nc1,A\n", "no column case_id"),
@@ -96,7 +134,7 @@ def test_every_problem_of_the_folder_is_named_at_once(folder):
     (folder / "cases.csv").write_text("case_id,label,split\nc1,D,nowhere\nc1,A,train\n")
     with pytest.raises(ValueError, match=r"sources\.cnv: .*gone\.txt does not exist") as error:
         open_site(folder, TASK)
-    for said in ("sources.clinical.paths: name at least one", "more than once: c1", "class list: D", "got nowhere"):
+    for said in ("sources.clinical.paths: name at least one", "more than once: c1", "class list: D (1)", "got nowhere"):
         assert said in str(error.value)
 
 

@@ -1,10 +1,11 @@
 """Columns that give the answer away are refused by name and by values; honest ones are let through."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modalities.core.leakage import GROUPS, refuse
+from modalities.core.leakage import GROUPS, columns_that_tell, refuse
 
 
 @pytest.mark.parametrize(
@@ -108,6 +109,36 @@ def test_allowed_group_is_let_through_and_the_others_are_not():
 def test_unknown_group_is_refused():
     with pytest.raises(ValueError, match="no such group cnv; there are label, expression"):
         refuse({}, allowed=["cnv"])
+
+
+def _columns() -> tuple[np.ndarray, np.ndarray]:
+    """Ten cases of class 0, eleven of class 1, twelve of class 2; and columns that part them more or less."""
+    labels = np.repeat([0, 1, 2], [10, 11, 12])
+    coded = np.choose(labels, [7.0, 3.0, 5.0])
+    flag = (labels == 2).astype(float)
+    flag[:3] = np.nan
+    measured = labels + np.linspace(0, 0.5, len(labels))
+    return np.stack([coded, flag, measured, np.linspace(0, 1, len(labels)) % 0.3, np.full(len(labels), 4.0)], 1), labels
+
+
+def test_column_of_few_states_that_parts_a_class_from_all_others_is_the_label():
+    values, labels = _columns()
+    assert columns_that_tell(values, labels) == [0, 1]  # a measured quantity may part them too: it has many states
+
+
+def test_one_exception_or_too_few_cases_leave_the_column_alone():
+    values, labels = _columns()
+    values[-1, 1] = 0.0
+    assert columns_that_tell(values[:, [1]], labels) == []
+    values[-1, 1] = 1.0
+    values[-3:, 1] = np.nan  # nine of class 2 are left
+    assert columns_that_tell(values[:, [1]], labels) == []
+
+
+def test_nothing_tells_of_a_single_class_or_of_no_case():
+    values, labels = _columns()
+    assert columns_that_tell(values, np.zeros_like(labels)) == []
+    assert columns_that_tell(values[:0], labels[:0]) == []
 
 
 @given(st.dictionaries(st.text(max_size=20), st.none() | st.lists(st.text(max_size=5) | st.floats(), max_size=5)))
