@@ -1,6 +1,4 @@
-"""Checks of one modality's values that need no other site: units, labels in disguise, twins, absent features."""
-
-from collections.abc import Mapping
+"""Checks of one modality's values that need no other site: units, twins, absent features."""
 
 import numpy as np
 import pandas as pd
@@ -17,7 +15,7 @@ _MANY_ABSENT = 0.2
 _LARGEST_LOG2 = 10.0
 
 
-def check_values(file: str, found: Cases, config: BranchConfig, labels: Mapping[str, int]) -> list[Finding]:
+def check_values(file: str, found: Cases, config: BranchConfig) -> list[Finding]:
     """What the numbers themselves say; nothing for a modality whose values are no table."""
     if not isinstance(found.values, np.ndarray) or not found.values.size:
         return []
@@ -27,7 +25,6 @@ def check_values(file: str, found: Cases, config: BranchConfig, labels: Mapping[
         *_log2(file, values, getattr(config, "values", "")),
         *_calls(file, values, getattr(config, "values", "")),
         *_twins(file, values, found),
-        *_labels_in_disguise(file, values, found, labels),
     )
     return [*checks, *(_scale(file, values, found) if config.kind == "table" else [])]
 
@@ -77,22 +74,6 @@ def _twins(file: str, values: np.ndarray, found: Cases) -> list[Finding]:
         return []
     what = f"cases with the very same values: {listing(twins)}"
     return [Finding("warning", what, "if they are one patient, keep one of them", file)]
-
-
-def _labels_in_disguise(file: str, values: np.ndarray, found: Cases, labels: Mapping[str, int]) -> list[Finding]:
-    """Columns that hold one value for each class: the label as numbers, under whatever name."""
-    rows = [row for row, case_id in enumerate(found.case_ids) if case_id in labels]
-    _, first, which = np.unique([labels[found.case_ids[row]] for row in rows], return_index=True, return_inverse=True)
-    if len(rows) < _ENOUGH_CASES or len(first) < 2:
-        return []
-    labelled = values[rows]
-    of_class = labelled[first]
-    tells = (labelled == of_class[which]).all(axis=0) & (np.diff(np.sort(of_class, axis=0), axis=0) != 0).all(axis=0)
-    leaks = [found.features[column] for column in np.flatnonzero(tells)]
-    if not leaks:
-        return []
-    what = f"columns with a value of their own for each class, as the label has: {listing(leaks)}"
-    return [Finding("warning", what, "take them out if they were made from the label", file)]
 
 
 def _scale(file: str, values: np.ndarray, found: Cases) -> list[Finding]:

@@ -5,12 +5,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from client.case_list import check_cases, spelling, training_cases
 from client.findings import Finding, findings_of, worst
 from client.measurements import check_values
-from modalities.core.cases import SiteConfig, site_config, sources_of
+from modalities.core.cases import SiteConfig, label_leaks, site_config, sources_of
 from modalities.core.contract import Cases, Source
 from modalities.core.delimited import listing
 from modalities.core.federation import Federation
@@ -116,12 +117,21 @@ def _check_modality(
         read = plugin(settings.kind).read(source, settings)
     except ValueError as error:
         return ModalityReport(offered=True), findings_of(str(error), file)
-    labels = {} if cases is None else training_cases(cases)["label"].to_dict()
-    found = check_values(file, read, settings, {str(case_id): int(label) for case_id, label in labels.items()})
+    found = check_values(file, read, settings)
     if cases is None:
         return ModalityReport(True, False, None, None, _counted(read.notes)), found
+    found += _leaks(file, read, cases, federation)
     report = _report(read, cases, config)
     return report, found + _membership(file, name, read, cases) + _cohort(file, name, report, config)
+
+
+def _leaks(file: str, read: Cases, cases: pd.DataFrame, federation: Federation) -> list[Finding]:
+    """Inputs that state the label: a study refuses them."""
+    if not read.features or not isinstance(read.values, np.ndarray):
+        return []
+    listed = read.select(_held(read, cases.index))
+    labels = cases.loc[list(listed.case_ids), "label"].to_numpy(dtype=np.int64)
+    return findings_of(leaks, file) if (leaks := label_leaks(listed, labels, federation.task)) else []
 
 
 def _report(read: Cases, cases: pd.DataFrame, config: SiteConfig) -> ModalityReport:

@@ -106,16 +106,22 @@ class Site:
         """Raise where an input is the label itself, by its name or by its values."""
         if not found.features or not isinstance(found.values, np.ndarray):
             return
-        named = self.task.leaks_among(found.features)
-        labels = self.labels(found.case_ids)
-        known = labels != NO_LABEL
-        telling = [found.features[column] for column in columns_that_tell(found.values[known], labels[known])]
-        if leaks := list(dict.fromkeys([*named, *telling])):
-            raise ValueError(
-                f"site {self.name}: {listing(leaks)} of {modality} must not be inputs: task.leaks names them, or they "
-                "tell a class from all others without one exception; leave them out (in federation.yaml, `exclude` in "
-                "a clinical section, `features` in others) and name them under task.leaks"
-            )
+        if leaks := label_leaks(found, self.labels(found.case_ids), self.task):
+            raise ValueError(f"site {self.name}: {modality}: {leaks}")
+
+
+def label_leaks(found: Cases, labels: np.ndarray, task: Task) -> str:
+    """Which inputs are the label itself, by name or by values, and what to do; empty where none is."""
+    known = labels != NO_LABEL
+    telling = columns_that_tell(found.values[known], labels[known], len(task.classes))
+    leaks = [*task.leaks_among(found.features), *(found.features[column] for column in telling)]
+    if not leaks:
+        return ""
+    return (
+        f"{listing(list(dict.fromkeys(leaks)))} must not be inputs: task.leaks names them, or they tell a class from "
+        "all others without one exception; leave them out (in federation.yaml, `exclude` in a clinical section, "
+        "`features` in others) and name them under task.leaks"
+    )
 
 
 def blurred(counts: np.ndarray, policy: Policy) -> np.ndarray:

@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 
 _SHARE_THAT_TELLS = 0.8
 _FEWEST_CASES = 10  # on either side: by chance one column in 90,000 parts ten cases from ten others
+_FEWEST_OF_A_CLASS = 5
 _MOST_STATES = 10  # a measured quantity may part the classes; a column of few states that does is a copy of the label
 
 
@@ -113,9 +114,16 @@ def refuse(
     return {name: _REASONS[group] for name, group in found.items() if group is not None and group not in allowed}
 
 
-def columns_that_tell(values: Float[np.ndarray, "case feature"], labels: Int[np.ndarray, " case"]) -> list[int]:
-    """Columns of few states, NaN aside, in which every case of one class lies above, or below, those of all others."""
+def columns_that_tell(
+    values: Float[np.ndarray, "case feature"], labels: Int[np.ndarray, " case"], n_classes: int
+) -> list[int]:
+    """Columns of few states, NaN aside, in which every case of one class lies above, or below, those of all others.
+
+    None unless every class of the task is there: with Basal and LumA alone, an honest ER status parts them.
+    """
     found: set[int] = set()
+    if np.bincount(labels, minlength=n_classes).min() < _FEWEST_OF_A_CLASS:
+        return []
     for label in np.unique(labels) if values.size else ():
         own, others = values[labels == label], values[labels != label]
         enough = np.minimum(np.isfinite(own).sum(axis=0), np.isfinite(others).sum(axis=0)) >= _FEWEST_CASES

@@ -1,4 +1,4 @@
-"""What the values of one site tell by themselves: units, labels in disguise, twins, absent features."""
+"""What the values of one site tell by themselves: units, twins, absent features."""
 
 import numpy as np
 import pytest
@@ -24,15 +24,14 @@ def ratios():
     return np.random.default_rng(1).normal(0, 0.4, (N, N_FEATURES))
 
 
-def said(values, settings, labels=None, features=()):
-    return [(one.level, one.what) for one in check_values("file", cases(values, features), settings, labels or {})]
+def said(values, settings, features=()):
+    return [(one.level, one.what) for one in check_values("file", cases(values, features), settings)]
 
 
 def test_sound_values_say_nothing(ratios):
-    labels = {f"c{row}": row % 3 for row in range(N)}
-    assert said(ratios, config("cnv", values="log2"), labels) == []
-    assert said(np.sign(ratios), config("cnv", values="calls"), labels) == []
-    assert said(ratios, config("table"), labels) == []
+    assert said(ratios, config("cnv", values="log2")) == []
+    assert said(np.sign(ratios), config("cnv", values="calls")) == []
+    assert said(ratios, config("table")) == []
 
 
 @pytest.mark.parametrize(
@@ -73,15 +72,6 @@ def test_cases_with_the_very_same_values_are_told(ratios):
 
 def test_cases_with_few_values_may_be_the_same():
     assert said(np.tile([1.0, -1.0, 0.0], (N, 9)), config("cnv")) == []
-
-
-def test_label_as_numbers_under_a_name_that_says_nothing_is_told(ratios):
-    labels = {f"c{row}": row % 3 for row in range(N)}
-    ratios[:, 5] = [labels[f"c{row}"] * 10 + 1 for row in range(N)]
-    ((level, what),) = said(ratios, config("table"), labels)
-    assert (level, what.split(": ")[1]) == ("warning", "f5")
-    ratios[0, 5] = 11  # one case that differs, and it is no label
-    assert said(ratios, config("table"), labels) == []
 
 
 @pytest.mark.parametrize(("n_absent", "level"), [(1, "note"), (7, "warning"), (N_FEATURES, "error")])

@@ -70,7 +70,7 @@ def write_labelled_table(folder: Path, noted: Callable[[int], int]) -> Site:
 def test_input_that_is_the_label_under_another_name_is_refused(folder):
     config = federation_from({"modalities": {"hif": {}}}).modalities["hif"]
     with pytest.raises(
-        ValueError, match=r"site north: noted of hif must not be inputs: .* tell a class from all others without one"
+        ValueError, match=r"site north: hif: noted must not be inputs: .* tell a class from all others without one"
     ):
         write_labelled_table(folder, lambda number: int(number >= 12)).read("hif", config)
     honest = write_labelled_table(folder, lambda number: int(number >= 11)).read("hif", config)  # one exception
@@ -80,7 +80,7 @@ def test_input_that_is_the_label_under_another_name_is_refused(folder):
 def test_input_that_the_task_names_as_a_leak_is_refused(folder):
     site = write_labelled_table(folder, lambda number: number % 2)
     (folder / "hif.csv").write_text((folder / "hif.csv").read_text().replace("noted", "note"))
-    with pytest.raises(ValueError, match=r"site north: note of hif must not be inputs: task\.leaks"):
+    with pytest.raises(ValueError, match=r"site north: hif: note must not be inputs: task\.leaks"):
         site.read("hif", federation_from({"modalities": {"hif": {}}}).modalities["hif"])
 
 

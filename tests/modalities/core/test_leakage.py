@@ -123,22 +123,27 @@ def _columns() -> tuple[np.ndarray, np.ndarray]:
 
 def test_column_of_few_states_that_parts_a_class_from_all_others_is_the_label():
     values, labels = _columns()
-    assert columns_that_tell(values, labels) == [0, 1]  # a measured quantity may part them too: it has many states
+    assert columns_that_tell(values, labels, 3) == [0, 1]  # a measured quantity may part them too: it has many states
 
 
 def test_one_exception_or_too_few_cases_leave_the_column_alone():
     values, labels = _columns()
     values[-1, 1] = 0.0
-    assert columns_that_tell(values[:, [1]], labels) == []
+    assert columns_that_tell(values[:, [1]], labels, 3) == []
     values[-1, 1] = 1.0
     values[-3:, 1] = np.nan  # nine of class 2 are left
-    assert columns_that_tell(values[:, [1]], labels) == []
+    assert columns_that_tell(values[:, [1]], labels, 3) == []
+
+
+def test_where_a_class_is_away_an_honest_column_may_part_the_others():
+    values, labels = _columns()
+    assert columns_that_tell(values, labels, 4) == []
 
 
 def test_nothing_tells_of_a_single_class_or_of_no_case():
     values, labels = _columns()
-    assert columns_that_tell(values, np.zeros_like(labels)) == []
-    assert columns_that_tell(values[:0], labels[:0]) == []
+    assert columns_that_tell(values, np.zeros_like(labels), 1) == []
+    assert columns_that_tell(values[:0], labels[:0], 3) == []
 
 
 @given(st.dictionaries(st.text(max_size=20), st.none() | st.lists(st.text(max_size=5) | st.floats(), max_size=5)))
