@@ -17,10 +17,17 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from modalities.core.federation import Federation
 from simulations.arms import RELEASE
 from simulations.cohort import Cohort, with_features_of_data
+from simulations.convergence import ConvergencePlan
 from simulations.coupling import Change, add_modality, keep_split, remove_modality
 from simulations.experiment import Protocol, prepare_folds, run_experiment
+from simulations.hostile import ATTACKS
 from simulations.inputs import federation_of, names_in, sections_of, tcga_cohort
 from simulations.machine import processors
+from simulations.report.section import Section
+from simulations.report.sections.convergence import convergence_section
+from simulations.report.sections.robustness import robustness_section
+from simulations.robustness import RobustnessPlan
+from simulations.studies import Tables, convergence_study, robustness_study
 from simulations.synthetic import DEMO_MODALITIES, make_cohort
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -34,6 +41,13 @@ Settings = Annotated[
 Workers = Annotated[int, typer.Option(help="Arms and folds run side by side; 0: one a processor.")]
 Engine = Annotated[str, typer.Option(help="inline (this process) or flower (Flower's simulation engine).")]
 Seed = Annotated[int, typer.Option(help="Seeds everything.")]
+Data = Annotated[Path, typer.Option(help="Folder of tables, laid out as docs/tcga.md says or as its dataset.yaml.")]
+Modalities = Annotated[str, typer.Option(help="Comma-separated; a name that is no plug-in is a table.")]
+Clinical = Annotated[str, typer.Option(help="ihc, or no_ihc without receptor status.")]
+Copies = Annotated[str, typer.Option(help="calls or log2.")]
+MinSite = Annotated[int, typer.Option(help="Sites with fewer usable cases are pooled as `other`.")]
+Folds = Annotated[int, typer.Option(help="Outer folds.")]
+Use = Annotated[int, typer.Option(help="Outer folds that are run, from the first on.")]
 Release = Annotated[Path | None, typer.Option(help="Also keep the release of the first fold's federated study here.")]
 
 
@@ -124,6 +138,56 @@ def tcga(
         outside = tcga_cohort(external, federation, min_site, sites_by, out / "external", prefix="external_")
     federation = with_features_of_data(federation, cohort, out)
     _run(cohort, federation, protocol, out, workers, release, outside)
+
+
+@app.command()
+@_plainly
+def convergence(
+    data: Data,
+    out: Out,
+    modalities: Modalities = "cnv,clinical,hif",
+    strategies: Annotated[
+        str, typer.Option(help="Comma-separated; fedadam+fedmedian is fedadam's step on the median.")
+    ] = "fedavg,fedprox,fedavgm,fedadagrad,fedadam,fedyogi",
+    rounds: Annotated[int, typer.Option(min=2, help="Rounds of every strategy.")] = 60,
+    patience: Annotated[int, typer.Option(min=1, help="Rounds without a lower held-out loss before it stops.")] = 10,
+    clinical: Clinical = "ihc",
+    cnv: Copies = "calls",
+    min_site: MinSite = 20,
+    folds: Folds = 5,
+    use: Use = 1,
+    seed: Seed = 0,
+    settings: Settings = None,
+) -> None:
+    """Each strategy's held-out loss and test AUROC by round, where the stopping rule stops it, and the gap there."""
+    tables = Tables(data, modalities, clinical, cnv, min_site, seed, folds, use, settings)
+    plan = ConvergencePlan(tuple(names_in(strategies)), rounds, patience)
+    _show_section(convergence_section(convergence_study(tables, plan, out, console)), out)
+
+
+@app.command()
+@_plainly
+def robustness(
+    data: Data,
+    out: Out,
+    modalities: Modalities = "cnv,clinical,hif",
+    rules: Annotated[
+        str, typer.Option(help="Comma-separated strategies; the first is what others are held against.")
+    ] = ("fedadam,fedavg,fedadam+fedmedian,fedadam+fedtrimmedavg"),
+    attacks: Annotated[str, typer.Option(help=f"Comma-separated, of {', '.join(ATTACKS)}.")] = "scaled,negated,random",
+    hostile: Annotated[str, typer.Option(help="The hostile site; empty: the one with the most cases.")] = "",
+    clinical: Clinical = "ihc",
+    cnv: Copies = "calls",
+    min_site: MinSite = 18,
+    folds: Folds = 5,
+    use: Use = 1,
+    seed: Seed = 0,
+    settings: Settings = None,
+) -> None:
+    """What one site that sends poisoned weights does to the fused prediction, under means and under robust rules."""
+    tables = Tables(data, modalities, clinical, cnv, min_site, seed, folds, use, settings)
+    plan = RobustnessPlan(tuple(names_in(rules)), tuple(names_in(attacks)), hostile)
+    _show_section(robustness_section(robustness_study(tables, plan, out, console)), out)
 
 
 @app.command()
@@ -219,6 +283,16 @@ def _show_change(change: Change) -> None:
     console.print(f"{sum(kept.values())} of {len(kept)} files of the other branches are byte for byte as before")
     share, seconds = results["cost"]["share_of_training_all"], results["cost"]["seconds"]
     console.print(f"cost: {share:.0%} of training all branches, {seconds:.0f} s here\nrelease: {change.out / RELEASE}")
+
+
+def _show_section(section: Section | None, out: Path) -> None:
+    """A study's own tables, and where the rest is."""
+    for own in section.tables if section else ():
+        table = Table(*own.header, title=own.caption)
+        for row in own.rows:
+            table.add_row(*row)
+        console.print(table)
+    console.print(f"report: {out / 'report.html'}\nnumbers: {out / 'results.json'}", soft_wrap=True)
 
 
 def _value(found: Mapping[str, Any] | None, form: str) -> str:

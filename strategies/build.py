@@ -29,8 +29,8 @@ def build_strategy(settings: Federated) -> FedAvg:
     For a robust rule by itself that is FedAvg, which leaves one reply as it is. None waits for more nodes than there
     are.
     """
-    adaptive = {"eta": settings.server_lr, "tau": settings.server_tau, **_NODES}
-    betas = {"beta_1": settings.beta_1, "beta_2": settings.beta_2}
+    adaptive: dict[str, Any] = {"eta": settings.server_lr, "tau": settings.server_tau, **_NODES}
+    betas: dict[str, Any] = {"beta_1": settings.beta_1, "beta_2": settings.beta_2}
     match settings.strategy:
         case "fedprox":
             return FedProx(proximal_mu=settings.proximal_mu, **_NODES)

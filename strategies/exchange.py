@@ -105,10 +105,15 @@ def _fold_part(folded: Folded, reply: Message, part: str, weighted: bool, keep: 
         record = record_of(reply.content, ARRAYS + part, ArrayRecord)
         if keep:
             own = RecordDict({"arrays": record, "metrics": MetricRecord({NUM_EXAMPLES: metrics[NUM_EXAMPLES]})})
-            folded.kept.setdefault(part, []).append(Message(own, metadata=reply.metadata))
+            folded.kept.setdefault(part, []).append(with_content(reply, own))
         else:
             folded.sums.setdefault(part, RunningSum()).add(from_record(record), float(weight))  # pyright: ignore
     folded.metrics[part] = sums_of([folded.metrics.get(part, {}), metrics])
+
+
+def with_content(reply: Message, content: RecordDict) -> Message:
+    """The same site's reply to the same message, with other content."""
+    return Message(content, metadata=reply.metadata)  # pyright: ignore[reportCallIssue]  # Flower's own way
 
 
 def message_to(

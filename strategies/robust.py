@@ -8,6 +8,7 @@ from flwr.app import ArrayRecord, Message, RecordDict
 
 from modalities.core.config import Federated
 from strategies.build import build_robust
+from strategies.exchange import with_content
 from strategies.streaming import as_type
 from strategies.wire import Weights, from_record, record_of, to_record
 
@@ -48,7 +49,7 @@ def robust_centre(settings: Federated, before: Mapping[str, np.ndarray], replies
     and Krum's distances between nearly equal weights would be lost in rounding. The median, the trimmed mean and Krum
     count every site once, however many cases it says it has.
     """
-    updates = [Message(_update(reply.content, before), metadata=reply.metadata) for reply in replies]
+    updates = [with_content(reply, _update(reply.content, before)) for reply in replies]
     found, _ = build_robust(settings, len(updates)).aggregate_train(1, updates)
     if found is None:
         return dict(before)

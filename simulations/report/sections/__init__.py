@@ -4,8 +4,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from simulations.report.section import Section
+from simulations.report.sections.convergence import convergence_section
+from simulations.report.sections.robustness import robustness_section
 
-SECTIONS: tuple[Callable[[Mapping[str, Any]], Section | None], ...] = ()
+SECTIONS: tuple[Callable[[Mapping[str, Any]], Section | None], ...] = (convergence_section, robustness_section)
 """Each takes results.json and gives its section, or None where the study was not made."""
 
 
