@@ -4,16 +4,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
-from flwr.app import ArrayRecord, Message, RecordDict
 
 from client.app import app
 from client.study import site_folders
 from modalities.core.cases import read_site_config
 from modalities.core.seeds import seed_of
-from simulations.inline import InlineGrid
-from strategies.exchange import with_content
-from strategies.per_modality import TRAIN
-from strategies.wire import ARRAYS, Weights, from_record, parts_in, record_of, to_record
+from simulations.inline import AlteredGrid
+from strategies.wire import Weights
 
 SCALE = 10.0
 Attack = Callable[[np.ndarray, np.ndarray, np.random.Generator], np.ndarray]
@@ -50,37 +47,19 @@ def random(sent: np.ndarray, trained: np.ndarray, rng: np.random.Generator) -> n
 ATTACKS: Mapping[str, Attack] = {"scaled": scaled, "flipped": flipped, "negated": negated, "random": random}
 
 
-class HostileGrid(InlineGrid):
-    """An inline grid on which one site sends poisoned weights in every training round, and is honest otherwise."""
+def hostile_grid(root: Path, hostile: str, attack: str, seed: int) -> AlteredGrid:
+    """A grid on which the site `hostile` sends poisoned weights in every training round, and is honest otherwise.
 
-    def __init__(self, root: Path, hostile: str, attack: str, seed: int) -> None:
-        """`hostile` is a site's name; `root` holds the site folders.
+    Raises:
+        ValueError: no such site below `root`.
+    """
+    folders = site_folders(root)
+    names = [read_site_config(folder / "site.yaml").name for folder in folders]
+    if hostile not in names:
+        raise ValueError(f"no site {hostile!r} to be hostile: there are {', '.join(names)}")
 
-        Raises:
-            ValueError: there is no such site.
-        """
-        folders = site_folders(root)
-        super().__init__(app, len(folders), {"site-root": str(root)})
-        names = [read_site_config(folder / "site.yaml").name for folder in folders]
-        if hostile not in names:
-            raise ValueError(f"no site {hostile!r} to be hostile: there are {', '.join(names)}")
-        self._hostile = list(self.get_node_ids())[names.index(hostile)]
-        self._attack, self._seed = attack, seed
+    def poison(part: str, server_round: str, sent: Weights, trained: Weights) -> Weights:
+        rng = np.random.default_rng(seed_of(seed, "hostile", part, server_round))
+        return {name: ATTACKS[attack](sent[name], own, rng) for name, own in trained.items()}
 
-    def _answer(self, message: Message) -> Message:
-        reply = super()._answer(message)
-        metadata = message.metadata
-        if metadata.dst_node_id != self._hostile or metadata.message_type != TRAIN or reply.has_error():
-            return reply
-        content = RecordDict(dict(reply.content))
-        for part in parts_in(content):
-            sent, trained = (
-                from_record(record_of(own, ARRAYS + part, ArrayRecord)) for own in (message.content, content)
-            )
-            rng = np.random.default_rng(seed_of(self._seed, "hostile", part, metadata.group_id))
-            content[ARRAYS + part] = to_record(self._poisoned(sent, trained, rng))
-        return with_content(reply, content)
-
-    def _poisoned(self, sent: Weights, trained: Weights, rng: np.random.Generator) -> Weights:
-        attack = ATTACKS[self._attack]
-        return {name: attack(sent[name], own, rng).astype(own.dtype) for name, own in trained.items()}
+    return AlteredGrid(app, len(folders), {"site-root": str(root)}, names.index(hostile), poison)

@@ -20,7 +20,7 @@ from server.phases import run_study
 from server.release import fitted_model
 from simulations.arms import Fold
 from simulations.cohort import FEDERATION
-from simulations.hostile import ATTACKS, HostileGrid
+from simulations.hostile import ATTACKS, hostile_grid
 from simulations.inline import InlineGrid
 from simulations.metrics import case_weights, estimate, metric_draws
 from simulations.recipes import same_choice, with_recipe
@@ -95,7 +95,7 @@ def _run(
     sites = [SiteData(folder, under) for folder in site_folders(fold.sites)]
     tested = test_cases(sites, under)
     honest = InlineGrid(app, len(sites), {"site-root": str(fold.sites)})
-    grid = honest if attack == NONE else HostileGrid(fold.sites, hostile, attack, under.seed)
+    grid = honest if attack == NONE else hostile_grid(fold.sites, hostile, attack, under.seed)
     prior = _fused(score_prior(_prior(sites), tested, rule))
     try:
         study = run_study(grid, under, Options(sites=len(sites)))

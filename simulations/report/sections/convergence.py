@@ -26,16 +26,17 @@ def convergence_section(results: Mapping[str, Any]) -> Section | None:
         title="Convergence by strategy",
         reading=(
             "A good strategy's held-out loss (above) falls fast and stays down; the mark is the round that the "
-            f"stopping rule keeps ({plan['patience']} rounds without a lower loss end the training). Below, what that round "
-            "is worth on test cases that had no say in it: the closer to pooled training (dotted), the less is lost by "
-            "not moving data. The row set off reaches it in the fewest rounds."
+            f"stopping rule keeps ({plan['patience']} rounds without a lower loss end the training). Below, what that "
+            "round is worth on test cases that had no say in it: the closer to pooled training (dotted), the less is "
+            "lost by not moving data. The row set off reaches it in the fewest rounds."
         ),
         pictures=(Picture(figure, alt),),
         tables=tuple(_table(name, own, plan) for name, own in modalities.items()),
         note=(
             f"Branches only, {plan['folds']} outer fold(s), a held-out part of each site's training cases; every "
-            "strategy is tuned over three values of one setting, by held-out loss. A stopping round marked + was still falling "
-            f"after {plan['rounds']} rounds. With few test cases an AUROC moves by .01 between rounds by chance."
+            "strategy is tuned over three values of one setting, by held-out loss. A stopping round marked + was still "
+            f"falling after {plan['rounds']} rounds. With few test cases an AUROC moves by .01 from round to round by "
+            "chance."
         ),
     )
 

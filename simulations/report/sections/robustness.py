@@ -28,8 +28,8 @@ def robustness_section(results: Mapping[str, Any]) -> Section | None:
         title="One hostile site",
         reading=(
             f"One of {n_sites} sites ({cases} of {sum(found['sites'].values())} training cases) sends poisoned weights "
-            "in every round. A rule withstands it where its bars are level: the fall, without attack minus with, should "
-            f"be at most {plan['allowed_fall']:g}. The first bar says what the rule costs while nobody attacks."
+            "in every round. A rule withstands it where its bars are level: the fall, without attack minus with, "
+            f"should be at most {plan['allowed_fall']:g}. The first bar says what the rule costs while nobody attacks."
         ),
         pictures=(Picture(figure, alt),),
         tables=(_table(rules, plan),),
