@@ -25,7 +25,7 @@ class Recipe:
     """Whether the values multiply the modality's own default."""
 
 
-_LR = (0.003, 0.01, 0.03)
+_LR = (0.001, 0.003, 0.01)
 _RECIPES = {
     "fedavg": Recipe(LOCAL, "lr", _LR),
     "fedprox": Recipe({**LOCAL, "proximal_mu": 0.1}, "lr", _LR),
