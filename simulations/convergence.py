@@ -59,7 +59,7 @@ def run_convergence(
     for strategy in (CENTRALISED, *plan.strategies):
         chosen: Mapping[str, int] | None = None
         for number, fold in enumerate(folds, start=1):
-            path = out / "convergence" / f"{strategy}_{plan.rounds}_{number}.json"
+            path = out / "convergence" / f"{strategy}_{plan.rounds}_{plan.patience}_{number}.json"
             if not path.is_file():
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write_atomically(path, json.dumps(_run(federation, strategy, plan, fold, chosen)).encode())

@@ -91,7 +91,7 @@ def test_a_modality_that_is_done_needs_no_holders_any_more(root, tmp_path):
 
     with pytest.raises(PlugPulledError, match="after the last round"):
         run_small(root, federation, checkpoint=path, report=pull_the_plug)
-    grid = WatchedGrid(root, loses=lambda message: site_number(message) > 2)
+    grid = WatchedGrid(root, 5, loses=lambda message: site_number(message) > 2)
     assert same_study(run_small(root, federation), run_small(root, federation, grid, checkpoint=path))
 
 
