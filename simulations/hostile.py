@@ -41,7 +41,7 @@ def random(sent: np.ndarray, trained: np.ndarray, rng: np.random.Generator) -> n
     """Normal numbers in place of the weights, ten times their norm (or 10 where they are 0)."""
     del sent
     noise = rng.normal(size=trained.shape)
-    return noise * SCALE * (np.linalg.norm(trained) or 1.0) / (np.linalg.norm(noise) or 1.0)
+    return noise * SCALE * (np.linalg.norm(trained.astype(np.float64)) or 1.0) / (np.linalg.norm(noise) or 1.0)
 
 
 ATTACKS: Mapping[str, Attack] = {"scaled": scaled, "flipped": flipped, "negated": negated, "random": random}

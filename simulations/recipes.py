@@ -25,14 +25,14 @@ class Recipe:
     """Whether the values multiply the modality's own default."""
 
 
-_LR = (0.001, 0.003, 0.01)
+_LR = (1e-4, 1e-3, 1e-2)  # tenfold apart: Adam wants less, the more inputs a linear branch has
 _RECIPES = {
     "fedavg": Recipe(LOCAL, "lr", _LR),
     "fedprox": Recipe({**LOCAL, "proximal_mu": 0.1}, "lr", _LR),
-    "fedavgm": Recipe(STEP, "lr", (0.05, 0.15, 0.5), of_default=True),
-    "fedadagrad": Recipe(STEP, "server_lr", (1.0, 3.0, 10.0), of_default=True),
-    "fedadam": Recipe(STEP, "server_lr", (0.5, 1.0, 2.0), of_default=True),
-    "fedyogi": Recipe(STEP, "server_lr", (0.5, 1.0, 2.0), of_default=True),
+    "fedavgm": Recipe(STEP, "lr", (0.01, 0.1, 0.5), of_default=True),
+    "fedadagrad": Recipe(STEP, "server_lr", (0.1, 1.0, 10.0), of_default=True),
+    "fedadam": Recipe(STEP, "server_lr", (0.1, 1.0, 2.0), of_default=True),
+    "fedyogi": Recipe(STEP, "server_lr", (0.1, 1.0, 2.0), of_default=True),
     **{rule: Recipe(LOCAL, "lr", _LR) for rule in ROBUST},
 }
 
