@@ -83,7 +83,9 @@ def setup(message: Message, context: Context) -> Message:
         record = record_of(message.content, ARRAYS + name, ArrayRecord)
         context.state[_STATE + name] = record
         digests[_DIGEST + name] = digest_of(from_record(record))
-    context.state[_SETTINGS] = ConfigRecord({"federation": _config(message, STUDY)["federation"], **digests})
+    settings = _config(message, STUDY)
+    known = {key: settings[key] for key in ("federation", CLASS_COUNTS) if key in settings}
+    context.state[_SETTINGS] = ConfigRecord({**known, **digests})
     return Message(RecordDict(), reply_to=message)
 
 
@@ -165,7 +167,8 @@ def _study(context: Context) -> ClientStudy:
     """The study from what `setup` left in the context."""
     data, states = _data(context), _below(context, _STATE)
     held = record_of(context.state, _SETTINGS, ConfigRecord)
-    return ClientStudy(data, states, {name: str(held[_DIGEST + name]) for name in states})
+    counts = held.get(CLASS_COUNTS, ())
+    return ClientStudy(data, states, {name: str(held[_DIGEST + name]) for name in states}, counts)  # pyright: ignore
 
 
 def _below(context: Context, prefix: str) -> dict[str, Weights]:

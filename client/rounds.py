@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from client.loss import balance_of
 from client.study import ClientStudy
 from client.training import Pull, learning_rate, loss_sum, optimiser_of, train_epoch
 from modalities.core.branch import Branch, Weights, build_branch, load_weights, own_weights
@@ -31,10 +32,11 @@ def train_part(
     lr = learning_rate(federated.schedule, federated.lr, server_round - 1, federated.rounds)
     optimiser = optimiser_of(federated.optimiser, branch, lr, settings.training.weight_decay)
     pull = Pull.from_here(branch, proximal_mu) if proximal_mu else None
+    balance = balance_of(settings.training, study.class_counts, data.labels[rows])
     seed_torch(seed_of(study.federation.seed, study.data.site.name, part, server_round))
     loss = 0.0
     for _ in range(federated.local_epochs):
-        loss = train_epoch(branch, data, rows, optimiser, federated.batch_size or max(1, len(rows)), pull)
+        loss = train_epoch(branch, data, rows, optimiser, federated.batch_size or max(1, len(rows)), pull, balance)
     return own_weights(branch), {NUM_EXAMPLES: len(rows), LOSS: loss * len(rows), **metrics}
 
 

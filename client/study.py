@@ -32,6 +32,8 @@ class ClientStudy:
     """Shared statistics by modality."""
     digests: Mapping[str, str]
     """SHA-256 of each state, so that tensors scaled by it are found again without hashing it every round."""
+    class_counts: Sequence[float] = ()
+    """The study's summed class counts; empty where no branch's loss needs them."""
 
     @property
     def federation(self) -> Federation:

@@ -10,10 +10,12 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from client.loss import Balance, branch_loss
 from modalities.core.branch import Branch
 from modalities.core.store import BranchData
 
 _SCORING_BATCH = 512
+_PLAIN = Balance()
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ def train_epoch(
     optimiser: torch.optim.Optimizer,
     batch_size: int,
     pull: Pull | None = None,
+    balance: Balance = _PLAIN,
 ) -> float:
     """One pass over the rows in an order drawn from torch's generator; the mean loss a case, 0 for no case."""
     if not len(rows):
@@ -76,7 +79,7 @@ def train_epoch(
     for batch_rows in order.split(batch_size):
         optimiser.zero_grad(set_to_none=True)
         _, logits = branch(data.batch(batch_rows))
-        loss = nn.functional.cross_entropy(logits, data.labels[batch_rows])
+        loss = branch_loss(logits, data.labels[batch_rows], balance)
         (loss if pull is None else loss + proximal_penalty(branch, pull)).backward()
         optimiser.step()
         total += loss.item() * len(batch_rows)

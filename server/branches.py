@@ -28,10 +28,12 @@ def train_branches(grid: Grid, study: StudyState, holders: Sequence[Holder], opt
             _begin(study, name)
     names = [name for name in study.progress if name in held(holders)]
     parts = [part for name in names for part in parts_of(name, federation.fusion)]
-    strategies = {part: build_strategy(federation.modalities[modality_of(part)].federated) for part in parts}
+    settings = {part: federation.modalities[modality_of(part)].federated for part in parts}
+    strategies = {part: build_strategy(own) for part, own in settings.items()}
     for part, strategy in strategies.items():
         restore_optimiser(strategy, study.optimisers.get(part, {}))
-    composed = PerModality(strategies, holders, options.timeout, study.traffic)
+    robust = {part: own for part, own in settings.items() if own.robust_rule}
+    composed = PerModality(strategies, holders, options.timeout, study.traffic, robust)
     while active := [name for name in names if not study.progress[name].done]:
         composed.active = [part for name in active for part in parts_of(name, federation.fusion)]
         server_round = 1 + max(study.progress[name].rounds for name in active)

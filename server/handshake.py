@@ -12,6 +12,7 @@ from server.options import Options
 from server.state import StudyState
 from strategies.checks import CLASS_COUNTS, LONGEST_NAME, NUM_EXAMPLES, Refusal, readable_arrays
 from strategies.exchange import Holder, Traffic, message_to
+from strategies.robust import shortage
 from strategies.statistics import add_sums
 from strategies.streaming import replies_in_order
 from strategies.wire import ARRAYS, CONFIG, METRICS, STUDY, Weights, config_record, parts_in, to_record
@@ -24,7 +25,7 @@ def handshake(grid: Grid, study: StudyState, options: Options) -> list[Holder]:
     """Phase 1: the sites that take part, by name; replies are folded in this order.
 
     Raises:
-        RuntimeError: no site takes part.
+        RuntimeError: no site takes part, or too few hold a modality for the robust rule that its settings name.
     """
     nodes = _nodes(grid, options)
     unnamed = [Holder(node_id, f"node {position}", {}) for position, node_id in enumerate(nodes, start=1)]
@@ -47,6 +48,7 @@ def handshake(grid: Grid, study: StudyState, options: Options) -> list[Holder]:
     if not found or (absent and not held(found)):
         raise RuntimeError("no site takes part in this study; the sites' logs say why")
     note(study, [Refusal("*", name, "no site holds it; the study goes on without it") for name in absent])
+    _refuse_too_few(study, found)
     options.report({"phase": "handshake", "sites": [holder.site for holder in found]})
     return found
 
@@ -83,8 +85,13 @@ def gather_statistics(grid: Grid, study: StudyState, holders: Sequence[Holder], 
 
 
 def send_setup(grid: Grid, study: StudyState, holders: Sequence[Holder], options: Options) -> None:
-    """Give every site the settings and the shared statistics of its modalities, once a run."""
-    settings = config_record({"federation": study.federation.to_json()})
+    """Give every site the settings and the shared statistics of its modalities, once a run.
+
+    The summed class counts go with them only where a branch's loss needs them.
+    """
+    needed = any(config.training.needs_class_counts for config in study.federation.modalities.values())
+    counts = {CLASS_COUNTS: study.class_counts} if needed else {}
+    settings = config_record({"federation": study.federation.to_json(), **counts})
     contents = {
         holder.node_id: RecordDict(
             {CONFIG + STUDY: settings, **{ARRAYS + name: to_record(study.states[name]) for name in holder.cohorts}}
@@ -139,6 +146,19 @@ def note(study: StudyState, refused: Sequence[Refusal]) -> None:
     for refusal in refused:
         study.refused.append({"site": refusal.site, "part": refusal.part, "reason": refusal.reason})
         log(_WARNING, "site %s, %s: %s", refusal.site, refusal.part, refusal.reason)
+
+
+def _refuse_too_few(study: StudyState, holders: Sequence[Holder]) -> None:
+    """Stop before the first round where a modality that is still to be trained has too few sites for its rule."""
+    problems = []
+    for name in held(holders):
+        is_done = name in study.frozen or (name in study.progress and study.progress[name].done)
+        n_sites = sum(name in holder.cohorts for holder in holders)
+        reason = "" if is_done else shortage(study.federation.modalities[name].federated, n_sites)
+        problems += [f"modality {name}: {reason}"] if reason else []
+    if problems:
+        remedy = "wait for more sites, or choose another rule under modalities.NAME.federated"
+        raise RuntimeError(f"{'; '.join(problems)}; {remedy} (docs/strategies.md)")
 
 
 def sums_in(reply: Message, holder: Holder, asked: Sequence[str], study: StudyState) -> Iterator[tuple[str, Weights]]:

@@ -2,18 +2,16 @@
 
 import os
 import shutil
-from collections.abc import Callable, Mapping
-from functools import wraps
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from modalities.core.console import console, plainly
 from modalities.core.federation import Federation
 from simulations.arms import RELEASE
 from simulations.cohort import Cohort, with_features_of_data
@@ -31,56 +29,33 @@ from simulations.inputs import (
     tcga_federation,
 )
 from simulations.machine import processors
-from simulations.report.sections import representations as forms
-from simulations.representations import REPRESENTATIONS, compare_representations
+from simulations.options import (
+    Cnv,
+    Cv,
+    Data,
+    Engine,
+    Folds,
+    Heads,
+    MinSite,
+    Out,
+    Release,
+    Seed,
+    Settings,
+    Settled,
+    SitesBy,
+    Workers,
+)
 from simulations.series import plan_of, run_series
+from simulations.study_commands import convergence, representations, robustness
 from simulations.synthetic import DEMO_MODALITIES, make_cohort
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-console = Console()
 _HEAD_SCORES = ("macro_auroc", "balanced_accuracy", "accuracy", "ece")
 _SMALL = {"training": {"epochs": 15}, "federated": {"rounds": 15}}
 
-Out = Annotated[Path, typer.Option(help="Folder for everything this makes; the same command goes on where it stopped.")]
-Settings = Annotated[
-    list[str] | None, typer.Argument(help="Dotted settings over the defaults: modalities.cnv.training.lr=1e-3 seed=1")
-]
-Cv = Annotated[str, typer.Option(help="random; sites: whole sites held out; preserved: these with even classes.")]
-Workers = Annotated[int, typer.Option(help="Arms and folds run side by side; 0: one a processor.")]
-Engine = Annotated[str, typer.Option(help="inline (this process) or flower (Flower's simulation engine).")]
-Seed = Annotated[int | None, typer.Option(help="Seeds everything; without it: 0, or what --federation says.")]
-Settled = Annotated[
-    Path | None,
-    typer.Option("--federation", help="A federation.yaml: task, modalities, fusion and all settings (docs/tasks.md)."),
-]
-Heads = Annotated[
-    str, typer.Option("--fusion", help="Fusion heads to print side by side: all, or names with commas between.")
-]
-Cnv = Annotated[
-    str | None, typer.Option(help="Copy number by gene as calls (if not given) or log2, or arms: by chromosome arm.")
-]
-Release = Annotated[Path | None, typer.Option(help="Also keep the release of the first fold's federated study here.")]
-
-
-def _plainly(command: Callable[..., None]) -> Callable[..., None]:
-    """Problems that a user can mend end with one message and exit code 1, an interrupt with 130."""
-
-    @wraps(command)
-    def wrapped(*args: Any, **kwargs: Any) -> None:
-        try:
-            command(*args, **kwargs)
-        except (ValueError, RuntimeError) as error:
-            console.print(f"[bold red]error:[/] {escape(str(error))}", markup=True, highlight=False, soft_wrap=True)
-            raise typer.Exit(1) from None
-        except KeyboardInterrupt:
-            console.print("stopped; the same command goes on from here")
-            raise typer.Exit(130) from None
-
-    return wrapped
-
 
 @app.command()
-@_plainly
+@plainly
 def demo(
     out: Out = Path("runs/demo"),
     small: Annotated[bool, typer.Option("--small", help="Fewer cases and rounds, for a quick look.")] = False,
@@ -94,13 +69,13 @@ def demo(
 
 
 @app.command()
-@_plainly
+@plainly
 def synthetic(
     out: Out,
     federation: Settled = None,
     n_sites: Annotated[int, typer.Option("--sites", min=2, help="Made-up sites.")] = 6,
     n_cases: Annotated[int, typer.Option("--cases", min=12, help="Cases a site, about.")] = 90,
-    folds: Annotated[int, typer.Option(help="Outer folds.")] = 3,
+    folds: Folds = 3,
     seed: Seed = None,
     engine: Engine = "inline",
     cv: Cv = "random",
@@ -127,9 +102,9 @@ def synthetic(
 
 
 @app.command()
-@_plainly
+@plainly
 def tcga(
-    data: Annotated[Path, typer.Option(help="Folder of tables, laid out as docs/tcga.md says or as its dataset.yaml.")],
+    data: Data,
     out: Out,
     federation: Settled = None,
     modalities: Annotated[
@@ -138,10 +113,10 @@ def tcga(
     clinical: Annotated[str | None, typer.Option(help="ihc (if not given), or no_ihc without receptor status.")] = None,
     cnv: Cnv = None,
     cv: Cv = "random",
-    folds: Annotated[int, typer.Option(help="Outer folds.")] = 5,
+    folds: Folds = 5,
     seed: Seed = None,
-    min_site: Annotated[int, typer.Option(help="Sites with fewer usable cases are pooled as `other`.")] = 20,
-    sites_by: Annotated[Path | None, typer.Option(help="CSV: site code in the first column, group in `site`.")] = None,
+    min_site: MinSite = 20,
+    sites_by: SitesBy = None,
     missing_rate: Annotated[
         str, typer.Option(help="Share of (site, modality) pairs hidden from training; a list (0,.3,.5) runs each.")
     ] = "0",
@@ -172,41 +147,7 @@ def tcga(
 
 
 @app.command()
-@_plainly
-def representations(
-    out: Out,
-    data: Annotated[Path | None, typer.Option(help="As for tcga; without it, made-up sites.")] = None,
-    values: Annotated[str, typer.Option(help="Comma-separated forms of copy number.")] = ",".join(REPRESENTATIONS),
-    n_sites: Annotated[int, typer.Option("--sites", min=2, help="Made-up sites.")] = 6,
-    n_cases: Annotated[int, typer.Option("--cases", min=12, help="Made-up cases a site, about.")] = 90,
-    cv: Cv = "random",
-    folds: Annotated[int, typer.Option(help="Outer folds.")] = 5,
-    seed: Seed = 0,
-    min_site: Annotated[int, typer.Option(help="Sites with fewer usable cases are pooled as `other`.")] = 20,
-    sites_by: Annotated[Path | None, typer.Option(help="CSV: site code in the first column, group in `site`.")] = None,
-    workers: Workers = 0,
-    settings: Settings = None,
-) -> None:
-    """Copy number by chromosome arm and by gene on the same folds: macro-AUROC beside the bytes of a round."""
-    federations = {
-        name: federation_of(["cnv"], {"cnv": {"values": name}}, seed or 0, settings) for name in names_in(values)
-    }
-    first = next(iter(federations.values()))
-    if data is None:
-        cohort = make_cohort(first, out / "sites", n_sites, n_cases)
-    else:
-        cohort = tcga_cohort(data, first, min_site, sites_by, out / "sites")
-    protocol = Protocol("synthetic" if data is None else "tcga", first.seed, cv, folds)
-    results = compare_representations(cohort, federations, protocol, out, workers or processors(), console)
-    table = Table(*forms.HEADER, *forms.HEADER_COMMON, title="macro-AUROC of copy number, out of fold")
-    for name, one in results["representations"].items():
-        table.add_row(*forms.row_of(name, one))
-    console.print(table)
-    console.print(f"report: {out / 'report.html'}\nnumbers: {out / 'results.json'}", soft_wrap=True)
-
-
-@app.command()
-@_plainly
+@plainly
 def add(
     release: Annotated[Path, typer.Option(help="A release of `--release`.")],
     data: Annotated[Path, typer.Option(help="The tables, or the site folders, with the new modality.")],
@@ -221,7 +162,7 @@ def add(
 
 
 @app.command()
-@_plainly
+@plainly
 def remove(
     release: Annotated[Path, typer.Option(help="A release of `--release`, `add` or `remove`.")],
     data: Annotated[Path, typer.Option(help="The tables, or the site folders.")],
@@ -339,3 +280,7 @@ def _number(found: Mapping[str, Any] | None, signed: bool = False) -> str:
     known = found and found["low"] is not None
     interval = f" ({form.format(found['low'])} to {form.format(found['high'])})" if found and known else ""
     return _value(found, form) + interval
+
+
+for _command in (representations, convergence, robustness):
+    app.command()(plainly(_command))

@@ -4,15 +4,19 @@ Clients run when their reply is asked for, one at a time and in the order asked,
 no more than one reply.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from logging import WARNING, getLogger
 from uuid import uuid4
 
-from flwr.app import Context, Error, Message, RecordDict
+import numpy as np
+from flwr.app import ArrayRecord, Context, Error, Message, RecordDict
 from flwr.clientapp import ClientApp
 from flwr.serverapp import Grid
 from flwr.supercore.run import Run
 from flwr.supercore.task_identity import TaskIdentity
+
+from strategies.exchange import with_content
+from strategies.wire import ARRAYS, Weights, from_record, parts_in, record_of, to_record
 
 _SERVER, _RUN = 1, 1
 _CLIENT_FAILED = 2  # flwr.common.constant.ErrorCode.CLIENT_APP_RAISED_EXCEPTION
@@ -85,3 +89,33 @@ class InlineGrid(Grid):
             return self._app(message, self._contexts[message.metadata.dst_node_id])
         except Exception as error:
             return Message(Error(_CLIENT_FAILED, type(error).__name__), reply_to=message)
+
+
+Change = Callable[[str, str, Weights, Weights], Weights]
+"""Part, server round, the weights sent to the site and those it trained -> the weights that it gives as trained."""
+
+
+class AlteredGrid(InlineGrid):
+    """An inline grid on which one node's training replies carry other weights than it trained."""
+
+    def __init__(
+        self, app: ClientApp, n_nodes: int, run_config: dict[str, bool | float | int | str], node: int, change: Change
+    ) -> None:
+        """`node` counts from 0."""
+        super().__init__(app, n_nodes, run_config)
+        self._altered, self._change = list(self.get_node_ids())[node], change
+
+    def _answer(self, message: Message) -> Message:
+        reply, metadata = super()._answer(message), message.metadata
+        if metadata.dst_node_id != self._altered or metadata.message_type != "train.branches" or reply.has_error():
+            return reply
+        content = RecordDict(dict(reply.content))
+        for part in parts_in(content):
+            sent, trained = (
+                from_record(record_of(own, ARRAYS + part, ArrayRecord)) for own in (message.content, content)
+            )
+            given = self._change(part, metadata.group_id, sent, trained)
+            content[ARRAYS + part] = to_record(
+                {name: np.asarray(given[name], dtype=own.dtype) for name, own in trained.items()}
+            )
+        return with_content(reply, content)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from client.loss import balance_of
 from client.training import learning_rate, loss_sum, optimiser_of, set_learning_rate, train_epoch
 from modalities.core.branch import Branch, Weights, build_branch, load_weights, weights_of
 from modalities.core.calibration import TEMPERATURE, THRESHOLDS, calibrated, losses_of, temperature_of
@@ -52,12 +53,13 @@ class Fitted:
 def fit_pooled(sites: Sequence[SiteData], federation: Federation, arm: str) -> Fitted:
     """Branches and head from the pooled training cases of the sites; `arm` names the seeds."""
     branches, curves, stopped, learned = {}, {}, {}, {}
+    counts = np.sum([site.class_counts() for site in sites], axis=0)
     for name, config in federation.modalities.items():
         holders = [site for site in sites if name in site.modalities]
         if holders:
             state = pooled_state(holders, name)
             data = pooled_data(holders, name, state)
-            weights, curves[name], stopped[name] = _fit_branch(federation, name, state, data, arm)
+            weights, curves[name], stopped[name] = _fit_branch(federation, name, state, data, counts, arm)
             branches[name] = FittedBranch(config, state, weights[name])
             learned[name] = _held_out_outputs(federation, name, state, data, weights)
     held_out = _aligned(learned, sites)
@@ -97,12 +99,13 @@ def _joined(parts: Sequence[Any]) -> Any:
 
 
 def _fit_branch(
-    federation: Federation, name: str, state: State, data: BranchData, arm: str
+    federation: Federation, name: str, state: State, data: BranchData, counts: np.ndarray, arm: str
 ) -> tuple[dict[str, Weights], list[float], int]:
     """Train the branch and its fold copies side by side; they stop together, on the summed held-out loss."""
     config, fusion = federation.modalities[name], federation.fusion
     parts = parts_of(name, fusion)
     rows = {part: rows_of(part, data.folds, fusion) for part in parts}
+    balances = {part: balance_of(config.training, counts.tolist(), data.labels[own]) for part, (own, _) in rows.items()}
     seeds = {part: seed_of(federation.seed, arm, part) for part in parts}
     branches = {part: build_branch(config, state, federation.n_classes, seeds[part]) for part in parts}
     optimisers = {
@@ -114,7 +117,8 @@ def _fit_branch(
         for part in parts:
             torch.manual_seed(seed_of(seeds[part], epoch))
             set_learning_rate(optimisers[part], lr)
-            train_epoch(branches[part], data, rows[part][0], optimisers[part], config.training.batch_size)
+            batch_size, balance = config.training.batch_size, balances[part]
+            train_epoch(branches[part], data, rows[part][0], optimisers[part], batch_size, None, balance)
         curve.append(_held_out_loss(branches, data, rows))
         if patience.improves(epoch, curve[-1]):
             best = {part: weights_of(branch) for part, branch in branches.items()}

@@ -62,7 +62,7 @@ def sweep(folds: Sequence[Fold], workers: int, console: Console, arms: Sequence[
     """
     jobs = [Job(arm, fold) for arm in arms for fold in folds]
     waiting = [job for job in jobs if not job.details.is_file()]
-    with _progress(console) as progress:
+    with progress_of(console) as progress:
         bar = progress.add_task("arms", total=len(jobs), completed=len(jobs) - len(waiting))
         if workers == 1 or len(waiting) < 2:
             for job in waiting:
@@ -115,7 +115,8 @@ def gather_heads(folds: Sequence[Fold]) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def _progress(console: Console) -> Progress:
+def progress_of(console: Console) -> Progress:
+    """The bar that every long command shows."""
     columns = (
         TextColumn("[progress.description]{task.description}"),
         BarColumn(),

@@ -1,7 +1,7 @@
 """One exchange with the sites: a message to each, its checked reply, and the sum of what came back, part by part."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
@@ -57,6 +57,8 @@ class Folded:
     refused: list[Refusal] = field(default_factory=list)
     answered: set[str] = field(default_factory=set)
     """Sites of which at least one part was used."""
+    kept: dict[str, list[Message]] = field(default_factory=dict)
+    """By part that is no mean: the replies to it, each as if it were of that part alone."""
 
 
 def fold(
@@ -65,8 +67,11 @@ def fold(
     template: Template,
     traffic: Traffic,
     weighted: bool = True,
+    keep: Collection[str] = (),
 ) -> Folded:
     """Check each reply and fold it in; `asked` is by message id, `weighted` by the reply's number of examples.
+
+    Parts in `keep` are kept one by one instead of added up.
 
     Parts of a mean are used one by one. Parts of a plain sum belong together (the gradient of one loss), so a reply
     with anything wrong in it is not used at all.
@@ -84,7 +89,7 @@ def fold(
         good, refused = accepted_parts(reply, entry, template)
         folded.refused += refused
         for part in good if weighted or not refused else ():
-            _fold_part(folded, reply.content, part, weighted)
+            _fold_part(folded, reply, part, weighted, part in keep)
             folded.answered.add(entry.site)
         del reply  # before the next one is asked for, so that two are never held
     folded.refused += [Refusal(site, "*", "no reply before the deadline") for site in sorted(silent)]
@@ -93,13 +98,22 @@ def fold(
     return folded
 
 
-def _fold_part(folded: Folded, content: RecordDict, part: str, weighted: bool) -> None:
-    metrics = record_of(content, METRICS + part, MetricRecord)
+def _fold_part(folded: Folded, reply: Message, part: str, weighted: bool, keep: bool) -> None:
+    metrics = record_of(reply.content, METRICS + part, MetricRecord)
     weight = metrics[NUM_EXAMPLES] if weighted else 1.0
     if weight:  # a site that had nothing to train on, but something to score
-        arrays = from_record(record_of(content, ARRAYS + part, ArrayRecord))
-        folded.sums.setdefault(part, RunningSum()).add(arrays, float(weight))  # pyright: ignore[reportArgumentType]
+        record = record_of(reply.content, ARRAYS + part, ArrayRecord)
+        if keep:
+            own = RecordDict({"arrays": record, "metrics": MetricRecord({NUM_EXAMPLES: metrics[NUM_EXAMPLES]})})
+            folded.kept.setdefault(part, []).append(with_content(reply, own))
+        else:
+            folded.sums.setdefault(part, RunningSum()).add(from_record(record), float(weight))  # pyright: ignore
     folded.metrics[part] = sums_of([folded.metrics.get(part, {}), metrics])
+
+
+def with_content(reply: Message, content: RecordDict) -> Message:
+    """The same site's reply to the same message, with other content."""
+    return Message(content, metadata=reply.metadata)  # pyright: ignore[reportCallIssue]  # Flower's own way
 
 
 def message_to(

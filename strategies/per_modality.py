@@ -2,7 +2,8 @@
 
 A site that lacks a modality neither receives nor sends a byte of it. Replies are folded one by one into a running mean
 weighted by cases, and the stock strategy gets that mean as if it were the only reply: FedAvg of one reply is the reply,
-and the FedOpt family takes its server step on it. So memory does not grow with the number of sites.
+and the FedOpt family takes its server step on it. So memory does not grow with the number of sites. Only a robust rule
+must see the replies side by side: the parts it combines are kept until its step.
 """
 
 from collections import defaultdict
@@ -11,11 +12,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
 from flwr.serverapp import Grid
-from flwr.serverapp.strategy import FedAvg, Strategy
+from flwr.serverapp.strategy import FedAvg, FedAvgM, Strategy
 from flwr.supercore.run import Run
 
-from strategies.checks import NUM_EXAMPLES, Asked
+from modalities.core.config import Federated
+from strategies.checks import NUM_EXAMPLES, Asked, Refusal
 from strategies.exchange import Folded, Holder, Traffic, fold, message_to, own_copy
+from strategies.robust import robust_centre, shortage
 from strategies.wire import (
     ARRAYS,
     CONFIG,
@@ -79,9 +82,14 @@ class PerModality(Strategy):
         holders: Sequence[Holder],
         timeout: float,
         traffic: Traffic | None = None,
+        robust: Mapping[str, Federated] | None = None,
     ) -> None:
-        """`strategies` is by part, `holders` are the sites in the order in which their replies are folded."""
+        """`strategies` is by part, `holders` are the sites in the order in which their replies are folded.
+
+        `robust` has the settings of the parts whose replies a robust rule combines.
+        """
         self.strategies = dict(strategies)
+        self.robust = dict(robust or {})
         self.holders = list(holders)
         self.timeout = timeout
         self.traffic = traffic or Traffic()
@@ -107,11 +115,14 @@ class PerModality(Strategy):
     ) -> tuple[ArrayRecord | None, MetricRecord | None]:
         """The new global arrays of every part that was active, and summed metrics keyed `<part>::<metric>`.
 
-        A part that nobody trained keeps its arrays exactly. What was refused stands in `last.refused`.
+        A part that nobody trained, or too few for its robust rule, keeps its arrays exactly. What was refused stands in
+        `last.refused`.
         """
-        self.last = fold(replies, self._asked(), self._template, self.traffic)
+        self.last = fold(replies, self._asked(), self._template, self.traffic, keep=self.robust)
+        self._drop_too_few()
+        trained = {*self.last.sums, *self.last.kept}
         updated = {
-            part: self._step(part, server_round) if part in self.last.sums else before
+            part: self._step(part, server_round) if part in trained else before
             for part, before in self._template.items()
         }
         return flatten(updated), self._metrics()
@@ -132,15 +143,18 @@ class PerModality(Strategy):
         self, method: str, message_type: str, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> list[Message]:
         parts = unflatten(arrays)
-        self._template = {part: parts[part] for part in self.active}
+        # By name: FedAvgM pairs arrays by position, and a resumed study reads them back in another order.
+        self._template = {part: dict(sorted(parts[part].items())) for part in self.active}
         records: dict[int, dict[str, ArrayRecord | ConfigRecord]] = defaultdict(dict)
         for part, own in self._template.items():
             nodes = [holder.node_id for holder in self.holders if owner_of(part) in holder.cohorts]
             if not nodes:
                 continue
-            configure = getattr(self.strategies[part], method)
+            strategy, record = self.strategies[part], to_record(own)
+            if isinstance(strategy, FedAvgM):  # it would go on from its own last result, whatever became of it
+                strategy.current_arrays = record
             view = HoldersView(grid, nodes)
-            for message in configure(server_round, to_record(own), own_copy(config), view):
+            for message in getattr(strategy, method)(server_round, record, own_copy(config), view):
                 own_records = records[message.metadata.dst_node_id]
                 own_records[ARRAYS + part] = record_of(message.content, "arrays", ArrayRecord)
                 own_records[CONFIG + part] = record_of(message.content, "config", ConfigRecord)
@@ -160,14 +174,26 @@ class PerModality(Strategy):
         """By message id, which a message has only once it was pushed."""
         return {message.metadata.message_id: asked for message, asked in self._sent}
 
+    def _drop_too_few(self) -> None:
+        """Forget, and note, the replies to parts whose robust rule got too few of them."""
+        asked = {part for _, entry in self._sent for part in entry.cohorts}
+        for part in [part for part in self.robust if part in asked]:
+            reason = shortage(self.robust[part], len(self.last.kept.get(part, ())))
+            if reason:
+                self.last.kept.pop(part, None)
+                self.last.refused.append(Refusal("*", part, f"{reason}; its weights stay as they are this round"))
+
     def _step(self, part: str, server_round: int) -> Weights:
-        """The stock strategy's step on the mean of the replies, in the types of the arrays before."""
-        before, total, strategy = self._template[part], self.last.sums[part], self.strategies[part]
+        """The stock strategy's step on the mean or robust centre of the replies, in the types of the arrays before."""
+        before, strategy = self._template[part], self.strategies[part]
+        if part in self.robust:
+            centre = robust_centre(self.robust[part], before, self.last.kept.pop(part))
+        else:
+            centre = self.last.sums[part].mean()
         if type(strategy).aggregate_train is FedAvg.aggregate_train:
-            return total.mean()  # what FedAvg makes of one reply, without its four copies of the model
-        content = RecordDict(
-            {"arrays": to_record(total.mean()), "metrics": metric_record({NUM_EXAMPLES: total.weight})}
-        )
+            return centre  # what FedAvg makes of one reply, without its four copies of the model
+        arrays = to_record({name: centre[name] for name in before})
+        content = RecordDict({"arrays": arrays, "metrics": metric_record({NUM_EXAMPLES: 1})})
         stand_in = next(message for message, asked in self._sent if part in asked.cohorts)
         found, _ = strategy.aggregate_train(server_round, [Message(content, reply_to=stand_in)])
         if found is None:

@@ -68,11 +68,11 @@ class RunningSum:
     def mean(self) -> Weights:
         """The weighted mean, in the types of the addends; this ends the sum, whose memory it takes over."""
         return {
-            name: _as_type(tensor.div_(self.weight).numpy(), self._dtypes[name]) for name, tensor in self._sum.items()
+            name: as_type(tensor.div_(self.weight).numpy(), self._dtypes[name]) for name, tensor in self._sum.items()
         }
 
 
-def _as_type(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
+def as_type(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """The array in this type; whole numbers are rounded."""
     return (np.rint(array) if dtype.kind in "iu" else array).astype(dtype, copy=False)
 

@@ -4,7 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-STRATEGIES = ("fedavg", "fedprox", "fedadam")
+ROBUST = ("fedmedian", "fedtrimmedavg", "krum", "multikrum")
+STRATEGIES = ("fedavg", "fedprox", "fedadam", "fedyogi", "fedadagrad", "fedavgm", *ROBUST)
 SCHEDULES = ("constant", "cosine")
 OPTIMISERS = ("adam", "sgd")
 
@@ -31,6 +32,17 @@ class Training:
     """`constant`, or `cosine` from lr to zero over the epochs."""
     patience: int = 20
     """Epochs without a lower held-out loss before training stops; 0 trains all epochs."""
+    class_weight_exponent: float = 0.0
+    """A case of class c weighs (N / n_c) to this power in the branch's loss, in [0, 1]; 0 weighs all alike, since more
+    cost AUROC (docs/strategies.md); in federated training too."""
+    prior_correction: float = 0.0
+    """Share of the log ratio of a site's class shares to the study's that is added to its logits while it trains, in
+    [0, 1], so that its own mix of classes does not pull the shared branch; for sites whose mixes differ a lot."""
+
+    @property
+    def needs_class_counts(self) -> bool:
+        """Whether a site must know the study's summed class counts to train."""
+        return self.class_weight_exponent > 0 or self.prior_correction > 0
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -41,6 +53,10 @@ class Training:
             + [f"batch_size must be at least 1, got {self.batch_size}"] * (self.batch_size < 1)
             + [f"schedule must be one of {SCHEDULES}, got {self.schedule!r}"] * (self.schedule not in SCHEDULES)
             + [f"patience must not be negative, got {self.patience}"] * (self.patience < 0)
+            + [f"class_weight_exponent must be in [0, 1], got {self.class_weight_exponent}"]
+            * (not 0 <= self.class_weight_exponent <= 1)
+            + [f"prior_correction must be in [0, 1], got {self.prior_correction}"]
+            * (not 0 <= self.prior_correction <= 1)
         )
 
 
@@ -49,7 +65,10 @@ class Federated:
     """Federated training of a branch."""
 
     strategy: str = "fedavg"
-    """The rule that combines the sites' weights: fedavg, fedprox or fedadam."""
+    """The rule that combines the sites' weights, one of STRATEGIES: see docs/strategies.md."""
+    robust: str = ""
+    """A rule of ROBUST that first makes one reply of all, for the step of `strategy` (which may be robust by itself);
+    empty takes their mean, which one hostile site can move anywhere."""
     rounds: int = 60
     """Most rounds; the stopping rule may choose fewer."""
     local_epochs: int = 1
@@ -65,15 +84,26 @@ class Federated:
     patience: int = 20
     """Rounds without a lower held-out loss, summed over sites, before the branch stops; 0 trains all rounds."""
     server_lr: float = 0.01
-    """FedAdam's step on the server (eta)."""
+    """The server's step (eta) of fedadam, fedyogi and fedadagrad."""
     server_tau: float = 1e-3
-    """FedAdam's adaptivity (tau)."""
+    """Their adaptivity (tau): updates well below it are not scaled up."""
+    beta_1: float = 0.9
+    """How much of the mean update fedadam and fedyogi keep from round to round, in [0, 1)."""
+    beta_2: float = 0.99
+    """How much of the squared update they keep, in [0, 1)."""
+    server_momentum: float = 0.9
+    """How much of the last step fedavgm repeats, in (0, 1); sites want a lower `lr` than with fedavg, by 1 minus it."""
+    trim_share: float = 0.2
+    """Share of the sites that fedtrimmedavg leaves out at each end, number by number, in (0, 0.5)."""
+    n_hostile: int = 1
+    """Hostile sites that krum and multikrum are to withstand; n sites withstand at most (n - 3) / 2."""
     proximal_mu: float = 0.0
     """FedProx's pull towards the round's global model; must be positive for fedprox."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
         fedprox_without_pull = self.strategy == "fedprox" and not 0 < self.proximal_mu < math.inf
+        twice = f"{self.strategy} is robust by itself: leave `robust` empty, got {self.robust!r}"
         check(
             [f"strategy must be one of {STRATEGIES}, got {self.strategy!r}"] * (self.strategy not in STRATEGIES)
             + [f"rounds must be at least 1, got {self.rounds}"] * (self.rounds < 1)
@@ -86,7 +116,19 @@ class Federated:
             + [f"server_lr must be positive, got {self.server_lr}"] * (not 0 < self.server_lr < math.inf)
             + [f"server_tau must be positive, got {self.server_tau}"] * (not 0 < self.server_tau < math.inf)
             + [f"fedprox needs proximal_mu > 0, got {self.proximal_mu}"] * fedprox_without_pull
+            + [f"robust must be empty or one of {ROBUST}, got {self.robust!r}"] * (self.robust not in ("", *ROBUST))
+            + [twice] * (self.strategy in ROBUST and self.robust != "")
+            + [f"beta_1 and beta_2 must be in [0, 1), got {self.beta_1}, {self.beta_2}"]
+            * (not (0 <= self.beta_1 < 1 and 0 <= self.beta_2 < 1))
+            + [f"server_momentum must be in (0, 1), got {self.server_momentum}"] * (not 0 < self.server_momentum < 1)
+            + [f"trim_share must be in (0, 0.5), got {self.trim_share}"] * (not 0 < self.trim_share < 0.5)
+            + [f"n_hostile must be at least 1, got {self.n_hostile}"] * (self.n_hostile < 1)
         )
+
+    @property
+    def robust_rule(self) -> str:
+        """The rule of ROBUST that makes one reply of all; empty for their mean."""
+        return self.strategy if self.strategy in ROBUST else self.robust
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from modalities.core.cases import NO_LABEL, Site, folds_of, open_site
+from modalities.core.config import Federated, Training
 from modalities.core.contract import Cases, State
 from modalities.core.federation import Federation
 from modalities.core.registry import plugin
@@ -61,7 +62,8 @@ class SiteData:
         """Every listed case that holds the modality, as read."""
         if modality not in self._cases:
             config = self.federation.modalities[modality]
-            key = (_files(self.site, modality), repr(config), tuple(self.site.cases.index))
+            reading = replace(config, training=Training(), federated=Federated())  # how it is trained is no matter
+            key = (_files(self.site, modality), repr(reading), tuple(self.site.cases.index))
             self._cases[modality] = _keep(key, lambda: self.site.read(modality, config))
         return self._cases[modality]
 

@@ -6,7 +6,6 @@ import weakref
 import numpy as np
 import pytest
 from flwr.app import ConfigRecord, Message, MetricRecord, RecordDict
-from flwr.clientapp import ClientApp
 from flwr.serverapp.strategy import FedAvg
 
 from modalities.core.config import Federated
@@ -15,63 +14,22 @@ from strategies.build import build_strategy, optimiser_state, restore_optimiser
 from strategies.exchange import Holder
 from strategies.per_modality import HoldersView, PerModality
 from strategies.streaming import replies_in_order
-from strategies.wire import ARRAYS, CONFIG, METRICS, flatten, parts_in, to_record, unflatten
+from strategies.wire import flatten, to_record
+from tests.rounds import adds, app_of, one_round, start_of
 
 RULES = {
     "fedavg": Federated("fedavg"),
     "fedprox": Federated("fedprox", proximal_mu=0.25),
     "fedadam": Federated("fedadam", server_lr=0.03, server_tau=1e-2),
+    "fedyogi": Federated("fedyogi", server_lr=0.03, server_tau=1e-2, beta_1=0.7),
+    "fedadagrad": Federated("fedadagrad", server_lr=0.3),
+    "fedavgm": Federated("fedavgm", server_momentum=0.6),
 }
 HOLDERS = [
     Holder(1000, "east", {"cnv": 10}),
     Holder(1001, "north", {"cnv": 20, "hif": 13}),
     Holder(1002, "west", {"hif": 7}),
 ]
-
-
-def app_of(answer):
-    """A site that answers each part it is asked for with `answer(partition, part, arrays, config)`: arrays and n."""
-    app = ClientApp()
-
-    def reply(message, context):
-        content = RecordDict()
-        for part in parts_in(message.content):
-            arrays = {name: array.numpy() for name, array in message.content[ARRAYS + part].items()}
-            config = message.content[CONFIG + part]
-            found, n = answer(context.node_config["partition-id"], part, arrays, config)
-            content[ARRAYS + part] = to_record(found)
-            content[METRICS + part] = MetricRecord({"num-examples": n, "loss-sum": 0.5 * n})
-        return Message(content, reply_to=message)
-
-    app.train("branches")(reply)
-    app.evaluate("branches")(reply)
-    return app
-
-
-def adds(amounts):
-    """Sites that add a number of their own to every weight; `amounts` is by (partition, part): amount and cases."""
-
-    def answer(partition, part, arrays, config):
-        amount, n = amounts[partition, part]
-        return {name: (array + amount).astype(array.dtype) for name, array in arrays.items()}, n
-
-    return answer
-
-
-def start_of(*parts):
-    rng = np.random.default_rng(3)
-    return {
-        part: {"w": rng.normal(size=(3, 2)).astype(np.float32), "b": rng.normal(size=5).astype(np.float32)}
-        for part in parts
-    }
-
-
-def one_round(composed, weights, grid, server_round=1, evaluate=False):
-    configure = composed.configure_evaluate if evaluate else composed.configure_train
-    aggregate = composed.aggregate_evaluate if evaluate else composed.aggregate_train
-    messages = configure(server_round, flatten(weights), ConfigRecord(), grid)
-    found = aggregate(server_round, replies_in_order(grid, messages, 0.3))
-    return found if evaluate else unflatten(found[0])
 
 
 def composed_of(*parts, rule="fedavg", holders=HOLDERS):
@@ -258,21 +216,54 @@ def test_scoring_sends_the_weights_and_gets_numbers_only():
     assert composed.last.refused == []
 
 
-def test_optimiser_state_put_back_continues_as_if_never_interrupted():
+STATE = {
+    "fedadam": {"m_t/w", "m_t/b", "v_t/w", "v_t/b"},
+    "fedyogi": {"m_t/w", "m_t/b", "v_t/w", "v_t/b"},
+    "fedadagrad": {"m_t/w", "m_t/b", "v_t/w", "v_t/b"},
+    "fedavgm": {"momentum/w", "momentum/b"},
+}
+
+
+@pytest.mark.parametrize("rule", STATE)
+def test_optimiser_state_put_back_continues_as_if_never_interrupted(rule):
+    """In whatever order the weights and the state are read back."""
     amounts = {(0, "cnv"): (1.0, 10), (1, "cnv"): (4.0, 20)}
     grid = InlineGrid(app_of(adds(amounts)), 2, {})
     holders = [*HOLDERS[:1], Holder(1001, "north", {"cnv": 20})]
-    whole, weights = composed_of("cnv", rule="fedadam", holders=holders), start_of("cnv")
+    whole, weights = composed_of("cnv", rule=rule, holders=holders), start_of("cnv")
     for server_round in (1, 2):
         weights = one_round(whole, weights, grid, server_round)
-    resumed = composed_of("cnv", rule="fedadam", holders=holders)
+    resumed = composed_of("cnv", rule=rule, holders=holders)
     state = optimiser_state(whole.strategies["cnv"])
-    assert set(state) == {"m_t/w", "m_t/b", "v_t/w", "v_t/b"}
-    restore_optimiser(resumed.strategies["cnv"], state)
-    fresh = composed_of("cnv", rule="fedadam", holders=holders)
-    straight, after, without = (one_round(each, weights, grid, 3)["cnv"]["w"] for each in (whole, resumed, fresh))
+    assert set(state) == STATE[rule]
+    restore_optimiser(resumed.strategies["cnv"], dict(reversed(state.items())))
+    turned = {"cnv": dict(reversed(weights["cnv"].items()))}
+    fresh = composed_of("cnv", rule=rule, holders=holders)
+    straight = one_round(whole, weights, grid, 3)["cnv"]["w"]
+    after = one_round(resumed, turned, grid, 3)["cnv"]["w"]
+    without = one_round(fresh, weights, grid, 3)["cnv"]["w"]
     assert straight.tobytes() == after.tobytes()
     assert not np.allclose(straight, without)
+
+
+def test_momentum_repeats_a_share_of_the_last_step_by_hand():
+    holders = [Holder(1000, "east", {"cnv": 10}), Holder(1001, "north", {"cnv": 30})]
+    grid = InlineGrid(app_of(adds({(0, "cnv"): (1.0, 10), (1, "cnv"): (5.0, 30)})), 2, {})
+    composed, weights = composed_of("cnv", rule="fedavgm", holders=holders), {"cnv": {"w": np.zeros(3, np.float32)}}
+    found = []
+    for server_round in (1, 2):
+        weights = one_round(composed, weights, grid, server_round)
+        found.append(weights["cnv"]["w"][0])
+    assert found == pytest.approx([4.0, 4.0 + 4.0 + 0.6 * 4.0])  # the mean update is (10 * 1 + 30 * 5) / 40
+
+
+def test_momentum_goes_on_from_the_weights_that_it_is_given():
+    """Stock FedAvgM goes on from its own last result, also where the study went back to an earlier round."""
+    grid = InlineGrid(app_of(adds({(0, "cnv"): (1.0, 10), (1, "cnv"): (1.0, 20)})), 2, {})
+    composed = composed_of("cnv", rule="fedavgm", holders=[*HOLDERS[:1], Holder(1001, "north", {"cnv": 20})])
+    one_round(composed, {"cnv": {"w": np.zeros(3, np.float32)}}, grid, 1)
+    found = one_round(composed, {"cnv": {"w": np.full(3, 7, np.float32)}}, grid, 2)
+    np.testing.assert_allclose(found["cnv"]["w"], 7 + 1 + 0.6 * 1, rtol=1e-6)
 
 
 def test_stock_strategies_are_built_with_their_settings_and_never_wait_for_more_nodes():
@@ -280,6 +271,9 @@ def test_stock_strategies_are_built_with_their_settings_and_never_wait_for_more_
     assert type(built["fedavg"]) is FedAvg
     assert built["fedprox"].proximal_mu == 0.25
     assert (built["fedadam"].eta, built["fedadam"].tau) == (0.03, 1e-2)
+    assert (built["fedyogi"].beta_1, built["fedyogi"].beta_2) == (0.7, 0.99)
+    assert built["fedadagrad"].eta == 0.3
+    assert (built["fedavgm"].server_momentum, built["fedavgm"].server_learning_rate) == (0.6, 1.0)
     assert {(own.min_train_nodes, own.min_evaluate_nodes, own.min_available_nodes) for own in built.values()} == {
         (1, 1, 1)
     }

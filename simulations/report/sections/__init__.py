@@ -7,10 +7,12 @@ from simulations.report.section import Section
 from simulations.report.sections import heads, representations
 from simulations.report.sections.calibration import calibration
 from simulations.report.sections.conformal import conformal
+from simulations.report.sections.convergence import convergence_section
 from simulations.report.sections.errors import error_correlation
 from simulations.report.sections.fold_balance import fold_balance
 from simulations.report.sections.missing import missing
 from simulations.report.sections.repeats import repeats
+from simulations.report.sections.robustness import robustness_section
 from simulations.report.sections.site_probe import site_probe
 
 SECTIONS: tuple[Callable[[Mapping[str, Any]], Section | None], ...] = (
@@ -23,6 +25,8 @@ SECTIONS: tuple[Callable[[Mapping[str, Any]], Section | None], ...] = (
     site_probe,
     fold_balance,
     representations.section,
+    convergence_section,
+    robustness_section,
 )
 """Each takes results.json and gives its section, or None where the study was not made."""
 
