@@ -92,9 +92,13 @@ def _read_h5(path: Path) -> TileFeatures:
     with h5py.File(path, "r") as file:
         held: Mapping[str, Any] = {name: file[name] for name in file if isinstance(file[name], h5py.Dataset)}
         if "features" not in held:
-            raise ValueError(f"{path.name}: holds {', '.join(held) or 'nothing'}, but no `features`; name the folder of")
+            raise ValueError(
+                f"{path.name}: holds {', '.join(held) or 'nothing'}, but no `features`; name the folder of"
+            )
         coords = _rows(held["coords"][()]).astype(np.int64) if "coords" in held else None
-        cut = {key: value for key, value in held["coords"].attrs.items() if key not in _LOCAL} if "coords" in held else {}
+        cut = (
+            {key: value for key, value in held["coords"].attrs.items() if key not in _LOCAL} if "coords" in held else {}
+        )
         names, classes = _names(held["features"]), _names(held["composition"]) if "composition" in held else ()
         texts = {key: value for key, value in file.attrs.items() if isinstance(value, str) and key not in _LOCAL}
         return TileFeatures(
