@@ -68,15 +68,13 @@ def prepare_slides(
 
 def prepared_cases(source: Source, config: SlidesConfig) -> tuple[dict[str, tuple[SlideTiles, ...]], dict[str, int]]:
     """See `modalities.slides.source.read_slides`."""
-    tables = {
-        slide: tiles for path in composition_tables(source) for slide, tiles in read_composition(path, source).items()
-    }
+    listed, tables = listed_files(source), _tables(source)
+    owners = {entry.slide: entry.case_id for entry in listed}
+    files = [entry for entry in listed if entry.path.is_file() or entry.slide not in tables]
     notes: Counter[str] = Counter()
     reasons: list[str] = []
     held: dict[str, list[SlideTiles]] = {}
-    for entry, state in sorted(
-        prepare_slides(listed_files(source), source, config), key=lambda pair: str(pair[0].path)
-    ):
+    for entry, state in sorted(prepare_slides(files, source, config), key=lambda pair: str(pair[0].path)):
         try:
             tiles = _tiles_of(entry, state, source, tables)
         except ValueError as error:
@@ -86,14 +84,18 @@ def prepared_cases(source: Source, config: SlidesConfig) -> tuple[dict[str, tupl
             reasons.append(state.reason)
         else:
             held.setdefault(entry.case_id, []).append(SlideTiles(entry.case_id, entry.slide, tiles))
-    for slide, tiles in tables.items():  # those of slides that the site has only the table of
-        case_id = case_of_name(slide)
+    for slide, tiles in tables.items():  # what is left: slides that the site has only the table of
+        case_id = owners.get(slide) or case_of_name(slide)
         if case_id is not None:
             held.setdefault(case_id, []).append(SlideTiles(case_id, slide, tiles))
     if not held:
         raise ValueError(f"no slide could be used: {listing(reasons)}")
-    cases = {case_id: _most_tissue_rich(slides, config) for case_id, slides in sorted(held.items())}
-    return cases, dict(notes)
+    return {case_id: _most_tissue_rich(slides, config) for case_id, slides in sorted(held.items())}, dict(notes)
+
+
+def _tables(source: Source) -> dict[str, TileFeatures]:
+    found = [read_composition(path, source) for path in composition_tables(source)]
+    return {slide: tiles for table in found for slide, tiles in table.items()}
 
 
 def _job(entry: Listed, source: Source, config: SlidesConfig) -> Job:
@@ -179,8 +181,6 @@ def _most_tissue_rich(slides: Sequence[SlideTiles], config: SlidesConfig) -> tup
     first = np.concatenate([[0], np.cumsum([len(tissue) for _, tissue, _ in ours])])
     kept = [rows[number[rows] == index] - first[index] for index in range(len(ours))]
     limited = {id(slide): own for (slide, _, _), own in zip(ours, kept, strict=True)}
-    found = [
-        replace(slide, tiles=slide.tiles.select(limited[id(slide)])) if id(slide) in limited else slide
-        for slide in slides
-    ]
+    everything = slice(None)
+    found = [replace(slide, tiles=slide.tiles.select(limited.get(id(slide), everything))) for slide in slides]
     return tuple(slide for slide in found if len(slide.tiles))

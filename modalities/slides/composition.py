@@ -3,6 +3,7 @@
 Columns `slide`, `x`, `y` (upper left corner, in pixels of level 0), and one column of counts for each class of nuclei.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -48,8 +49,6 @@ def with_composition(tiles: TileFeatures, table: TileFeatures) -> TileFeatures:
     Raises:
         ValueError: the table lacks a tile.
     """
-    from dataclasses import replace
-
     place = {(int(x), int(y)): row for row, (x, y) in enumerate(table.coords if table.coords is not None else ())}
     wanted = [(int(x), int(y)) for x, y in (tiles.coords if tiles.coords is not None else ())]
     lacking = [corner for corner in wanted if corner not in place]

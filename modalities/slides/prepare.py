@@ -132,7 +132,8 @@ def _batches(slide: Slide, chosen: Tiles, tile_px: int) -> Iterator[list[np.ndar
 def fingerprint(path: Path) -> str:
     """SHA-256 of a slide's size and of samples spread over it, not of its name or place.
 
-    A slide of gigabytes takes milliseconds. MIRAX keeps the pixels in a folder beside: its files count by name and size.
+    A slide of gigabytes takes milliseconds. MIRAX keeps the pixels in a folder beside, whose files count by name
+    and size.
     """
     stat = path.stat()
     return _fingerprint(path, stat.st_size, stat.st_mtime_ns)
