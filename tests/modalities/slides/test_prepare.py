@@ -234,7 +234,10 @@ def test_folder_that_cannot_be_made_is_one_clear_message(tmp_path):
 
 
 def start_prepare(site):
-    command = [sys.executable, "-c", "from client.cli import app; app()", "prepare", str(site), "--workers", "2"]
+    code = (  # a job that a shell started in the background ignores SIGINT, and its children with it
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from client.cli import app; app()"
+    )
+    command = [sys.executable, "-c", code, "prepare", str(site), "--workers", "2"]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
