@@ -294,3 +294,11 @@ def test_slide_that_brings_its_process_down_fails_alone(raw, tmp_path, monkeypat
     states = run(source_of(folder, tmp_path / "cache"), workers=2)
     assert [states[name].state for name in ("good", "other", "broken")] == ["done", "done", "failed"]
     assert "broken.svs: reading it ended the process" in states["broken"].reason
+
+
+def test_two_sources_of_one_cache_keep_each_others_rows(raw, tmp_path):
+    for name, folder in (("blank.svs", "a"), ("speck.svs", "b")):
+        (tmp_path / folder).mkdir()
+        shutil.copy(raw / name, tmp_path / folder / name)
+        run(source_of(tmp_path / folder, tmp_path / "cache"))
+    assert [state.slide for state in read_states(tmp_path / "cache" / "states.csv")] == ["blank", "speck"]
