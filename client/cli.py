@@ -1,6 +1,7 @@
 """tessera-client: what a site runs."""
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from client.findings import LEVELS, findings_of
+from client.prepare import prepare_site
 from client.site import ModalityReport, SiteReport, check_site, check_site_alone
+from modalities.core.console import plainly
 from modalities.core.federation import load_federation
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -43,6 +46,24 @@ def _report(site: Path, federation: Path) -> SiteReport:
         return check_site(site, load_federation(federation))
     except ValueError as error:  # of the study's settings: the site's own can still be looked at
         return SiteReport("", {}, findings_of(str(error), federation.name) + check_site_alone(site))
+
+
+@app.command()
+@plainly
+def prepare(
+    site: Annotated[Path, typer.Argument(help="The site folder, with its site.yaml.")],
+    federation: Annotated[
+        Path | None, typer.Option(help="The study's federation.yaml, which has the recipe; the default recipe without.")
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Processes; 0 takes one a processor core.", min=0)] = 0,
+) -> None:
+    """Turn the site's slides into tile features; interrupt it any time, it goes on where it was.
+
+    Exit code 1 if a slide failed, after all others are done; 130 if it was interrupted.
+    """
+    settings = load_federation(federation) if federation else None
+    failed = prepare_site(site, settings, workers or os.cpu_count() or 1, console)
+    raise typer.Exit(1 if failed else 0)
 
 
 def _show(report: SiteReport) -> None:

@@ -1,5 +1,6 @@
 """A site folder: site.yaml, cases.csv and the raw files that site.yaml names."""
 
+import dataclasses
 import os.path
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from modalities.core.config import BranchConfig, check
-from modalities.core.contract import Cases, Source
+from modalities.core.contract import Cases, SlideSettings, Source
 from modalities.core.delimited import listing, rows_of
 from modalities.core.leakage import columns_that_tell
 from modalities.core.registry import plugin
@@ -67,6 +68,8 @@ class SiteConfig:
     """The case list, relative to site.yaml: the columns case_id, split, and the task's label column."""
     sources: dict[str, SourceConfig] = field(default_factory=dict)
     """Modality -> where its raw files lie."""
+    slides: SlideSettings = field(default_factory=SlideSettings)
+    """Of whole slides: their resolution where the files do not say it, and where what is made of them is kept."""
     policy: Policy = field(default_factory=Policy)
     """What the site allows, whatever a server asks."""
 
@@ -144,6 +147,31 @@ def open_site(folder: Path, task: Task) -> Site:
     return Site(config.name, cases, sources, config.policy, dropped, task)
 
 
+def open_sources(folder: Path) -> tuple[SiteConfig, dict[str, Source]]:
+    """site.yaml and the sources it names, of a site whose task nobody has said yet.
+
+    Raises:
+        ValueError: every problem of site.yaml at once.
+    """
+    config = read_site_config(folder / "site.yaml")
+    problems: list[str] = []
+    sources = sources_of(folder, config, problems)
+    check([f"site {config.name}: {'; '.join(problems)}"] if problems else [])
+    return config, sources
+
+
+def case_ids_of(folder: Path, config: SiteConfig) -> list[str]:
+    """The cases that the site lists, whatever else the list says.
+
+    Raises:
+        ValueError: there is no such file, or it has no column case_id.
+    """
+    header, *rows = rows_of(folder / config.cases, ",")
+    if "case_id" not in header:
+        raise ValueError(f"{config.cases}: no column case_id")
+    return [row[header.index("case_id")].strip() for row in rows]
+
+
 def read_site_config(path: Path) -> SiteConfig:
     """site.yaml, checked.
 
@@ -177,7 +205,8 @@ def site_config(path: Path, problems: list[str]) -> SiteConfig:
 
 def sources_of(folder: Path, config: SiteConfig, problems: list[str]) -> dict[str, Source]:
     """The raw files that site.yaml names; those that are not there are added to the problems."""
-    sources = {name: _source(folder, name, section, problems) for name, section in config.sources.items()}
+    slides = _slides(folder, config.slides)
+    sources = {name: _source(folder, name, section, slides, problems) for name, section in config.sources.items()}
     problems += [
         f"policy.modalities: {name}: no such source; the site has {', '.join(sources) or 'none'}"
         for name in config.policy.modalities
@@ -199,7 +228,14 @@ def write_site(folder: Path, name: str, cases: pd.DataFrame, sources: Mapping[st
         for modality, source in sources.items()
     }
     allowed = {"modalities": list(policy.modalities), "min_cohort": policy.min_cohort, "min_cell": policy.min_cell}
-    OmegaConf.save({"name": name, "cases": "cases.csv", "sources": sections, "policy": allowed}, folder / "site.yaml")
+    slides = {
+        key: os.path.relpath(value, folder.resolve()) if isinstance(value, str) else value
+        for source in sources.values()
+        for key, value in dataclasses.asdict(source.slides).items()
+        if value
+    }
+    content = {"name": name, "cases": "cases.csv", "sources": sections, "slides": slides, "policy": allowed}
+    OmegaConf.save({key: value for key, value in content.items() if value}, folder / "site.yaml")
 
 
 def folds_of(site: Site, seed: int, n_folds: int) -> pd.Series:
@@ -210,12 +246,19 @@ def folds_of(site: Site, seed: int, n_folds: int) -> pd.Series:
     return pd.Series(np.arange(len(shuffled)) % n_folds + 1, index=shuffled.index).reindex(train.index)
 
 
-def _source(folder: Path, name: str, section: Any, problems: list[str]) -> Source:
+def _slides(folder: Path, section: SlideSettings) -> SlideSettings:
+    """The section with absolute folders."""
+    cache = str((folder / (section.cache or ".tessera/slides")).resolve())
+    weights = str((folder / section.weights).resolve()) if section.weights else ""
+    return SlideSettings(section.default_mpp, cache, weights)
+
+
+def _source(folder: Path, name: str, section: Any, slides: SlideSettings, problems: list[str]) -> Source:
     if not section.paths:
         problems.append(f"site.yaml: sources.{name}.paths: name at least one file")
     paths = tuple((folder / path).resolve() for path in section.paths)
     problems += [f"sources.{name}: {path} does not exist; correct the path" for path in paths if not path.exists()]
-    return Source(paths, section.format, dict(section.columns))
+    return Source(paths, section.format, dict(section.columns), slides)
 
 
 def read_cases(path: Path, task: Task, problems: list[str]) -> tuple[pd.DataFrame, dict[str, int]]:
