@@ -75,8 +75,7 @@ def train_epoch(
     order = torch.from_numpy(rows)[torch.randperm(len(rows))]
     for batch_rows in order.split(batch_size):
         optimiser.zero_grad(set_to_none=True)
-        _, logits = branch(data.batch(batch_rows))
-        loss = nn.functional.cross_entropy(logits, data.labels[batch_rows])
+        loss = branch.loss(data.batch(batch_rows), data.labels[batch_rows])
         (loss if pull is None else loss + proximal_penalty(branch, pull)).backward()
         optimiser.step()
         total += loss.item() * len(batch_rows)

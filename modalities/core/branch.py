@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from modalities.core.config import BranchConfig
@@ -17,7 +17,12 @@ Weights = dict[str, np.ndarray]
 
 
 class Branch(nn.Module):
-    """Encoder and linear head: batch -> (embedding, logits)."""
+    """Encoder and linear head: batch -> (embedding, logits).
+
+    An encoder that scores the parts of a case, such as the tiles of a slide, may bring two methods that get the head:
+    `pool(batch, head)` gives embedding and logits where logits are more than head(embedding), and
+    `loss(batch, head, labels)` the mean training loss a case.
+    """
 
     def __init__(self, encoder: nn.Module, n_classes: int) -> None:
         """Put a head on an encoder that says its `embedding_size`."""
@@ -32,8 +37,18 @@ class Branch(nn.Module):
 
     def forward(self, batch: Any) -> tuple[Float[Tensor, "case embedding"], Float[Tensor, "case class"]]:
         """Embedding and logits of each case."""
+        pool = getattr(self.encoder, "pool", None)
+        if pool is not None:
+            return pool(batch, self.head)
         embedding = self.encoder(batch)
         return embedding, self.head(embedding)
+
+    def loss(self, batch: Any, labels: Int64[Tensor, " case"]) -> Float[Tensor, ""]:
+        """The mean training loss a case: cross-entropy of the logits, unless the encoder brings its own."""
+        own = getattr(self.encoder, "loss", None)
+        if own is not None:
+            return own(batch, self.head, labels)
+        return nn.functional.cross_entropy(self(batch)[1], labels)
 
 
 def build_branch(config: BranchConfig, state: State, n_classes: int, seed: int) -> Branch:

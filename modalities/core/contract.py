@@ -96,7 +96,10 @@ class Modality(Protocol):
         ...
 
     def build_encoder(self, config: Any, state: State) -> nn.Module:
-        """A fresh encoder: batch -> [case, embedding_size], with `embedding_size` as an attribute."""
+        """A fresh encoder: batch -> [case, embedding_size], with `embedding_size` as an attribute.
+
+        It may bring `pool` and `loss` of its own: see `modalities.core.branch.Branch`.
+        """
         ...
 
     def write_example(

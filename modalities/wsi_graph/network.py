@@ -1,0 +1,85 @@
+"""The graph encoder: graph convolutions over a case's nodes, averaged to one embedding."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+from torch_geometric.nn import GINConv, PNAConv, SAGEConv
+from torch_geometric.utils import scatter
+
+CONVOLUTIONS = ("pna", "gin", "sage")
+READOUTS = ("last", "all")
+_AGGREGATORS = ["mean", "min", "max", "std"]
+_SCALERS = ["identity", "amplification", "attenuation"]
+
+
+class GraphBatch(NamedTuple):
+    """Graphs of several cases side by side."""
+
+    nodes: Float[Tensor, "node feature"]
+    edges: Int64[Tensor, "2 edge"]
+    case: Int64[Tensor, " node"]
+    """The case of every node."""
+    n_cases: int
+
+
+class GraphEncoder(nn.Module):
+    """Convolutions with LayerNorm, ReLU and dropout, then the mean over a case's nodes.
+
+    The readout `all` also averages what goes into each convolution, so that the first part of the embedding is the
+    mean of the nodes themselves; `last` averages the last convolution alone. LayerNorm, since the running statistics
+    of BatchNorm do not average over sites.
+    """
+
+    def __init__(
+        self,
+        n_features: int,
+        widths: Sequence[int],
+        convolution: str,
+        readout: str,
+        dropout: float,
+        degrees: Float[np.ndarray, " degree"],
+    ) -> None:
+        """Build the layers; `degrees` counts the nodes of all sites by in-degree, which PNA scales by."""
+        super().__init__()
+        sizes = [n_features, *widths]
+        pairs = pairwise(sizes)
+        self.convolutions = nn.ModuleList([_convolution(convolution, *pair, degrees) for pair in pairs])
+        self.norms = nn.ModuleList([nn.LayerNorm(width) for width in widths])
+        self.dropout = nn.Dropout(dropout)
+        self.readout = readout
+        self.embedding_size = sum(sizes) if readout == "all" else sizes[-1]
+
+    def forward(self, batch: GraphBatch) -> Float[Tensor, "case embedding"]:
+        """The embedding of each case."""
+        return scatter(self.node_embeddings(batch), batch.case, dim=0, dim_size=batch.n_cases, reduce="mean")
+
+    def node_embeddings(self, batch: GraphBatch) -> Float[Tensor, "node embedding"]:
+        """What each node adds to its case's mean."""
+        states = [batch.nodes]
+        for convolve, norm in zip(self.convolutions, self.norms, strict=True):
+            states.append(self.dropout(norm(convolve(states[-1], batch.edges)).relu()))
+        return torch.cat(states, dim=1) if self.readout == "all" else states[-1]
+
+
+def _convolution(name: str, before: int, after: int, degrees: np.ndarray) -> nn.Module:
+    if name == "sage":
+        return SAGEConv(before, after)
+    if name == "gin":
+        return GINConv(nn.Sequential(nn.Linear(before, after), nn.ReLU(), nn.Linear(after, after)))
+    layer = PNAConv(before, after, _AGGREGATORS, _SCALERS, _histogram(degrees))
+    for buffer in ("avg_deg_lin", "avg_deg_log"):  # known from the statistics: no weight, so it never travels
+        layer.aggr_module.register_buffer(buffer, getattr(layer.aggr_module, buffer), persistent=False)
+    return layer
+
+
+def _histogram(degrees: np.ndarray) -> Int64[Tensor, " degree"]:
+    """Whole numbers of nodes by in-degree; where no node has an edge, as if each had one, so that nothing is 0 / 0."""
+    counts = torch.from_numpy(np.rint(degrees)).long()
+    if not counts[1:].any():
+        counts = torch.tensor([0, max(1, int(counts.sum()))])
+    return counts
