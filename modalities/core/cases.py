@@ -1,5 +1,6 @@
 """A site folder: site.yaml, cases.csv and the raw files that site.yaml names."""
 
+import dataclasses
 import os.path
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from modalities.core.config import BranchConfig, check
-from modalities.core.contract import Cases, Source
+from modalities.core.contract import Cases, SlideSettings, Source
 from modalities.core.delimited import listing, rows_of
 from modalities.core.federation import Task
 from modalities.core.registry import plugin
@@ -63,6 +64,7 @@ class SiteConfig:
     name: str = ""
     cases: str = "cases.csv"
     sources: dict[str, SourceConfig] = field(default_factory=dict)
+    slides: SlideSettings = field(default_factory=SlideSettings)
     policy: Policy = field(default_factory=Policy)
 
 
@@ -104,7 +106,8 @@ def open_site(folder: Path, task: Task) -> Site:
     """
     config = read_site_config(folder / "site.yaml")
     problems: list[str] = []
-    sources = {name: _source(folder, name, section, problems) for name, section in config.sources.items()}
+    slides = _slides(folder, config.slides)
+    sources = {name: _source(folder, name, section, slides, problems) for name, section in config.sources.items()}
     problems += [
         f"policy.modalities: {name}: no such source; the site has {', '.join(sources) or 'none'}"
         for name in config.policy.modalities
@@ -150,7 +153,14 @@ def write_site(folder: Path, name: str, cases: pd.DataFrame, sources: Mapping[st
         for modality, source in sources.items()
     }
     allowed = {"modalities": list(policy.modalities), "min_cohort": policy.min_cohort, "min_cell": policy.min_cell}
-    OmegaConf.save({"name": name, "cases": "cases.csv", "sources": sections, "policy": allowed}, folder / "site.yaml")
+    slides = {
+        key: os.path.relpath(value, folder.resolve()) if isinstance(value, str) else value
+        for source in sources.values()
+        for key, value in dataclasses.asdict(source.slides).items()
+        if value
+    }
+    content = {"name": name, "cases": "cases.csv", "sources": sections, "slides": slides, "policy": allowed}
+    OmegaConf.save({key: value for key, value in content.items() if value}, folder / "site.yaml")
 
 
 def folds_of(site: Site, seed: int, n_folds: int) -> pd.Series:
@@ -161,12 +171,19 @@ def folds_of(site: Site, seed: int, n_folds: int) -> pd.Series:
     return pd.Series(np.arange(len(shuffled)) % n_folds + 1, index=shuffled.index).reindex(train.index)
 
 
-def _source(folder: Path, name: str, section: Any, problems: list[str]) -> Source:
+def _slides(folder: Path, section: SlideSettings) -> SlideSettings:
+    """The section with absolute folders."""
+    cache = str((folder / (section.cache or ".tessera/slides")).resolve())
+    weights = str((folder / section.weights).resolve()) if section.weights else ""
+    return SlideSettings(section.default_mpp, cache, weights)
+
+
+def _source(folder: Path, name: str, section: Any, slides: SlideSettings, problems: list[str]) -> Source:
     if not section.paths:
         problems.append(f"site.yaml: sources.{name}.paths: name at least one file")
     paths = tuple((folder / path).resolve() for path in section.paths)
     problems += [f"sources.{name}: {path} does not exist" for path in paths if not path.exists()]
-    return Source(paths, section.format, dict(section.columns))
+    return Source(paths, section.format, dict(section.columns), slides)
 
 
 def _read_cases(path: Path, task: Task, problems: list[str]) -> tuple[pd.DataFrame, dict[str, int]]:

@@ -17,6 +17,23 @@ State = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
+class SlideSettings:
+    """How a site's slides are read; section `slides` of site.yaml."""
+
+    default_mpp: float = 0.0
+    """Micrometres a pixel at full resolution, of slides that do not say it themselves; 0: such a slide is an error."""
+    cache: str = ""
+    """Folder for what is made of the slides, relative to site.yaml; empty: .tessera/slides beside it."""
+    weights: str = ""
+    """Folder of backbone weights, `<backbone>.safetensors`, relative to site.yaml; looked in before any hub."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if self.default_mpp < 0:
+            raise ValueError(f"default_mpp must not be negative, got {self.default_mpp}")
+
+
+@dataclass(frozen=True)
 class Source:
     """Where a site keeps one modality's raw files; a section `sources.<modality>` of site.yaml."""
 
@@ -26,6 +43,8 @@ class Source:
     """Name of a format that the reader knows, or `auto` to tell it from the files."""
     columns: Mapping[str, str] = field(default_factory=dict)
     """For plain CSV files: the reader's field name -> this site's column name."""
+    slides: SlideSettings = field(default_factory=SlideSettings)
+    """For slides; its folders are absolute here, and an empty `cache` is .tessera/slides beside the first path."""
 
 
 @dataclass(frozen=True)

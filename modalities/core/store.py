@@ -114,7 +114,7 @@ def _files(site: Site, modality: str) -> tuple:
     paths = [file for path in source.paths for file in ([path, *sorted(path.rglob("*"))] if path.is_dir() else [path])]
     stats = [(str(path), path.stat()) for path in paths]
     files = tuple((path, stat.st_size, stat.st_mtime_ns) for path, stat in stats)
-    return files, source.format, tuple(source.columns.items())
+    return files, source.format, tuple(source.columns.items()), source.slides
 
 
 def _keep(key: tuple, make: Callable[[], Cases]) -> Cases:

@@ -1,0 +1,148 @@
+"""Tile features on disk, in TRIDENT's HDF5 layout; what TRIDENT and CLAM wrote is read as it is.
+
+Source: the files of both tools. TRIDENT: `features` [tile, feature], or with a leading 1, and `coords` [tile, 2] in
+pixels of level 0, whose attributes say how the tiles were cut. CLAM: the same two, attributes `patch_level`,
+`patch_size`, `downsample`; and `.pt` files of the features alone.
+"""
+
+import io
+import math
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import torch
+
+from modalities.slides.bags import TileFeatures
+from modalities.slides.files import write_whole
+
+_CHUNK_ROWS = 1024
+_LOCAL = ("savetodir", "save_path")  # attributes that hold a path of the site
+
+
+def write_features(path: Path, found: TileFeatures) -> None:
+    """Write a whole file, or none.
+
+    Raises:
+        CannotWriteError: the disk is full, or the folder cannot be written.
+    """
+    content = io.BytesIO()  # small; and a disk that is full then says so to us, not to the HDF5 library
+    with h5py.File(content, "w", track_order=True) as file:
+        for name in ("features", "coords", "tissue", "composition"):
+            held = getattr(found, name)
+            if held is not None:
+                chunks = (min(_CHUNK_ROWS, max(1, len(held))), *held.shape[1:])
+                file.create_dataset(name, data=held, chunks=chunks if held.size else None)
+        if found.coords is not None:
+            file["coords"].attrs.update(_cut(found))
+        file["features"].attrs["names"] = list(found.names)
+        if found.composition is not None:
+            file["composition"].attrs["names"] = list(found.classes)
+        file.attrs.update({"tessera_mpp": found.mpp, **found.about})
+    write_whole(path, content.getvalue())
+
+
+def read_features(path: Path) -> TileFeatures:
+    """The tile features of a file of ours, of TRIDENT's or of CLAM's.
+
+    Raises:
+        ValueError: the file is damaged, holds no features, or features and coords do not fit together.
+    """
+    try:
+        found = _read_pt(path) if path.suffix == ".pt" else _read_h5(path)
+    except (OSError, RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
+        raise ValueError(
+            f"{path.name}: not a feature file that can be read ({str(error).splitlines()[0]}); extract it again"
+        ) from error
+    problems = [
+        f"{what} has {len(held)} rows for {len(found)} tiles"
+        for what in ("coords", "tissue", "composition")
+        if (held := getattr(found, what)) is not None and len(held) != len(found)
+    ]
+    problems += ["it has no tile"] * (not len(found))
+    problems += ["features are not all finite numbers"] * (not bool(np.isfinite(found.features).all()))
+    if problems:
+        raise ValueError(f"{path.name}: {'; '.join(problems)}; extract the features again")
+    return found
+
+
+def _cut(found: TileFeatures) -> dict[str, Any]:
+    """TRIDENT's attributes of `coords`: how the tiles were cut."""
+    tile_px = int(found.about.get("tile_px", found.side0))
+    width, height = found.size0
+    return {
+        "patch_size": tile_px,
+        "patch_size_level0": found.side0,
+        "level0_magnification": _magnification(found.mpp),
+        "target_magnification": _magnification(found.mpp * found.side0 / tile_px) if tile_px else 0,
+        "overlap": 0,
+        "level0_width": width,
+        "level0_height": height,
+    }
+
+
+def _magnification(mpp: float) -> int:
+    return round(10 / mpp) if mpp else 0
+
+
+def _read_h5(path: Path) -> TileFeatures:
+    with h5py.File(path, "r") as file:
+        held: Mapping[str, Any] = {name: file[name] for name in file if isinstance(file[name], h5py.Dataset)}
+        if "features" not in held:
+            raise ValueError(f"{path.name}: holds {', '.join(held) or 'nothing'}, but no `features`; name the folder of")
+        coords = _rows(held["coords"][()]).astype(np.int64) if "coords" in held else None
+        cut = {key: value for key, value in held["coords"].attrs.items() if key not in _LOCAL} if "coords" in held else {}
+        names, classes = _names(held["features"]), _names(held["composition"]) if "composition" in held else ()
+        texts = {key: value for key, value in file.attrs.items() if isinstance(value, str) and key not in _LOCAL}
+        return TileFeatures(
+            _rows(held["features"][()]).astype(np.float32),
+            coords,
+            _side0(cut),
+            _mpp(file.attrs, cut),
+            names,
+            held["tissue"][()].astype(np.float32) if "tissue" in held else None,
+            held["composition"][()].astype(np.float32) if "composition" in held else None,
+            classes,
+            (int(cut.get("level0_width", 0)), int(cut.get("level0_height", 0))),
+            texts,
+        )
+
+
+def _read_pt(path: Path) -> TileFeatures:
+    """A tensor, or a dictionary with one named `features`; nothing else is ever unpacked."""
+    found = torch.load(path, map_location="cpu", weights_only=True)
+    if isinstance(found, dict):
+        coords = found.get("coords")
+        found = found["features"]
+    else:
+        coords = None
+    if not isinstance(found, torch.Tensor):
+        raise ValueError(f"{path.name}: holds no tensor of features; extract the features again")
+    beside = None if coords is None else _rows(np.asarray(coords)).astype(np.int64)
+    return TileFeatures(_rows(found.float().numpy()), beside)
+
+
+def _rows(values: np.ndarray) -> np.ndarray:
+    """Without the leading 1 of some versions."""
+    return values[0] if values.ndim == 3 and len(values) == 1 else values
+
+
+def _names(dataset: Any) -> tuple[str, ...]:
+    return tuple(str(name) for name in dataset.attrs.get("names", ()))
+
+
+def _side0(cut: Mapping[str, Any]) -> int:
+    """TRIDENT says it; CLAM gives the side at a level and that level's downsample."""
+    if "patch_size_level0" in cut:
+        return int(cut["patch_size_level0"])
+    return round(float(cut.get("patch_size", 0)) * float(np.max(cut.get("downsample", 1.0))))
+
+
+def _mpp(attributes: Mapping[str, Any], cut: Mapping[str, Any]) -> float:
+    mpp = float(attributes.get("tessera_mpp", 0.0))
+    magnification = float(cut.get("level0_magnification", 0) or 0)
+    mpp = mpp or (10 / magnification if magnification else 0.0)
+    return mpp if math.isfinite(mpp) else 0.0

@@ -1,0 +1,33 @@
+"""What a slide modality reads: each case's slides as tile features, from slides or from feature files.
+
+Loads without the `slides` extra, which is asked for once a site uses a slide modality.
+"""
+
+from modalities.core.contract import Source
+from modalities.slides.bags import SlideTiles
+from modalities.slides.config import SlidesConfig
+
+_EXTRA = ("cv2", "h5py", "openslide")
+
+
+def read_slides(source: Source, config: SlidesConfig) -> tuple[dict[str, tuple[SlideTiles, ...]], dict[str, int]]:
+    """Case -> its slides as tile features, and what was left out, counted by reason.
+
+    Slides come from the cache that `tessera-client prepare` fills; one that is not there yet is prepared now. At most
+    `n_tiles` tiles a case, the most tissue-rich over all of its slides. Feature files of TRIDENT and CLAM, and tables
+    of nuclear composition, come as they are, all of their tiles.
+
+    Raises:
+        ValueError: there is nothing to read, the manifest is wrong, no slide at all could be read (with the reasons),
+            or the `slides` extra is not installed.
+    """
+    try:
+        from modalities.slides.prepare import prepared_cases
+    except ImportError as error:
+        if error.name not in _EXTRA:
+            raise
+        raise ValueError(
+            f"slides need the packages of the `slides` extra, and {error.name} is not installed: "
+            "run `pip install 'tessera[slides]'` in this environment"
+        ) from None
+    return prepared_cases(source, config)
