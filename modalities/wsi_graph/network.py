@@ -8,8 +8,6 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
-from torch_geometric.nn import GINConv, PNAConv, SAGEConv
-from torch_geometric.utils import scatter
 
 CONVOLUTIONS = ("pna", "gin", "sage")
 READOUTS = ("last", "all")
@@ -56,7 +54,9 @@ class GraphEncoder(nn.Module):
 
     def forward(self, batch: GraphBatch) -> Float[Tensor, "case embedding"]:
         """The embedding of each case."""
-        return scatter(self.node_embeddings(batch), batch.case, dim=0, dim_size=batch.n_cases, reduce="mean")
+        embedded = self.node_embeddings(batch)
+        total = embedded.new_zeros(batch.n_cases, embedded.shape[1]).index_add(0, batch.case, embedded)
+        return total / torch.bincount(batch.case, minlength=batch.n_cases)[:, None]
 
     def node_embeddings(self, batch: GraphBatch) -> Float[Tensor, "node embedding"]:
         """What each node adds to its case's mean."""
@@ -67,6 +67,8 @@ class GraphEncoder(nn.Module):
 
 
 def _convolution(name: str, before: int, after: int, degrees: np.ndarray) -> nn.Module:
+    from torch_geometric.nn import GINConv, PNAConv, SAGEConv  # seconds to load, and only graphs need it
+
     if name == "sage":
         return SAGEConv(before, after)
     if name == "gin":
