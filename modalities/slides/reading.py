@@ -12,8 +12,6 @@ import numpy as np
 import openslide
 from jaxtyping import UInt8
 
-SUFFIXES = (".svs", ".tif", ".tiff", ".ndpi", ".mrxs", ".scn", ".vms", ".vmu", ".bif", ".svslide", ".dcm", ".czi")
-"""File name endings that are taken for slides."""
 _PLAUSIBLE_MPP = (0.05, 8.0)  # a TIFF without a resolution often claims 72 dots an inch: 353 micrometres a pixel
 _STRIP_PX = 8_000_000
 _NEARLY = 1.01  # a level of downsample 2.0005 serves a tile that wants 2

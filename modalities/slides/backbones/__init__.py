@@ -1,0 +1,34 @@
+"""What turns tiles into features: `stain`, built in, or a pretrained network by its name in timm."""
+
+from functools import lru_cache
+from pathlib import Path
+
+from modalities.slides.backbones.backbone import Backbone
+from modalities.slides.backbones.stain import Stain
+from modalities.slides.config import SlidesConfig
+
+__all__ = ["Backbone", "backbone_of"]
+
+
+def backbone_of(config: SlidesConfig, weights: str = "") -> Backbone:
+    """The backbone that the recipe names, loaded once a process; `weights` is the site's folder of safetensors files.
+
+    Raises:
+        ValueError: its package or weights are not there, or they are not those that the federation agreed on.
+    """
+    found = _loaded(config.backbone, config.um_px, weights)
+    if config.weights_digest and found.digest != config.weights_digest:
+        raise ValueError(
+            f"backbone {config.backbone}: the weights here have the digest {found.digest}, but the federation agreed "
+            f"on {config.weights_digest}; copy the agreed file into the folder `slides.weights` of site.yaml"
+        )
+    return found
+
+
+@lru_cache(maxsize=2)
+def _loaded(name: str, um_px: float, weights: str) -> Backbone:
+    if name == Stain.name:
+        return Stain(um_px)
+    from modalities.slides.backbones.pretrained import pretrained  # torch costs seconds to import
+
+    return pretrained(name, Path(weights) if weights else None)

@@ -1,0 +1,132 @@
+"""Networks of timm as backbones: weights from a local safetensors file first, from a hub where there is a network."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Float32, UInt8
+from torch import nn
+
+from modalities.slides.nuclei import Nuclei
+
+_BATCH = 32
+
+
+@dataclass(frozen=True)
+class Known:
+    """A backbone that goes by a short name."""
+
+    timm: str
+    """Its name in timm."""
+    licence: str
+    local_only: bool = False
+    """Its owner hands the weights out one by one: they are never looked for on a hub."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+KNOWN = {
+    "dinov2": Known("vit_small_patch14_dinov2.lvd142m", "Apache-2.0", options={"img_size": 224}),
+    "uni": Known(
+        "vit_large_patch16_224",
+        "CC-BY-NC-ND-4.0: not for commercial use; ask its owner for the weights",
+        local_only=True,
+        options={"init_values": 1e-5, "dynamic_img_size": True},
+    ),
+}
+"""Sources: the model cards of DINOv2 and UNI. Any other name is timm's own, such as inception_v3, vgg16 or resnet50."""
+_UNKNOWN_LICENCE = "see the model card of the weights"
+
+
+class Pretrained:
+    """A network without its classifier."""
+
+    names: tuple[str, ...] = ()
+    uses_nuclei = False
+
+    def __init__(self, name: str, model: nn.Module, expects: Mapping[str, Any], digest: str, licence: str) -> None:
+        """Over a model with the preprocessing that it expects: input_size, mean, std, crop_pct."""
+        self.name, self.digest, self.licence = name, digest, licence
+        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._model = model.eval().to(self._device, memory_format=torch.channels_last)
+        self._px = int(expects["input_size"][-1])
+        self._resized_px = round(self._px / float(expects["crop_pct"]))
+        mean, std = (torch.tensor(expects[key], dtype=torch.float32) * 255 for key in ("mean", "std"))
+        self._mean, self._std = (value.view(1, 3, 1, 1).to(self._device) for value in (mean, std))
+
+    @torch.inference_mode()
+    def encode(
+        self, tiles: Sequence[UInt8[np.ndarray, "height width 3"]], nuclei: Sequence[Nuclei]
+    ) -> Float32[np.ndarray, "tile feature"]:
+        """A row a tile; bfloat16 on a GPU, as pathology networks are published for."""
+        del nuclei
+        rows = []
+        for start in range(0, len(tiles), _BATCH):
+            pixels = torch.from_numpy(np.stack([self._fitted(tile) for tile in tiles[start : start + _BATCH]]))
+            batch = pixels.to(self._device).permute(0, 3, 1, 2).float()
+            with torch.autocast(self._device.type, torch.bfloat16, enabled=self._device.type == "cuda"):
+                found = self._model((batch - self._mean) / self._std)
+            rows.append(found.float().cpu().numpy())
+        return np.concatenate(rows).astype(np.float32)
+
+    def _fitted(self, tile: np.ndarray) -> np.ndarray:
+        """Resized, and cropped in the middle: for 224 pixels from 256, for 299 from 342."""
+        if tile.shape[0] != self._resized_px:
+            how = cv2.INTER_AREA if tile.shape[0] > self._resized_px else cv2.INTER_LINEAR
+            tile = np.asarray(cv2.resize(tile, (self._resized_px, self._resized_px), interpolation=how), dtype=np.uint8)
+        edge = (self._resized_px - self._px) // 2
+        return tile[edge : edge + self._px, edge : edge + self._px]
+
+
+def pretrained(name: str, folder: Path | None) -> Pretrained:
+    """The backbone of this name, with the weights `<name>.safetensors` of the folder, or else those of a hub.
+
+    Raises:
+        ValueError: timm is not installed, knows no such model, or there are no weights.
+    """
+    try:
+        import timm
+        from timm.data.config import resolve_model_data_config
+    except (ImportError, RuntimeError) as error:  # RuntimeError: a torchvision built for another torch
+        raise ValueError(
+            f"backbone {name}: timm cannot be imported ({error}); install timm and the torchvision of this torch, or "
+            "use the backbone `stain`, which needs neither"
+        ) from error
+    known = KNOWN.get(name, Known(name, _UNKNOWN_LICENCE))
+    file = _local_file(name, folder, known)
+    local = {"checkpoint_path": str(file)} if file else {"pretrained": True}
+    try:
+        model = timm.create_model(known.timm, num_classes=0, **known.options, **local)
+    except Exception as error:  # timm and the hub's client each have errors of their own
+        raise ValueError(
+            f"backbone {name}: {'its weights in ' + file.name if file else 'no weights on a hub'} cannot be loaded "
+            f"({str(error).splitlines()[0] if str(error) else type(error).__name__}); put {name}.safetensors into the "
+            "folder `slides.weights` of site.yaml"
+        ) from error
+    digest = hashlib.sha256(file.read_bytes()).hexdigest() if file else _digest(model)
+    return Pretrained(name, model, resolve_model_data_config(model), digest, known.licence)
+
+
+def _local_file(name: str, folder: Path | None, known: Known) -> Path | None:
+    """The site's own copy of the weights, if it has one; safetensors only, nothing that could run code."""
+    file = folder / f"{name.rsplit('/', 1)[-1]}.safetensors" if folder else None
+    if file and file.is_file():
+        return file
+    if known.local_only:
+        raise ValueError(
+            f"backbone {name}: its weights are handed out by their owner only ({known.licence}); put "
+            f"{name}.safetensors into the folder `slides.weights` of site.yaml"
+        )
+    return None
+
+
+def _digest(model: nn.Module) -> str:
+    digest = hashlib.sha256()
+    for name, weights in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(weights.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

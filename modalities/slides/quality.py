@@ -1,0 +1,54 @@
+"""Which slides are of no use, and why."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, UInt8
+
+from modalities.slides.config import SlidesConfig
+
+_BLANK = 1e-4
+
+
+def problem_of_overview(
+    mask: Bool[np.ndarray, "height width"], pen: Bool[np.ndarray, "height width"], n_tiles: int, config: SlidesConfig
+) -> str:
+    """Why a slide is left out by its thumbnail, or nothing."""
+    ink, tissue = int(pen.sum()), int(mask.sum())
+    if ink > config.max_pen * (ink + tissue) and ink > _BLANK * mask.size:
+        return f"pen: ink covers {ink / (ink + tissue):.0%} of the stained area (most allowed: {config.max_pen:.0%})"
+    if tissue <= _BLANK * mask.size:
+        return "blank: no tissue found"
+    if n_tiles < config.min_tiles:
+        return f"too little tissue: {n_tiles} tiles of {config.tile_um:g} micrometres (fewest: {config.min_tiles})"
+    return ""
+
+
+def problem_of_enlargement(mpp: float, config: SlidesConfig) -> str:
+    """Why a slide is left out by its resolution, or nothing."""
+    enlargement = mpp / config.um_px
+    if enlargement <= config.max_enlargement:
+        return ""
+    return (
+        f"resolution too low: {mpp:.3g} micrometres a pixel, and tiles want {config.um_px:.3g} "
+        f"(enlarged {enlargement:.1f} times; most allowed: {config.max_enlargement:g})"
+    )
+
+
+def problem_of_focus(sharpness_of_tiles: Sequence[float], config: SlidesConfig) -> str:
+    """Why a slide is left out by its tiles, or nothing."""
+    found = float(np.median(sharpness_of_tiles))
+    if found >= config.min_sharpness:
+        return ""
+    return f"out of focus: sharpness {found:.3f} (least allowed: {config.min_sharpness:g})"
+
+
+def sharpness(tile: UInt8[np.ndarray, "height width 3"]) -> float:
+    """How much of a tile's contrast lies in its finest detail: variance of the Laplacian by that of the grey values.
+
+    Relative, so that a pale stain is not taken for a blurred one.  0 is a plain surface.
+    """
+    grey = cv2.cvtColor(tile, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    contrast = float(grey.var())
+    return float(cv2.Laplacian(grey, cv2.CV_32F).var()) / contrast if contrast > 1.0 else 0.0
