@@ -106,8 +106,7 @@ def open_site(folder: Path, task: Task) -> Site:
     """
     config = read_site_config(folder / "site.yaml")
     problems: list[str] = []
-    slides = _slides(folder, config.slides)
-    sources = {name: _source(folder, name, section, slides, problems) for name, section in config.sources.items()}
+    sources = _sources(folder, config, problems)
     problems += [
         f"policy.modalities: {name}: no such source; the site has {', '.join(sources) or 'none'}"
         for name in config.policy.modalities
@@ -117,6 +116,31 @@ def open_site(folder: Path, task: Task) -> Site:
     if problems:
         raise ValueError(f"site {config.name}: {'; '.join(problems)}")
     return Site(config.name, cases, sources, config.policy, dropped)
+
+
+def open_sources(folder: Path) -> tuple[SiteConfig, dict[str, Source]]:
+    """site.yaml and the sources it names, of a site whose task nobody has said yet.
+
+    Raises:
+        ValueError: every problem of site.yaml at once.
+    """
+    config = read_site_config(folder / "site.yaml")
+    problems: list[str] = []
+    sources = _sources(folder, config, problems)
+    check([f"site {config.name}: {'; '.join(problems)}"] if problems else [])
+    return config, sources
+
+
+def case_ids_of(folder: Path, config: SiteConfig) -> list[str]:
+    """The cases that the site lists, whatever else the list says.
+
+    Raises:
+        ValueError: there is no such file, or it has no column case_id.
+    """
+    header, *rows = rows_of(folder / config.cases, ",")
+    if "case_id" not in header:
+        raise ValueError(f"{config.cases}: no column case_id")
+    return [row[header.index("case_id")].strip() for row in rows]
 
 
 def read_site_config(path: Path) -> SiteConfig:
@@ -169,6 +193,11 @@ def folds_of(site: Site, seed: int, n_folds: int) -> pd.Series:
     order = np.random.default_rng(seed_of(seed, site.name, "folds")).permutation(len(train))
     shuffled = train.iloc[order].sort_values("label", kind="stable")
     return pd.Series(np.arange(len(shuffled)) % n_folds + 1, index=shuffled.index).reindex(train.index)
+
+
+def _sources(folder: Path, config: SiteConfig, problems: list[str]) -> dict[str, Source]:
+    slides = _slides(folder, config.slides)
+    return {name: _source(folder, name, section, slides, problems) for name, section in config.sources.items()}
 
 
 def _slides(folder: Path, section: SlideSettings) -> SlideSettings:

@@ -33,7 +33,7 @@ class TileFeatures:
     def __len__(self) -> int:
         return len(self.features)
 
-    def select(self, rows: np.ndarray) -> "TileFeatures":
+    def select(self, rows: np.ndarray | slice) -> "TileFeatures":
         """Some of the tiles."""
         kept = {
             name: None if (held := getattr(self, name)) is None else held[rows]

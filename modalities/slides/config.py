@@ -61,7 +61,8 @@ class SlidesConfig:
             f"tile_px must be at least 16, got {self.tile_px}": self.tile_px < 16,
             f"n_tiles must not be negative, got {self.n_tiles}": self.n_tiles < 0,
             f"saturation must be from 0 to 254, got {self.saturation}": not 0 <= self.saturation < 255,
-            f"median_px must be odd and at least 3, got {self.median_px}": self.median_px < 3 or self.median_px % 2 == 0,
+            f"median_px must be odd and at least 3, got {self.median_px}": self.median_px < 3
+            or self.median_px % 2 == 0,
             f"min_tissue must be in [0, 1), got {self.min_tissue}": not 0 <= self.min_tissue < 1,
             f"mask_px must be from 64 to 10000, got {self.mask_px}": not 64 <= self.mask_px <= 10_000,
             f"dark must be from 0 to 255, got {self.dark}": not 0 <= self.dark <= 255,

@@ -90,24 +90,25 @@ def _magnification(mpp: float) -> int:
 
 def _read_h5(path: Path) -> TileFeatures:
     with h5py.File(path, "r") as file:
-        held: Mapping[str, Any] = {name: file[name] for name in file if isinstance(file[name], h5py.Dataset)}
+        held: dict[str, Any] = {str(name): file[str(name)] for name in file}
         if "features" not in held:
-            raise ValueError(f"{path.name}: holds {', '.join(held) or 'nothing'}, but no `features`; name the folder of")
+            raise ValueError(
+                f"{path.name}: holds {', '.join(held) or 'nothing'}, but no `features`: these are places of tiles only; "
+                "name the folder of the features in site.yaml"
+            )
         coords = _rows(held["coords"][()]).astype(np.int64) if "coords" in held else None
-        cut = {key: value for key, value in held["coords"].attrs.items() if key not in _LOCAL} if "coords" in held else {}
-        names, classes = _names(held["features"]), _names(held["composition"]) if "composition" in held else ()
-        texts = {key: value for key, value in file.attrs.items() if isinstance(value, str) and key not in _LOCAL}
+        cut = dict(held["coords"].attrs) if "coords" in held else {}
         return TileFeatures(
             _rows(held["features"][()]).astype(np.float32),
             coords,
             _side0(cut),
             _mpp(file.attrs, cut),
-            names,
+            _names(held["features"]),
             held["tissue"][()].astype(np.float32) if "tissue" in held else None,
             held["composition"][()].astype(np.float32) if "composition" in held else None,
-            classes,
+            _names(held["composition"]) if "composition" in held else (),
             (int(cut.get("level0_width", 0)), int(cut.get("level0_height", 0))),
-            texts,
+            {key: value for key, value in file.attrs.items() if isinstance(value, str) and key not in _LOCAL},
         )
 
 

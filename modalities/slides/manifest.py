@@ -50,11 +50,9 @@ def listed_files(source: Source) -> list[Listed]:
     Raises:
         ValueError: there is none, a path does not exist, or slides.csv is wrong.
     """
-    tables = [path for path in source.paths if path.suffix.lower() == ".csv"]
-    tables += [path / _MANIFEST for path in source.paths if (path / _MANIFEST).is_file()]
-    manifests = [path for path in tables if not is_composition(path, source)]
+    manifests = [path for path in _tables(source) if not _is_composition(path, source)]
     files = _files(source)
-    if not files and len(tables) == len(manifests):
+    if not files and not composition_tables(source):
         where = ", ".join(str(path) for path in source.paths) or "the source"
         raise ValueError(f"{where}: no slide ({' '.join(SLIDES)}) and no tile features ({' '.join(FEATURES)}) there")
     if manifests:
@@ -62,7 +60,17 @@ def listed_files(source: Source) -> list[Listed]:
     return [_by_name(path) for path in files]
 
 
-def is_composition(path: Path, source: Source) -> bool:
+def composition_tables(source: Source) -> list[Path]:
+    """The tables of tiles with their nuclear composition."""
+    return [path for path in _tables(source) if _is_composition(path, source)]
+
+
+def _tables(source: Source) -> list[Path]:
+    named = [path for path in source.paths if path.suffix.lower() == ".csv"]
+    return named + [path / _MANIFEST for path in source.paths if (path / _MANIFEST).is_file()]
+
+
+def _is_composition(path: Path, source: Source) -> bool:
     """Whether a CSV is a table of tiles rather than of slides: it has a place for each row."""
     header = rows_of(path, delimiter_of(path))[0]
     return {source.columns.get("x", "x"), source.columns.get("y", "y")} <= set(header)
@@ -75,17 +83,22 @@ def case_of_name(slide: str) -> str | None:
 
 
 def _files(source: Source) -> list[Path]:
-    """Slides and feature files; the first path that has one of a name wins, and of its kinds of file the better."""
-    cache, found = Path(source.slides.cache or "/nowhere"), {}
+    """Slides and feature files; of a slide and features of the same name the first path's count, features first."""
+    cache = Path(source.slides.cache or "/nowhere")
+    slides: dict[Path, str] = {}
+    features: dict[str, Path] = {}
     for path in source.paths:
         if not path.exists():
             raise ValueError(f"{path}: no such file or folder; correct the path in site.yaml")
-        inside = sorted(path.rglob("*")) if path.is_dir() else [path]
-        files = [file for file in inside if file.suffix.lower() in (*SLIDES, *FEATURES) and file.is_file()]
-        files = [file for file in files if cache not in file.parents and not _is_hidden(file, path)]
-        for file in sorted(_one_a_series(files), key=lambda file: (file.suffix == ".pt", str(file))):
-            found.setdefault((file.stem, str(file.parent) if file.suffix.lower() in SLIDES else ""), file)
-    return sorted(found.values(), key=lambda file: (file.name, str(file)))
+        inside = [file for file in sorted(path.rglob("*")) if not _is_hidden(file, path)] if path.is_dir() else [path]
+        files = [file for file in inside if file.is_file() and cache not in file.parents]
+        for file in sorted(files, key=lambda file: file.suffix.lower() == ".pt"):
+            if file.suffix.lower() in FEATURES and file.stem not in slides.values():
+                features.setdefault(file.stem, file)
+        for file in _one_a_series([file for file in files if file.suffix.lower() in SLIDES]):
+            if file.stem not in features:
+                slides[file] = file.stem
+    return sorted([*slides, *features.values()], key=lambda file: (file.name, str(file)))
 
 
 def _is_hidden(file: Path, below: Path) -> bool:
@@ -109,7 +122,11 @@ def _by_manifest(manifest: Path, files: Sequence[Path], source: Source) -> list[
     """The files that the manifest lists, those that it lists but aren't there, and those it doesn't list."""
     by_name: dict[str, list[Path]] = {}
     for file in files:
-        for name in {file.name, file.stem, *(str(file.relative_to(path)) for path in source.paths if path in file.parents)}:
+        for name in {
+            file.name,
+            file.stem,
+            *(str(file.relative_to(path)) for path in source.paths if path in file.parents),
+        }:
             by_name.setdefault(name, []).append(file)
     found: dict[Path, Listed] = {}
     problems: list[str] = []

@@ -1,11 +1,12 @@
 """The nuclei of a tile: found by their haematoxylin, measured, and counted by class.
 
-No trained model: haematoxylin by colour deconvolution, a threshold by Otsu between two fixed bounds, touching nuclei
-parted by watershed at the peaks of the distance to the edge. Classes are of size, shape and stain, and named for what
-is measured; what they mostly are in breast tissue stands beside them.
+No trained model: haematoxylin by colour deconvolution, a threshold above its surroundings, touching nuclei parted by
+watershed at the peaks of the distance to the edge. Classes are of size, shape and stain, and named for what is
+measured; what they mostly are in breast tissue stands beside them.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -16,14 +17,14 @@ from modalities.slides.colour import optical_density, stains
 CLASSES = ("small", "medium", "large_pale", "large_dark", "elongated")
 """Of nuclei.
 
-`elongated`: at least twice as long as wide (fibroblasts, endothelium, muscle). Of the others, `small`: below 32 square
-micrometres (lymphocytes); `medium`: below 64 (normal epithelium, plasma cells); larger ones by their haematoxylin:
-`large_pale` (vesicular tumour nuclei) and `large_dark` (hyperchromatic or overlapping ones).
+`elongated`: at least twice as long as wide (fibroblasts, endothelium, muscle). Of the others, `small`: below 25 square
+micrometres (lymphocytes); `medium`: below 50 (normal epithelium, plasma cells); larger ones by their haematoxylin
+beside that of the slide's typical nucleus: `large_pale` (vesicular tumour nuclei), `large_dark` (hyperchromatic ones).
 """
-_SMALL_UM2, _MEDIUM_UM2, _LEAST_UM2, _MOST_UM2 = 32.0, 64.0, 10.0, 500.0
-_ELONGATED, _DARK = 2.0, 0.55
-_FLOOR, _CEILING = 0.18, 0.45  # of the threshold: tissue without nuclei has none, dark tissue keeps its own
-_SCALE = 170.0  # density 1.5 and more is 255
+_SMALL_UM2, _MEDIUM_UM2, _LEAST_UM2, _MOST_UM2 = 25.0, 50.0, 8.0, 500.0
+_ELONGATED, _DARK = 2.0, 1.15
+_FLOOR = 0.15
+_SHARE, _CONTRAST, _AROUND_UM = 0.4, (0.05, 0.2), 16.0
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class Nuclei:
     """Mean haematoxylin, as optical density."""
     texture: Float64[np.ndarray, " nucleus"]
     """Standard deviation of the haematoxylin within the nucleus."""
+    typical: float = 0.6
+    """Haematoxylin of the slide's typical nucleus: laboratories stain differently."""
 
     def __len__(self) -> int:
         return len(self.area_um2)
@@ -46,7 +49,7 @@ class Nuclei:
     def classes(self) -> Int64[np.ndarray, " nucleus"]:
         """Index into CLASSES."""
         by_size = np.digitize(self.area_um2, [_SMALL_UM2, _MEDIUM_UM2])
-        large = np.where(self.stain < _DARK, CLASSES.index("large_pale"), CLASSES.index("large_dark"))
+        large = np.where(self.stain < _DARK * self.typical, CLASSES.index("large_pale"), CLASSES.index("large_dark"))
         sized = np.where(by_size == 2, large, by_size)
         return np.where(self.elongation >= _ELONGATED, CLASSES.index("elongated"), sized).astype(np.int64)
 
@@ -61,11 +64,20 @@ def nuclei_in(tile: UInt8[np.ndarray, "height width 3"], um_px: float) -> Nuclei
     return measured(haematoxylin, outlines(haematoxylin, um_px), um_px)
 
 
+def with_typical_stain(nuclei: Sequence[Nuclei], typical: float | None) -> tuple[list[Nuclei], float | None]:
+    """The nuclei of a slide's tiles, told what is typical there: the median of its first tiles that have any."""
+    if typical is None and any(len(found) for found in nuclei):
+        typical = float(np.median(np.concatenate([found.stain for found in nuclei])))
+    return [replace(found, typical=typical or found.typical) for found in nuclei], typical
+
+
 def outlines(haematoxylin: Float32[np.ndarray, "height width"], um_px: float) -> Int32[np.ndarray, "height width"]:
     """A number from 1 on for each nucleus, 0 between them."""
     smooth = cv2.GaussianBlur(haematoxylin, (0, 0), max(0.3, 0.5 / um_px))
-    stained = _threshold(np.clip(smooth * _SCALE, 0, 255).astype(np.uint8))
-    stained = np.asarray(cv2.morphologyEx(stained, cv2.MORPH_OPEN, _disc(1.0 / um_px)), dtype=np.uint8)
+    around = cv2.blur(smooth, (2 * round(_AROUND_UM / um_px) + 1,) * 2)
+    contrast = min(max(_SHARE * float(smooth.std()), _CONTRAST[0]), _CONTRAST[1])
+    stained = (smooth > np.maximum(around + contrast, _FLOOR)).astype(np.uint8)
+    stained = np.asarray(cv2.morphologyEx(stained, cv2.MORPH_OPEN, _disc(0.5 / um_px)), dtype=np.uint8)
     depth = cv2.GaussianBlur(cv2.distanceTransform(stained, cv2.DIST_L2, 5), (0, 0), max(0.3, 0.7 / um_px))
     peaks = (depth >= cv2.dilate(depth, _disc(2.5 / um_px))) & (depth > 0.8 / um_px) & (stained > 0)
     _, seeds = cv2.connectedComponents(peaks.astype(np.uint8), connectivity=8, ltype=cv2.CV_32S)
@@ -97,12 +109,6 @@ def measured(
     )
 
 
-def _threshold(scaled: UInt8[np.ndarray, "height width"]) -> UInt8[np.ndarray, "height width"]:
-    found, _ = cv2.threshold(scaled, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
-    level = min(max(found, _FLOOR * _SCALE), _CEILING * _SCALE)
-    return (scaled > level).astype(np.uint8)
-
-
 def _disc(radius_px: float) -> np.ndarray:
     side = 2 * max(1, round(radius_px)) + 1
     return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
@@ -117,4 +123,6 @@ def _parted(
     basins = np.where(stained, np.where(seeds > 0, seeds + 1, 0), 1).astype(np.int32)
     relief = 255 - np.clip(depth * 16, 0, 255).astype(np.uint8)
     cv2.watershed(cv2.merge([relief, relief, relief]), basins)
-    return np.where(basins > 1, basins - 1, 0).astype(np.int32)
+    found = np.where(basins > 1, basins - 1, 0).astype(np.float32)
+    lost = stained & (found == 0)  # the lines between basins, a pixel wide: half of a small nucleus
+    return np.where(lost, cv2.dilate(found, np.ones((3, 3), np.uint8)), found).astype(np.int32)

@@ -16,7 +16,7 @@ from modalities.slides.bags import TileFeatures
 from modalities.slides.config import SlidesConfig
 from modalities.slides.features import write_features
 from modalities.slides.files import CannotWriteError, write_whole
-from modalities.slides.nuclei import CLASSES, nuclei_in
+from modalities.slides.nuclei import CLASSES, nuclei_in, with_typical_stain
 from modalities.slides.overview import overview
 from modalities.slides.reading import Slide, open_slide
 from modalities.slides.state import DONE, EXCLUDED, FAILED, SlideState
@@ -98,11 +98,12 @@ def _features_of(slide: Slide, job: Job, digest: str) -> TileFeatures | str:
 
 def _encoded(slide: Slide, chosen: Tiles, job: Job) -> TileFeatures | str:
     config, encoder = job.config, backbone_of(job.config, job.weights)
-    features, composition, sharpness = [], [], []
+    features, composition, sharpness, typical = [], [], [], None
     for pixels in _batches(slide, chosen, config.tile_px):
         sharpness += [quality.sharpness(tile) for tile in pixels]
         wanted = encoder.uses_nuclei or config.composition
         nuclei = [nuclei_in(tile, config.um_px) for tile in pixels] if wanted else []
+        nuclei, typical = with_typical_stain(nuclei, typical)
         features.append(encoder.encode(pixels, nuclei))
         composition += [found.composition() for found in nuclei]
     problem = quality.problem_of_focus(sharpness, config)
@@ -131,7 +132,8 @@ def _batches(slide: Slide, chosen: Tiles, tile_px: int) -> Iterator[list[np.ndar
 def fingerprint(path: Path) -> str:
     """SHA-256 of a slide's size and of samples spread over it, not of its name or place.
 
-    A slide of gigabytes takes milliseconds. MIRAX keeps the pixels in a folder beside: its files count by name and size.
+    A slide of gigabytes takes milliseconds. MIRAX keeps the pixels in a folder beside, whose files count by name
+    and size.
     """
     stat = path.stat()
     return _fingerprint(path, stat.st_size, stat.st_mtime_ns)

@@ -22,7 +22,7 @@ def read_slides(source: Source, config: SlidesConfig) -> tuple[dict[str, tuple[S
             or the `slides` extra is not installed.
     """
     try:
-        from modalities.slides.prepare import prepared_cases
+        from modalities.slides.cases import prepared_cases
     except ImportError as error:
         if error.name not in _EXTRA:
             raise

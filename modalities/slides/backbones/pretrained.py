@@ -1,6 +1,7 @@
 """Networks of timm as backbones: weights from a local safetensors file first, from a hub where there is a network."""
 
 import hashlib
+import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,7 +53,7 @@ class Pretrained:
         """Over a model with the preprocessing that it expects: input_size, mean, std, crop_pct."""
         self.name, self.digest, self.licence = name, digest, licence
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self._model = model.eval().to(self._device, memory_format=torch.channels_last)
+        self._model = model.eval().to(self._device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self._px = int(expects["input_size"][-1])
         self._resized_px = round(self._px / float(expects["crop_pct"]))
         mean, std = (torch.tensor(expects[key], dtype=torch.float32) * 255 for key in ("mean", "std"))
@@ -89,8 +90,8 @@ def pretrained(name: str, folder: Path | None) -> Pretrained:
         ValueError: timm is not installed, knows no such model, or there are no weights.
     """
     try:
-        import timm
-        from timm.data.config import resolve_model_data_config
+        timm = importlib.import_module("timm")  # not among the project's packages: who wants it installs it
+        expects_of = importlib.import_module("timm.data.config").resolve_model_data_config
     except (ImportError, RuntimeError) as error:  # RuntimeError: a torchvision built for another torch
         raise ValueError(
             f"backbone {name}: timm cannot be imported ({error}); install timm and the torchvision of this torch, or "
@@ -108,7 +109,7 @@ def pretrained(name: str, folder: Path | None) -> Pretrained:
             "folder `slides.weights` of site.yaml"
         ) from error
     digest = hashlib.sha256(file.read_bytes()).hexdigest() if file else _digest(model)
-    return Pretrained(name, model, resolve_model_data_config(model), digest, known.licence)
+    return Pretrained(name, model, expects_of(model), digest, known.licence)
 
 
 def _local_file(name: str, folder: Path | None, known: Known) -> Path | None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from modalities.slides.colour import optical_density, stains
 from modalities.slides.nuclei import CLASSES, Nuclei
@@ -132,7 +132,7 @@ def _spacing(nuclei: Nuclei) -> _Values:
     """Distance to the nearest other nucleus, and how many lie near."""
     if len(nuclei) < 2:
         return {"nuclei_nearest_um_mean": 0.0, "nuclei_nearest_um_std": 0.0, "nuclei_near_mean": 0.0}
-    tree = cKDTree(nuclei.centre_um)
+    tree = KDTree(nuclei.centre_um)
     nearest = np.asarray(tree.query(nuclei.centre_um, k=2)[0])[:, 1]
     near = np.asarray(tree.query_ball_point(nuclei.centre_um, _NEAR_UM, return_length=True)) - 1
     return {

@@ -1,0 +1,186 @@
+"""A site's slides as cases: what was prepared before, what is prepared now, and features that a site has already."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from modalities.core.contract import Source
+from modalities.core.delimited import listing
+from modalities.core.seeds import seed_of
+from modalities.slides.bags import SlideTiles, TileFeatures
+from modalities.slides.composition import read_composition, with_composition
+from modalities.slides.config import SlidesConfig
+from modalities.slides.features import read_features
+from modalities.slides.files import remove_parts
+from modalities.slides.manifest import Listed, case_of_name, composition_tables, listed_files
+from modalities.slides.prepare import Job
+from modalities.slides.state import DONE, EXCLUDED, FAILED, SlideState, read_states, write_states
+from modalities.slides.tiles import along_curve, most_tissue
+from modalities.slides.workers import prepare_all
+
+_STATES = "states.csv"
+
+
+def cache_of(source: Source) -> Path:
+    """Folder of all that is made of the source's slides."""
+    if source.slides.cache:
+        return Path(source.slides.cache)
+    return source.paths[0].parent / ".tessera" / "slides"
+
+
+def prepare_slides(
+    listed: Sequence[Listed], source: Source, config: SlidesConfig, workers: int = 0, retry: bool = False
+) -> Iterator[tuple[Listed, SlideState]]:
+    """Every listed file and what became of it; those that need no work first, the others as they get done.
+
+    What was prepared under the same recipe stays; so does what failed, unless `retry` is set. The table of states is
+    kept up to date all along.
+
+    Raises:
+        CannotWriteError: the cache takes no more files.
+    """
+    cache = cache_of(source)
+    before = read_states(cache / _STATES)
+    known = {(state.recipe, state.file): state for state in before if not (retry and state.state == FAILED)}
+    found: dict[Path, SlideState] = {}
+    jobs: dict[Path, Job] = {}
+    for entry in listed:
+        job = _job(entry, source, config)
+        state = _left_out(entry, job) or _settled(job, known)
+        if state:
+            found[entry.path] = state
+            yield entry, state
+        else:
+            jobs[entry.path] = job
+    entries = {entry.path: entry for entry in listed}
+    if jobs:
+        remove_parts(cache)
+    for job, state in prepare_all(list(jobs.values()), workers):
+        found[job.path] = state
+        write_states(cache / _STATES, [*_of_others(before, found), *found.values()])
+        yield entries[job.path], state
+    if not jobs and set(found.values()) - set(before):
+        _write_if_possible(cache / _STATES, [*_of_others(before, found), *found.values()])
+
+
+def prepared_cases(source: Source, config: SlidesConfig) -> tuple[dict[str, tuple[SlideTiles, ...]], dict[str, int]]:
+    """See `modalities.slides.source.read_slides`."""
+    listed, tables = listed_files(source), _tables(source)
+    owners = {entry.slide: entry.case_id for entry in listed}
+    files = [entry for entry in listed if entry.path.is_file() or entry.slide not in tables]
+    notes: Counter[str] = Counter()
+    reasons: list[str] = []
+    held: dict[str, list[SlideTiles]] = {}
+    for entry, state in sorted(prepare_slides(files, source, config), key=lambda pair: str(pair[0].path)):
+        try:
+            tiles = _tiles_of(entry, state, source, tables)
+        except ValueError as error:
+            state, tiles = replace(state, state=FAILED, reason=str(error)), None
+        if tiles is None:
+            notes[_note(state)] += 1
+            reasons.append(state.reason)
+        else:
+            held.setdefault(entry.case_id, []).append(SlideTiles(entry.case_id, entry.slide, tiles))
+    for slide, tiles in tables.items():  # what is left: slides that the site has only the table of
+        case_id = owners.get(slide) or case_of_name(slide)
+        if case_id is not None:
+            held.setdefault(case_id, []).append(SlideTiles(case_id, slide, tiles))
+    if not held:
+        raise ValueError(f"no slide could be used: {listing(reasons)}")
+    return {case_id: _most_tissue_rich(slides, config) for case_id, slides in sorted(held.items())}, dict(notes)
+
+
+def _tables(source: Source) -> dict[str, TileFeatures]:
+    found = [read_composition(path, source) for path in composition_tables(source)]
+    return {slide: tiles for table in found for slide, tiles in table.items()}
+
+
+def _job(entry: Listed, source: Source, config: SlidesConfig) -> Job:
+    settings = source.slides
+    return Job(entry.path, entry.case_id, entry.mpp, settings.default_mpp, config, settings.weights, cache_of(source))
+
+
+def _left_out(entry: Listed, job: Job) -> SlideState | None:
+    """The state of a file that is not a slide to prepare."""
+    if not entry.path.is_file():
+        return SlideState(entry.slide, entry.case_id, FAILED, f"{entry.path.name}: {entry.left_out}", recipe=job.recipe)
+    if entry.left_out:
+        return SlideState(entry.slide, entry.case_id, EXCLUDED, entry.left_out, recipe=job.recipe)
+    if not entry.is_features:
+        return None
+    try:
+        n_tiles = len(read_features(entry.path))
+    except ValueError as error:
+        return SlideState(entry.slide, entry.case_id, FAILED, str(error), recipe=job.recipe, file=entry.path.name)
+    return SlideState(entry.slide, entry.case_id, DONE, "", n_tiles, recipe=job.recipe, file=entry.path.name)
+
+
+def _settled(job: Job, known: Mapping[tuple[str, str], SlideState]) -> SlideState | None:
+    """What became of the slide before, under this recipe; None: it is to be prepared."""
+    state = known.get((job.recipe, job.file))
+    if state is not None and state.state != DONE:
+        return replace(state, case_id=job.case_id)
+    try:
+        n_tiles = len(read_features(job.target)) if job.target.is_file() else 0
+    except ValueError:  # damaged since
+        return None
+    if not n_tiles:
+        return None
+    seconds = state.seconds if state else 0.0
+    return SlideState(job.path.stem, job.case_id, DONE, "", n_tiles, seconds, job.recipe, job.file)
+
+
+def _of_others(before: Sequence[SlideState], found: Mapping[Path, SlideState]) -> list[SlideState]:
+    """The rows that stay: those of other recipes."""
+    recipes = {state.recipe for state in found.values()}
+    return [state for state in before if state.recipe not in recipes]
+
+
+def _write_if_possible(path: Path, states: Sequence[SlideState]) -> None:
+    """A cache that somebody else prepared, and that this one may only read, keeps its table."""
+    try:
+        write_states(path, states)
+    except ValueError:
+        return
+
+
+def _tiles_of(entry: Listed, state: SlideState, source: Source, tables: dict[str, TileFeatures]) -> TileFeatures | None:
+    if state.state != DONE:
+        return None
+    tiles = read_features(entry.path if entry.is_features else cache_of(source) / state.recipe / state.file)
+    table = tables.pop(entry.slide, None)
+    if table is None:
+        return tiles
+    try:
+        return with_composition(tiles, table)
+    except ValueError as error:
+        raise ValueError(f"{entry.slide}: {error}") from None
+
+
+def _note(state: SlideState) -> str:
+    if state.state == FAILED:
+        return "slides that could not be read"
+    return f"slides left out ({state.reason.split(':')[0]})"
+
+
+def _most_tissue_rich(slides: Sequence[SlideTiles], config: SlidesConfig) -> tuple[SlideTiles, ...]:
+    """At most n_tiles over all slides of a case; features that came as they are stay as they are."""
+    chosen = [(slide, slide.tiles.tissue, slide.tiles.coords) for slide in slides]
+    ours = [(slide, tissue, coords) for slide, tissue, coords in chosen if tissue is not None and coords is not None]
+    total = sum(len(tissue) for _, tissue, _ in ours)
+    if not config.n_tiles or total <= config.n_tiles:
+        return tuple(slides)
+    tissue = np.concatenate([tissue for _, tissue, _ in ours])
+    number = np.repeat(np.arange(len(ours)), [len(tissue) for _, tissue, _ in ours])
+    places = [along_curve(coords // max(1, slide.tiles.side0)) for slide, _, coords in ours]
+    place = np.concatenate(places) + (number << 48)
+    rows = most_tissue(tissue, place, config.n_tiles, seed_of(config.seed, "case", total))
+    first = np.concatenate([[0], np.cumsum([len(tissue) for _, tissue, _ in ours])])
+    kept = [rows[number[rows] == index] - first[index] for index in range(len(ours))]
+    limited = {id(slide): own for (slide, _, _), own in zip(ours, kept, strict=True)}
+    everything = slice(None)
+    found = [replace(slide, tiles=slide.tiles.select(limited.get(id(slide), everything))) for slide in slides]
+    return tuple(slide for slide in found if len(slide.tiles))
