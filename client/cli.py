@@ -1,5 +1,6 @@
 """tessera-client: what a site runs."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from client.prepare import prepare_site
 from modalities.core.federation import Federation, load_federation
 from modalities.core.store import SiteData
 
@@ -36,6 +38,30 @@ def check(
     for problem in problems:
         console.print(f"[bold red]error:[/] {escape(problem)}", soft_wrap=True, highlight=False)
     raise typer.Exit(1 if problems else 0)
+
+
+@app.command()
+def prepare(
+    site: Annotated[Path, typer.Argument(help="The site folder, with its site.yaml.")],
+    federation: Annotated[
+        Path | None, typer.Option(help="The study's federation.yaml, which has the recipe; the default recipe without.")
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Processes; 0 takes one a processor core.", min=0)] = 0,
+) -> None:
+    """Turn the site's slides into tile features; interrupt it any time, it goes on where it was.
+
+    Exit code 1 if a slide failed, after all others are done; 130 if it was interrupted.
+    """
+    try:
+        settings = load_federation(federation) if federation else None
+        failed = prepare_site(site, settings, workers or os.cpu_count() or 1, console)
+    except ValueError as error:
+        console.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        console.print("interrupted: finished slides are kept; the same command goes on from here", highlight=False)
+        raise typer.Exit(130) from None
+    raise typer.Exit(1 if failed else 0)
 
 
 def _table(data: SiteData, federation: Federation, problems: list[str]) -> Table:

@@ -93,7 +93,7 @@ def _read_h5(path: Path) -> TileFeatures:
         held: dict[str, Any] = {str(name): file[str(name)] for name in file}
         if "features" not in held:
             raise ValueError(
-                f"{path.name}: holds {', '.join(held) or 'nothing'}, but no `features`: these are places of tiles only; "
+                f"{path.name}: holds {', '.join(held) or 'nothing'}, but no `features`: places of tiles only; "
                 "name the folder of the features in site.yaml"
             )
         coords = _rows(held["coords"][()]).astype(np.int64) if "coords" in held else None

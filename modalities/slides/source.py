@@ -3,13 +3,38 @@
 Loads without the `slides` extra, which is asked for once a site uses a slide modality.
 """
 
+import functools
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
 from modalities.core.contract import Source
 from modalities.slides.bags import SlideTiles
 from modalities.slides.config import SlidesConfig
 
 _EXTRA = ("cv2", "h5py", "openslide")
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 
+def needs_extra(function: Callable[_P, _T]) -> Callable[_P, _T]:
+    """The function, which imports packages of the `slides` extra and says so plainly where they are not there."""
+
+    @functools.wraps(function)
+    def wrapped(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        try:
+            return function(*args, **kwargs)
+        except ImportError as error:
+            if error.name not in _EXTRA:
+                raise
+            raise ValueError(
+                f"slides need the packages of the `slides` extra, and {error.name} is not installed: "
+                "run `pip install 'tessera[slides]'` in this environment"
+            ) from None
+
+    return wrapped
+
+
+@needs_extra
 def read_slides(source: Source, config: SlidesConfig) -> tuple[dict[str, tuple[SlideTiles, ...]], dict[str, int]]:
     """Case -> its slides as tile features, and what was left out, counted by reason.
 
@@ -21,13 +46,6 @@ def read_slides(source: Source, config: SlidesConfig) -> tuple[dict[str, tuple[S
         ValueError: there is nothing to read, the manifest is wrong, no slide at all could be read (with the reasons),
             or the `slides` extra is not installed.
     """
-    try:
-        from modalities.slides.cases import prepared_cases
-    except ImportError as error:
-        if error.name not in _EXTRA:
-            raise
-        raise ValueError(
-            f"slides need the packages of the `slides` extra, and {error.name} is not installed: "
-            "run `pip install 'tessera[slides]'` in this environment"
-        ) from None
+    from modalities.slides.cases import prepared_cases
+
     return prepared_cases(source, config)
