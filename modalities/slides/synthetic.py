@@ -1,8 +1,7 @@
 """Made-up slides: pyramidal JPEG TIFFs as Aperio writes them, of H&E-like tissue whose build depends on the class.
 
-Nothing in them is learnt from, or copied from, a patient. Six traits of a case are drawn around those of its class:
-how dense and how large its nuclei are, how much their size varies, the shares of stroma and of lumens, and the width
-of its nests. Cases of different classes overlap, so that no single look at them tells the classes apart for sure.
+Nothing in them is learnt from, or copied from, a patient. Seven traits of a case are drawn around those of its class:
+how dense, large, uneven and dark its nuclei are, the shares of stroma and of lumens, and the width of its nests. Cases of different classes overlap, so that no single look at them tells the classes apart for sure.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,15 +13,15 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 
-MPP, POWER = 1.0, 10
-_SIDE = 768
+MPP, POWER = 0.5, 20
+_SIDE = 640
 _TILE = 256
 _JPEG_QUALITY = 80
-_OVERLAP = 0.8
+_OVERLAP = 1.1
 """Spread of the cases of a class, in units of what lies between classes."""
 _WHITE = np.array([243, 242, 244], dtype=np.float64)
 _HAEMATOXYLIN, _EOSIN = np.array([0.65, 0.70, 0.29]), np.array([0.07, 0.99, 0.11])  # optical density of R, G, B
-_AXES = (0.65, 0.85, 1.0)
+_AXES = (0.75, 0.87, 1.0)
 _ANGLES = 8
 
 
@@ -36,6 +35,8 @@ class Traits:
     """Mean diameter of a tumour nucleus."""
     pleomorphism: float
     """Standard deviation of the logarithm of that diameter."""
+    stain: float
+    """How dark that nucleus is; 1 is the middle."""
     stroma: float
     """Share of the tissue that is stroma."""
     lumens: float
@@ -44,15 +45,15 @@ class Traits:
     """Width of the nests that the tumour grows in."""
 
 
-_MIDDLE = np.array([3000.0, 9.0, 0.18, 0.40, 14.0, 90.0])
-_FACTOR = np.array([1.25, 1.14, 1.45, 1.40, 2.0, 1.5])
+_MIDDLE = np.array([3200.0, 10.5, 0.18, 1.0, 0.45, 20.0, 80.0])
+_FACTOR = np.array([1.22, 1.12, 1.45, 1.10, 1.25, 2.0, 1.7])
 """One unit of a trait multiplies it by this."""
 _CLASSES = np.array(
-    [  # density, size, pleomorphism, stroma, lumens, nests
-        [-1.0, -1.0, -1.0, 0.8, 1.2, 0.8],
-        [0.6, -0.2, -0.2, 0.6, -0.6, -0.9],
-        [1.0, 1.0, 1.0, -1.2, -1.2, 0.9],
-        [-0.6, 1.0, 0.3, -0.3, 0.2, -1.0],
+    [  # density, size, pleomorphism, stain, stroma, lumens, nests
+        [-0.8, -1.0, -0.8, -0.5, 0.5, 1.0, 0.8],
+        [0.6, -0.3, -0.2, 0.3, 0.6, -0.4, -0.9],
+        [0.9, 0.6, 0.9, 0.8, -1.0, -0.8, 0.9],
+        [-0.5, 0.8, 0.2, -0.6, -0.2, 0.2, -1.0],
     ]
 )
 
@@ -66,7 +67,7 @@ def traits_of(label: int, rng: np.random.Generator) -> Traits:
 
 
 def write_slide(path: Path, label: int, seed: int, side: int = _SIDE) -> None:
-    """One slide of a case of this class, `side` pixels wide and high at 1 µm a pixel, with a level at a quarter."""
+    """One slide of a case of this class, `side` pixels wide and high at half a micrometre a pixel, with a level at a quarter."""
     import tifffile
 
     image = paint(traits_of(label, np.random.default_rng([seed, 1])), np.random.default_rng([seed, 2]), side)
@@ -108,8 +109,10 @@ def paint(traits: Traits, rng: np.random.Generator, side: int) -> UInt8[np.ndarr
     haematoxylin *= solid
     _stamp(haematoxylin, _nuclei(rng, np.flatnonzero(tumour & solid), side, traits, area_mm2))
     _stamp(haematoxylin, _fibroblasts(rng, np.flatnonzero(stroma & solid), side))
-    stain = rng.normal(1, 0.06, 2)
-    return _coloured(haematoxylin * np.float32(stain[0]), eosin * np.float32(stain[1]))
+    haematoxylin *= 0.7 + 0.6 * _grain(rng, side)  # chromatin
+    gain = np.exp(rng.normal(0, 0.15, 2)).astype(np.float32)  # no two laboratories stain alike
+    blurred = [cv2.GaussianBlur(layer, (0, 0), float(rng.uniform(0.3, 1.0))) for layer in (haematoxylin, eosin)]
+    return _coloured(blurred[0] * gain[0], blurred[1] * gain[1])
 
 
 def _levels(image: UInt8[np.ndarray, "side side 3"]) -> list[np.ndarray]:
@@ -128,7 +131,7 @@ def _blob(rng: np.random.Generator, side: int) -> Bool[np.ndarray, "side side"]:
     """One piece of tissue with a ragged outline, about two thirds of the slide."""
     line = np.linspace(-1, 1, side, dtype=np.float32)
     distance = np.hypot(line[:, None], line[None, :])
-    return distance + 0.09 * _smooth(rng, side, side / 5) < 0.92
+    return distance + 0.09 * _smooth(rng, side, side / 5) < 1.0
 
 
 @cache
@@ -136,7 +139,7 @@ def _grain_bank() -> Float32[np.ndarray, "1024 1024"]:
     """Fine, streaky noise in [0, 1], the same for every slide, of which each takes its own part."""
     rng = np.random.default_rng(71)
     noise = rng.standard_normal((1024, 1024), dtype=np.float32)
-    streaks = cv2.GaussianBlur(noise, (0, 0), sigmaX=6, sigmaY=1)
+    streaks = cv2.GaussianBlur(noise, (0, 0), sigmaX=5, sigmaY=0.8)
     return cv2.normalize(streaks, None, 0, 1, cv2.NORM_MINMAX)  # pyright: ignore[reportCallIssue, reportArgumentType]
 
 
@@ -151,7 +154,7 @@ def _lumens(rng: np.random.Generator, centres: np.ndarray, side: int, count: int
     """Round holes at places of the tumour."""
     drawn = np.zeros((side, side), dtype=np.uint8)
     for place in rng.choice(centres, count) if len(centres) else ():
-        axes = rng.integers(12, 30, 2)
+        axes = rng.integers(16, 36, 2)
         middle = (int(place % side), int(place // side))
         cv2.ellipse(drawn, middle, (int(axes[0]), int(axes[1])), float(rng.uniform(0, 180)), 0, 360, 255, -1)
     return drawn > 0
@@ -166,7 +169,10 @@ def _nuclei(rng: np.random.Generator, places: np.ndarray, side: int, traits: Tra
     diameters = traits.nucleus_um / MPP * np.exp(rng.normal(0, traits.pleomorphism, count))
     shapes, angles = rng.integers(0, len(_AXES), count), rng.integers(0, _ANGLES, count)
     for place, diameter, shape, angle in zip(rng.choice(places, count), diameters, shapes, angles, strict=True):
-        yield *divmod(int(place), side), _template(int(np.clip(diameter, 4, 24) * 2), _AXES[shape], int(angle))
+        yield (
+            *divmod(int(place), side),
+            traits.stain * _template(int(np.clip(diameter, 8, 48) * 2), _AXES[shape], int(angle)),
+        )
 
 
 def _fibroblasts(rng: np.random.Generator, places: np.ndarray, side: int) -> _Nuclei:
@@ -174,7 +180,7 @@ def _fibroblasts(rng: np.random.Generator, places: np.ndarray, side: int) -> _Nu
     count = rng.poisson(700 * len(places) * (MPP / 1000) ** 2) if len(places) else 0
     way = rng.integers(0, _ANGLES)
     for place, turn in zip(rng.choice(places, count), rng.integers(0, 2, count), strict=True):
-        yield *divmod(int(place), side), _template(22, 0.35, int(way + turn) % _ANGLES)
+        yield *divmod(int(place), side), _template(44, 0.35, int(way + turn) % _ANGLES)
 
 
 @cache
