@@ -124,5 +124,9 @@ class Modality(Protocol):
     def write_example(
         self, folder: Path, case_ids: Sequence[str], classes: Sequence[int], rng: np.random.Generator
     ) -> Source:
-        """Small made-up raw files of these cases in the real file format, carrying a learnable class signal."""
+        """Small made-up raw files of these cases in the real file format, carrying a learnable class signal.
+
+        Plug-ins that read the same files name the same folder, as an attribute `EXAMPLE_FOLDER`: they get it in turn,
+        for the same cases, and a later one leaves what stands there.
+        """
         ...

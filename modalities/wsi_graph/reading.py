@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from safetensors.numpy import load, save
 from modalities.core.contract import Cases, Source
 from modalities.core.delimited import listing
 from modalities.slides.bags import SlideTiles, TileFeatures
-from modalities.slides.files import write_whole
+from modalities.slides.files import CannotWriteError, write_whole
 from modalities.slides.source import read_slides
 
 from .config import Config
@@ -34,7 +35,9 @@ def read(source: Source, config: Config) -> Cases:
     slides, notes = read_slides(source, config.slides)
     everything = [slide for own in slides.values() for slide in own]
     _refuse(everything, config)
-    folder = _folder(source)
+    from modalities.slides.cases import cache_of  # needs the `slides` extra, which read_slides asked for
+
+    folder = cache_of(source) / "graphs"
     graphs = {
         case_id: side_by_side([graph_of(slide.tiles, config, folder) for slide in own])
         for case_id, own in slides.items()
@@ -53,7 +56,8 @@ def graph_of(tiles: TileFeatures, config: Config, folder: Path | None = None) ->
         return Graph(**load(path.read_bytes()))
     except (OSError, SafetensorError, TypeError):
         graph = _built(tiles, config)
-        write_whole(path, save(graph._asdict()))
+        with suppress(CannotWriteError):  # it is then built again next time
+            write_whole(path, save(graph._asdict()))
         return graph
 
 
@@ -86,11 +90,6 @@ def _refuse(slides: Sequence[SlideTiles], config: Config) -> None:
         )
     if problems:
         raise ValueError(f"wsi_graph: {'; '.join(problems)}")
-
-
-def _folder(source: Source) -> Path:
-    beside = source.paths[0] if source.paths[0].is_dir() else source.paths[0].parent
-    return Path(source.slides.cache or beside.parent / ".tessera" / "slides") / "graphs"
 
 
 def _digest(tiles: TileFeatures, config: Config) -> str:
