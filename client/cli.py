@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from client.explain import explain_case
 from client.prepare import prepare_site
 from modalities.core.federation import Federation, load_federation
 from modalities.core.store import SiteData
@@ -62,6 +63,24 @@ def prepare(
         console.print("interrupted: finished slides are kept; the same command goes on from here", highlight=False)
         raise typer.Exit(130) from None
     raise typer.Exit(1 if failed else 0)
+
+
+@app.command()
+def explain(
+    site: Annotated[Path, typer.Argument(help="The site folder, with its site.yaml.")],
+    case: Annotated[str, typer.Option(help="The case, by its case_id.")],
+    release: Annotated[Path, typer.Option(help="The release, with its model.json.")],
+    out: Annotated[Path, typer.Option(help="Folder for the pictures (PNG) and QuPath's GeoJSON.")],
+    label: Annotated[str, typer.Option(help="The class to explain; empty: the one that each branch predicts.")] = "",
+) -> None:
+    """Show which tiles of a case's slides speak for a class, and which against it. The files stay at the site."""
+    try:
+        written = explain_case(site, release, case, out, label)
+    except ValueError as error:
+        console.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
+        raise typer.Exit(1) from None
+    for modality, shown, picture in written:
+        console.print(f"{modality}: {shown}: {escape(str(picture))} and .geojson", soft_wrap=True, highlight=False)
 
 
 def _table(data: SiteData, federation: Federation, problems: list[str]) -> Table:

@@ -1,7 +1,8 @@
 """Made-up slides: pyramidal JPEG TIFFs as Aperio writes them, of H&E-like tissue whose build depends on the class.
 
 Nothing in them is learnt from, or copied from, a patient. Seven traits of a case are drawn around those of its class:
-how dense, large, uneven and dark its nuclei are, the shares of stroma and of lumens, and the width of its nests. Cases of different classes overlap, so that no single look at them tells the classes apart for sure.
+how dense, large, uneven and dark its nuclei are, the shares of stroma and of lumens, and the width of its nests. Cases
+of different classes overlap, so that no single look at them tells the classes apart for sure.
 """
 
 from collections.abc import Iterator, Sequence
@@ -67,16 +68,23 @@ def traits_of(label: int, rng: np.random.Generator) -> Traits:
 
 
 def write_slide(path: Path, label: int, seed: int, side: int = _SIDE) -> None:
-    """One slide of a case of this class, `side` pixels wide and high at half a micrometre a pixel, with a level at a quarter."""
+    """One slide of a case of this class: `side` pixels of half a micrometre each way, and a level at a quarter."""
     import tifffile
 
     image = paint(traits_of(label, np.random.default_rng([seed, 1])), np.random.default_rng([seed, 2]), side)
     about = f"Aperio Image Library v12.0.0\r\n{side}x{side} JPEG/RGB Q={_JPEG_QUALITY}|AppMag = {POWER}|MPP = {MPP}"
-    layout = {"tile": (_TILE, _TILE), "photometric": "rgb", "compression": "jpeg", "metadata": None}
     with tifffile.TiffWriter(path) as tiff:
         for level, pixels in enumerate(_levels(image)):
-            options = {"subfiletype": 1} if level else {"description": about}
-            tiff.write(pixels, **layout, **options, compressionargs={"level": _JPEG_QUALITY})
+            tiff.write(
+                pixels,
+                tile=(_TILE, _TILE),
+                photometric="rgb",
+                compression="jpeg",
+                compressionargs={"level": _JPEG_QUALITY},
+                subfiletype=1 if level else 0,
+                description=None if level else about,
+                metadata=None,
+            )
 
 
 def write_slides(folder: Path, case_ids: Sequence[str], classes: Sequence[int], rng: np.random.Generator) -> None:

@@ -2,23 +2,25 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from modalities.core.branch import Branch
 from modalities.core.contract import Cases, Source, State, Sums
 from modalities.core.ragged import finalise_rows, scaled, sums_of_rows
+from modalities.slides.contributions import Contributions, by_slide, slides_of_case
 
 from .config import PRESETS, Config
 from .graph import in_degrees
 from .network import GraphBatch, GraphEncoder
-from .reading import read
+from .reading import graph_of_case, read
 
-__all__ = ["EXAMPLE_FOLDER", "PRESETS", "Config", "build_encoder", "collate", "finalise", "prepare", "read", "sums"]
-__all__ += ["write_example"]
+__all__ = ["EXAMPLE_FOLDER", "PRESETS", "Config", "build_encoder", "collate", "explain", "finalise", "prepare", "read"]
+__all__ += ["sums", "write_example"]
 
 EXAMPLE_FOLDER = "slides"
 """Where made-up slides lie: the modalities that read slides share them."""
@@ -67,6 +69,28 @@ def build_encoder(config: Config, state: State) -> nn.Module:
     return GraphEncoder(
         len(state["mean"]), config.layers, config.convolution, config.readout, config.dropout, state["degrees"]
     )
+
+
+def explain(
+    source: Source, config: Config, state: State, branch: Branch, case_id: str, label: int | None
+) -> tuple[int, list[Contributions]]:
+    """What each tile of a case adds to a class, by default to the one that the branch predicts; and that class.
+
+    A node's contribution is shared out evenly over its tiles.
+
+    Raises:
+        ValueError: the case has no slide.
+    """
+    slides = slides_of_case(source, config.slides, case_id)
+    graph = graph_of_case(slides, config)
+    nodes = PreparedGraph(scaled(graph.nodes, state, config.clip), torch.from_numpy(graph.edges))
+    batch = collate([nodes], torch.tensor([0]))
+    encoder = cast(GraphEncoder, branch.eval().encoder)
+    shown = int(branch(batch)[1][0].argmax()) if label is None else label
+    share = encoder.contributions(batch, branch.head, shown).double().numpy()
+    n_tiles = np.bincount(graph.node_of_tile)
+    of_tile = (share / n_tiles)[graph.node_of_tile]
+    return shown, by_slide(slides, of_tile, "the logit without its bias", graph.node_of_tile)
 
 
 def write_example(folder: Path, case_ids: Sequence[str], classes: Sequence[int], rng: np.random.Generator) -> Source:

@@ -65,6 +65,15 @@ class GraphEncoder(nn.Module):
             states.append(self.dropout(norm(convolve(states[-1], batch.edges)).relu()))
         return torch.cat(states, dim=1) if self.readout == "all" else states[-1]
 
+    @torch.no_grad()
+    def contributions(self, batch: GraphBatch, head: nn.Linear, label: int) -> Float[Tensor, " node"]:
+        """What each node of one case adds to the class's logit: together they are the logit without its bias.
+
+        The head is linear and the readout a mean, so the logit is a sum over nodes. What a node adds is its own and its
+        neighbours', as far as the convolutions look.
+        """
+        return self.node_embeddings(batch) @ head.weight[label] / len(batch.nodes)
+
 
 def _convolution(name: str, before: int, after: int, degrees: np.ndarray) -> nn.Module:
     from torch_geometric.nn import GINConv, PNAConv, SAGEConv  # seconds to load, and only graphs need it

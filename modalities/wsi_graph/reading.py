@@ -38,13 +38,15 @@ def read(source: Source, config: Config) -> Cases:
     from modalities.slides.cases import cache_of  # needs the `slides` extra, which read_slides asked for
 
     folder = cache_of(source) / "graphs"
-    graphs = {
-        case_id: side_by_side([graph_of(slide.tiles, config, folder) for slide in own])
-        for case_id, own in slides.items()
-    }
+    graphs = {case_id: graph_of_case(own, config, folder) for case_id, own in slides.items()}
     unscaled = sum(not slide.tiles.mpp for slide in everything)
     notes = {**notes, "slides without microns-per-pixel, lengths taken as they are": unscaled}
     return Cases(tuple(graphs), list(graphs.values()), notes=notes)
+
+
+def graph_of_case(slides: Sequence[SlideTiles], config: Config, folder: Path | None = None) -> Graph:
+    """The graphs of a case's slides side by side."""
+    return side_by_side([graph_of(slide.tiles, config, folder) for slide in slides])
 
 
 def graph_of(tiles: TileFeatures, config: Config, folder: Path | None = None) -> Graph:

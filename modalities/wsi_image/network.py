@@ -50,6 +50,7 @@ class TileEncoder(nn.Module):
         self.tile = SelfNormalisingNetwork(n_features, widths, dropout, input_dropout)
         self.embedding_size = self.tile.embedding_size
         self.pooling = pooling
+        self.is_linear = not widths
         if pooling == "attention":
             self.content = nn.Linear(self.embedding_size, attention_width)
             self.gate = nn.Linear(self.embedding_size, attention_width)
@@ -78,6 +79,43 @@ class TileEncoder(nn.Module):
         embedded = self.tile(bags.tiles)
         each = nn.functional.cross_entropy(head(embedded), labels[bags.case], reduction="none")
         return (each * self._shares(embedded, bags)).sum() / bags.n_cases
+
+    @torch.no_grad()
+    def contributions(
+        self, tiles: Float[Tensor, "tile feature"], head: nn.Linear, label: int
+    ) -> Float[Tensor, " tile"]:
+        """What each tile of one case adds to the case's output for a class; `contribution_of` says to which.
+
+        A sum over tiles is taken apart exactly. The mean of features before a network that is not linear is no such
+        sum: there it is what the output loses without the tile.
+        """
+        bag = Bags(tiles, torch.zeros(len(tiles), dtype=torch.int64), 1)
+        if self.pooling == "feature_mean" and not self.is_linear:
+            return self._without_each(tiles, head, label)
+        embedded = self.tile(tiles)
+        shares = self._shares(embedded, bag)
+        if self.pooling == "mean_probabilities":
+            return head(embedded).softmax(dim=1)[:, label] * shares
+        if self.pooling == "majority":
+            return (head(embedded).argmax(dim=1) == label).to(tiles.dtype) * shares
+        return embedded @ head.weight[label] * shares
+
+    @property
+    def contribution_of(self) -> str:
+        """What the contributions of a case's tiles add up to."""
+        if self.pooling == "feature_mean" and not self.is_linear:
+            return "nothing exactly: each is what the logit loses without the tile"
+        return {"mean_probabilities": "the probability", "majority": "the share of votes"}.get(
+            self.pooling, "the logit without its bias"
+        )
+
+    def _without_each(self, tiles: Tensor, head: nn.Linear, label: int) -> Tensor:
+        """The logit less that of all other tiles; of a single tile, less the bias."""
+        whole = head(self.tile(tiles.mean(dim=0, keepdim=True)))[:, label]
+        if len(tiles) == 1:
+            return whole - head.bias[label]
+        others = (tiles.sum(dim=0) - tiles) / (len(tiles) - 1)
+        return whole - head(self.tile(others))[:, label]
 
     def _shares(self, embedded: Float[Tensor, "tile embedding"], bags: Bags) -> Float[Tensor, " tile"]:
         """What each tile weighs in its case; adds up to 1 over a case's tiles."""
