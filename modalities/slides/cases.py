@@ -49,7 +49,7 @@ def prepare_slides(
     jobs: dict[Path, Job] = {}
     for entry in listed:
         job = _job(entry, source, config)
-        state = _left_out(entry, job) or _settled(job, known)
+        state = _left_out(entry, config) or _settled(job, known)
         if state:
             found[entry.path] = state
             yield entry, state
@@ -103,19 +103,22 @@ def _job(entry: Listed, source: Source, config: SlidesConfig) -> Job:
     return Job(entry.path, entry.case_id, entry.mpp, settings.default_mpp, config, settings.weights, cache_of(source))
 
 
-def _left_out(entry: Listed, job: Job) -> SlideState | None:
-    """The state of a file that is not a slide to prepare."""
+def _left_out(entry: Listed, config: SlidesConfig) -> SlideState | None:
+    """The state of a file that is not a slide to prepare; no backbone is loaded for it."""
+
+    def state(what: str, reason: str = "", n_tiles: int = 0) -> SlideState:
+        return SlideState(entry.slide, entry.case_id, what, reason, n_tiles, 0.0, config.digest(), entry.path.name)
+
     if not entry.path.is_file():
-        return SlideState(entry.slide, entry.case_id, FAILED, f"{entry.path.name}: {entry.left_out}", recipe=job.recipe)
+        return state(FAILED, f"{entry.path.name}: {entry.left_out}")
     if entry.left_out:
-        return SlideState(entry.slide, entry.case_id, EXCLUDED, entry.left_out, recipe=job.recipe)
+        return state(EXCLUDED, entry.left_out)
     if not entry.is_features:
         return None
     try:
-        n_tiles = len(read_features(entry.path))
+        return state(DONE, n_tiles=len(read_features(entry.path)))
     except ValueError as error:
-        return SlideState(entry.slide, entry.case_id, FAILED, str(error), recipe=job.recipe, file=entry.path.name)
-    return SlideState(entry.slide, entry.case_id, DONE, "", n_tiles, recipe=job.recipe, file=entry.path.name)
+        return state(FAILED, str(error))
 
 
 def _settled(job: Job, known: Mapping[tuple[str, str], SlideState]) -> SlideState | None:

@@ -32,8 +32,8 @@ class SlidesConfig:
     """Longest side of the thumbnail that the mask is made on, in pixels."""
     dark: int = 40
     """A pixel whose brightest colour is below this, of 255, is a black band, a fold or dust: never tissue."""
-    pen_hue: list[int] = field(default_factory=lambda: [20, 110])
-    """Hues of pen ink, from and to, of OpenCV's 180: yellow, green and blue, where haematoxylin and eosin never are."""
+    pen_hue: list[int] = field(default_factory=lambda: [20, 120])
+    """Hues of pen ink, from and to, of OpenCV's 180: yellow, green and blue; haematoxylin and eosin lie above 125."""
     pen_saturation: int = 60
     """Ink is at least this saturated, of 255."""
     max_pen: float = 0.5

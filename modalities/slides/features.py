@@ -20,6 +20,7 @@ from modalities.slides.bags import TileFeatures
 from modalities.slides.files import write_whole
 
 _CHUNK_ROWS = 1024
+_ARRAYS = {"features": np.float32, "coords": np.int64, "tissue": np.float32, "composition": np.float32}
 _LOCAL = ("savetodir", "save_path")  # attributes that hold a path of the site
 
 
@@ -31,7 +32,7 @@ def write_features(path: Path, found: TileFeatures) -> None:
     """
     content = io.BytesIO()  # small; and a disk that is full then says so to us, not to the HDF5 library
     with h5py.File(content, "w", track_order=True) as file:
-        for name in ("features", "coords", "tissue", "composition"):
+        for name in _ARRAYS:
             held = getattr(found, name)
             if held is not None:
                 chunks = (min(_CHUNK_ROWS, max(1, len(held))), *held.shape[1:])
@@ -52,21 +53,11 @@ def read_features(path: Path) -> TileFeatures:
         ValueError: the file is damaged, holds no features, or features and coords do not fit together.
     """
     try:
-        found = _read_pt(path) if path.suffix == ".pt" else _read_h5(path)
+        return _read_pt(path) if path.suffix == ".pt" else _read_h5(path)
     except (OSError, RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
         raise ValueError(
             f"{path.name}: not a feature file that can be read ({str(error).splitlines()[0]}); extract it again"
         ) from error
-    problems = [
-        f"{what} has {len(held)} rows for {len(found)} tiles"
-        for what in ("coords", "tissue", "composition")
-        if (held := getattr(found, what)) is not None and len(held) != len(found)
-    ]
-    problems += ["it has no tile"] * (not len(found))
-    problems += ["features are not all finite numbers"] * (not bool(np.isfinite(found.features).all()))
-    if problems:
-        raise ValueError(f"{path.name}: {'; '.join(problems)}; extract the features again")
-    return found
 
 
 def _cut(found: TileFeatures) -> dict[str, Any]:
@@ -96,34 +87,41 @@ def _read_h5(path: Path) -> TileFeatures:
                 f"{path.name}: holds {', '.join(held) or 'nothing'}, but no `features`: places of tiles only; "
                 "name the folder of the features in site.yaml"
             )
-        coords = _rows(held["coords"][()]).astype(np.int64) if "coords" in held else None
+        arrays = {name: _rows(held[name][()]) if name in held else None for name in _ARRAYS}
         cut = dict(held["coords"].attrs) if "coords" in held else {}
-        return TileFeatures(
-            _rows(held["features"][()]).astype(np.float32),
-            coords,
-            _side0(cut),
-            _mpp(file.attrs, cut),
-            _names(held["features"]),
-            held["tissue"][()].astype(np.float32) if "tissue" in held else None,
-            held["composition"][()].astype(np.float32) if "composition" in held else None,
-            _names(held["composition"]) if "composition" in held else (),
-            (int(cut.get("level0_width", 0)), int(cut.get("level0_height", 0))),
-            {key: value for key, value in file.attrs.items() if isinstance(value, str) and key not in _LOCAL},
+        return _fitting(
+            path,
+            arrays,
+            side0=_side0(cut),
+            mpp=_mpp(file.attrs, cut),
+            names=_names(held["features"]),
+            classes=_names(held["composition"]) if "composition" in held else (),
+            size0=(int(cut.get("level0_width", 0)), int(cut.get("level0_height", 0))),
+            about={key: value for key, value in file.attrs.items() if isinstance(value, str) and key not in _LOCAL},
         )
 
 
 def _read_pt(path: Path) -> TileFeatures:
     """A tensor, or a dictionary with one named `features`; nothing else is ever unpacked."""
     found = torch.load(path, map_location="cpu", weights_only=True)
-    if isinstance(found, dict):
-        coords = found.get("coords")
-        found = found["features"]
-    else:
-        coords = None
-    if not isinstance(found, torch.Tensor):
+    held = found if isinstance(found, dict) else {"features": found}
+    if not isinstance(held["features"], torch.Tensor):
         raise ValueError(f"{path.name}: holds no tensor of features; extract the features again")
-    beside = None if coords is None else _rows(np.asarray(coords)).astype(np.int64)
-    return TileFeatures(_rows(found.float().numpy()), beside)
+    return _fitting(path, {name: _rows(np.asarray(held[name])) for name in ("features", "coords") if name in held})
+
+
+def _fitting(path: Path, arrays: Mapping[str, np.ndarray | None], **about: Any) -> TileFeatures:
+    """The tiles, if every array has a finite row for each."""
+    n_tiles = len(arrays["features"]) if arrays["features"] is not None else 0
+    lengths = {name: len(array) for name, array in arrays.items() if array is not None}
+    problems = [f"{name} has {n} rows for {n_tiles} tiles" for name, n in lengths.items() if n != n_tiles]
+    problems += ["it has no tile"] * (not n_tiles)
+    infinite = [name for name, array in arrays.items() if array is not None and not np.isfinite(array).all()]
+    problems += [f"{name} are not all finite numbers" for name in infinite]
+    if problems:
+        raise ValueError(f"{path.name}: {'; '.join(problems)}; extract the features again")
+    typed = {name: array.astype(_ARRAYS[name]) if array is not None else None for name, array in arrays.items()}
+    return TileFeatures(**{"coords": None, **typed}, **about)
 
 
 def _rows(values: np.ndarray) -> np.ndarray:

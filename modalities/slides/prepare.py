@@ -106,7 +106,7 @@ def _encoded(slide: Slide, chosen: Tiles, job: Job) -> TileFeatures | str:
         nuclei, typical = with_typical_stain(nuclei, typical)
         features.append(encoder.encode(pixels, nuclei))
         composition += [found.composition() for found in nuclei]
-    problem = quality.problem_of_focus(sharpness, config)
+    problem = quality.problem_of_focus(sharpness, slide.mpp, config)
     if problem:
         return problem
     return TileFeatures(

@@ -36,12 +36,13 @@ def problem_of_enlargement(mpp: float, config: SlidesConfig) -> str:
     )
 
 
-def problem_of_focus(sharpness_of_tiles: Sequence[float], config: SlidesConfig) -> str:
-    """Why a slide is left out by its tiles, or nothing."""
+def problem_of_focus(sharpness_of_tiles: Sequence[float], mpp: float, config: SlidesConfig) -> str:
+    """Why a slide is left out by its tiles, or nothing; enlarged tiles cannot be as sharp as others."""
     found = float(np.median(sharpness_of_tiles))
-    if found >= config.min_sharpness:
+    least = config.min_sharpness / max(1.0, mpp / config.um_px) ** 4
+    if found >= least:
         return ""
-    return f"out of focus: sharpness {found:.3f} (least allowed: {config.min_sharpness:g})"
+    return f"out of focus: sharpness {found:.3f} (least allowed: {least:.3f})"
 
 
 def sharpness(tile: UInt8[np.ndarray, "height width 3"]) -> float:

@@ -1,7 +1,7 @@
 """What every backbone offers."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32, UInt8
@@ -9,6 +9,7 @@ from jaxtyping import Float32, UInt8
 from modalities.slides.nuclei import Nuclei
 
 
+@runtime_checkable
 class Backbone(Protocol):
     """Tiles -> features."""
 
