@@ -47,7 +47,8 @@ def explain_case(folder: Path, release: Path, case_id: str, out: Path, label: st
 
 def _explained(site: Site, federation: Federation, model: dict[str, Any]) -> Iterator[str]:
     """The modalities that can: of the release, of the site, and with tiles to show."""
-    able = [name for name in model["modalities"] if hasattr(plugin(federation.modalities[name].kind), "explain")]
+    released = [name for name in federation.modalities if name in model["modalities"]]
+    able = [name for name in released if hasattr(plugin(federation.modalities[name].kind), "explain")]
     held = [name for name in able if name in site.sources]
     if not held:
         raise ValueError(
