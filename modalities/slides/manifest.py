@@ -155,9 +155,10 @@ def _rows(manifest: Path, source: Source, problems: list[str]) -> list[tuple[str
     found = []
     for line, row in enumerate(rows, start=2):
         case_id, slide = row[place["case_id"]].strip(), row[place["slide"]].strip()
-        mpp = _mpp(row[place["mpp"]].strip() if "mpp" in place else "")
+        said = row[place["mpp"]].strip() if "mpp" in place else ""
+        mpp = _mpp(said)
         problems += [f"line {line}: case_id and slide must not be empty"] * (not case_id or not slide)
-        problems += [f"line {line}: mpp must be a positive number, got {row[place['mpp']]!r}"] * (mpp is None)
+        problems += [f"line {line}: mpp must be a positive number, got {said!r}"] * (mpp is None)
         found.append((case_id, slide, mpp or 0.0))
     return found
 

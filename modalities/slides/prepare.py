@@ -78,7 +78,7 @@ def prepare_slide(job: Job) -> SlideState:
     except Exception as error:  # of any library that a damaged file may bring down
         text = str(error).splitlines()[0] if str(error) else "no reason given"
         reason = text if isinstance(error, ValueError) else f"{type(error).__name__}: {text}"
-    seconds = time.perf_counter() - began
+    seconds = round(time.perf_counter() - began, 2)
     return SlideState(job.path.stem, job.case_id, state, reason, n_tiles, seconds, job.recipe, file)
 
 
