@@ -22,7 +22,7 @@ from simulations.cohort import Cohort, with_features_of_data
 from simulations.coupling import Change, add_modality, keep_split, remove_modality
 from simulations.experiment import Protocol, prepare_folds, run_experiment
 from simulations.machine import processors
-from simulations.synthetic import DEMO_MODALITIES, make_cohort
+from simulations.synthetic import DEMO_MODALITIES, SETTINGS, TABLES, make_cohort
 from simulations.tcga import group_sites, open_dataset, write_raw_files
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -63,10 +63,11 @@ def demo(
     small: Annotated[bool, typer.Option("--small", help="Fewer cases and rounds, for a quick look.")] = False,
     settings: Settings = None,
 ) -> None:
-    """Six made-up hospitals, three modalities, every arm of the comparison: a few minutes from nothing to a report."""
+    """Six made-up hospitals, four modalities, every arm of the comparison: a few minutes from nothing to a report."""
     if out.exists() and not (out / "plan.json").exists() and any(out.iterdir()):
         raise ValueError(f"{out} holds something else; choose another --out")
-    _synthetic(Protocol("demo", folds=2 if small else 3), out, 6, 50 if small else 90, settings, 0, None, small)
+    protocol = Protocol("demo", folds=2 if small else 3)
+    _synthetic(protocol, DEMO_MODALITIES, out, 6, 50 if small else 90, settings, 0, None, small)
 
 
 @app.command()
@@ -83,13 +84,16 @@ def synthetic(
         bool, typer.Option("--permute-labels", help="Break the link between labels and data: every arm must be at .5.")
     ] = False,
     small: Annotated[bool, typer.Option("--small", help="Few rounds, for a quick look.")] = False,
+    modalities: Annotated[str, typer.Option(help="Comma-separated; a name that is no plug-in is a table.")] = ",".join(
+        TABLES
+    ),
     workers: Workers = 0,
     release: Release = None,
     settings: Settings = None,
 ) -> None:
     """Made-up sites in real file formats, compared across all arms."""
     protocol = Protocol("synthetic", seed, cv, folds, engine=engine, labels_permuted=permute_labels)
-    _synthetic(protocol, out, n_sites, n_cases, settings, workers, release, small)
+    _synthetic(protocol, _names(modalities), out, n_sites, n_cases, settings, workers, release, small)
 
 
 @app.command()
@@ -115,7 +119,7 @@ def tcga(
     settings: Settings = None,
 ) -> None:
     """Public tables dealt out to sites by tissue source site, compared across all arms."""
-    names = [name.strip() for name in modalities.split(",") if name.strip()]
+    names = _names(modalities)
     given = {"cnv": {"values": cnv}, "clinical": {"inputs": clinical}}
     federation = _federation(names, given, seed, settings)
     notes = f"clinical inputs: {clinical}; copy number: {cnv}"
@@ -156,8 +160,13 @@ def remove(
     _show_change(remove_modality(release, data, modality, out, engine))
 
 
+def _names(listed: str) -> list[str]:
+    return [name.strip() for name in listed.split(",") if name.strip()]
+
+
 def _synthetic(
     protocol: Protocol,
+    names: "list[str] | tuple[str, ...]",
     out: Path,
     n_sites: int,
     n_cases: int,
@@ -166,10 +175,10 @@ def _synthetic(
     release: Path | None,
     small: bool,
 ) -> None:
-    federation = _federation(
-        DEMO_MODALITIES, dict.fromkeys(DEMO_MODALITIES, _SMALL) if small else {}, protocol.seed, settings
-    )
-    cohort = make_cohort(federation, out / "sites", n_sites, n_cases, protocol.labels_permuted)
+    given = {name: {**SETTINGS.get(name, {}), **(_SMALL if small else {})} for name in names}
+    federation = _federation(names, given, protocol.seed, settings)
+    busy = workers or processors()
+    cohort = make_cohort(federation, out / "sites", n_sites, n_cases, protocol.labels_permuted, busy)
     federation = with_features_of_data(federation, cohort, out)
     _run(cohort, federation, protocol, out, workers, release)
 

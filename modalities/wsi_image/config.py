@@ -53,7 +53,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "paper": {
         "slides": {**PAPER, "backbone": "inception_v3", "tile_px": 342, "composition": False},
         "pooling": "majority",
-        "training": {"lr": 1e-3, "schedule": "constant", "epochs": 60, "patience": 20},
+        "training": {"lr": 1e-3, "weight_decay": 0.0, "schedule": "constant", "epochs": 60, "patience": 20},
         "federated": {"strategy": "fedavg", "optimiser": "adam", "lr": 1e-3, "batch_size": 32, "patience": 20},
     }
 }
