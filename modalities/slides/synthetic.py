@@ -18,7 +18,7 @@ MPP, POWER = 0.5, 20
 _SIDE = 640
 _TILE = 256
 _JPEG_QUALITY = 80
-_OVERLAP = 1.1
+_OVERLAP = 0.95
 """Spread of the cases of a class, in units of what lies between classes."""
 _WHITE = np.array([243, 242, 244], dtype=np.float64)
 _HAEMATOXYLIN, _EOSIN = np.array([0.65, 0.70, 0.29]), np.array([0.07, 0.99, 0.11])  # optical density of R, G, B
@@ -46,7 +46,7 @@ class Traits:
     """Width of the nests that the tumour grows in."""
 
 
-_MIDDLE = np.array([3200.0, 10.5, 0.18, 1.0, 0.45, 20.0, 80.0])
+_MIDDLE = np.array([3800.0, 10.5, 0.18, 1.0, 0.45, 20.0, 80.0])
 _FACTOR = np.array([1.22, 1.12, 1.45, 1.10, 1.25, 2.0, 1.7])
 """One unit of a trait multiplies it by this."""
 _CLASSES = np.array(

@@ -18,7 +18,7 @@ class Graph(NamedTuple):
     nodes: Float32[np.ndarray, "node feature"]
     """Mean of the tiles' values, followed by the place of the node about the slide's middle where asked for."""
     edges: Int64[np.ndarray, "2 edge"]
-    """Source and target of each edge; every edge stands there in both directions."""
+    """Source and target of each edge; every edge stands there in both directions, and a lone node listens to itself."""
     node_of_tile: Int64[np.ndarray, " tile"]
     """The node of every tile, slide after slide."""
 
@@ -37,7 +37,10 @@ def build_graph(
     nodes = _means(values, node_of_tile)
     if with_place:
         nodes = np.concatenate([nodes, (centres - places.mean(axis=0)) / _PX_A_UNIT], axis=1)
-    return Graph(nodes.astype(np.float32), delaunay_edges(centres, edge_px), node_of_tile)
+    edges = delaunay_edges(centres, edge_px)
+    lone = np.setdiff1d(np.arange(len(centres)), edges[1])
+    edges = np.concatenate([edges, np.stack([lone, lone])], axis=1)
+    return Graph(nodes.astype(np.float32), edges, node_of_tile)
 
 
 def side_by_side(graphs: list[Graph]) -> Graph:

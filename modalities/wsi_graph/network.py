@@ -82,15 +82,7 @@ def _convolution(name: str, before: int, after: int, degrees: np.ndarray) -> nn.
         return SAGEConv(before, after)
     if name == "gin":
         return GINConv(nn.Sequential(nn.Linear(before, after), nn.ReLU(), nn.Linear(after, after)))
-    layer = PNAConv(before, after, _AGGREGATORS, _SCALERS, _histogram(degrees))
+    layer = PNAConv(before, after, _AGGREGATORS, _SCALERS, torch.from_numpy(np.rint(degrees)).long())
     for buffer in ("avg_deg_lin", "avg_deg_log"):  # known from the statistics: no weight, so it never travels
         layer.aggr_module.register_buffer(buffer, getattr(layer.aggr_module, buffer), persistent=False)
     return layer
-
-
-def _histogram(degrees: np.ndarray) -> Int64[Tensor, " degree"]:
-    """Whole numbers of nodes by in-degree; where no node has an edge, as if each had one, so that nothing is 0 / 0."""
-    counts = torch.from_numpy(np.rint(degrees)).long()
-    if not counts[1:].any():
-        counts = torch.tensor([0, max(1, int(counts.sum()))])
-    return counts
