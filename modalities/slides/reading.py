@@ -11,6 +11,8 @@ import numpy as np
 import openslide
 from jaxtyping import UInt8
 
+from modalities.slides.jpeg_tiff import VENDORS, JpegTiff
+
 _PLAUSIBLE_MPP = (0.05, 8.0)  # a TIFF without a resolution often claims 72 dots an inch: 353 micrometres a pixel
 _STRIP_PX = 8_000_000
 _NEARLY = 1.01  # a level of downsample 2.0005 serves a tile that wants 2
@@ -27,6 +29,8 @@ class Slide:
         self.width, self.height = handle.dimensions
         """Of level 0, in pixels."""
         self._handle = handle
+        plain = handle.properties.get(openslide.PROPERTY_NAME_VENDOR) in VENDORS
+        self._direct = JpegTiff.open(path, handle.level_dimensions) if plain else None
         colour = handle.properties.get(openslide.PROPERTY_NAME_BACKGROUND_COLOR, "FFFFFF")
         self._background = np.array([int(colour[place : place + 2], 16) for place in (0, 2, 4)], dtype=np.float32)
 
@@ -37,6 +41,8 @@ class Slide:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._handle.close()
+        if self._direct:
+            self._direct.close()
 
     def region(self, x: int, y: int, level: int, width: int, height: int) -> UInt8[np.ndarray, "height width 3"]:
         """The pixels of a level from (x, y) of level 0 on; what was not scanned has the background's colour.
@@ -44,6 +50,9 @@ class Slide:
         Raises:
             ValueError: the file is damaged there.
         """
+        found = self._straight(x, y, level, width, height)
+        if found is not None:
+            return found
         try:
             pixels = np.asarray(self._handle.read_region((x, y), level, (width, height)))
         except openslide.OpenSlideError as error:
@@ -81,11 +90,18 @@ class Slide:
         how = cv2.INTER_AREA if side > tile_px else cv2.INTER_LINEAR
         return np.asarray(cv2.resize(found, (tile_px, tile_px), interpolation=how), dtype=np.uint8)
 
+    def _straight(self, x: int, y: int, level: int, width: int, height: int) -> np.ndarray | None:
+        """The region without OpenSlide, where it begins at a whole pixel of the level."""
+        downsample = self._handle.level_downsamples[level]
+        if self._direct is None or x % downsample or y % downsample:
+            return None
+        return self._direct.region(int(x / downsample), int(y / downsample), level, width, height)
+
     def _composited(self, pixels: UInt8[np.ndarray, "height width 4"]) -> UInt8[np.ndarray, "height width 3"]:
         """Transparent pixels on the background: dropping their alpha would make them black."""
         alpha = pixels[..., 3]
         if alpha.min() == 255:
-            return np.ascontiguousarray(pixels[..., :3])
+            return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB), dtype=np.uint8)
         share = alpha[..., None].astype(np.float32) / 255
         return np.rint(pixels[..., :3] * share + self._background * (1 - share)).astype(np.uint8)
 

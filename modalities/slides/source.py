@@ -11,7 +11,7 @@ from modalities.core.contract import Source
 from modalities.slides.bags import SlideTiles
 from modalities.slides.config import SlidesConfig
 
-_EXTRA = ("cv2", "h5py", "openslide")
+_EXTRA = ("cv2", "h5py", "imagecodecs", "openslide", "tifffile")
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 

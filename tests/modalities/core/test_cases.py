@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from modalities.core.cases import NO_LABEL, Policy, folds_of, open_site, read_site_config, write_site
-from modalities.core.contract import Source
+from modalities.core.contract import SlideSettings, Source
 from modalities.core.federation import Task, federation_from
 
 TASK = Task(classes=["A", "B", "C"], drop=["X"])
@@ -137,6 +137,22 @@ def test_site_offers_what_it_has_and_its_policy_allows(folder):
     assert site.offers(["hif", "cnv", "clinical"]) == ["cnv"]
 
 
+def test_how_slides_are_read_is_written_and_read_back_with_absolute_folders(tmp_path):
+    (tmp_path / "slides").mkdir()
+    slides = SlideSettings(0.25, str((tmp_path / "made").resolve()), str((tmp_path / "weights").resolve()))
+    cases = pd.DataFrame({"case_id": ["c1"], "label": ["A"], "split": ["train"]})
+    source = Source((tmp_path / "slides",), slides=slides)
+    write_site(tmp_path / "site", "south", cases, {"wsi_image": source}, Policy())
+    assert "cache: ../made" in (tmp_path / "site" / "site.yaml").read_text()
+    assert open_site(tmp_path / "site", TASK).sources["wsi_image"].slides == slides
+
+
+def test_negative_resolution_is_refused(tmp_path):
+    (tmp_path / "site.yaml").write_text(SITE + "slides: {default_mpp: -1}\n")
+    with pytest.raises(ValueError, match=r"site\.slides: default_mpp must not be negative, got -1"):
+        read_site_config(tmp_path / "site.yaml")
+
+
 def test_written_site_reads_back_the_same(tmp_path):
     raw = tmp_path / "raw" / "table.csv"
     raw.parent.mkdir()
@@ -145,7 +161,8 @@ def test_written_site_reads_back_the_same(tmp_path):
     policy = Policy(["hif"], 3, 5)
     write_site(tmp_path / "sites" / "south", "south", cases, {"hif": Source((raw,), "auto", {"case_id": "x"})}, policy)
     site = open_site(tmp_path / "sites" / "south", TASK)
-    assert site.sources["hif"] == Source((raw.resolve(),), "auto", {"case_id": "x"})
+    cache = str((tmp_path / "sites" / "south" / ".tessera" / "slides").resolve())
+    assert site.sources["hif"] == Source((raw.resolve(),), "auto", {"case_id": "x"}, SlideSettings(cache=cache))
     assert site.policy == policy
     assert list(site.cases["label"]) == [0, NO_LABEL]
 

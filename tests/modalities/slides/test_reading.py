@@ -109,3 +109,24 @@ def test_label_and_macro_images_are_never_asked_for():
     folder = Path(modalities.slides.__path__[0])
     assert [str(path) for path in folder.rglob("*.py") if "associated" in path.read_text(encoding="utf-8")] == []
     assert not hasattr(Slide, "associated_images")
+
+
+@pytest.mark.parametrize("level", [0, 1])
+def test_pixels_read_straight_from_the_file_are_openslides(tmp_path, level):
+    pixels = with_tissue(glass(1024, 2048), 100, 100, 800, 1700)
+    path = write_slide(tmp_path / "a.svs", pixels, levels=(1, 4))
+    with open_slide(path) as slide:
+        assert slide._direct is not None
+        for x, y in ((0, 0), (256, 512), (300, 100), (1024, 412)):
+            straight = slide._straight(x, y, level, 201, 97)
+            painted = np.asarray(slide._handle.read_region((x, y), level, (201, 97)))[..., :3]
+            assert straight is not None
+            assert np.array_equal(straight, painted)
+
+
+def test_what_cannot_be_read_straight_is_left_to_openslide(path):
+    with open_slide(path) as slide:
+        assert slide._straight(1900, 0, 0, 200, 50) is None, "part of it lies outside"
+        assert slide._straight(700, 500, 1, 50, 50) is None, "it begins between two pixels of the level"
+        slide._direct.region = lambda *args: None
+        assert slide.region(0, 0, 0, 30, 20).shape == (20, 30, 3)
