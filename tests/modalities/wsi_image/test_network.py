@@ -102,17 +102,15 @@ def test_loss_reaches_every_weight(pooling):
 def test_contributions_of_tiles_add_up_to_what_they_say(pooling, hidden):
     branch, _ = made(pooling=pooling, hidden=hidden)
     tiles = torch.randn(9, 4, generator=torch.Generator().manual_seed(1))
-    logits = branch(Bags(tiles, torch.zeros(9, dtype=torch.int64), 1))[1][0]
-    votes = torch.bincount(tile_logits(branch, tiles).argmax(dim=1), minlength=3)
+    each = tile_logits(branch, tiles).detach()
+    whole = {
+        "mean_probabilities": each.softmax(dim=1).mean(dim=0),
+        "majority": torch.bincount(each.argmax(dim=1), minlength=3) / 9,
+        "feature_mean": each.mean(dim=0) - branch.head.bias.detach(),
+    }.get(pooling, (branch(Bags(tiles, torch.zeros(9, dtype=torch.int64), 1))[1][0] - branch.head.bias).detach())
     for label in range(3):
-        total = float(branch.encoder.contributions(tiles, branch.head, label).sum())
-        whole = {
-            "mean_probabilities": tile_logits(branch, tiles).softmax(dim=1).mean(dim=0)[label],
-            "majority": votes[label] / 9,
-        }.get(pooling, logits[label] - branch.head.bias[label])
-        if pooling == "feature_mean":
-            whole = tile_logits(branch, tiles.mean(dim=0)[None])[0, label] - branch.head.bias[label]
-        assert total == pytest.approx(float(whole), abs=1e-5)
+        found = branch.encoder.contributions(tiles, branch.head, label)
+        assert found.sum().item() == pytest.approx(whole[label].item(), abs=1e-5)
 
 
 def test_contribution_to_a_network_over_the_mean_is_what_the_logit_loses_without_the_tile():
