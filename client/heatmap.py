@@ -55,7 +55,9 @@ def heatmap(found: Contributions, label: str, source: Source) -> bytes:
     """
     import cv2  # needs the `slides` extra
 
-    picture, scale = _background(found, source)
+    colourful, scale = _background(found, source)
+    grey = cv2.cvtColor(cv2.cvtColor(colourful, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    picture = cv2.addWeighted(colourful, 0.35, grey, 0.65, 0)  # so that the stains drown neither red nor blue
     corners, side = _corners(found) * scale, max(1.0, found.slide.tiles.side0 * scale)
     for (x, y), share, much in zip(corners, found.share, strength(found.share), strict=True):
         left, top = int(x), int(y)

@@ -28,9 +28,9 @@ class GraphBatch(NamedTuple):
 class GraphEncoder(nn.Module):
     """Convolutions with LayerNorm, ReLU and dropout, then the mean over a case's nodes.
 
-    The readout `all` also averages what goes into each convolution, so that the first part of the embedding is the
-    mean of the nodes themselves; `last` averages the last convolution alone. LayerNorm, since the running statistics
-    of BatchNorm do not average over sites.
+    The readout `all` also averages what goes into each convolution and the squares of the nodes, so that the embedding
+    begins with how the nodes are and how they vary; `last` averages the last convolution alone. LayerNorm, since the
+    running statistics of BatchNorm do not average over sites.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class GraphEncoder(nn.Module):
         self.norms = nn.ModuleList([nn.LayerNorm(width) for width in widths])
         self.dropout = nn.Dropout(dropout)
         self.readout = readout
-        self.embedding_size = sum(sizes) if readout == "all" else sizes[-1]
+        self.embedding_size = n_features + sum(sizes) if readout == "all" else sizes[-1]
 
     def forward(self, batch: GraphBatch) -> Float[Tensor, "case embedding"]:
         """The embedding of each case."""
@@ -63,7 +63,7 @@ class GraphEncoder(nn.Module):
         states = [batch.nodes]
         for convolve, norm in zip(self.convolutions, self.norms, strict=True):
             states.append(self.dropout(norm(convolve(states[-1], batch.edges)).relu()))
-        return torch.cat(states, dim=1) if self.readout == "all" else states[-1]
+        return torch.cat([batch.nodes.square(), *states], dim=1) if self.readout == "all" else states[-1]
 
     @torch.no_grad()
     def contributions(self, batch: GraphBatch, head: nn.Linear, label: int) -> Float[Tensor, " node"]:

@@ -55,7 +55,7 @@ def test_a_case_gets_the_same_embedding_in_any_batch_and_any_order_of_its_nodes(
     _, state, graphs = prepared(config)
     branch = build_branch(config, state, 4, seed=1).eval()
     together = branch(wsi_graph.collate(graphs, torch.tensor([4, 2])))[0]
-    assert together.shape == (2, 3 if readout == "last" else 5 + 6 + 3)
+    assert together.shape == (2, 3 if readout == "last" else 5 + 5 + 6 + 3)
     alone = wsi_graph.collate(graphs, torch.tensor([2]))
     assert torch.allclose(branch(alone)[0][0], together[1], atol=1e-5)
     order = torch.randperm(len(alone.nodes), generator=torch.Generator().manual_seed(0))
