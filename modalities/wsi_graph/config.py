@@ -36,7 +36,7 @@ class Config(BranchConfig):
     dropout: float = 0.2
     """After every convolution, in [0, 1)."""
     readout: str = "all"
-    """`last` averages the last convolution over a case's nodes; `all` also what went into each, and the nodes' squares."""
+    """`last` averages the last convolution over a case's nodes; `all` also what went into each, and the squares."""
     clip: float = 4.0
     """Scaled node features are cut to +-clip standard deviations."""
     training: Training = field(default_factory=lambda: Training(lr=3e-3, epochs=30, schedule="cosine", patience=0))
