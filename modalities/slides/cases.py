@@ -1,5 +1,6 @@
 """A site's slides as cases: what was prepared before, what is prepared now, and features that a site has already."""
 
+import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -22,6 +23,7 @@ from modalities.slides.tiles import along_curve, most_tissue
 from modalities.slides.workers import prepare_all
 
 _STATES = "states.csv"
+_log = logging.getLogger(__name__)
 
 
 def cache_of(source: Source) -> Path:
@@ -57,6 +59,7 @@ def prepare_slides(
             jobs[entry.path] = job
     entries = {entry.path: entry for entry in listed}
     if jobs:
+        _log.info("%d slides to prepare; `tessera-client prepare` does it ahead of a study", len(jobs))
         remove_parts(cache)
     for job, state in prepare_all(list(jobs.values()), workers):
         found[job.path] = state
@@ -123,12 +126,12 @@ def _left_out(entry: Listed, config: SlidesConfig) -> SlideState | None:
 
 def _settled(job: Job, known: Mapping[tuple[str, str], SlideState]) -> SlideState | None:
     """What became of the slide before, under this recipe; None: it is to be prepared."""
-    state = known.get((job.recipe, job.file))
-    if state is not None and state.state != DONE:
-        return replace(state, case_id=job.case_id)
     try:
+        state = known.get((job.recipe, job.file))
+        if state is not None and state.state != DONE:
+            return replace(state, case_id=job.case_id)
         n_tiles = len(read_features(job.target)) if job.target.is_file() else 0
-    except ValueError:  # damaged since
+    except (OSError, ValueError):  # the slide cannot be opened, or its features were damaged since
         return None
     if not n_tiles:
         return None
@@ -137,9 +140,9 @@ def _settled(job: Job, known: Mapping[tuple[str, str], SlideState]) -> SlideStat
 
 
 def _of_others(before: Sequence[SlideState], found: Mapping[Path, SlideState]) -> list[SlideState]:
-    """The rows that stay: those of other recipes."""
-    recipes = {state.recipe for state in found.values()}
-    return [state for state in before if state.recipe not in recipes]
+    """The rows that stay: of other recipes, and of slides of other sources in the same cache."""
+    now = {(state.recipe, state.slide) for state in found.values()}
+    return [state for state in before if (state.recipe, state.slide) not in now]
 
 
 def _write_if_possible(path: Path, states: Sequence[SlideState]) -> None:

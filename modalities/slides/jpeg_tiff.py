@@ -30,8 +30,12 @@ class JpegTiff:
         """The levels of these sizes (width, height); None where there is nothing to gain."""
         try:
             file = tifffile.TiffFile(path)
+        except Exception:  # of any kind that a damaged file may cause: OpenSlide will say what is wrong
+            return None
+        try:
             found = [page for page in file.pages if isinstance(page, tifffile.TiffPage) and _is_plain(page)]
-        except (tifffile.TiffFileError, ValueError, OSError, IndexError):
+        except Exception:
+            file.close()
             return None
         by_size = {(page.imagewidth, page.imagelength): page for page in reversed(found)}
         pages = [by_size.get((width, height)) for width, height in sizes]

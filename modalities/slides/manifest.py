@@ -92,8 +92,9 @@ def _files(source: Source) -> list[Path]:
             raise ValueError(f"{path}: no such file or folder; correct the path in site.yaml")
         inside = [file for file in sorted(path.rglob("*")) if not _is_hidden(file, path)] if path.is_dir() else [path]
         files = [file for file in inside if file.is_file() and cache not in file.parents]
+        known = set(slides.values())
         for file in sorted(files, key=lambda file: file.suffix.lower() == ".pt"):
-            if file.suffix.lower() in FEATURES and file.stem not in slides.values():
+            if file.suffix.lower() in FEATURES and file.stem not in known:
                 features.setdefault(file.stem, file)
         for file in _one_a_series([file for file in files if file.suffix.lower() in SLIDES]):
             if file.stem not in features:

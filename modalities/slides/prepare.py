@@ -85,6 +85,9 @@ def prepare_slide(job: Job) -> SlideState:
 def _features_of(slide: Slide, job: Job, digest: str) -> TileFeatures | str:
     """The chosen tiles' features, or why the slide is left out."""
     config = job.config
+    problem = quality.problem_of_enlargement(slide.mpp, config)
+    if problem:  # before anything is cut: a resolution that is wrong makes millions of tiles
+        return problem
     thumbnail = slide.thumbnail(config.mask_px)
     mask, pen = tissue_mask(thumbnail, config)
     side0 = side_at_level0(config.tile_um, slide.mpp)
@@ -92,7 +95,6 @@ def _features_of(slide: Slide, job: Job, digest: str) -> TileFeatures | str:
     chosen = choose_tiles(tissue, config.n_tiles, seed_of(config.seed, "tiles", digest))
     write_whole(job.target.with_suffix(".jpg"), overview(thumbnail, mask, chosen, slide.width))
     problem = quality.problem_of_overview(mask, pen, len(tissue.tissue), config)
-    problem = problem or quality.problem_of_enlargement(slide.mpp, config)
     return problem or _encoded(slide, chosen, job)
 
 

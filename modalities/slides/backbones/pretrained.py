@@ -11,8 +11,10 @@ import cv2
 import numpy as np
 import torch
 from jaxtyping import Float32, UInt8
+from safetensors import safe_open
 from torch import nn
 
+from modalities.core.delimited import listing
 from modalities.slides.nuclei import Nuclei
 
 _BATCH = 32
@@ -28,6 +30,9 @@ class Known:
     local_only: bool = False
     """Its owner hands the weights out one by one: they are never looked for on a hub."""
     options: Mapping[str, Any] = field(default_factory=dict)
+    """Of the network, for `timm.create_model`."""
+    expects: Mapping[str, Any] = field(default_factory=dict)
+    """Preprocessing, where it is not that of timm's own weights."""
 
 
 KNOWN = {
@@ -37,6 +42,7 @@ KNOWN = {
         "CC-BY-NC-ND-4.0: not for commercial use; ask its owner for the weights",
         local_only=True,
         options={"init_values": 1e-5, "dynamic_img_size": True},
+        expects={"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225), "crop_pct": 1.0},
     ),
 }
 """Sources: the model cards of DINOv2 and UNI. Any other name is timm's own, such as inception_v3, vgg16 or resnet50."""
@@ -87,7 +93,7 @@ def pretrained(name: str, folder: Path | None) -> Pretrained:
     """The backbone of this name, with the weights `<name>.safetensors` of the folder, or else those of a hub.
 
     Raises:
-        ValueError: timm is not installed, knows no such model, or there are no weights.
+        ValueError: timm is not installed, knows no such model, or there are no weights that fit it.
     """
     try:
         timm = importlib.import_module("timm")  # not among the project's packages: who wants it installs it
@@ -99,17 +105,32 @@ def pretrained(name: str, folder: Path | None) -> Pretrained:
         ) from error
     known = KNOWN.get(name, Known(name, _UNKNOWN_LICENCE))
     file = _local_file(name, folder, known)
-    local = {"checkpoint_path": str(file)} if file else {"pretrained": True}
+    overlay = {**known.expects, **({"file": str(file)} if file else {})}
     try:
-        model = timm.create_model(known.timm, num_classes=0, **known.options, **local)
+        model = timm.create_model(
+            known.timm, pretrained=True, num_classes=0, pretrained_cfg_overlay=overlay, **known.options
+        )
     except Exception as error:  # timm and the hub's client each have errors of their own
+        said = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(
-            f"backbone {name}: {'its weights in ' + file.name if file else 'no weights on a hub'} cannot be loaded "
-            f"({str(error).splitlines()[0] if str(error) else type(error).__name__}); put {name}.safetensors into the "
-            "folder `slides.weights` of site.yaml"
+            f"backbone {name}: {'its weights in ' + file.name if file else 'no weights on a hub: they'} cannot be "
+            f"loaded ({said}); put {name}.safetensors into the folder `slides.weights` of site.yaml"
         ) from error
+    if file:
+        _refuse_other_weights(name, file, model)
     digest = hashlib.sha256(file.read_bytes()).hexdigest() if file else _digest(model)
     return Pretrained(name, model, expects_of(model), digest, known.licence)
+
+
+def _refuse_other_weights(name: str, file: Path, model: nn.Module) -> None:
+    """Timm leaves at random what a file does not hold."""
+    with safe_open(file, "pt") as held:
+        lacking = sorted(set(model.state_dict()) - set(held.keys()))
+    if lacking:
+        raise ValueError(
+            f"backbone {name}: {file.name} lacks {len(lacking)} of the network's tensors ({listing(lacking)}); "
+            "it must hold the weights under timm's names"
+        )
 
 
 def _local_file(name: str, folder: Path | None, known: Known) -> Path | None:

@@ -234,7 +234,10 @@ def test_folder_that_cannot_be_made_is_one_clear_message(tmp_path):
 
 
 def start_prepare(site):
-    command = [sys.executable, "-c", "from client.cli import app; app()", "prepare", str(site), "--workers", "2"]
+    code = (  # a job that a shell started in the background ignores SIGINT, and its children with it
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from client.cli import app; app()"
+    )
+    command = [sys.executable, "-c", code, "prepare", str(site), "--workers", "2"]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
@@ -291,3 +294,11 @@ def test_slide_that_brings_its_process_down_fails_alone(raw, tmp_path, monkeypat
     states = run(source_of(folder, tmp_path / "cache"), workers=2)
     assert [states[name].state for name in ("good", "other", "broken")] == ["done", "done", "failed"]
     assert "broken.svs: reading it ended the process" in states["broken"].reason
+
+
+def test_two_sources_of_one_cache_keep_each_others_rows(raw, tmp_path):
+    for name, folder in (("blank.svs", "a"), ("speck.svs", "b")):
+        (tmp_path / folder).mkdir()
+        shutil.copy(raw / name, tmp_path / folder / name)
+        run(source_of(tmp_path / folder, tmp_path / "cache"))
+    assert [state.slide for state in read_states(tmp_path / "cache" / "states.csv")] == ["blank", "speck"]
