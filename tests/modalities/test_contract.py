@@ -31,16 +31,21 @@ def write(folder, kind, seed):
     return classes, plugin(kind).write_example(folder / kind, case_ids, [int(label) for label in classes], rng)
 
 
-@pytest.fixture(scope="module")
-def example(tmp_path_factory):
-    """Classes, raw files, and the cases read of them; made once, since slides take a while."""
+def examples(folder):
+    """A function of (kind, seed): classes, raw files, and the cases read of them, each made once."""
 
     @cache
     def made(kind, seed=0):
-        classes, source = write(tmp_path_factory.mktemp("example"), kind, seed)
+        classes, source = write(folder / str(seed), kind, seed)
         return classes, source, plugin(kind).read(source, config_of(kind))
 
     return made
+
+
+@pytest.fixture(scope="module")
+def example(tmp_path_factory):
+    """One set for all tests: slides take a while."""
+    return examples(tmp_path_factory.mktemp("example"))
 
 
 def config_of(kind, **settings):
