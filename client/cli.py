@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from client.explain import explain_case
 from client.findings import LEVELS, findings_of
 from client.prepare import prepare_site
 from client.site import ModalityReport, SiteReport, check_site, check_site_alone
@@ -64,6 +65,20 @@ def prepare(
     settings = load_federation(federation) if federation else None
     failed = prepare_site(site, settings, workers or os.cpu_count() or 1, console)
     raise typer.Exit(1 if failed else 0)
+
+
+@app.command()
+@plainly
+def explain(
+    site: Annotated[Path, typer.Argument(help="The site folder, with its site.yaml.")],
+    case: Annotated[str, typer.Option(help="The case, by its case_id.")],
+    release: Annotated[Path, typer.Option(help="The release, with its model.json.")],
+    out: Annotated[Path, typer.Option(help="Folder for the pictures (PNG) and QuPath's GeoJSON.")],
+    label: Annotated[str, typer.Option(help="The class to explain; empty: the one that each branch predicts.")] = "",
+) -> None:
+    """Show which tiles of a case's slides speak for a class, and which against it. The files stay at the site."""
+    for modality, shown, picture in explain_case(site, release, case, out, label):
+        console.print(f"{modality}: {shown}: {escape(str(picture))} and .geojson", soft_wrap=True, highlight=False)
 
 
 def _show(report: SiteReport) -> None:

@@ -20,6 +20,15 @@ class Balance:
     offsets: Float[Tensor, " class"] | None = None
     """Added to the logits while the branch trains, never when it predicts."""
 
+    def losses(self, logits: Float[Tensor, "row class"], labels: Int64[Tensor, " row"]) -> Float[Tensor, " row"]:
+        """weight[label] * cross-entropy(logits + offsets, label) of every row.
+
+        The weights are not normalised within the batch, so that the steps of sites of any mix still average to the
+        pooled step.
+        """
+        shifted = logits if self.offsets is None else logits + self.offsets
+        return nn.functional.cross_entropy(shifted, labels, weight=self.weights, reduction="none")
+
 
 def balance_of(training: Training, class_counts: Sequence[float], labels: Int64[Tensor, " case"]) -> Balance:
     """Class weights from the study's summed counts, and the correction for the mix of classes in `labels`.
@@ -40,17 +49,3 @@ def balance_of(training: Training, class_counts: Sequence[float], labels: Int64[
         local = torch.bincount(labels, minlength=len(counts)) + len(counts) * shares
         offsets = (training.prior_correction * (local / local.sum() / shares).log()).float()
     return Balance(weights, offsets)
-
-
-def branch_loss(
-    logits: Float[Tensor, "case class"], labels: Int64[Tensor, " case"], balance: Balance
-) -> Float[Tensor, ""]:
-    """Mean over the cases of weight[label] * cross-entropy(logits + offsets, label).
-
-    The weights are not normalised within the batch, so that the steps of sites of any mix still average to the pooled
-    step.
-    """
-    shifted = logits if balance.offsets is None else logits + balance.offsets
-    if balance.weights is None:
-        return nn.functional.cross_entropy(shifted, labels)
-    return nn.functional.cross_entropy(shifted, labels, weight=balance.weights, reduction="sum") / len(labels)

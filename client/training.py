@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from client.loss import Balance, branch_loss
+from client.loss import Balance
 from modalities.core.branch import Branch
 from modalities.core.store import BranchData
 
@@ -78,8 +78,7 @@ def train_epoch(
     order = torch.from_numpy(rows)[torch.randperm(len(rows))]
     for batch_rows in order.split(batch_size):
         optimiser.zero_grad(set_to_none=True)
-        _, logits = branch(data.batch(batch_rows))
-        loss = branch_loss(logits, data.labels[batch_rows], balance)
+        loss = branch.loss(data.batch(batch_rows), data.labels[batch_rows], balance.losses)
         (loss if pull is None else loss + proximal_penalty(branch, pull)).backward()
         optimiser.step()
         total += loss.item() * len(batch_rows)

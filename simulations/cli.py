@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -47,7 +47,7 @@ from simulations.options import (
 )
 from simulations.series import plan_of, run_series
 from simulations.study_commands import convergence, representations, robustness
-from simulations.synthetic import DEMO_MODALITIES, make_cohort
+from simulations.synthetic import DEMO_MODALITIES, SETTINGS, TABLES, make_cohort
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 _HEAD_SCORES = ("macro_auroc", "balanced_accuracy", "accuracy", "ece")
@@ -61,10 +61,10 @@ def demo(
     small: Annotated[bool, typer.Option("--small", help="Fewer cases and rounds, for a quick look.")] = False,
     settings: Settings = None,
 ) -> None:
-    """Six made-up hospitals, three modalities, every arm of the comparison: a few minutes from nothing to a report."""
+    """Six made-up hospitals, four modalities, every arm of the comparison: a few minutes from nothing to a report."""
     if out.exists() and not (out / "plan.json").exists() and any(out.iterdir()):
         raise ValueError(f"{out} holds something else; choose another --out")
-    federation = _made_up(small, 0, settings)
+    federation = _made_up(DEMO_MODALITIES, small, 0, settings)
     _synthetic(federation, Protocol("demo", folds=2 if small else 3), out, 6, 50 if small else 90)
 
 
@@ -84,6 +84,10 @@ def synthetic(
         bool, typer.Option("--permute-labels", help="Break the link between labels and data: every arm must be at .5.")
     ] = False,
     small: Annotated[bool, typer.Option("--small", help="Few rounds, for a quick look.")] = False,
+    modalities: Annotated[
+        str | None,
+        typer.Option(help="Comma-separated, cnv,clinical,hif if not given; any other name: a table."),
+    ] = None,
     workers: Workers = 0,
     release: Release = None,
     fusion: Heads = "",
@@ -91,9 +95,9 @@ def synthetic(
 ) -> None:
     """Made-up sites in real file formats, compared across all arms."""
     if federation is not None:
-        settled = federation_of_file(federation, seed, settings, small=small, cnv=cnv)
+        settled = federation_of_file(federation, seed, settings, small=small, cnv=cnv, modalities=modalities)
     else:
-        settled = _made_up(small, seed or 0, settings, cnv)
+        settled = _made_up(names_in(modalities or ",".join(TABLES)), small, seed or 0, settings, cnv)
     heads = heads_named(names_in(fusion))
     protocol = Protocol(
         "synthetic", settled.seed, cv, folds, engine=engine, labels_permuted=permute_labels, heads=heads
@@ -174,10 +178,12 @@ def remove(
     _show_change(remove_modality(release, data, modality, out, engine))
 
 
-def _made_up(small: bool, seed: int, settings: list[str] | None, cnv: str | None = None) -> Federation:
+def _made_up(
+    names: Sequence[str], small: bool, seed: int, settings: list[str] | None, cnv: str | None = None
+) -> Federation:
     quick, form = _SMALL if small else {}, {"values": cnv} if cnv else {}
-    given = {name: {**quick, **(form if name == "cnv" else {})} for name in DEMO_MODALITIES}
-    return federation_of(DEMO_MODALITIES, given, seed, settings)
+    given = {name: {**SETTINGS.get(name, {}), **quick, **(form if name == "cnv" else {})} for name in names}
+    return federation_of(names, given, seed, settings)
 
 
 def _synthetic(
@@ -189,7 +195,8 @@ def _synthetic(
     workers: int = 0,
     release: Path | None = None,
 ) -> None:
-    cohort = make_cohort(federation, out / "sites", n_sites, n_cases, protocol.labels_permuted)
+    busy = workers or processors()
+    cohort = make_cohort(federation, out / "sites", n_sites, n_cases, protocol.labels_permuted, busy)
     federation = with_features_of_data(federation, cohort, out)
     _run(cohort, federation, protocol, out, workers, release)
 

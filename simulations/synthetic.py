@@ -1,7 +1,11 @@
 """A made-up consortium: real file formats, a class signal spread unevenly over modalities, sites that differ."""
 
-from collections.abc import Sequence
+import multiprocessing
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -9,9 +13,30 @@ from modalities.core.cases import open_site
 from modalities.core.delimited import rows_of
 from modalities.core.example import write_example_site
 from modalities.core.federation import Federation
+from modalities.core.registry import plugin
 from simulations.cohort import Cohort
 
-DEMO_MODALITIES = ("cnv", "clinical", "hif")
+DEMO_MODALITIES = ("cnv", "clinical", "wsi_image", "wsi_graph")
+TABLES = ("cnv", "clinical", "hif")
+
+_SMALL_TILES = {"tile_um": 64.0, "tile_px": 64}
+SETTINGS: Mapping[str, Mapping[str, Any]] = {
+    "wsi_image": {"slides": {**_SMALL_TILES, "n_tiles": 4}},
+    "wsi_graph": {"slides": {**_SMALL_TILES, "n_tiles": 0}, "clustering": {"gamma": 0.004, "composition_gamma": 0.1}},
+}
+"""For made-up slides, which are a third of a millimetre wide: small tiles, a handful of them as a bag, small nodes."""
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A site to make up; plain, so that it travels to a worker process."""
+
+    root: Path
+    federation: Federation
+    number: int
+    n_cases: int
+    held: list[str]
+    permute_labels: bool
 
 
 def subsets_held(modalities: Sequence[str], n_sites: int) -> list[list[str]]:
@@ -20,18 +45,46 @@ def subsets_held(modalities: Sequence[str], n_sites: int) -> list[list[str]]:
     return [subsets[number % len(subsets)] if number < len(subsets) else list(modalities) for number in range(n_sites)]
 
 
-def make_cohort(federation: Federation, root: Path, n_sites: int, n_cases: int, permute_labels: bool = False) -> Cohort:
+def make_cohort(
+    federation: Federation, root: Path, n_sites: int, n_cases: int, permute_labels: bool = False, workers: int = 1
+) -> Cohort:
     """Write the sites below `root`; sizes grow from site to site, around `n_cases`."""
     frames, sources = [], {}
-    for number, held in enumerate(subsets_held(list(federation.modalities), n_sites)):
-        size = round(n_cases * (0.7 + 0.6 * number / max(n_sites - 1, 1)))
-        folder = write_example_site(root, federation, number, size, held, permute_labels)
+    plans = [
+        _Plan(
+            root, federation, number, round(n_cases * (0.7 + 0.6 * number / max(n_sites - 1, 1))), held, permute_labels
+        )
+        for number, held in enumerate(subsets_held(list(federation.modalities), n_sites))
+    ]
+    for folder in _write_all(plans, workers):
         site = open_site(folder, federation.task)
         header, *rows = rows_of(folder / "cases.csv", ",")
         labels = {row[header.index("case_id")]: row[header.index(federation.task.label)] for row in rows}
         frames.append(pd.DataFrame({"label": pd.Series(labels), "site": site.name}))
         sources[site.name] = dict(site.sources)
     return Cohort(pd.concat(frames).rename_axis("case_id"), sources)
+
+
+def _write_all(plans: Sequence[_Plan], workers: int) -> list[Path]:
+    """The site folders; made side by side where there are slides, which take time to paint and to prepare."""
+    if workers < 2 or not any(map(_slide_modalities, plans)):
+        return [_write_one(plan) for plan in plans]
+    with ProcessPoolExecutor(min(workers, len(plans)), multiprocessing.get_context("spawn")) as pool:
+        return list(pool.map(_write_one, reversed(plans)))[::-1]  # the largest first
+
+
+def _write_one(plan: _Plan) -> Path:
+    """A site folder, its slides prepared."""
+    folder = write_example_site(plan.root, plan.federation, plan.number, plan.n_cases, plan.held, plan.permute_labels)
+    sources = open_site(folder, plan.federation.task).sources
+    for name in _slide_modalities(plan):
+        config = plan.federation.modalities[name]
+        plugin(config.kind).read(sources[name], config)
+    return folder
+
+
+def _slide_modalities(plan: _Plan) -> list[str]:
+    return [name for name in plan.held if hasattr(plan.federation.modalities[name], "slides")]
 
 
 def _without(modalities: Sequence[str], name: str) -> list[str]:

@@ -60,9 +60,9 @@ def test_the_plugin_passes_the_contract_test(tmp_path):
     """Every test of the contract that takes a kind."""
     tests = [test for name, test in vars(contract).items() if name.startswith("test_") and "kind" in _arguments(test)]
     assert len(tests) >= 8
-    for number, test in enumerate(tests):
-        (tmp_path / str(number)).mkdir()
-        test(KIND, *([tmp_path / str(number)] if "tmp_path" in _arguments(test) else []))
+    given = {"kind": KIND, "example": contract.examples(tmp_path / "examples"), "tmp_path": tmp_path / "own"}
+    for test in tests:
+        test(**{name: given[name] for name in _arguments(test)})
 
 
 def _arguments(test):

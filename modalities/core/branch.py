@@ -1,11 +1,11 @@
 """A branch: a modality's encoder and its linear head, and the arrays that it is made of."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from modalities.core.config import BranchConfig
@@ -14,10 +14,22 @@ from modalities.core.registry import plugin
 from modalities.core.seeds import seed_torch
 
 Weights = dict[str, np.ndarray]
+Losses = Callable[[Tensor, Tensor], Tensor]
+"""Logits and labels of some rows (cases, or tiles) -> a loss of each."""
+
+
+def cross_entropies(logits: Float[Tensor, "row class"], labels: Int64[Tensor, " row"]) -> Float[Tensor, " row"]:
+    """Plain cross-entropy."""
+    return nn.functional.cross_entropy(logits, labels, reduction="none")
 
 
 class Branch(nn.Module):
-    """Encoder and linear head: batch -> (embedding, logits)."""
+    """Encoder and linear head: batch -> (embedding, logits).
+
+    An encoder that scores the parts of a case, such as the tiles of a slide, may bring two methods that get the head:
+    `pool(batch, head)` gives embedding and logits where logits are more than head(embedding), and
+    `loss(batch, head, labels, losses)` the mean training loss a case.
+    """
 
     def __init__(self, encoder: nn.Module, n_classes: int) -> None:
         """Put a head on an encoder that says its `embedding_size`."""
@@ -32,8 +44,18 @@ class Branch(nn.Module):
 
     def forward(self, batch: Any) -> tuple[Float[Tensor, "case embedding"], Float[Tensor, "case class"]]:
         """Embedding and logits of each case."""
+        pool = getattr(self.encoder, "pool", None)
+        if pool is not None:
+            return pool(batch, self.head)
         embedding = self.encoder(batch)
         return embedding, self.head(embedding)
+
+    def loss(self, batch: Any, labels: Int64[Tensor, " case"], losses: Losses = cross_entropies) -> Float[Tensor, ""]:
+        """The mean training loss a case: of the logits, unless the encoder says otherwise."""
+        own = getattr(self.encoder, "loss", None)
+        if own is not None:
+            return own(batch, self.head, labels, losses)
+        return losses(self(batch)[1], labels).mean()
 
 
 def build_branch(config: BranchConfig, state: State, n_classes: int, seed: int) -> Branch:

@@ -115,11 +115,18 @@ class Modality(Protocol):
         ...
 
     def build_encoder(self, config: Any, state: State) -> nn.Module:
-        """A fresh encoder: batch -> [case, embedding_size], with `embedding_size` as an attribute."""
+        """A fresh encoder: batch -> [case, embedding_size], with `embedding_size` as an attribute.
+
+        It may bring `pool` and `loss` of its own: see `modalities.core.branch.Branch`.
+        """
         ...
 
     def write_example(
         self, folder: Path, case_ids: Sequence[str], classes: Sequence[int], rng: np.random.Generator
     ) -> Source:
-        """Small made-up raw files of these cases in the real file format, carrying a learnable class signal."""
+        """Small made-up raw files of these cases in the real file format, carrying a learnable class signal.
+
+        Plug-ins that read the same files name the same folder, as an attribute `EXAMPLE_FOLDER`: they get it in turn,
+        for the same cases, and a later one leaves what stands there.
+        """
         ...

@@ -77,10 +77,13 @@ def _write_sources(
     classes: np.ndarray,
     rng: np.random.Generator,
 ) -> Mapping[str, Source]:
-    sources = {}
+    """The raw files of each modality; those whose plug-in names an EXAMPLE_FOLDER share it, and the cases in it."""
+    sources, kept = {}, {}
     for modality in held:
-        kept = np.flatnonzero(rng.random(len(case_ids)) >= _MISSING_CASES)
-        own_cases, own_classes = [case_ids[int(row)] for row in kept], [int(classes[row]) for row in kept]
         module = plugin(federation.modalities[modality].kind)
-        sources[modality] = module.write_example(folder / modality, own_cases, own_classes, rng)
+        name = getattr(module, "EXAMPLE_FOLDER", modality)
+        if name not in kept:
+            kept[name] = np.flatnonzero(rng.random(len(case_ids)) >= _MISSING_CASES)
+        own_cases, own_classes = [case_ids[int(row)] for row in kept[name]], [int(classes[row]) for row in kept[name]]
+        sources[modality] = module.write_example(folder / name, own_cases, own_classes, rng)
     return sources

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from client.loss import Balance, balance_of, branch_loss
+from client.loss import Balance, balance_of
 from modalities.core.config import Training
 from strategies.checks import CLASS_COUNTS
 from tests.support import WatchedGrid, run_small, same_arrays, small_federation, write_sites
@@ -15,7 +15,7 @@ LABELS = torch.tensor([0, 1, 0, 2, 0])
 
 def test_plain_settings_leave_plain_cross_entropy():
     assert balance_of(Training(), (), LABELS) == Balance()
-    assert branch_loss(LOGITS, LABELS, Balance()) == torch.nn.functional.cross_entropy(LOGITS, LABELS)
+    assert Balance().losses(LOGITS, LABELS).mean() == torch.nn.functional.cross_entropy(LOGITS, LABELS)
 
 
 def test_class_weights_by_hand():
@@ -23,14 +23,14 @@ def test_class_weights_by_hand():
     raw = np.array([35 / 20, 35 / 10, 35 / 5])
     assert balance.weights.tolist() == pytest.approx((raw * 35 / (raw * [20, 10, 5]).sum()).tolist())
     each = torch.nn.functional.cross_entropy(LOGITS, LABELS, reduction="none")
-    assert branch_loss(LOGITS, LABELS, balance).item() == pytest.approx((balance.weights[LABELS] * each).mean().item())
+    assert balance.losses(LOGITS, LABELS).mean().item() == pytest.approx((balance.weights[LABELS] * each).mean().item())
 
 
 def test_weighted_losses_of_sites_average_to_the_pooled_one():
     """Normalised within each site they would not: the sites differ in their classes."""
     balance = balance_of(Training(class_weight_exponent=0.5), [20.0, 10.0, 5.0], LABELS)
-    parts = [branch_loss(LOGITS[rows], LABELS[rows], balance) * len(rows) for rows in ([0, 2, 4], [1, 3])]
-    assert (sum(parts) / 5).item() == pytest.approx(branch_loss(LOGITS, LABELS, balance).item())
+    parts = [balance.losses(LOGITS[rows], LABELS[rows]).mean() * len(rows) for rows in ([0, 2, 4], [1, 3])]
+    assert (sum(parts) / 5).item() == pytest.approx(balance.losses(LOGITS, LABELS).mean().item())
 
 
 def test_prior_correction_by_hand():
@@ -40,7 +40,7 @@ def test_prior_correction_by_hand():
     assert balance.weights is None
     assert balance.offsets.tolist() == pytest.approx((0.5 * np.log(local / shares)).tolist(), abs=1e-6)
     shifted = torch.nn.functional.cross_entropy(LOGITS + balance.offsets, LABELS)
-    assert branch_loss(LOGITS, LABELS, balance).item() == pytest.approx(shifted.item())
+    assert balance.losses(LOGITS, LABELS).mean().item() == pytest.approx(shifted.item())
 
 
 def test_a_site_with_the_studys_mix_is_not_corrected():

@@ -3,6 +3,7 @@
 import dataclasses
 import sys
 import types
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -22,14 +23,29 @@ N_CLASSES = 4
 N_CASES = 83
 
 
-def example(folder, kind, n_cases=N_CASES, seed=0):
-    """Classes, and the cases of the plug-in's own example in its own raw files."""
+def write(folder, kind, seed):
+    """Classes, case ids and raw files of the plug-in's own example."""
     rng = np.random.default_rng(seed_of("contract", kind, seed))
-    classes = rng.integers(0, N_CLASSES, n_cases)
-    case_ids = [f"case-{number:03d}" for number in range(n_cases)]
-    module = plugin(kind)
-    source = module.write_example(folder / kind, case_ids, [int(label) for label in classes], rng)
-    return classes, source, module.read(source, config_of(kind))
+    classes = rng.integers(0, N_CLASSES, N_CASES)
+    case_ids = [f"case-{number:03d}" for number in range(N_CASES)]
+    return classes, plugin(kind).write_example(folder / kind, case_ids, [int(label) for label in classes], rng)
+
+
+def examples(folder):
+    """A function of (kind, seed): classes, raw files, and the cases read of them, each made once."""
+
+    @cache
+    def made(kind, seed=0):
+        classes, source = write(folder / str(seed), kind, seed)
+        return classes, source, plugin(kind).read(source, config_of(kind))
+
+    return made
+
+
+@pytest.fixture(scope="module")
+def example(tmp_path_factory):
+    """One set for all tests: slides take a while."""
+    return examples(tmp_path_factory.mktemp("example"))
 
 
 def config_of(kind, **settings):
@@ -69,21 +85,21 @@ def test_plugin_keeps_the_contract(kind):
         assert config_of(kind, preset=preset).preset == preset
 
 
-def test_example_holds_the_cases_asked_for_and_is_the_same_for_the_same_seed(kind, tmp_path):
-    _, source, cases = example(tmp_path / "one", kind)
+def test_example_holds_the_cases_asked_for_and_is_the_same_for_the_same_seed(kind, example, tmp_path):
+    _, source, cases = example(kind)
     assert set(cases.case_ids) <= {f"case-{number:03d}" for number in range(N_CASES)}
     assert len(cases.case_ids) > 0.8 * N_CASES
     assert len(set(cases.case_ids)) == len(cases.case_ids)
-    _, again, _ = example(tmp_path / "other", kind)
+    _, again = write(tmp_path, kind, seed=0)
     for path, other in zip(source.paths, again.paths, strict=True):
         files = sorted(file for file in [path, *path.rglob("*")] if file.is_file())
         others = sorted(file for file in [other, *other.rglob("*")] if file.is_file())
         assert [file.read_bytes() for file in files] == [file.read_bytes() for file in others]
 
 
-def test_sums_are_float64_and_those_of_two_halves_add_up_to_those_of_the_whole(kind, tmp_path):
+def test_sums_are_float64_and_those_of_two_halves_add_up_to_those_of_the_whole(kind, example):
     module, config = plugin(kind), config_of(kind)
-    cases = example(tmp_path, kind)[2]
+    cases = example(kind)[2]
     cut = 31
     halves = [module.sums(cases.select(ids), config) for ids in (cases.case_ids[:cut], cases.case_ids[cut:])]
     whole = module.sums(cases, config)
@@ -93,23 +109,23 @@ def test_sums_are_float64_and_those_of_two_halves_add_up_to_those_of_the_whole(k
         np.testing.assert_allclose(halves[0][name] + halves[1][name], array, rtol=1e-9, atol=1e-9)
 
 
-def test_sums_name_no_case(kind, tmp_path):
-    module, cases = plugin(kind), example(tmp_path, kind)[2]
+def test_sums_name_no_case(kind, example):
+    module, cases = plugin(kind), example(kind)[2]
     assert not any(array.dtype.kind in "OSU" for array in module.sums(cases, config_of(kind)).values())
 
 
-def test_state_is_plain_arrays_that_two_sites_get_alike(kind, tmp_path):
+def test_state_is_plain_arrays_that_two_sites_get_alike(kind, example):
     module, config = plugin(kind), config_of(kind)
-    total = module.sums(example(tmp_path, kind)[2], config)
+    total = module.sums(example(kind)[2], config)
     one, other = (module.finalise({name: array.copy() for name, array in total.items()}, config) for _ in range(2))
     assert one.keys() == other.keys()
     assert all(isinstance(array, np.ndarray) and array.dtype.kind in "fiub" for array in one.values())
     assert all(np.array_equal(one[name], other[name]) for name in one)
 
 
-def test_gradient_flows_from_the_logits_to_every_weight(kind, tmp_path):
+def test_gradient_flows_from_the_logits_to_every_weight(kind, example):
     module, config = plugin(kind), config_of(kind)
-    cases = example(tmp_path, kind)[2]
+    cases = example(kind)[2]
     state, prepared = prepared_of(kind, cases, config)
     torch.manual_seed(0)
     branch = Branch(module.build_encoder(config, state), N_CLASSES)
@@ -125,9 +141,9 @@ def test_gradient_flows_from_the_logits_to_every_weight(kind, tmp_path):
         assert bool(weights.grad.any()), name
 
 
-def test_a_case_is_prepared_alike_alone_and_among_others(kind, tmp_path):
+def test_a_case_is_prepared_alike_alone_and_among_others(kind, example):
     module, config = plugin(kind), config_of(kind)
-    cases = example(tmp_path, kind)[2]
+    cases = example(kind)[2]
     state, prepared = prepared_of(kind, cases, config)
     branch = Branch(module.build_encoder(config, state), N_CLASSES).eval()
     alone = module.prepare(cases.select([cases.case_ids[7]]), state, config)
@@ -135,8 +151,8 @@ def test_a_case_is_prepared_alike_alone_and_among_others(kind, tmp_path):
     assert torch.allclose(branch(module.collate(alone, torch.tensor([0])))[0][0], together, atol=1e-5)
 
 
-def test_agreed_features_come_in_their_order_and_an_absent_one_is_missing_and_counted(kind, tmp_path):
-    _, source, cases = example(tmp_path, kind)
+def test_agreed_features_come_in_their_order_and_an_absent_one_is_missing_and_counted(kind, example):
+    _, source, cases = example(kind)
     if not cases.features:
         pytest.skip(f"{kind} has no columns to agree on")
     module = plugin(kind)
@@ -154,11 +170,11 @@ def test_agreed_features_come_in_their_order_and_an_absent_one_is_missing_and_co
     assert 1 in more.values(), "the absent feature is counted in the notes"
 
 
-def test_example_has_a_signal_that_a_linear_model_learns(kind, tmp_path):
+def test_example_has_a_signal_that_a_linear_model_learns(kind, example):
     """Trained on one made-up site, tested on another: well above chance, or the demo shows nothing."""
     module, config = plugin(kind), config_of(kind)
-    classes, _, cases = example(tmp_path / "train", kind, 161, seed=1)
-    test_classes, _, test_cases = example(tmp_path / "test", kind, 161, seed=2)
+    classes, _, cases = example(kind)
+    test_classes, _, test_cases = example(kind, seed=1)
     state, prepared = prepared_of(kind, cases, config)
     torch.manual_seed(0)
     branch = Branch(module.build_encoder(config, state), N_CLASSES)

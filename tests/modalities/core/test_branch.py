@@ -72,3 +72,32 @@ def test_encoder_must_say_its_size():
     encoder.embedding_size = "two"
     with pytest.raises(TypeError, match="an encoder's embedding_size must be an int, got 'two'"):
         Branch(encoder, 4)
+
+
+class OwnWays(nn.Module):
+    """An encoder that pools and learns in ways of its own."""
+
+    embedding_size = 2
+
+    def pool(self, batch, head):
+        return batch, head(batch) + 100.0
+
+    def loss(self, batch, head, labels):
+        return head(batch).sum() * 0.0 + labels.sum() * 7.0
+
+
+def test_encoder_may_bring_its_own_pooling_and_its_own_loss():
+    branch, batch = Branch(OwnWays(), 3), torch.ones(5, 2)
+    assert branch(batch)[1].unique().tolist() == [100.0]
+    assert branch.loss(batch, torch.tensor([0, 1, 2, 0, 1])).item() == 28.0
+
+
+def test_loss_of_any_other_encoder_is_the_cross_entropy_of_its_logits():
+    class Plain(nn.Identity):
+        embedding_size = 2
+
+    branch, labels = Branch(Plain(), 3), torch.tensor([2, 0])
+    nn.init.normal_(branch.head.weight)
+    batch = torch.tensor([[1.0, 2.0], [0.5, -1.0]])
+    expected = nn.functional.cross_entropy(branch(batch)[1], labels)
+    assert branch.loss(batch, labels).item() == expected.item()

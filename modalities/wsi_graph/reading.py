@@ -1,0 +1,111 @@
+"""From a case's slides to its graph."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float64
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from modalities.core.contract import Cases, Source
+from modalities.core.delimited import listing
+from modalities.slides.bags import SlideTiles, TileFeatures
+from modalities.slides.files import CannotWriteError, write_whole
+from modalities.slides.source import read_slides
+
+from .config import Config
+from .graph import Graph, build_graph, side_by_side
+
+CODE_VERSION = 1
+"""Raise it when the same tiles give another graph: kept graphs are then built again."""
+_KEPT_FROM = 1000  # tiles: a smaller graph is built sooner than it is found
+
+
+def read(source: Source, config: Config) -> Cases:
+    """The graph of each case, its slides side by side; large ones are kept in the site's cache folder.
+
+    Raises:
+        ValueError: what `modalities.slides.source.read_slides` says, or slides lack what a graph needs.
+    """
+    slides, notes = read_slides(source, config.slides)
+    everything = [slide for own in slides.values() for slide in own]
+    _refuse(everything, config)
+    from modalities.slides.cases import cache_of  # needs the `slides` extra, which read_slides asked for
+
+    folder = cache_of(source) / "graphs"
+    graphs = {case_id: graph_of_case(own, config, folder) for case_id, own in slides.items()}
+    unscaled = sum(not slide.tiles.mpp for slide in everything)
+    notes = {**notes, "slides without microns-per-pixel, lengths taken as they are": unscaled}
+    return Cases(tuple(graphs), list(graphs.values()), notes=notes)
+
+
+def graph_of_case(slides: Sequence[SlideTiles], config: Config, folder: Path | None = None) -> Graph:
+    """The graphs of a case's slides side by side."""
+    return side_by_side([graph_of(slide.tiles, config, folder) for slide in slides])
+
+
+def graph_of(tiles: TileFeatures, config: Config, folder: Path | None = None) -> Graph:
+    """The graph of one slide; one of many tiles is looked for, and kept, in the folder."""
+    if folder is None or len(tiles) < _KEPT_FROM:
+        return _built(tiles, config)
+    path = folder / f"{_digest(tiles, config)}.safetensors"
+    try:
+        return Graph(**load(path.read_bytes()))
+    except (OSError, SafetensorError, TypeError):
+        graph = _built(tiles, config)
+        with suppress(CannotWriteError):  # it is then built again next time
+            write_whole(path, save(graph._asdict()))
+        return graph
+
+
+def places_of(tiles: TileFeatures, config: Config) -> Float64[np.ndarray, "tile 2"]:
+    """Middles of the tiles, in pixels of `reference_mpp` where the file says how large its own are."""
+    scale = tiles.mpp / config.reference_mpp if tiles.mpp else 1.0
+    coords = np.zeros((len(tiles), 2)) if tiles.coords is None else tiles.coords.astype(np.float64)
+    return (coords + tiles.side0 / 2) * scale
+
+
+def _built(tiles: TileFeatures, config: Config) -> Graph:
+    parts = {"composition": tiles.composition, "features": tiles.features}
+    names = ("composition", "features") if config.inputs == "both" else (config.inputs,)
+    values = np.concatenate([np.asarray(parts[name], dtype=np.float64) for name in names], axis=1)
+    alike = values if config.inputs == "features" else np.asarray(tiles.composition, dtype=np.float64)
+    return build_graph(places_of(tiles, config), alike, values, config.clustering, config.edge_px, config.coordinates)
+
+
+def _refuse(slides: Sequence[SlideTiles], config: Config) -> None:
+    """Say which slides lack places or nuclei, all of them at once."""
+    placeless = sorted({slide.slide for slide in slides if slide.tiles.coords is None})
+    uncounted = sorted({slide.slide for slide in slides if slide.tiles.composition is None})
+    problems = [f"no tile coordinates for {listing(placeless)}; put the .h5 files with `coords` there"] * bool(
+        placeless
+    )
+    if config.inputs != "features" and uncounted:
+        problems.append(
+            f"no nuclear composition for {listing(uncounted)}; name a table of it in site.yaml, give the slides "
+            "themselves, or agree on `inputs: features` in federation.yaml"
+        )
+    if problems:
+        raise ValueError(f"wsi_graph: {'; '.join(problems)}")
+
+
+def _digest(tiles: TileFeatures, config: Config) -> str:
+    """Of everything that a graph depends on."""
+    settings: Mapping[str, object] = {
+        "code": CODE_VERSION,
+        "clustering": dataclasses.asdict(config.clustering),
+        "rest": [config.inputs, config.coordinates, config.edge_px],
+    }
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    for array in (
+        places_of(tiles, config),
+        tiles.composition,
+        tiles.features if config.inputs != "composition" else None,
+    ):
+        digest.update(b"|" if array is None else f"{array.dtype}{array.shape}".encode() + array.tobytes())
+    return digest.hexdigest()[:24]

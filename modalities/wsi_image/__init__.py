@@ -1,0 +1,95 @@
+"""Whole slides as bags of tile features."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from jaxtyping import Int64
+from torch import Tensor, nn
+
+from modalities.core.branch import Branch
+from modalities.core.contract import Cases, Source, State, Sums
+from modalities.core.ragged import finalise_rows, scaled, sums_of_rows
+from modalities.slides.contributions import Contributions, by_slide, slides_of_case
+from modalities.slides.source import read_slides
+
+from .config import PRESETS, Config
+from .network import Bags, TileEncoder
+
+__all__ = ["EXAMPLE_FOLDER", "PRESETS", "Config", "build_encoder", "collate", "explain", "finalise", "prepare", "read"]
+__all__ += ["sums", "write_example"]
+
+EXAMPLE_FOLDER = "slides"
+"""Where made-up slides lie: the modalities that read slides share them."""
+
+
+def read(source: Source, config: Config) -> Cases:
+    """The tile features of each case, of all its slides; slides not prepared yet are prepared now.
+
+    Raises:
+        ValueError: what `modalities.slides.source.read_slides` says, or the feature files differ in width.
+    """
+    slides, notes = read_slides(source, config.slides)
+    bags = {case_id: np.concatenate([slide.tiles.features for slide in own]) for case_id, own in slides.items()}
+    return Cases(tuple(bags), list(bags.values()), notes=notes)
+
+
+def sums(cases: Cases, config: Config) -> Sums:
+    """Moments of the tile features; a case counts as one, whatever its tiles."""
+    return sums_of_rows(cases.values)
+
+
+def finalise(total: Sums, config: Config) -> State:
+    """Mean and inverse standard deviation of each tile feature."""
+    return finalise_rows(total)
+
+
+def prepare(cases: Cases, state: State, config: Config) -> Tensor | list[Tensor]:
+    """Scaled tiles of each case; where only their mean matters, that mean: [case, feature]."""
+    bags = [scaled(bag, state, config.clip) for bag in cases.values]
+    if config.pooling == "feature_mean":  # a vector a case: a round then costs what a table's does
+        return torch.stack([bag.mean(dim=0) for bag in bags]) if bags else torch.zeros(0, len(state["mean"]))
+    return bags
+
+
+def collate(prepared: Tensor | list[Tensor], rows: Int64[Tensor, " batch"]) -> Bags:
+    """The bags of these rows, one after the other."""
+    if isinstance(prepared, Tensor):
+        return Bags(prepared[rows], torch.arange(len(rows)), len(rows))
+    chosen = [prepared[row] for row in rows.tolist()]
+    sizes = torch.tensor([len(bag) for bag in chosen], dtype=torch.int64)
+    return Bags(torch.cat(chosen), torch.arange(len(rows)).repeat_interleave(sizes), len(rows))
+
+
+def build_encoder(config: Config, state: State) -> nn.Module:
+    """A network over tiles, and the pooling of the settings."""
+    return TileEncoder(
+        len(state["mean"]), config.hidden, config.dropout, config.input_dropout, config.pooling, config.attention_width
+    )
+
+
+def explain(
+    source: Source, config: Config, state: State, branch: Branch, case_id: str, label: int | None
+) -> tuple[int, list[Contributions]]:
+    """What each tile of a case adds to a class, by default to the one that the branch predicts; and that class.
+
+    Raises:
+        ValueError: the case has no slide.
+    """
+    slides = slides_of_case(source, config.slides, case_id)
+    tiles = scaled(np.concatenate([slide.tiles.features for slide in slides]), state, config.clip)
+    encoder = cast(TileEncoder, branch.eval().encoder)
+    logits = branch(Bags(tiles, torch.zeros(len(tiles), dtype=torch.int64), 1))[1]
+    shown = int(logits[0].argmax()) if label is None else label
+    share = encoder.contributions(tiles, branch.head, shown)
+    return shown, by_slide(slides, share.double().numpy(), encoder.contribution_of)
+
+
+def write_example(folder: Path, case_ids: Sequence[str], classes: Sequence[int], rng: np.random.Generator) -> Source:
+    """A made-up slide a case; those that stand in the folder already are left as they are."""
+    from modalities.slides.synthetic import write_slides  # needs the `slides` extra
+
+    write_slides(folder, case_ids, classes, rng)
+    return Source((folder,))

@@ -1,0 +1,59 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from modalities import wsi_graph
+from modalities.core.contract import SlideSettings, Source
+from modalities.wsi_graph import reading
+from modalities.wsi_graph.reading import graph_of
+from tests.modalities.wsi import config_of, tiles_of, write_trident
+
+
+def test_lengths_are_pixels_of_the_reference_whatever_the_scanner():
+    """The same tissue at 20x: half the pixels, the same graph."""
+    rng = np.random.default_rng(1)
+    fine = tiles_of(60, rng, mpp=0.25)
+    coarse = dataclasses.replace(fine, coords=fine.coords // 2, side0=256, mpp=0.5)
+    config = config_of("wsi_graph")
+    one, other = graph_of(fine, config), graph_of(coarse, config)
+    np.testing.assert_allclose(one.nodes, other.nodes, rtol=1e-6)
+    np.testing.assert_array_equal(one.edges, other.edges)
+
+
+def test_a_large_graph_is_kept_and_found_again_for_the_same_tiles_and_settings_only(tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "_KEPT_FROM", 50)
+    rng = np.random.default_rng(1)
+    config, tiles, small = config_of("wsi_graph"), tiles_of(60, rng), tiles_of(49, rng)
+    first = graph_of(tiles, config, tmp_path)
+    graph_of(small, config, tmp_path)
+    assert len(list(tmp_path.iterdir())) == 1
+    monkeypatch.setattr(reading, "build_graph", None)  # any attempt to build would fail
+    again = graph_of(tiles, config, tmp_path)
+    assert all(np.array_equal(one, other) for one, other in zip(first, again, strict=True))
+    for other in (dataclasses.replace(config, edge_px=900.0), config_of("wsi_graph", clustering={"cut": 0.5})):
+        with pytest.raises(TypeError, match="not callable"):
+            graph_of(tiles, other, tmp_path)
+
+
+def test_a_damaged_kept_graph_is_built_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "_KEPT_FROM", 50)
+    config, tiles = config_of("wsi_graph"), tiles_of(60, np.random.default_rng(1))
+    first = graph_of(tiles, config, tmp_path)
+    kept = next(tmp_path.iterdir())
+    kept.write_bytes(kept.read_bytes()[:-9])
+    again = graph_of(tiles, config, tmp_path)
+    assert all(np.array_equal(one, other) for one, other in zip(first, again, strict=True))
+
+
+def test_feature_files_without_nuclei_are_refused_with_what_to_do(tmp_path):
+    folder = write_trident(tmp_path / "features", ["case-a", "case-b"], [0, 1], np.random.default_rng(0))
+    source = Source((folder,), slides=SlideSettings(cache=str(tmp_path / "cache")))
+    with pytest.raises(ValueError, match=r"no nuclear composition for case-a, case-b; .*`inputs: features`"):
+        wsi_graph.read(source, config_of("wsi_graph"))
+
+
+def test_both_inputs_stand_side_by_side():
+    tiles = tiles_of(30, np.random.default_rng(1), n_features=7)
+    for inputs, width in (("composition", 5), ("features", 7), ("both", 12)):
+        assert graph_of(tiles, config_of("wsi_graph", inputs=inputs, coordinates=False)).nodes.shape[1] == width
