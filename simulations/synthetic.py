@@ -21,7 +21,7 @@ TABLES = ("cnv", "clinical", "hif")
 
 _SMALL_TILES = {"tile_um": 64.0, "tile_px": 64}
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
-    "wsi_image": {"slides": {**_SMALL_TILES, "n_tiles": 4}},
+    "wsi_image": {"slides": {**_SMALL_TILES, "n_tiles": 3}},
     "wsi_graph": {"slides": {**_SMALL_TILES, "n_tiles": 0}, "clustering": {"gamma": 0.004, "composition_gamma": 0.1}},
 }
 """For made-up slides, which are a third of a millimetre wide: small tiles, a handful of them as a bag, small nodes."""

@@ -29,8 +29,8 @@ class Config(BranchConfig):
     """Which tiles make a node."""
     edge_px: float = 4000.0
     """Neighbours further apart than this are not joined."""
-    convolution: str = "sage"
-    """pna (scaled by the in-degrees of all sites), gin or sage, which needs least data and time."""
+    convolution: str = "pna"
+    """pna (scaled by the in-degrees of all sites), or gin or sage, which take less time."""
     layers: list[int] = field(default_factory=lambda: [16])
     """Widths of the convolutions."""
     dropout: float = 0.2
