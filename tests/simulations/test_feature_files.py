@@ -26,13 +26,13 @@ N_CASES = (45, 39)
 def study(tmp_path_factory):
     """The folder of the sites, and the study that was trained on them."""
     root = tmp_path_factory.mktemp("sites")
-    rounds = {"federated": {"rounds": 25, "patience": 0}}
+    rounds = {"federated": {"rounds": 12, "patience": 0, "server_lr": 0.05}}
     federation = federation_from(
         {
             "seed": 5,
             "task": {"classes": ["A", "B", "C"]},
             "fusion": {"folds": 2, "rounds": 3},
-            "modalities": {"wsi_image": rounds, "wsi_graph": {**rounds, "inputs": "features"}},
+            "modalities": {"wsi_image": rounds, "wsi_graph": {**rounds, "inputs": "features", "convolution": "sage"}},
         }
     )
     for number, (write, n_cases) in enumerate(zip((write_trident, write_clam), N_CASES, strict=True)):
