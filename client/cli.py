@@ -63,7 +63,11 @@ def prepare(
     Exit code 1 if a slide failed, after all others are done; 130 if it was interrupted.
     """
     settings = load_federation(federation) if federation else None
-    failed = prepare_site(site, settings, workers or os.cpu_count() or 1, console)
+    try:
+        failed = prepare_site(site, settings, workers or os.cpu_count() or 1, console)
+    except KeyboardInterrupt:
+        console.print("interrupted: finished slides are kept; the same command goes on from here", highlight=False)
+        raise typer.Exit(130) from None
     raise typer.Exit(1 if failed else 0)
 
 
