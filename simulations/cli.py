@@ -236,7 +236,10 @@ def _show_series(results: Mapping[str, Any], out: Path) -> None:
 def _show(results: Mapping[str, Any], out: Path) -> None:
     """The table of macro-AUROC, and where the rest is."""
     sets = [*results["task"]["modalities"], "fused", "fused_complete"]
-    table = Table("macro-AUROC", *sets, title=f"{results['task']['name']}, out of fold")
+    table = Table(title=f"{results['task']['name']}, out of fold")
+    table.add_column("macro-AUROC", min_width=max(len(pair) for pair in ("arm", *results["differences"])))
+    for name in sets:
+        table.add_column(name, overflow="fold")
     for arm, scored in results["arms"].items():
         table.add_row(arm, *(_value(scored.get(name, {}).get("macro_auroc"), "{:.3f}") for name in sets))
     table.add_section()

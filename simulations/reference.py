@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,8 +14,10 @@ from sklearn.model_selection import GridSearchCV, KFold, StratifiedKFold, cross_
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from modalities.core.config import BranchConfig
 from modalities.core.contract import Cases
 from modalities.core.federation import Federation
+from modalities.core.registry import plugin
 from modalities.core.seeds import seed_of
 from modalities.core.store import SiteData
 from simulations.scoring import FUSED, TestCases
@@ -26,17 +29,29 @@ _LEAST = 1e-6
 
 
 def score_reference(sites: Sequence[SiteData], federation: Federation, tested: TestCases, arm: str) -> pd.DataFrame:
-    """Probabilities of each modality's model and of the stack, on the test cases; modalities must be vectors."""
+    """Probabilities of each modality's model and of the stack, on the test cases.
+
+    A modality whose cases are no vectors takes part where its plug-in has `vectors`: cases -> [case, feature].
+    """
     labels = pd.concat([site.site.cases["label"] for site in sites])
     trained, scored = {}, {}
     for name in federation.modalities:
         holders = [site for site in sites if name in site.modalities]
-        if holders and isinstance(holders[0].cases(name).values, np.ndarray):
-            training = Cases.join([site.cases(name).select(site.training_cases(name)) for site in holders])
+        parts = [site.cases(name).select(site.training_cases(name)) for site in holders]
+        training, test = (
+            _as_vectors(own, federation.modalities[name]) for own in (Cases.join(parts), tested.cases[name])
+        )
+        if training.case_ids and isinstance(training.values, np.ndarray):
             y = labels[list(training.case_ids)].to_numpy()
-            trained[name], scored[name] = _fit_modality(name, training, y, tested.cases[name], federation)
+            trained[name], scored[name] = _fit_modality(name, training, y, test, federation)
     scored[FUSED] = _stack(trained, scored, labels, federation)
     return pd.concat([_rows(tested, arm, name, table) for name, table in scored.items()], ignore_index=True)
+
+
+def _as_vectors(cases: Cases, config: BranchConfig) -> Cases:
+    """The cases with a vector each, where that can be had; else as they are."""
+    vectors = getattr(plugin(config.kind), "vectors", None)
+    return replace(cases, values=vectors(cases)) if vectors and cases.case_ids else cases
 
 
 def _fit_modality(

@@ -28,6 +28,11 @@ def sums_of_rows(values: Sequence[np.ndarray]) -> Sums:
     }
 
 
+def means_of_rows(values: Sequence[np.ndarray]) -> Float[np.ndarray, "case feature"]:
+    """Each case's mean over its rows: a case as one vector, for models that know nothing else."""
+    return np.stack([case.mean(axis=0, dtype=np.float64) for case in values]).astype(np.float32)
+
+
 def finalise_rows(total: Sums) -> State:
     """Mean and inverse standard deviation of each feature over all rows, each case weighing the same."""
     state = finalise(total, TabularConfig())

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from modalities.core.branch import Branch
 from modalities.core.contract import Cases, Source, State, Sums
-from modalities.core.ragged import finalise_rows, scaled, sums_of_rows
+from modalities.core.ragged import finalise_rows, means_of_rows, scaled, sums_of_rows
 from modalities.slides.contributions import Contributions, by_slide, slides_of_case
 
 from .config import PRESETS, Config
@@ -20,7 +20,7 @@ from .network import GraphBatch, GraphEncoder
 from .reading import graph_of_case, read
 
 __all__ = ["EXAMPLE_FOLDER", "PRESETS", "Config", "build_encoder", "collate", "explain", "finalise", "prepare", "read"]
-__all__ += ["sums", "write_example"]
+__all__ += ["sums", "vectors", "write_example"]
 
 EXAMPLE_FOLDER = "slides"
 """Where made-up slides lie: the modalities that read slides share them."""
@@ -62,6 +62,11 @@ def collate(prepared: list[PreparedGraph], rows: Int64[Tensor, " batch"]) -> Gra
     edges = torch.cat([graph.edges + start for graph, start in zip(chosen, starts, strict=True)], dim=1)
     case = torch.arange(len(chosen)).repeat_interleave(sizes)
     return GraphBatch(torch.cat([graph.nodes for graph in chosen]), edges, case, len(chosen))
+
+
+def vectors(cases: Cases) -> Float[np.ndarray, "case feature"]:
+    """The mean of each case's nodes: what a model of vectors can make of it."""
+    return means_of_rows([graph.nodes for graph in cases.values])
 
 
 def build_encoder(config: Config, state: State) -> nn.Module:

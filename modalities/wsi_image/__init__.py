@@ -6,12 +6,12 @@ from typing import cast
 
 import numpy as np
 import torch
-from jaxtyping import Int64
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from modalities.core.branch import Branch
 from modalities.core.contract import Cases, Source, State, Sums
-from modalities.core.ragged import finalise_rows, scaled, sums_of_rows
+from modalities.core.ragged import finalise_rows, means_of_rows, scaled, sums_of_rows
 from modalities.slides.contributions import Contributions, by_slide, slides_of_case
 from modalities.slides.source import read_slides
 
@@ -19,7 +19,7 @@ from .config import PRESETS, Config
 from .network import Bags, TileEncoder
 
 __all__ = ["EXAMPLE_FOLDER", "PRESETS", "Config", "build_encoder", "collate", "explain", "finalise", "prepare", "read"]
-__all__ += ["sums", "write_example"]
+__all__ += ["sums", "vectors", "write_example"]
 
 EXAMPLE_FOLDER = "slides"
 """Where made-up slides lie: the modalities that read slides share them."""
@@ -61,6 +61,11 @@ def collate(prepared: Tensor | list[Tensor], rows: Int64[Tensor, " batch"]) -> B
     chosen = [prepared[row] for row in rows.tolist()]
     sizes = torch.tensor([len(bag) for bag in chosen], dtype=torch.int64)
     return Bags(torch.cat(chosen), torch.arange(len(rows)).repeat_interleave(sizes), len(rows))
+
+
+def vectors(cases: Cases) -> Float[np.ndarray, "case feature"]:
+    """The mean of each case's tiles: what a model of vectors can make of it."""
+    return means_of_rows(cases.values)
 
 
 def build_encoder(config: Config, state: State) -> nn.Module:
