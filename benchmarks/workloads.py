@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from modalities.core.cases import Policy, write_site
 from modalities.core.contract import Source
 from modalities.core.federation import Federation, federation_from
+from modalities.core.site_config import Policy, write_site
 
 MODALITY = "hif"
 N_FEATURES = 1333

@@ -12,6 +12,7 @@ from flwr.clientapp import ClientApp
 
 from client.calibration import conformal_counts, temperature_losses
 from client.fusion import fusion_answer, held_out_outputs
+from client.policy import beyond_policy, refuse_too_many_rounds, too_few_holders
 from client.rounds import score_part, train_part
 from client.study import ClientStudy, blurred_class_counts, federation_of, site_data, site_folder, sums_of
 from modalities.core.fusion.fit import Question
@@ -60,7 +61,10 @@ def capabilities(message: Message, context: Context) -> Message:
     context.state[_SETTINGS] = ConfigRecord({"federation": _config(message, STUDY)["federation"]})
     data = _data(context)
     introduction = ConfigRecord({"site": data.site.name, "digest": data.federation.digest})
-    cohorts = {METRICS + name: _metrics(len(data.training_cases(name))) for name in data.modalities}
+    for name in data.modalities:
+        for reason in beyond_policy(data.site.policy, data.federation, name):
+            _LOG.warning("not taking part with %s", reason)
+    cohorts = {METRICS + name: _metrics(len(data.training_cases(name))) for name in _offered(data)}
     return Message(RecordDict({CONFIG + STUDY: introduction, **cohorts}), reply_to=message)
 
 
@@ -77,16 +81,26 @@ def statistics(message: Message, context: Context) -> Message:
 
 @app.query("setup")
 def setup(message: Message, context: Context) -> Message:
-    """Take in the settings and the shared statistics; they stay in the context for the rounds of this run."""
-    digests = {}
+    """Take in the settings and the shared statistics; they stay in the context for the rounds of this run.
+
+    The reply names the modalities taken: one that too few sites hold for this site's policy is not among them.
+    """
+    data, digests, reply = _data(context), {}, RecordDict()
+    for key in [key for key in context.state if key.startswith(_STATE)]:
+        del context.state[key]  # of a setup before this one, which more sites held
     for name in parts_in(message.content):
+        n_holders = int(_config(message, name)["holders"])  # pyright: ignore
+        if reason := too_few_holders(data.site.policy, name, n_holders):
+            _LOG.warning("not taking part with %s", reason)
+            continue
         record = record_of(message.content, ARRAYS + name, ArrayRecord)
         context.state[_STATE + name] = record
         digests[_DIGEST + name] = digest_of(from_record(record))
+        reply[METRICS + name] = _metrics(len(data.training_cases(name)))
     settings = _config(message, STUDY)
     known = {key: settings[key] for key in ("federation", CLASS_COUNTS) if key in settings}
     context.state[_SETTINGS] = ConfigRecord({**known, **digests})
-    return Message(RecordDict(), reply_to=message)
+    return Message(reply, reply_to=message)
 
 
 @app.train("branches")
@@ -96,6 +110,7 @@ def train_branches(message: Message, context: Context) -> Message:
     for part, weights in _arrays(message, study.data).items():
         config = _config(message, part)
         server_round, pull = int(config["server-round"]), float(config.get("proximal-mu", 0.0))  # pyright: ignore
+        refuse_too_many_rounds(study.data.site.policy, part, server_round)
         trained, metrics = train_part(study, part, weights, server_round, pull)
         reply[ARRAYS + part], reply[METRICS + part] = to_record(trained), MetricRecord(metrics)
     return Message(reply, reply_to=message)
@@ -183,10 +198,16 @@ def _arrays(message: Message, data: SiteData) -> dict[str, Weights]:
         ValueError: one is of a modality that this site does not take part with, whatever a server asks.
     """
     content, parts = message.content, parts_in(message.content)
-    refused = sorted({owner_of(part) for part in parts} - {*data.modalities, SHARED})
+    allowed = _offered(data)
+    refused = sorted({owner_of(part) for part in parts} - {*allowed, SHARED})
     if refused:
-        raise ValueError(f"asked for {', '.join(refused)}: this site takes part with {', '.join(data.modalities)} only")
+        raise ValueError(f"asked for {', '.join(refused)}: this site takes part with {', '.join(allowed)} only")
     return {part: from_record(record_of(content, ARRAYS + part, ArrayRecord)) for part in parts}
+
+
+def _offered(data: SiteData) -> list[str]:
+    """What this site has enough cases of, under settings that its policy allows."""
+    return [name for name in data.modalities if not beyond_policy(data.site.policy, data.federation, name)]
 
 
 def _config(message: Message, part: str) -> ConfigRecord:

@@ -7,9 +7,10 @@ import pandas as pd
 
 from client.findings import Finding, findings_of
 from client.identifiers import check_identifiers
-from modalities.core.cases import NO_LABEL, Policy, read_cases
+from modalities.core.cases import NO_LABEL, read_cases
 from modalities.core.delimited import listing, rows_of
 from modalities.core.federation import Task
+from modalities.core.site_config import Policy
 
 _COLUMN_OF = {"labels outside": "{label}", "split must": "split", "cases listed": "case_id", "no case_id": "case_id"}
 

@@ -10,11 +10,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from client import joining
 from client.explain import explain_case
 from client.findings import LEVELS, findings_of
+from client.predict import key_of, predict_folder, write_predictions
 from client.prepare import prepare_site
 from client.site import ModalityReport, SiteReport, check_site, check_site_alone
-from modalities.core.console import plainly
+from modalities.core.console import plainly, say
 from modalities.core.federation import load_federation
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -47,6 +49,10 @@ def _report(site: Path, federation: Path) -> SiteReport:
         return check_site(site, load_federation(federation))
     except ValueError as error:  # of the study's settings: the site's own can still be looked at
         return SiteReport("", {}, findings_of(str(error), federation.name) + check_site_alone(site))
+
+
+for _command in (joining.init, joining.join, joining.status, joining.leave):
+    app.command()(plainly(_command))
 
 
 @app.command()
@@ -83,6 +89,28 @@ def explain(
     """Show which tiles of a case's slides speak for a class, and which against it. The files stay at the site."""
     for modality, shown, picture in explain_case(site, release, case, out, label):
         console.print(f"{modality}: {shown}: {escape(str(picture))} and .geojson", soft_wrap=True, highlight=False)
+
+
+@app.command()
+@plainly
+def predict(
+    site: Annotated[Path, typer.Argument(help="A site folder; its cases need no label.")],
+    release: Annotated[Path, typer.Option(help="The release, with its model.json.")],
+    out: Annotated[Path, typer.Option(help="Folder for predictions.csv and predictions.html.")],
+    key: Annotated[
+        Path | None, typer.Option(help="The coordinator's release.pub; without, the one that site.yaml names.")
+    ] = None,
+    unsigned: Annotated[bool, typer.Option("--unsigned", help="Take a release that nobody signed.")] = False,
+) -> None:
+    """Predict each case from whatever modalities it has, and say what each added. The files stay at the site."""
+    if unsigned and key is not None:
+        raise ValueError("--key and --unsigned exclude each other")
+    found = predict_folder(site, release, None if unsigned else key_of(site, key))
+    for note in found.notes:
+        say(note)
+    say(f"{len(found.case_ids)} cases, {found.predicted.count(-1)} without any modality of the release")
+    for path in write_predictions(found, out):
+        say(str(path))
 
 
 def _show(report: SiteReport) -> None:

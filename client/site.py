@@ -11,11 +11,12 @@ import pandas as pd
 from client.case_list import check_cases, spelling, training_cases
 from client.findings import Finding, findings_of, worst
 from client.measurements import check_values
-from modalities.core.cases import SiteConfig, label_leaks, site_config, sources_of
+from modalities.core.cases import label_leaks
 from modalities.core.contract import Cases, Source
 from modalities.core.delimited import listing
 from modalities.core.federation import Federation
 from modalities.core.registry import plugin
+from modalities.core.site_config import SiteConfig, site_config, sources_of
 
 VERSION = 1
 _MANY_UNLISTED = 0.5

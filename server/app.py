@@ -1,5 +1,6 @@
 """What runs at the coordinator: Flower's ServerApp."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -33,6 +34,9 @@ def main(grid: Grid, context: Context) -> None:
         checkpoint=out / "checkpoint.safetensors",
         timeout=float(config.get("round-timeout", 600)),
         sites=int(config.get("sites", 0)),
+        wait=float(config.get("wait", 120)),
+        status=out,
+        enrolled=_enrolled(str(config.get("nodes", ""))),
         report=lambda event: log(_INFO, "tessera: %s", event),
     )
     log(_INFO, "tessera: checkpoint and release go to %s", out)
@@ -41,8 +45,14 @@ def main(grid: Grid, context: Context) -> None:
     log(_INFO, "tessera: release written to %s", out / "release")
 
 
+def _enrolled(path: str) -> dict[int, str]:
+    """Node id -> site, as the coordinator registered them; empty where the run names no list."""
+    listed = json.loads(Path(path).read_text(encoding="utf-8")) if path else {}
+    return {int(node_id): node["site"] for node_id, node in listed.items()}
+
+
 def _refuse_relative_paths(config: Mapping[str, object]) -> None:
-    paths = {key: str(config.get(key, "")) for key in ("federation", "site-root", "out")}
+    paths = {key: str(config.get(key, "")) for key in ("federation", "site-root", "out", "nodes")}
     relative = [f"{key}={path!r}" for key, path in paths.items() if path and not Path(path).is_absolute()]
     if relative:
         raise ValueError(f"run config: give the whole path, from / on, got {', '.join(relative)}")

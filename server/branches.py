@@ -133,7 +133,7 @@ def close_branches(grid: Grid, study: StudyState, holders: Sequence[Holder], opt
         if not progress.stop.patience and name not in study.frozen and is_new:
             _watch(study, composed, name, progress.rounds, study.weights)
             progress.stop.best_round = progress.rounds
-    options.report({"phase": "closing evaluation"})
+    options.tell(study, {"phase": "closing evaluation"})
 
 
 def _evaluate(grid: Grid, study: StudyState, composed: PerModality, options: Options) -> None:

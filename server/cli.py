@@ -8,7 +8,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from modalities.core.console import plainly
 from modalities.core.federation import load_federation
+from server import operations
 from server.release import read_release
 from server.settings import settings_text, written_into
 
@@ -65,3 +67,15 @@ def settings(
     except (OSError, ValueError) as error:
         console.print(f"[bold red]error:[/] {escape(f'{into}: {error}')}", soft_wrap=True, highlight=False)
         raise typer.Exit(1) from None
+
+
+for _command in (
+    operations.init,
+    operations.enrol,
+    operations.revoke,
+    operations.start,
+    operations.run,
+    operations.status,
+    operations.verify,
+):
+    app.command()(plainly(_command))

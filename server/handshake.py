@@ -34,6 +34,9 @@ def handshake(grid: Grid, study: StudyState, options: Options) -> list[Holder]:
     holders: dict[str, Holder] = {}
     for unknown, reply in query_all(grid, study, unnamed, "query.capabilities", contents, options, counted=False):
         holder, reason = _introduced(reply, unknown.node_id, study)
+        owner = options.enrolled.get(unknown.node_id)
+        if holder is not None and owner not in (None, holder.site):
+            holder, reason = None, f"it calls itself {holder.site!r}, but its key is enrolled as {owner!r}"
         if holder is not None and holder.site in holders:
             holder, reason = None, f"a second node calls itself {holder.site!r}"
         if holder is None:
@@ -49,7 +52,7 @@ def handshake(grid: Grid, study: StudyState, options: Options) -> list[Holder]:
         raise RuntimeError("no site takes part in this study; the sites' logs say why")
     note(study, [Refusal("*", name, "no site holds it; the study goes on without it") for name in absent])
     _refuse_too_few(study, found)
-    options.report({"phase": "handshake", "sites": [holder.site for holder in found]})
+    options.tell(study, {"phase": "handshake", "sites": [holder.site for holder in found]})
     return found
 
 
@@ -84,23 +87,57 @@ def gather_statistics(grid: Grid, study: StudyState, holders: Sequence[Holder], 
     options.step(study, {"phase": "statistics"})
 
 
-def send_setup(grid: Grid, study: StudyState, holders: Sequence[Holder], options: Options) -> None:
-    """Give every site the settings and the shared statistics of its modalities, once a run.
+def send_setup(grid: Grid, study: StudyState, holders: Sequence[Holder], options: Options) -> list[Holder]:
+    """Give every site the settings and the shared statistics of its modalities, once a run; who takes part, with what.
 
-    The summed class counts go with them only where a branch's loss needs them.
+    A site may turn a modality down, where fewer hold it than its policy asks for. Then fewer hold it, so the others
+    are asked again, until nobody turns down what is left.
+
+    Raises:
+        RuntimeError: no site is left, or too few hold a modality for the robust rule that its settings name.
+    """
+    asked = list(holders)
+    while (agreed := _agreed(grid, study, asked, options)) != asked:
+        asked = agreed
+    left = {holder.site: dict(holder.cohorts) for holder in agreed}
+    study.cohorts = {site: left.get(site, {}) for site in study.cohorts}
+    _refuse_too_few(study, agreed)
+    options.tell(study, {"phase": "setup", "sites": list(left)})
+    return agreed
+
+
+def _agreed(grid: Grid, study: StudyState, holders: Sequence[Holder], options: Options) -> list[Holder]:
+    """One round of the setup: the sites that answered, with the modalities that they took.
+
+    The summed class counts go along only where a branch's loss needs them.
     """
     needed = any(config.training.needs_class_counts for config in study.federation.modalities.values())
     counts = {CLASS_COUNTS: study.class_counts} if needed else {}
     settings = config_record({"federation": study.federation.to_json(), **counts})
+    numbers = {name: sum(name in holder.cohorts for holder in holders) for name in held(holders)}
     contents = {
         holder.node_id: RecordDict(
-            {CONFIG + STUDY: settings, **{ARRAYS + name: to_record(study.states[name]) for name in holder.cohorts}}
+            {
+                CONFIG + STUDY: settings,
+                **{CONFIG + name: config_record({"holders": numbers[name]}) for name in holder.cohorts},
+                **{ARRAYS + name: to_record(study.states[name]) for name in holder.cohorts},
+            }
         )
         for holder in holders
     }
-    answered = [holder.site for holder, _ in query_all(grid, study, holders, "query.setup", contents, options)]
-    if not answered:
+    agreed = []
+    for holder, reply in query_all(grid, study, holders, "query.setup", contents, options):
+        taken = {name: n for name, n in holder.cohorts.items() if name in parts_in(reply.content, METRICS)}
+        turned_down = [
+            Refusal(holder.site, name, "the site turned it down; its own log says why")
+            for name in holder.cohorts
+            if name not in taken
+        ]
+        note(study, turned_down)
+        agreed += [Holder(holder.node_id, holder.site, taken)] if taken else []
+    if not agreed:
         raise RuntimeError("no site took in the settings; the sites' logs say why")
+    return agreed
 
 
 def query_all(

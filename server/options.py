@@ -1,11 +1,12 @@
 """How a study is run, as opposed to what it computes."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from server.state import StudyState
+from server.status import write_status
 
 
 def _say_nothing(event: Mapping[str, Any]) -> None:
@@ -26,9 +27,19 @@ class Options:
     """Seconds to wait for the nodes."""
     report: Callable[[Mapping[str, Any]], None] = _say_nothing
     """Called with a small dict at every step, for whoever shows progress."""
+    status: Path | None = None
+    """Folder for status.json, which other processes look into; None writes none."""
+    enrolled: Mapping[int, str] = field(default_factory=dict)
+    """Node id -> the site that it belongs to; empty where nobody enrols, as in a simulation."""
 
     def step(self, study: StudyState, event: Mapping[str, Any]) -> None:
         """A step is done: keep it, then tell of it."""
         if self.checkpoint is not None:
             study.save(self.checkpoint)
+        self.tell(study, event)
+
+    def tell(self, study: StudyState, event: Mapping[str, Any]) -> None:
+        """Something happened that the checkpoint need not know."""
+        if self.status is not None:
+            write_status(self.status, study, event)
         self.report(event)

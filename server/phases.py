@@ -22,7 +22,7 @@ def run_study(grid: Grid, federation: Federation, options: Options, start: Study
     if not study.finished:
         holders = handshake(grid, study, options)
         gather_statistics(grid, study, holders, options)
-        send_setup(grid, study, holders, options)
+        holders = send_setup(grid, study, holders, options)
         train_branches(grid, study, holders, options)
         close_branches(grid, study, holders, options)
         fit_fusion(grid, study, holders, options)

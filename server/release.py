@@ -11,19 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.numpy import load_file, save
+from safetensors.numpy import save
 
-from modalities.core.federation import Federation, federation_from
-from modalities.core.fusion.head import head_named
+from modalities.core.federation import Federation
 from modalities.core.parts import modality_of, parts_of
 from modalities.core.predict import FittedBranch, FittedModel
+from modalities.core.release import CALIBRATION, FORMAT, HEAD, MODEL, STATE, WEIGHT, file_of, open_release
 from server.checkpoint import write_atomically
 from server.state import StudyState
 from strategies.wire import Weights
-
-FORMAT = 2
-_STATE, _WEIGHT, _HEAD = "state.", "weight.", "fusion.safetensors"
-_CALIBRATION = "calibration.safetensors"
 
 
 def write_release(folder: Path, study: StudyState, extra: Mapping[str, Any] | None = None) -> Path:
@@ -31,10 +27,10 @@ def write_release(folder: Path, study: StudyState, extra: Mapping[str, Any] | No
     files = {}
     for part, weights in sorted(study.weights.items()):
         if modality_of(part) in study.states:
-            path = _file_of(part)
+            path = file_of(part)
             files[path] = _write(folder / path, _branch_arrays(study.states[modality_of(part)], weights))
-    files[_HEAD] = _write(folder / _HEAD, study.head)
-    files[_CALIBRATION] = _write(folder / _CALIBRATION, study.calibration)
+    files[HEAD] = _write(folder / HEAD, study.head)
+    files[CALIBRATION] = _write(folder / CALIBRATION, study.calibration)
     held = sorted({modality_of(part) for part in study.weights})
     model = {
         "format": FORMAT,
@@ -48,7 +44,7 @@ def write_release(folder: Path, study: StudyState, extra: Mapping[str, Any] | No
         "files": files,
         **(extra or {}),
     }
-    write_atomically(folder / "model.json", json.dumps(model, indent=2, sort_keys=True).encode())
+    write_atomically(folder / MODEL, json.dumps(model, indent=2, sort_keys=True).encode())
     return folder
 
 
@@ -59,29 +55,15 @@ def read_release(folder: Path) -> tuple[StudyState, dict[str, Any]]:
         ValueError: model.json is none of this version, or a file is missing or differs from its digest in it; all of
             them are named.
     """
-    try:
-        model = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-        federation = federation_from(model["federation"])
-        expected = {_file_of(part) for name in model["modalities"] for part in parts_of(name, federation.fusion)}
-        head = model.get("head") or {"name": federation.fusion.head, "out_of_fold_loss": {}}
-        head_named(head["name"])
-        if model["format"] != FORMAT or set(model["files"]) != {*expected, _HEAD, _CALIBRATION}:
-            raise ValueError("another format, or other files than its modalities need")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{folder}: no release that this version reads: model.json: {error}") from error
-    wrong = [name for name, digest in model["files"].items() if _digest_of_file(folder / name) != digest]
-    if wrong:
-        raise ValueError(f"{folder}: missing or changed since the release: {', '.join(sorted(wrong))}")
-    study = StudyState(federation, frozen=list(model["modalities"]), finished=True)
-    study.head_name, study.out_of_fold = head["name"], dict(head["out_of_fold_loss"])
+    found = open_release(folder)
+    federation, model = found.federation, dict(found.model)
+    study = StudyState(federation, frozen=found.modalities, finished=True)
+    study.head_name, study.out_of_fold = found.head_name, found.out_of_fold_loss
     study.class_counts = [model["class_counts"][name] for name in federation.task.classes]
-    for name in model["modalities"]:
-        for part in parts_of(name, federation.fusion):
-            arrays = load_file(folder / _file_of(part))
-            study.weights[part] = _below(arrays, _WEIGHT)
-            study.states[name] = _below(arrays, _STATE)
-    study.head = load_file(folder / _HEAD)
-    study.calibration = load_file(folder / _CALIBRATION)
+    for name in found.modalities:
+        study.states[name] = found.state(name)
+        study.weights |= {part: found.weights(part) for part in parts_of(name, federation.fusion)}
+    study.head, study.calibration = found.head, found.calibration
     return study, model
 
 
@@ -101,17 +83,9 @@ def without_modality(federation: Federation, name: str) -> Federation:
     return Federation(federation.seed, federation.task, federation.fusion, rest)
 
 
-def _file_of(part: str) -> str:
-    return f"branches/{part}.safetensors" if part == modality_of(part) else f"crossfit/{part}.safetensors"
-
-
 def _branch_arrays(state: Weights, weights: Weights) -> Weights:
-    named = {_STATE + name: array for name, array in state.items()}
-    return named | {_WEIGHT + name: array for name, array in weights.items()}
-
-
-def _below(arrays: Weights, prefix: str) -> Weights:
-    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+    named = {STATE + name: array for name, array in state.items()}
+    return named | {WEIGHT + name: array for name, array in weights.items()}
 
 
 def _write(path: Path, arrays: Weights) -> str:
@@ -120,7 +94,3 @@ def _write(path: Path, arrays: Weights) -> str:
     content = save(dict(sorted(arrays.items())))
     write_atomically(path, content)
     return hashlib.sha256(content).hexdigest()
-
-
-def _digest_of_file(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""

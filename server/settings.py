@@ -9,10 +9,10 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
-from modalities.core.cases import Policy, SiteConfig, SourceConfig
 from modalities.core.config import BranchConfig, Federated, Training
 from modalities.core.federation import Fusion
 from modalities.core.registry import plugin, plugins
+from modalities.core.site_config import CoordinatorConfig, Policy, SiteConfig, SourceConfig
 from modalities.core.task import Task
 
 BEGIN = "<!-- from here on written by `tessera-server settings --into docs/federation.md` -->"
@@ -24,7 +24,12 @@ _SECTIONS = (
     ("`modalities.<name>.training`", Training),
     ("`modalities.<name>.federated`", Federated),
 )
-_SITE_SECTIONS = (("The file", SiteConfig), ("`sources.<modality>`", SourceConfig), ("`policy`", Policy))
+_SITE_SECTIONS = (
+    ("The file", SiteConfig),
+    ("`sources.<modality>`", SourceConfig),
+    ("`policy`", Policy),
+    ("`coordinator`", CoordinatorConfig),
+)
 
 
 def settings_text() -> str:

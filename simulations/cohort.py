@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from omegaconf import OmegaConf
 
-from modalities.core.cases import Policy, write_site
 from modalities.core.contract import Source
 from modalities.core.federation import Federation, federation_from
 from modalities.core.registry import plugin
 from modalities.core.seeds import seed_of
+from modalities.core.site_config import Policy, write_site
 
 FEDERATION = "federation.yaml"
 

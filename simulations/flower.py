@@ -5,13 +5,11 @@ import json
 import os
 import re
 import shlex
-import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-import tomllib
 import urllib.error
 import urllib.request
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,9 +23,9 @@ from rich.console import Console
 
 from client.study import site_folders
 from modalities.core.config import check
+from server.bundle import REPOSITORY, staged_app
 from simulations.machine import processors
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 LOG = "flower.log"
 # What a person who types the line needs too: nothing is installed, looked up or reported at run time.
 _SETTINGS = {
@@ -92,18 +90,6 @@ def typed_line(arguments: Sequence[str]) -> str:
     """The whole line for a shell: Flower looks its other programs up in PATH."""
     settings = [f'PATH="{_programs()}:$PATH"', *(f"{name}={value}" for name, value in _SETTINGS.items())]
     return " ".join([*settings, shlex.join(["flwr", "run", str(REPOSITORY), *arguments])])
-
-
-def staged_app(repository: Path, folder: Path) -> Path:
-    """A copy of what the bundle is made of, so that Flower need not walk through .venv; the bundle is the same."""
-    description = repository / "pyproject.toml"
-    app = tomllib.loads(description.read_text(encoding="utf-8"))["tool"]["flwr"]["app"]
-    folder.mkdir()
-    shutil.copy(description, folder)
-    for pattern in app["fab-include"]:
-        name = pattern.removeprefix("/").removesuffix("/**")
-        shutil.copytree(repository / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    return folder
 
 
 def _refuse_what_cannot_run(federation_yaml: Path, site_root: Path, n_sites: int) -> None:

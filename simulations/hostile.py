@@ -7,8 +7,8 @@ import numpy as np
 
 from client.app import app
 from client.study import site_folders
-from modalities.core.cases import read_site_config
 from modalities.core.seeds import seed_of
+from modalities.core.site_config import read_site_config
 from simulations.inline import AlteredGrid
 from strategies.wire import Weights
 

@@ -10,10 +10,10 @@ import pytest
 from omegaconf import OmegaConf
 
 import modalities
-from modalities.core.cases import read_site_config
 from modalities.core.contract import Source
 from modalities.core.federation import federation_from
 from modalities.core.registry import plugin, plugins
+from modalities.core.site_config import read_site_config
 from modalities.core.store import SiteData
 from server.release import fitted_model, read_release, write_release
 from strategies.wire import bytes_by_owner

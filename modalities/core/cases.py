@@ -1,77 +1,24 @@
 """A site folder: site.yaml, cases.csv and the raw files that site.yaml names."""
 
-import dataclasses
-import os.path
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from modalities.core.config import BranchConfig, check
-from modalities.core.contract import Cases, SlideSettings, Source
+from modalities.core.contract import Cases, Source
 from modalities.core.delimited import listing, rows_of
 from modalities.core.leakage import columns_that_tell
 from modalities.core.registry import plugin
 from modalities.core.seeds import seed_of
-from modalities.core.structured import as_far_as_possible
+from modalities.core.site_config import Policy, SiteConfig, read_site_config, sources_of
 from modalities.core.task import Task
 
 SPLITS = ("train", "test")
 NO_LABEL = -1
-
-
-@dataclass(frozen=True)
-class SourceConfig:
-    """One modality's raw files; section `sources.<modality>` of site.yaml."""
-
-    paths: list[str] = field(default_factory=list)
-    """Files or folders, relative to site.yaml."""
-    format: str = "auto"
-    """Name of a format of the modality, or `auto`."""
-    columns: dict[str, str] = field(default_factory=dict)
-    """For plain CSV files: field name -> this site's column."""
-
-
-@dataclass(frozen=True)
-class Policy:
-    """What the site allows, whatever a server asks."""
-
-    modalities: list[str] = field(default_factory=list)
-    """The modalities it will train; empty allows all that it has sources for."""
-    min_cohort: int = 10
-    """A modality with fewer training cases than this takes no part."""
-    min_cell: int = 10
-    """A count from 1 to below this leaves the site as half of it, flagged."""
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        check(
-            [f"min_cohort must not be negative, got {self.min_cohort}"] * (self.min_cohort < 0)
-            + [f"min_cell must not be negative, got {self.min_cell}"] * (self.min_cell < 0)
-        )
-
-
-@dataclass(frozen=True)
-class SiteConfig:
-    """The whole of site.yaml."""
-
-    name: str = ""
-    """What the study calls the site; it leaves the site, so no more than the hospital's own name."""
-    cases: str = "cases.csv"
-    """The case list, relative to site.yaml: the columns case_id, split, and the task's label column."""
-    sources: dict[str, SourceConfig] = field(default_factory=dict)
-    """Modality -> where its raw files lie."""
-    slides: SlideSettings = field(default_factory=SlideSettings)
-    """Of whole slides: their resolution where the files do not say it, and where what is made of them is kept."""
-    policy: Policy = field(default_factory=Policy)
-    """What the site allows, whatever a server asks."""
 
 
 @dataclass(frozen=True)
@@ -172,93 +119,12 @@ def case_ids_of(folder: Path, config: SiteConfig) -> list[str]:
     return [row[header.index("case_id")].strip() for row in rows]
 
 
-def read_site_config(path: Path) -> SiteConfig:
-    """site.yaml, checked.
-
-    Raises:
-        ValueError: it is absent, is no YAML, has unknown settings, or names no site.
-    """
-    problems: list[str] = []
-    config = site_config(path, problems)
-    check([f"{path.name}: {'; '.join(problems)}"] if problems else [])
-    return config
-
-
-def site_config(path: Path, problems: list[str]) -> SiteConfig:
-    """What is right in site.yaml; problems with its settings are added to the list.
-
-    Raises:
-        ValueError: it is absent or is no YAML.
-    """
-    try:
-        raw = OmegaConf.to_container(OmegaConf.load(path))
-    except FileNotFoundError:
-        raise ValueError(f"{path}: no such file; a site folder needs a site.yaml") from None
-    except (OSError, yaml.YAMLError, OmegaConfBaseException, ValueError) as error:
-        raise ValueError(f"{path.name}: cannot be read: {error}") from error
-    values = {str(key): value for key, value in raw.items()} if isinstance(raw, dict) else {}
-    config: SiteConfig = as_far_as_possible(SiteConfig, values, "site", problems)
-    if not problems and not config.name:
-        problems.append("site.name: give the site a name")
-    return config
-
-
-def sources_of(folder: Path, config: SiteConfig, problems: list[str]) -> dict[str, Source]:
-    """The raw files that site.yaml names; those that are not there are added to the problems."""
-    slides = _slides(folder, config.slides)
-    sources = {name: _source(folder, name, section, slides, problems) for name, section in config.sources.items()}
-    problems += [
-        f"policy.modalities: {name}: no such source; the site has {', '.join(sources) or 'none'}"
-        for name in config.policy.modalities
-        if name not in sources
-    ]
-    return sources
-
-
-def write_site(folder: Path, name: str, cases: pd.DataFrame, sources: Mapping[str, Source], policy: Policy) -> None:
-    """A site folder over raw files that stand already; `cases` has the columns case_id, label, split."""
-    folder.mkdir(parents=True, exist_ok=True)
-    cases.to_csv(folder / "cases.csv", index=False)
-    sections = {
-        modality: {
-            "paths": [os.path.relpath(path.resolve(), folder.resolve()) for path in source.paths],
-            "format": source.format,
-            "columns": dict(source.columns),
-        }
-        for modality, source in sources.items()
-    }
-    allowed = {"modalities": list(policy.modalities), "min_cohort": policy.min_cohort, "min_cell": policy.min_cell}
-    slides = {
-        key: os.path.relpath(value, folder.resolve()) if isinstance(value, str) else value
-        for source in sources.values()
-        for key, value in dataclasses.asdict(source.slides).items()
-        if value
-    }
-    content = {"name": name, "cases": "cases.csv", "sources": sections, "slides": slides, "policy": allowed}
-    OmegaConf.save({key: value for key, value in content.items() if value}, folder / "site.yaml")
-
-
 def folds_of(site: Site, seed: int, n_folds: int) -> pd.Series:
     """A fold, 1 to n_folds, for every labelled training case: stratified by class, from (seed, site name)."""
     train = site.cases[(site.cases["split"] == "train") & (site.cases["label"] != NO_LABEL)]
     order = np.random.default_rng(seed_of(seed, site.name, "folds")).permutation(len(train))
     shuffled = train.iloc[order].sort_values("label", kind="stable")
     return pd.Series(np.arange(len(shuffled)) % n_folds + 1, index=shuffled.index).reindex(train.index)
-
-
-def _slides(folder: Path, section: SlideSettings) -> SlideSettings:
-    """The section with absolute folders."""
-    cache = str((folder / (section.cache or ".tessera/slides")).resolve())
-    weights = str((folder / section.weights).resolve()) if section.weights else ""
-    return SlideSettings(section.default_mpp, cache, weights)
-
-
-def _source(folder: Path, name: str, section: Any, slides: SlideSettings, problems: list[str]) -> Source:
-    if not section.paths:
-        problems.append(f"site.yaml: sources.{name}.paths: name at least one file")
-    paths = tuple((folder / path).resolve() for path in section.paths)
-    problems += [f"sources.{name}: {path} does not exist; correct the path" for path in paths if not path.exists()]
-    return Source(paths, section.format, dict(section.columns), slides)
 
 
 def read_cases(path: Path, task: Task, problems: list[str]) -> tuple[pd.DataFrame, dict[str, int]]:

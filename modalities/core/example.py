@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from modalities.core.cases import Policy, write_site
 from modalities.core.contract import Source
 from modalities.core.federation import Federation
 from modalities.core.registry import plugin
 from modalities.core.seeds import seed_of
+from modalities.core.site_config import Policy, write_site
 
 _MISSING_CASES = 0.1
 _TEST_SHARE = 0.3

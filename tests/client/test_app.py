@@ -51,7 +51,9 @@ class Site:
     def set_up(self):
         self.introduced()
         states = {f"arrays__{name}": to_record(state) for name, state in self.states().items()}
-        return self.ask("query.setup", config__study=ConfigRecord({"federation": FEDERATION.to_json()}), **states)
+        holders = {f"config__{name}": ConfigRecord({"holders": 1}) for name in FEDERATION.modalities}
+        settings = ConfigRecord({"federation": FEDERATION.to_json()})
+        return self.ask("query.setup", config__study=settings, **holders, **states)
 
     def weights(self, name="cnv"):
         from modalities.core.branch import build_branch, weights_of

@@ -8,8 +8,8 @@ import pytest
 
 from client.case_list import check_cases
 from client.site import check_site
-from modalities.core.cases import Policy
 from modalities.core.federation import Task
+from modalities.core.site_config import Policy
 from tests.support import small_federation, write_sites
 
 FEDERATION = small_federation()
@@ -156,8 +156,8 @@ def test_repeated_and_differently_spelled_cases_are_told(tmp_path):
 
 def test_real_site_is_sound(tcga_data, tmp_path):
     """A tissue source site of TCGA-BRCA, dealt out as tessera-simulate tcga does."""
-    from modalities.core.cases import write_site
     from modalities.core.federation import federation_from
+    from modalities.core.site_config import write_site
     from simulations.tcga import open_dataset, write_raw_files
 
     federation = federation_from({"modalities": {"cnv": {}, "clinical": {}, "hif": {"kind": "table"}}})

@@ -82,12 +82,12 @@ def test_the_study_tells_of_every_step(root):
     events = []
     run_small(root, FEDERATION, report=events.append)
     phases = [event["phase"] for event in events]
-    assert phases[:5] == ["handshake", "statistics", "branches", "branches", "closing evaluation"]
-    assert set(phases[5:-2]) == {"fusion"}
+    assert phases[:6] == ["handshake", "statistics", "setup", "branches", "branches", "closing evaluation"]
+    assert set(phases[6:-2]) == {"fusion"}
     assert phases[-2] == "calibration"
     assert phases[-1] == "finished"
     assert events[0]["sites"] == ["site_1", "site_2", "site_3"]
-    assert [event["round"] for event in events[2:4]] == [1, 2]
+    assert [event["round"] for event in events[3:5]] == [1, 2]
 
 
 def test_statistics_are_those_of_the_pooled_training_cases(root, whole):

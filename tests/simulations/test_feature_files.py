@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 
 from client.cli import app
 from client.explain import explain_case
-from modalities.core.cases import Policy, write_site
 from modalities.core.contract import Source
 from modalities.core.federation import federation_from
+from modalities.core.site_config import Policy, write_site
 from modalities.core.store import SiteData
 from server.release import fitted_model, write_release
 from simulations import scoring
@@ -106,4 +106,4 @@ def test_command_names_what_it_wrote_and_refuses_what_it_does_not_know(study, tm
         assert message in failed.output
     (release / "branches" / "wsi_image.safetensors").write_bytes(b"other")
     failed = CliRunner().invoke(app, [*asked, "--case", "site-0-case-05"])
-    assert "has changed since the release" in failed.output
+    assert "missing or changed since the release: branches/wsi_image.safetensors" in failed.output.replace("\n", "")

@@ -7,9 +7,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from modalities.core.cases import NO_LABEL, Policy, Site, folds_of, open_site, read_site_config, write_site
+from modalities.core.cases import NO_LABEL, Site, folds_of, open_site
 from modalities.core.contract import SlideSettings, Source
 from modalities.core.federation import federation_from
+from modalities.core.site_config import Policy, read_site_config, write_site
 from modalities.core.task import Task
 
 TASK = Task(classes=["A", "B", "C"], drop=["X"])

@@ -1,0 +1,47 @@
+"""A site's own folder for what is not data: `.tessera` in the site folder, with its key, logs and state."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Home:
+    """Where a site keeps what it needs to take part."""
+
+    site: Path
+    """The site folder."""
+
+    @property
+    def folder(self) -> Path:
+        """Everything below is made by Tessera."""
+        return self.site / ".tessera"
+
+    @property
+    def key(self) -> Path:
+        """The node key: who this site is. Never leaves it."""
+        return self.folder / "node.key"
+
+    @property
+    def public_key(self) -> Path:
+        """Its public half, for the coordinator."""
+        return self.folder / "node.pub"
+
+    @property
+    def log(self) -> Path:
+        """What the SuperNode and the training said; it may name cases, so it stays here."""
+        return self.folder / "site.log"
+
+    @property
+    def state(self) -> Path:
+        """state.json: what `status` shows."""
+        return self.folder / "state.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the `join` that runs: a process id alone may be another program's after a crash."""
+        return self.folder / "join.lock"
+
+    @property
+    def flower(self) -> Path:
+        """Flower's own folder."""
+        return self.folder / "flower"

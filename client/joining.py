@@ -1,0 +1,93 @@
+"""The commands with which a site takes part: init, join, status, leave."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from client.home import Home
+from client.keys import make_node_key
+from client.node import Node, keep_joined, state_of, stop
+from modalities.core.config import check
+from modalities.core.console import say
+from modalities.core.keyfiles import line_fingerprint, read_private
+from modalities.core.site_config import problem_of_name, read_site_config
+
+Site = Annotated[Path, typer.Argument(help="The site folder, with its site.yaml.")]
+
+
+def init(
+    site: Site,
+    name: Annotated[str, typer.Option(help="The site's name: letters, digits and -, _ or dots.")],
+    address: Annotated[str, typer.Option(help="The coordinator's gateway, name:port.")] = "",
+) -> None:
+    """Make a site folder's site.yaml, with comments, and its node key; what stands there already is kept."""
+    home = Home(site)
+    check([problem_of_name(name)] if problem_of_name(name) else [])
+    site.mkdir(parents=True, exist_ok=True)
+    if not (site / "site.yaml").exists():
+        (site / "site.yaml").write_text(_SITE.format(name=name, address=address or "name:9443"), encoding="utf-8")
+    if not (site / "cases.csv").exists():
+        (site / "cases.csv").write_text("case_id,label,split\n", encoding="utf-8")
+    if home.key.exists():
+        line = home.public_key.read_text(encoding="ascii").strip()
+    else:
+        line = make_node_key(home.key, home.public_key, name)
+    say(f"site folder: {site}\nnode key: {home.key} (stays here)")
+    say(f"send this file to the coordinator: {home.public_key}\n{line}")
+    say(f"and read its fingerprint to them over the telephone: {line_fingerprint(line)}")
+
+
+def join(site: Site) -> None:
+    """Take part until you stop it (Ctrl-C, or `tessera-client leave`); it connects again by itself."""
+    home, config = Home(site), read_site_config(site / "site.yaml")
+    own = config.coordinator
+    check(
+        [f"{site}/site.yaml: coordinator.address: name the coordinator's gateway, name:port"] * (not own.address)
+        + [f"{site / own.authority}: no such file; put the coordinator's ca.crt there"]
+        * (not (site / own.authority).is_file())
+        + [f"{home.key}: no node key; make one with `tessera-client init`"] * (not home.key.is_file())
+    )
+    read_private(home.key)  # refused where others can read it
+    say(f"site {config.name} takes part at {own.address}; log: {home.log}")
+    keep_joined(Node(home, config), say)
+
+
+def status(site: Site) -> None:
+    """Whether this site takes part, and since when; exit code 1 if it does not."""
+    state = state_of(Home(site))
+    if not state:
+        say("this site has not joined yet")
+    else:
+        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(state["time"]))
+        running = state["state"] if state["alive"] else "stopped"
+        say(f"{running} since {when}{': ' + state['meaning'] if state.get('meaning') else ''}")
+    if not state.get("alive"):
+        raise typer.Exit(1)
+
+
+def leave(site: Site) -> None:
+    """Stop taking part; what the site sent until now stays in the study."""
+    say("left" if stop(Home(site)) else "this site does not take part")
+
+
+_SITE = """\
+# What this site has, and what it allows. docs/for-sites.md describes every line; `tessera-client check` reads it all.
+name: {name}
+cases: cases.csv               # case_id,label,split; pseudonyms, never hospital numbers
+sources:                       # the raw files of each modality, relative to this file
+  # cnv: {{paths: [cnv]}}
+  # clinical: {{paths: [clinical/clinic.csv], columns: {{case_id: patient, age: age_years}}}}
+policy:                        # held to by this site's own code, whatever a server asks
+  modalities: []               # what this site will train; empty: all that it has sources for
+  min_cohort: 10               # a modality with fewer training cases takes no part
+  min_cell: 10                 # a count from 1 to below this leaves as half of it
+  min_holders: 3               # fewer sites with a modality than this, and it is not trained here
+  max_rounds: 500
+  max_local_epochs: 10
+coordinator:
+  address: {address}
+  authority: ca.crt            # from the coordinator; the only authority that is trusted
+  release_key: release.pub     # from the coordinator; what releases are checked with
+"""

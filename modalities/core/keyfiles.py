@@ -1,0 +1,43 @@
+"""Key files: written for their owner alone, read with a message that says what is wrong."""
+
+import base64
+import hashlib
+import os
+from pathlib import Path
+
+PRIVATE_MODE = 0o600
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a new file that only its owner can read, from its first byte on.
+
+    Raises:
+        ValueError: the file is there already: a key is never overwritten.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_MODE)
+    except FileExistsError:
+        raise ValueError(f"{path}: there is a key already; move it away if a new one is really wanted") from None
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+
+
+def read_private(path: Path) -> bytes:
+    """The content of a private key's file.
+
+    Raises:
+        ValueError: it is absent, or others than its owner can read it.
+    """
+    if not path.is_file():
+        raise ValueError(f"{path}: no such key; make one with `init`")
+    mode = path.stat().st_mode & 0o777
+    if mode & 0o077:
+        raise ValueError(f"{path}: others can read this key (mode {mode:o}); run: chmod 600 {path}")
+    return path.read_bytes()
+
+
+def line_fingerprint(line: str) -> str:
+    """Of a public key's OpenSSH line, as `ssh-keygen -lf` prints it: SHA256 of the key's bytes in base64."""
+    digest = hashlib.sha256(base64.b64decode(line.split()[1])).digest()
+    return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")

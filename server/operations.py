@@ -1,0 +1,171 @@
+"""The commands that carry a study: init, enrol, revoke, start, run, status, verify."""
+
+import signal
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from subprocess import Popen
+from typing import Annotated, Any
+
+import typer
+import uvicorn
+from rich.console import Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from modalities.core.console import console, say
+from modalities.core.signing import check_signature, fingerprint, public_key
+from server.coordinator import Settings, Study, enrol_site, init_study, revoke_site
+from server.flower import is_up, register_enrolled, superlink
+from server.gateway import FleetGate
+from server.release import read_release
+from server.runs import carry_out
+from server.status import read_status
+
+_END_S, _LOOK_S = 10.0, 0.5
+Folder = Annotated[Path, typer.Argument(help="The study's folder, made by `init`.")]
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(help="A new folder for the study.")],
+    san: Annotated[
+        list[str] | None, typer.Option(help="Name or address that sites connect to; may be given again.")
+    ] = None,
+    gateway: Annotated[str, typer.Option(help="nginx, or builtin: within `start`, for one machine.")] = "nginx",
+) -> None:
+    """Make a study's folder: settings to fill in, certificates, release key, gateway configuration."""
+    study = init_study(folder, san or [], gateway)
+    key = fingerprint(public_key(study.release_public_key))
+    say(f"settings: {study.federation} and {study.settings_file}\ngateway: {study.nginx}")
+    say(f"give every site: {study.tls.authority} and {study.release_public_key} (fingerprint {key})")
+    say(f"then: tessera-server enrol {folder} SITE --key node.pub")
+
+
+def enrol(
+    folder: Folder,
+    site: Annotated[str, typer.Argument(help="The site's name, as in its site.yaml.")],
+    key: Annotated[Path, typer.Option(help="The site's node.pub; compare its fingerprint over the telephone first.")],
+) -> None:
+    """Let a site take part; a study that is started takes it in at once."""
+    study = Study(folder)
+    print_of_key = enrol_site(study, site, key)
+    if is_up(study):
+        register_enrolled(study)
+    say(f"{site} is enrolled; the key's fingerprint, which must be what the site reads out: {print_of_key}")
+
+
+def revoke(folder: Folder, site: Annotated[str, typer.Argument(help="The site's name.")]) -> None:
+    """Shut a site out: from its next request on its key opens nothing."""
+    study = Study(folder)
+    revoke_site(study, site)
+    if is_up(study):
+        register_enrolled(study)
+    say(f"{site} is shut out; what it contributed until now stays in the study")
+
+
+def start(folder: Folder) -> None:
+    """Open the study to its sites, until Ctrl-C: SuperLink on loopback, the gateway in front of it."""
+    study = Study(folder)
+    settings = study.settings()
+    signal.signal(signal.SIGTERM, _interrupt)
+    with superlink(study) as process:
+        known = register_enrolled(study)
+        say(f"{len(known)} sites enrolled: {', '.join(sorted(known.values())) or 'none yet'}")
+        if settings.gateway == "builtin":
+            with _gate(study, settings) as gate:
+                say(f"sites reach it at {settings.address}:{settings.public_port}; then: tessera-server run {folder}")
+                _wait_for_the_end(process, gate)
+        else:
+            say(f"start the gateway: nginx -c {study.nginx.resolve()}; then: tessera-server run {folder}")
+            _wait_for_the_end(process)
+
+
+def run(folder: Folder) -> None:
+    """Carry the study to its signed release, from wherever it stands; exit code 0 only if that is there."""
+    study = Study(folder)
+    with Live(console=console, refresh_per_second=2, transient=not console.is_terminal) as live:
+        release = carry_out(study, lambda status: live.update(view(status)))
+    say(f"release: {release}\ncheck it: tessera-server verify {release} --key {study.release_public_key}")
+
+
+def status(folder: Folder) -> None:
+    """Where the study stands."""
+    found = read_status(Study(folder).run)
+    console.print(view(found) if found else "this study has not begun")
+
+
+def verify(
+    bundle: Annotated[Path, typer.Argument(help="A release folder.")],
+    key: Annotated[Path, typer.Option(help="The coordinator's release.pub, from them, not from the bundle.")],
+) -> None:
+    """Check a release: every file against its digest, and the signature over all of them."""
+    signer = check_signature(bundle, key)
+    _, model = read_release(bundle)
+    say(f"{bundle}: {len(model['files'])} files as released, signed by {signer}")
+
+
+def view(status: Mapping[str, Any]) -> Group:
+    """The status as a person wants to see it."""
+    sites = Table("site", *sorted({name for held in status.get("cohorts", {}).values() for name in held}))
+    names = [str(column.header) for column in sites.columns][1:]
+    for site, held in status.get("cohorts", {}).items():
+        sites.add_row(site, *(str(held.get(name, "-")) for name in names))
+    progress = Table("modality", "rounds", "held-out loss", "received", "sent")
+    for name, rounds in status.get("rounds", {}).items():
+        traffic = status.get("bytes", {}).get(name, {"up": 0, "down": 0})
+        loss = status.get("held_out", {}).get(name)
+        done = f"{rounds['done']} of {rounds['of']}{' (ended)' if rounds['ended'] else ''}"
+        shown = "-" if loss is None else f"{loss:.4f}"
+        progress.add_row(name, done, shown, f"{traffic['up'] / 1e6:.2f} MB", f"{traffic['down'] / 1e6:.2f} MB")
+    head = f"phase: {status.get('phase', 'waiting for the sites')}"
+    head += f", round {status['round']}" if "round" in status else ""
+    refused = [f"refused: {one['site']}, {one['part']}: {one['reason']}" for one in status.get("refused", [])[-5:]]
+    return Group(Text(head), sites, progress, *(Text(line) for line in [*refused, status.get("note", "")] if line))
+
+
+@contextmanager
+def _gate(study: Study, settings: Settings) -> Iterator[threading.Thread]:
+    """The built-in gateway, in a thread of its own; it ends with the block."""
+    config = uvicorn.Config(
+        FleetGate(study.tls, settings.superlink_port),
+        host="0.0.0.0",
+        port=settings.public_port,
+        ssl_certfile=str(study.tls.certificate),
+        ssl_keyfile=str(study.tls.key),
+        log_level="warning",
+        access_log=False,
+        ws="none",
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    try:
+        yield thread
+    finally:
+        server.should_exit = True
+        thread.join(_END_S)
+
+
+def _wait_for_the_end(process: Popen, gate: threading.Thread | None = None) -> None:
+    """Until this process is told to end.
+
+    Raises:
+        RuntimeError: the SuperLink or the gateway ended by itself.
+    """
+    while True:
+        if process.poll() is not None:
+            raise RuntimeError(
+                "Flower's SuperLink ended by itself; its log is flower/superlink.log in the study's folder"
+            )
+        if gate is not None and not gate.is_alive():
+            raise RuntimeError("the gateway ended by itself: does another program use public_port of coordinator.yaml?")
+        time.sleep(_LOOK_S)
+
+
+def _interrupt(number: int, frame: Any) -> None:
+    """As Ctrl-C, so that what was started is ended too."""
+    del number, frame
+    raise KeyboardInterrupt

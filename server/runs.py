@@ -1,0 +1,132 @@
+"""Carries a study to its end: a Flower run after another, each going on from the checkpoint of the one before."""
+
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from modalities.core.config import check
+from modalities.core.federation import load_federation
+from modalities.core.release import MODEL, open_release
+from modalities.core.signing import sign
+from server.bundle import REPOSITORY, staged_app
+from server.coordinator import Study
+from server.flower import FINISHED, is_up, nodes, nodes_file, outcome, submit, unfinished_run
+from server.status import read_status
+
+_MOST_DEATHS = 3
+_LOOK_S, _ASK_EVERY = 0.5, 20
+_COMPLETED = "finished:completed"
+Show = Callable[[Mapping[str, Any]], None]
+
+
+def carry_out(study: Study, show: Show) -> Path:
+    """Run the study until its release is there, and sign it; `show` is given the status as it changes.
+
+    A run that dies is followed by another, unless three in a row ended without a step forward. One that goes on since
+    an earlier call is followed to its end.
+
+    Raises:
+        ValueError: something is missing, all of it is said; or the release is not as it was written.
+        RuntimeError: the study cannot go on; the message says what Flower said.
+    """
+    release = study.run / "release"
+    if not _is_released(release):
+        _refuse_what_cannot_run(study)
+        _run_until_released(study, release, show)
+    _refuse_another_studys(study, release)
+    sign(release, study.release_key)
+    shutil.copyfile(study.release_public_key, release / "release.pub")
+    return release
+
+
+def _run_until_released(study: Study, release: Path, show: Show) -> None:
+    deaths, before = 0, _mark(study)
+    while not _is_released(release):
+        run_id = unfinished_run(study) or _new_run(study)
+        state, details = _follow(study, run_id, show)
+        if state == _COMPLETED:
+            break
+        deaths = 1 if _mark(study) != before else deaths + 1
+        before = _mark(study)
+        show({**read_status(study.run), "note": f"run {run_id} ended as {state} ({details}); going on from there"})
+        if deaths >= _MOST_DEATHS:
+            log = study.flower / "superlink.log"
+            raise RuntimeError(f"{deaths} runs in a row made no step forward: {details or state}; the log is {log}")
+
+
+def _new_run(study: Study) -> int:
+    app = staged_app(REPOSITORY, _fresh(study.flower / "app"))
+    return submit(study, app, _run_config(study))
+
+
+def _follow(study: Study, run_id: int, show: Show) -> tuple[str, str]:
+    """Show the status as it changes until the run has ended; Flower's own word for how."""
+    looks, shown = 0, None
+    while True:
+        status = read_status(study.run)
+        if status != shown:
+            show(status)
+            shown = status
+        if looks % _ASK_EVERY == 0 or (status.get("finished") and looks % 4 == 0):
+            if not is_up(study):
+                show({**status, "note": f"the SuperLink does not answer: run `tessera-server start {study.folder}`"})
+                shown = None
+            else:
+                state, details = outcome(study, run_id)
+                if state.startswith(FINISHED):
+                    show(read_status(study.run))
+                    return state, details
+        looks += 1
+        time.sleep(_LOOK_S)
+
+
+def _is_released(release: Path) -> bool:
+    return (release / MODEL).is_file()
+
+
+def _refuse_another_studys(study: Study, release: Path) -> None:
+    """Nothing is signed that changed since it was written, or that other settings made."""
+    made, now = open_release(release).federation.digest, load_federation(study.federation).digest
+    if made != now:
+        raise ValueError(
+            f"{release} is of other settings than {study.federation} has now: put the old ones back, or begin another "
+            "study in a folder of its own"
+        )
+
+
+def _run_config(study: Study) -> dict[str, str | int | float]:
+    settings = study.settings()
+    return {
+        "federation": str(study.federation.resolve()),
+        "out": str(study.run.resolve()),
+        "nodes": str(nodes_file(study).resolve()),
+        "sites": settings.sites,
+        "wait": settings.wait_s,
+        "round-timeout": settings.round_timeout_s,
+    }
+
+
+def _fresh(folder: Path) -> Path:
+    """The same folder, without what an earlier run left there."""
+    shutil.rmtree(folder, ignore_errors=True)
+    return folder
+
+
+def _mark(study: Study) -> float:
+    """Changes with every step of the study."""
+    path = study.run / "checkpoint.safetensors"
+    return path.stat().st_mtime if path.is_file() else 0.0
+
+
+def _refuse_what_cannot_run(study: Study) -> None:
+    settings, known = study.settings(), nodes(study)
+    load_federation(study.federation)
+    check(
+        [f"the study's SuperLink does not answer: run `tessera-server start {study.folder}` first"] * (not is_up(study))
+        + [f"coordinator.yaml waits for {settings.sites} sites, but {len(known)} are enrolled; enrol them, or lower it"]
+        * (len(known) < settings.sites)
+        + [f"{REPOSITORY}: no Flower app here; run from a clone of the repository, installed as editable"]
+        * (not (REPOSITORY / "pyproject.toml").is_file())
+    )
