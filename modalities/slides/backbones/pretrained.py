@@ -121,9 +121,9 @@ def pretrained(name: str, folder: Path | None) -> Pretrained:
         )
     except Exception as error:  # timm and the hub's client each have errors of their own
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        problem = f"its weights in {file.name} cannot be loaded" if file else "no weights here, and none from a hub"
         raise ValueError(
-            f"backbone {name}: {'its weights in ' + file.name if file else 'no weights on a hub: they'} cannot be "
-            f"loaded ({said}); put {name}.safetensors into the folder `slides.weights` of site.yaml"
+            f"backbone {name}: {problem} ({said}); put {name}.safetensors into the folder `slides.weights` of site.yaml"
         ) from error
     if file:
         _refuse_other_weights(name, file, model)
