@@ -1,5 +1,6 @@
 """Networks of timm as backbones: weights from a local safetensors file first, from a hub where there is a network."""
 
+import difflib
 import hashlib
 import importlib
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ from safetensors import safe_open
 from torch import nn
 
 from modalities.core.delimited import listing
+from modalities.slides.backbones.importing import import_timm
 from modalities.slides.nuclei import Nuclei
 
 _BATCH = 32
@@ -35,8 +37,14 @@ class Known:
     """Preprocessing, where it is not that of timm's own weights."""
 
 
+_PAPER = {"crop_pct": 224 / 256}
+"""256 pixels around 224, or 342 around 299. Source: arXiv 2509.03408; timm's own resnets were scored at .95."""
 KNOWN = {
-    "dinov2": Known("vit_small_patch14_dinov2.lvd142m", "Apache-2.0", options={"img_size": 224}),
+    "resnet18": Known("resnet18", "Apache-2.0", expects=_PAPER),
+    "resnet50": Known("resnet50", "Apache-2.0", expects=_PAPER),
+    "vgg16": Known("vgg16", "BSD-3-Clause", expects=_PAPER),
+    "inception_v3": Known("inception_v3", "Apache-2.0", expects=_PAPER),
+    "dinov2": Known("vit_small_patch14_dinov2", "Apache-2.0", expects={**_PAPER, "input_size": (3, 224, 224)}),
     "uni": Known(
         "vit_large_patch16_224",
         "CC-BY-NC-ND-4.0: not for commercial use; ask its owner for the weights",
@@ -45,7 +53,7 @@ KNOWN = {
         expects={"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225), "crop_pct": 1.0},
     ),
 }
-"""Sources: the model cards of DINOv2 and UNI. Any other name is timm's own, such as inception_v3, vgg16 or resnet50."""
+"""Licences and preprocessing are those of the model cards. Any other name is timm's, taken as timm describes it."""
 _UNKNOWN_LICENCE = "see the model card of the weights"
 
 
@@ -85,7 +93,7 @@ class Pretrained:
         if tile.shape[0] != self._resized_px:
             how = cv2.INTER_AREA if tile.shape[0] > self._resized_px else cv2.INTER_LINEAR
             tile = np.asarray(cv2.resize(tile, (self._resized_px, self._resized_px), interpolation=how), dtype=np.uint8)
-        edge = (self._resized_px - self._px) // 2
+        edge = round((self._resized_px - self._px) / 2)
         return tile[edge : edge + self._px, edge : edge + self._px]
 
 
@@ -96,7 +104,7 @@ def pretrained(name: str, folder: Path | None) -> Pretrained:
         ValueError: timm is not installed, knows no such model, or there are no weights that fit it.
     """
     try:
-        timm = importlib.import_module("timm")  # not among the project's packages: who wants it installs it
+        timm = import_timm()
         expects_of = importlib.import_module("timm.data.config").resolve_model_data_config
     except (ImportError, RuntimeError) as error:  # RuntimeError: a torchvision built for another torch
         raise ValueError(
@@ -104,6 +112,7 @@ def pretrained(name: str, folder: Path | None) -> Pretrained:
             "use the backbone `stain`, which needs neither"
         ) from error
     known = KNOWN.get(name, Known(name, _UNKNOWN_LICENCE))
+    _refuse_unknown(name, known, timm.list_models())
     file = _local_file(name, folder, known)
     overlay = {**known.expects, **({"file": str(file)} if file else {})}
     try:
@@ -112,14 +121,24 @@ def pretrained(name: str, folder: Path | None) -> Pretrained:
         )
     except Exception as error:  # timm and the hub's client each have errors of their own
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        problem = f"its weights in {file.name} cannot be loaded" if file else "no weights here, and none from a hub"
         raise ValueError(
-            f"backbone {name}: {'its weights in ' + file.name if file else 'no weights on a hub: they'} cannot be "
-            f"loaded ({said}); put {name}.safetensors into the folder `slides.weights` of site.yaml"
+            f"backbone {name}: {problem} ({said}); put {name}.safetensors into the folder `slides.weights` of site.yaml"
         ) from error
     if file:
         _refuse_other_weights(name, file, model)
-    digest = hashlib.sha256(file.read_bytes()).hexdigest() if file else _digest(model)
-    return Pretrained(name, model, expects_of(model), digest, known.licence)
+    return Pretrained(name, model, expects_of(model), _file_digest(file) if file else _digest(model), known.licence)
+
+
+def _refuse_unknown(name: str, known: Known, models: Sequence[str]) -> None:
+    """Names only: timm would also take an address or a folder, and the name comes from the federation."""
+    model = known.timm.partition(".")[0]
+    if model not in models:
+        near = difflib.get_close_matches(model, [*KNOWN, *models], n=1)
+        raise ValueError(
+            f"backbone {name}: neither `stain` nor {listing(list(KNOWN))} nor a model of this timm"
+            f"{f'; did you mean {near[0]}?' if near else ''}"
+        )
 
 
 def _refuse_other_weights(name: str, file: Path, model: nn.Module) -> None:
@@ -135,7 +154,7 @@ def _refuse_other_weights(name: str, file: Path, model: nn.Module) -> None:
 
 def _local_file(name: str, folder: Path | None, known: Known) -> Path | None:
     """The site's own copy of the weights, if it has one; safetensors only, nothing that could run code."""
-    file = folder / f"{name.rsplit('/', 1)[-1]}.safetensors" if folder else None
+    file = folder / f"{name}.safetensors" if folder else None
     if file and file.is_file():
         return file
     if known.local_only:
@@ -144,6 +163,11 @@ def _local_file(name: str, folder: Path | None, known: Known) -> Path | None:
             f"{name}.safetensors into the folder `slides.weights` of site.yaml"
         )
     return None
+
+
+def _file_digest(file: Path) -> str:
+    with file.open("rb") as held:
+        return hashlib.file_digest(held, "sha256").hexdigest()
 
 
 def _digest(model: nn.Module) -> str:

@@ -1,4 +1,4 @@
-"""Backbones: the built-in one, and pretrained networks where timm can be imported."""
+"""Backbones: the built-in one, and what those of timm say where timm is not installed."""
 
 import importlib.util
 
@@ -9,8 +9,6 @@ from modalities.slides.backbones import Backbone, backbone_of
 from modalities.slides.config import SlidesConfig
 from modalities.slides.nuclei import nuclei_in
 from tests.slides import glass, with_tissue
-
-HAS_TIMM = importlib.util.find_spec("timm") is not None
 
 
 @pytest.fixture(scope="module")
@@ -44,31 +42,7 @@ def test_stain_measures_what_its_names_say(tiles):
     )
 
 
-@pytest.mark.skipif(HAS_TIMM, reason="timm can be imported here")
+@pytest.mark.skipif(importlib.util.find_spec("timm") is not None, reason="timm can be imported here")
 def test_pretrained_network_without_timm_says_what_to_do():
     with pytest.raises(ValueError, match=r"backbone resnet50: timm cannot be imported .* use the backbone `stain`"):
         backbone_of(SlidesConfig(backbone="resnet50"))
-
-
-@pytest.mark.skipif(not HAS_TIMM, reason="timm is not installed: it is no dependency of the project")
-def test_local_weights_come_first_and_their_digest_is_checked(tmp_path, tiles):
-    import hashlib
-
-    import timm
-    from safetensors.torch import save_file
-
-    model = timm.create_model("resnet18", num_classes=0)
-    save_file(model.state_dict(), tmp_path / "resnet18.safetensors")
-    found = backbone_of(SlidesConfig(backbone="resnet18"), str(tmp_path))
-    assert found.digest == hashlib.sha256((tmp_path / "resnet18.safetensors").read_bytes()).hexdigest()
-    features = found.encode(tiles, [])
-    assert features.shape == (4, 512)
-    assert np.allclose(found.encode(tiles[1:2], [])[0], features[1], atol=1e-4)
-    with pytest.raises(ValueError, match="the federation agreed on 00"):
-        backbone_of(SlidesConfig(backbone="resnet18", weights_digest="00"), str(tmp_path))
-
-
-@pytest.mark.skipif(not HAS_TIMM, reason="timm is not installed: it is no dependency of the project")
-def test_weights_that_an_owner_hands_out_are_not_looked_for_on_a_hub(tmp_path):
-    with pytest.raises(ValueError, match=r"backbone uni: .* put uni\.safetensors into the folder `slides\.weights`"):
-        backbone_of(SlidesConfig(backbone="uni"), str(tmp_path))
