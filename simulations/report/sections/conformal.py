@@ -25,7 +25,7 @@ def conformal(results: Json) -> Section | None:
         "Conformal sets: which classes are still possible?",
         f"Instead of one class the fused model names every class that it cannot rule out, so that the true one is "
         f"among them in {percent(target)} of cases of each class (dashed line). Dots on the line keep the promise; "
-        "small sets are useful ones. `Shared` thresholds come from histograms summed over sites; `own` ones were "
+        "small sets are useful ones. “Shared” thresholds come from histograms summed over sites; “own” ones were "
         "drawn from there towards the site's cases and never leave it.",
         (Picture(_figure(found), "coverage by class and by site, with 95 % intervals"),),
         (_by_class(found), *(_by_site(arm, one) for arm, one in found.items() if arm == "federated"), _sizes(found)),

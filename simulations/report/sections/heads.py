@@ -94,6 +94,6 @@ def _figure(heads: Mapping[str, Any], names: list[str], arms: list[str]) -> Figu
         axes.invert_yaxis()
         axes.set_xlabel("macro-AUROC, test cases with every modality")
         plain(axes)
-        axes.legend(loc="lower left")
+        figure.legend(loc="outside upper center", ncols=2, fontsize=9)
 
     return draw(WIDTH, 1.2 + 0.36 * len(names), paint)
