@@ -92,7 +92,7 @@ def say(backbone: Backbone, spent: np.ndarray, n_tiles: int) -> None:
     reading = quartiles(100 * read / (read + encoded))
     all_before = quartiles(100 * (read + looked) / spent.sum(axis=1))
     print(
-        f"{backbone.name}: {speed[1]:.0f} tiles/s ({speed[0]:.0f} to {speed[2]:.0f}); waits {reading[1]:.1f} % of the "
+        f"{backbone.name}: {speed[1]:.1f} tiles/s ({speed[0]:.1f} to {speed[2]:.1f}); waits {reading[1]:.1f} % of the "
         f"time for reading ({reading[0]:.1f} to {reading[2]:.1f}), {all_before[1]:.1f} % with the nuclei counted too; "
         f"reading {n_tiles / np.median(read):.0f}, looking {n_tiles / np.median(looked):.0f} tiles/s"
     )

@@ -53,7 +53,7 @@ KNOWN = {
         expects={"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225), "crop_pct": 1.0},
     ),
 }
-"""Licences and preprocessing are those of the model cards. Any other name is timm's, taken as timm describes it."""
+"""Licences are those of the model cards, as is what `uni` expects. Any other name is as timm describes it."""
 _UNKNOWN_LICENCE = "see the model card of the weights"
 
 
