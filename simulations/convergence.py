@@ -225,9 +225,16 @@ def _sum_up(
             "auroc_at_stop": aurocs[stop],
             "gap_at_stop": None if aurocs[stop] is None else aurocs[stop] - pooled,
             "first_near": near[0] if near else None,
+            "stays_near": stays_near(aurocs, pooled),
             "bytes_to_stop": stop * float(np.mean([fold["bytes_a_round"] for fold in folds])),
         }
     return {"centralised": pooled, "strategies": strategies, "fastest": _fastest(strategies)}
+
+
+def stays_near(aurocs: Sequence[float | None], pooled: float) -> int | None:
+    """The first round from which on no round is more than GAP short of pooled training; None where the last one is."""
+    far = [number for number, auroc in enumerate(aurocs) if auroc is None or auroc < pooled - GAP]
+    return far[-1] + 1 if far[-1] + 1 < len(aurocs) else None
 
 
 def _fastest(strategies: Mapping[str, Any]) -> str | None:

@@ -12,6 +12,8 @@ STEP: Mapping[str, Any] = {"optimiser": "sgd", "batch_size": 0, "local_epochs": 
 LOCAL: Mapping[str, Any] = {"optimiser": "adam", "batch_size": 32, "local_epochs": 2, "schedule": "constant"}
 """Two local epochs of Adam in batches of 32."""
 JOIN = "+"
+DEFAULT = "default"
+"""Every modality's own setting, untuned."""
 
 
 @dataclass(frozen=True)
@@ -38,15 +40,17 @@ _RECIPES = {
 
 
 def recipe_of(name: str) -> Recipe:
-    """The recipe of `fedadam`, `krum`, or a server's step on a robust rule's result: `fedadam+krum`.
+    """The recipe of `fedadam`, `krum`, a server's step on a robust rule's result (`fedadam+krum`), or of `default`.
 
     Raises:
         ValueError: there is no such strategy.
     """
+    if name == DEFAULT:
+        return Recipe({"patience": 0}, "server_lr", (1.0,), of_default=True)
     strategy, _, robust = name.partition(JOIN)
     if strategy not in STRATEGIES or (robust and (robust not in ROBUST or strategy in ROBUST)):
         known = f"one of {', '.join(STRATEGIES)}, or such as fedadam+{ROBUST[0]}"
-        raise ValueError(f"no strategy {name!r}: give {known}")
+        raise ValueError(f"no strategy {name!r}: give {known}, or {DEFAULT}")
     recipe = _RECIPES[strategy]
     settings = {**recipe.settings, "strategy": strategy, "robust": robust, "patience": 0}
     return Recipe(settings, recipe.tuned, recipe.values, recipe.of_default)

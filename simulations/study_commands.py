@@ -74,8 +74,11 @@ def convergence(
     out: Out,
     modalities: Modalities = "cnv,clinical,hif",
     strategies: Annotated[
-        str, typer.Option(help="Comma-separated; fedadam+fedmedian is fedadam's step on the median.")
-    ] = "fedavg,fedprox,fedavgm,fedadagrad,fedadam,fedyogi",
+        str,
+        typer.Option(
+            help="Comma-separated; fedadam+fedmedian: its step on the median; default: each modality's own setting."
+        ),
+    ] = "default,fedavg,fedprox,fedavgm,fedadagrad,fedadam,fedyogi",
     rounds: Annotated[int, typer.Option(min=2, help="Rounds of every strategy.")] = 60,
     patience: Annotated[int, typer.Option(min=1, help="Rounds without a lower held-out loss before it stops.")] = 10,
     clinical: Clinical = "ihc",

@@ -2,13 +2,15 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
 from modalities.core.config import STRATEGIES
+from modalities.core.federation import federation_from
 from simulations import convergence, robustness
 from simulations.cohort import with_features_of_data
-from simulations.convergence import ConvergencePlan, run_convergence, stopping_round
+from simulations.convergence import ConvergencePlan, run_convergence, stays_near, stopping_round
 from simulations.experiment import Protocol, prepare_folds
 from simulations.inputs import federation_of
 from simulations.recipes import recipe_of, same_choice, with_recipe
@@ -128,3 +130,17 @@ def test_unknown_attacks_and_too_many_folds_are_refused(tmp_path):
         RobustnessPlan(("fedavg",), ("scaled", "loud"))
     with pytest.raises(ValueError, match="--use must be from 1 to the 5 folds, got 6"):
         Tables(tmp_path, "cnv", "ihc", "calls", 20, 0, 5, 6, None)
+
+
+def test_a_strategy_stays_near_from_the_round_after_its_last_miss():
+    assert stays_near([None, 0.70, 0.795, 0.78, 0.80, 0.791], pooled=0.8) == 4
+    assert stays_near([None, 0.80], pooled=0.8) == 1
+    assert stays_near([None, 0.80, 0.70], pooled=0.8) is None
+
+
+def test_default_leaves_each_modalitys_own_setting():
+    federation = federation_from({"modalities": {"cnv": {"federated": {"server_lr": 0.03, "patience": 7}}, "hif": {}}})
+    own = with_recipe(federation, "default", same_choice(["cnv", "hif"], 0), "tune")
+    settings = {name: config.federated for name, config in own.modalities.items()}
+    assert settings["cnv"] == replace(federation.modalities["cnv"].federated, patience=0)
+    assert settings["hif"] == replace(federation.modalities["hif"].federated, patience=0)

@@ -75,6 +75,7 @@ def _table(name: str, found: Mapping[str, Any], plan: Mapping[str, Any]) -> Tabl
         "AUROC there",
         "minus pooled",
         "first near",
+        "stays near",
         "bytes by then",
     )
     rows = tuple(
@@ -84,7 +85,7 @@ def _table(name: str, found: Mapping[str, Any], plan: Mapping[str, Any]) -> Tabl
             f"{own['stop']}{'' if own['stopped'] else '+'}",
             number(own["auroc_at_stop"]),
             signed(own["gap_at_stop"]),
-            "never" if own["first_near"] is None else str(own["first_near"]),
+            *("never" if own[key] is None else str(own[key]) for key in ("first_near", "stays_near")),
             bytes_text(own["bytes_to_stop"]),
         )
         for strategy, own in found["strategies"].items()
