@@ -236,15 +236,14 @@ def _show_series(results: Mapping[str, Any], out: Path) -> None:
 def _show(results: Mapping[str, Any], out: Path) -> None:
     """The table of macro-AUROC, and where the rest is."""
     sets = [*results["task"]["modalities"], "fused", "fused_complete"]
-    table = Table(title=f"{results['task']['name']}, out of fold")
-    table.add_column("macro-AUROC", min_width=max(len(pair) for pair in ("arm", *results["differences"])))
-    for name in sets:
-        table.add_column(name, overflow="fold")
+    headings = [name.replace("_", "_\n") for name in sets]  # four modalities fit 80 columns
+    table = Table("macro-AUROC", *headings, title=f"{results['task']['name']}, out of fold")
     for arm, scored in results["arms"].items():
         table.add_row(arm, *(_value(scored.get(name, {}).get("macro_auroc"), "{:.3f}") for name in sets))
     table.add_section()
     for pair, scored in results["differences"].items():
-        table.add_row(pair, *(_value(scored.get(name, {}).get("macro_auroc"), "{:+.3f}") for name in sets))
+        short = pair.replace("federated", "fed.").replace("centralised", "pooled").replace("-", " − ").replace("_", " ")
+        table.add_row(short, *(_value(scored.get(name, {}).get("macro_auroc"), "{:+.3f}") for name in sets))
     console.print(table)
     for arm in next(iter(results.get("heads", {}).values()), {"arms": ()})["arms"]:
         console.print(_heads_table(results["heads"], arm))
