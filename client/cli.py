@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -16,11 +15,10 @@ from client.findings import LEVELS, findings_of
 from client.predict import key_of, predict_folder, write_predictions
 from client.prepare import prepare_site
 from client.site import ModalityReport, SiteReport, check_site, check_site_alone
-from modalities.core.console import plainly, say
+from modalities.core.console import console, plainly, say
 from modalities.core.federation import load_federation
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-console = Console()
 _COLOURS = {"error": "bold red", "warning": "yellow", "note": "dim"}
 
 
@@ -51,10 +49,6 @@ def _report(site: Path, federation: Path) -> SiteReport:
         return SiteReport("", {}, findings_of(str(error), federation.name) + check_site_alone(site))
 
 
-for _command in (joining.init, joining.join, joining.status, joining.leave):
-    app.command()(plainly(_command))
-
-
 @app.command()
 @plainly
 def prepare(
@@ -72,7 +66,7 @@ def prepare(
     try:
         failed = prepare_site(site, settings, workers or os.cpu_count() or 1, console)
     except KeyboardInterrupt:
-        console.print("interrupted: finished slides are kept; the same command goes on from here", highlight=False)
+        say("interrupted: finished slides are kept; the same command goes on from here")
         raise typer.Exit(130) from None
     raise typer.Exit(1 if failed else 0)
 
@@ -88,7 +82,7 @@ def explain(
 ) -> None:
     """Show which tiles of a case's slides speak for a class, and which against it. The files stay at the site."""
     for modality, shown, picture in explain_case(site, release, case, out, label):
-        console.print(f"{modality}: {shown}: {escape(str(picture))} and .geojson", soft_wrap=True, highlight=False)
+        say(f"{modality}: {shown}: {picture} and .geojson")
 
 
 @app.command()
@@ -132,3 +126,7 @@ def _row(found: ModalityReport) -> tuple[str, str, str]:
     known = ["?" if count is None else str(count) for count in (found.cases, found.training_cases)]
     notes = ", ".join(f"{count} {what}" for what, count in found.notes.items())
     return known[0], known[1], notes or ("" if found.takes_part else "see below")
+
+
+for _command in (joining.init, joining.join, joining.status, joining.leave):
+    app.command()(plainly(_command))

@@ -4,47 +4,38 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
-from modalities.core.console import plainly
+from modalities.core.console import console, plainly, say
 from modalities.core.federation import load_federation
 from server import operations
 from server.release import read_release
 from server.settings import settings_text, written_into
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-console = Console()
 
 
 @app.command()
+@plainly
 def check(
     federation: Annotated[Path, typer.Argument(help="federation.yaml.")],
     settings: Annotated[list[str] | None, typer.Argument(help="Dotted settings over it.")] = None,
 ) -> None:
     """Check federation.yaml as a whole, and print its digest; exit code 1 if anything is wrong."""
-    try:
-        found = load_federation(federation, settings or [])
-    except ValueError as error:
-        console.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
-        raise typer.Exit(1) from None
+    found = load_federation(federation, settings or [])
     table = Table("modality", "kind", "features", "strategy", "rounds", title=f"{found.task.name}, seed {found.seed}")
     for name, config in found.modalities.items():
         features, federated = str(len(config.features) or "-"), config.federated
         table.add_row(name, config.kind, features, federated.strategy, str(federated.rounds))
     console.print(table)
-    console.print(f"digest {found.digest}", soft_wrap=True, highlight=False)
+    say(f"digest {found.digest}")
 
 
 @app.command()
+@plainly
 def show(release: Annotated[Path, typer.Argument(help="A release folder.")]) -> None:
     """Check every file of a release against its digest, and say what is in it; exit code 1 if anything is wrong."""
-    try:
-        study, model = read_release(release)
-    except ValueError as error:
-        console.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
-        raise typer.Exit(1) from None
+    study, model = read_release(release)
     table = Table("modality", "training cases", "rounds", title=f"{study.federation.task.name}: {release}")
     for name in model["modalities"]:
         table.add_row(name, str(model["cases"][name]), str(model["rounds"].get(name, "-")))
@@ -53,6 +44,7 @@ def show(release: Annotated[Path, typer.Argument(help="A release folder.")]) -> 
 
 
 @app.command()
+@plainly
 def settings(
     into: Annotated[
         Path | None, typer.Option(help="A Markdown page whose tables of settings are brought up to date.")
@@ -65,8 +57,7 @@ def settings(
     try:
         into.write_text(written_into(into.read_text(encoding="utf-8")), encoding="utf-8")
     except (OSError, ValueError) as error:
-        console.print(f"[bold red]error:[/] {escape(f'{into}: {error}')}", soft_wrap=True, highlight=False)
-        raise typer.Exit(1) from None
+        raise ValueError(f"{into}: {error}") from error
 
 
 for _command in (

@@ -12,7 +12,7 @@ from client.training import learning_rate, loss_sum, optimiser_of, set_learning_
 from modalities.core.branch import Branch, Weights, build_branch, load_weights, weights_of
 from modalities.core.calibration import TEMPERATURE, THRESHOLDS, calibrated, losses_of, temperature_of
 from modalities.core.conformal import score_counts, thresholds_of
-from modalities.core.contract import Cases, State, Sums
+from modalities.core.contract import State, Sums
 from modalities.core.federation import Federation
 from modalities.core.fusion.fit import Evaluation, Evidence, Question, class_weights, head_folds
 from modalities.core.fusion.head import Parameters, head_named
@@ -189,8 +189,3 @@ def _calibrate(name: str, parameters: Parameters, held_out: HeldOut) -> dict[str
     calibration = {TEMPERATURE: np.array([temperature_of(losses)])}
     counts = score_counts(calibrated(head, parameters, calibration, outputs).numpy(), labels.numpy())
     return calibration | {THRESHOLDS: thresholds_of(counts)}
-
-
-def read_all(site: SiteData) -> dict[str, Cases]:
-    """Every modality that the site has files of, whatever it may train on: for scoring."""
-    return {name: site.cases(name) for name in site.federation.modalities if name in site.site.sources}
