@@ -1,20 +1,11 @@
 """A deployment on one machine: SuperLink, gateway and three SuperNodes over TLS, from `init` to a verified release."""
 
-import os
-import signal
-import socket
 import ssl
-import subprocess
-import sys
-import time
-import uuid
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import numpy as np
-import psutil
 import pytest
 import torch
 
@@ -26,137 +17,28 @@ from modalities.core.federation import load_federation
 from modalities.core.parts import modality_of
 from modalities.core.seeds import seed_of
 from server.coordinator import Study
-from server.flower import is_up
 from server.options import Options
 from server.phases import run_study
 from server.release import read_release
 from simulations.inline import InlineGrid
-from tests.support import small_federation, write_sites
+from tests.deployment.machine import NGINX, SITES, Machine, meaning, wait_until
+from tests.support import small_federation
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-HOLDINGS, N_CASES = (("cnv", "hif"), ("cnv",), ("cnv", "hif")), (29, 17, 23)
-SITES = ("site_1", "site_2", "site_3")
 TOLERANCE = 1e-6
-_MARK = "TESSERA_DEPLOYMENT_TEST"
-
-
-class Machine:
-    """The coordinator's and the sites' commands, each a process of its own with its output in a file."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.mark = folder, uuid.uuid4().hex
-        self.study, self.sites = Study(folder / "study"), folder / "sites"
-        self.ports = free_ports(2 + len(SITES) + 2)
-        self.started: list[subprocess.Popen] = []
-
-    def call(self, program: str, *arguments: object, timeout: float = 60.0) -> str:
-        """The output of a command that succeeds."""
-        done = subprocess.run(
-            self._command(program, arguments), env=self._environment(), capture_output=True, text=True, timeout=timeout
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    def start(self, name: str, program: str, *arguments: object) -> None:
-        command, environment = self._command(program, arguments), self._environment()
-        with self.log(name).open("w") as log:
-            self.started.append(subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT))
-
-    def log(self, name: str) -> Path:
-        return self.folder / f"{name}.out"
-
-    def end_all(self) -> None:
-        """Whatever was started here, however it was detached."""
-        for number, patience in ((signal.SIGTERM, 15.0), (signal.SIGKILL, 5.0)):
-            for process in self.left():
-                with suppress(psutil.Error):
-                    process.send_signal(number)
-            deadline = time.monotonic() + patience
-            while self.left() and time.monotonic() < deadline:
-                time.sleep(0.2)
-        for process in self.started:
-            process.wait(5)
-
-    def left(self) -> list[psutil.Process]:
-        found = []
-        for process in psutil.process_iter():
-            with suppress(psutil.Error):
-                if process.environ().get(_MARK) == self.mark and process.status() != psutil.STATUS_ZOMBIE:
-                    found.append(process)
-        return found
-
-    def join_settings(self, folder: Path, number: int, authority: Path) -> Path:
-        """What a site adds to its site.yaml to take part, and the coordinator's certificate."""
-        (folder / "ca.crt").write_bytes(authority.read_bytes())
-        section = f"coordinator: {{address: 'localhost:{self.ports[0]}', local_port: {self.ports[2 + number]}}}\n"
-        with (folder / "site.yaml").open("a") as file:
-            file.write(section)
-        return folder
-
-    def _command(self, program: str, arguments: tuple[object, ...]) -> list[str]:
-        return [sys.executable, "-c", f"from {program}.cli import app; app()", *map(str, arguments)]
-
-    def _environment(self) -> dict[str, str]:
-        return {**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONUNBUFFERED": "1", _MARK: self.mark}
-
-
-def free_ports(n: int) -> list[int]:
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(n)]
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
-    return ports
-
-
-def wait_until(holds: Callable[[], bool], seconds: float, what: str) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > deadline:
-            pytest.fail(f"after {seconds:.0f} s still not: {what}")
-        time.sleep(0.3)
-
-
-def meaning(site: Path) -> str:
-    return str(state_of(Home(site)).get("meaning", ""))
 
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     """A study with three enrolled sites, open and reached by all three."""
     here = Machine(tmp_path_factory.mktemp("d"))
-    study = here.study
-    here.call("server", "init", study.folder, "--san", "localhost", "--gateway", "builtin")
-    settings = study.settings_file.read_text()
-    ports = {"9443": here.ports[0], "9092": here.ports[1]}
-    for before, now in ports.items():
-        settings = settings.replace(before, str(now))
-    study.settings_file.write_text(settings)
-    federation = small_federation(fusion={"fit": "tune", "rounds": 3})
-    study.federation.write_text(federation.to_json())  # JSON is YAML
-    write_sites(here.sites, federation, HOLDINGS, N_CASES)
-    for number, name in enumerate(SITES):
-        folder = here.join_settings(here.sites / name, number, study.tls.authority)
-        here.call("client", "init", folder, "--name", name)
-        here.call("server", "enrol", study.folder, name, "--key", Home(folder).public_key)
+    here.set_up(small_federation(fusion={"fit": "tune", "rounds": 3}), "nginx" if NGINX else "builtin")
     try:
-        here.start("start", "server", "start", study.folder)
-        wait_until(lambda: is_up(study), 60, "the SuperLink is up")
-        for name in SITES:
-            here.start(name, "client", "join", here.sites / name)
+        here.open()
+        here.join()
         yield here
     finally:
         here.end_all()
     assert not here.left()
-
-
-def stranger(here: Machine, name: str, number: int, authority: Path) -> Path:
-    """A folder of somebody whom nobody enrolled."""
-    folder = here.folder / name
-    here.call("client", "init", folder, "--name", name, "--address", "localhost:1")
-    (folder / "site.yaml").write_text(f"name: {name}\n")
-    here.join_settings(folder, number, authority)
-    here.start(name, "client", "join", folder)
-    return folder
 
 
 @pytest.mark.slow
@@ -164,10 +46,10 @@ def stranger(here: Machine, name: str, number: int, authority: Path) -> Path:
 def test_three_hospitals_from_init_to_a_verified_release_of_the_inline_engines_weights(machine):
     """Beside them, two that must not get in: one without a registered key, one that trusts another authority."""
     study = machine.study
-    unregistered = stranger(machine, "unregistered", 3, study.tls.authority)
+    unregistered = machine.stranger("unregistered", 3, study.tls.authority)
     other = Study(machine.folder / "other")
     machine.call("server", "init", other.folder)
-    deceived = stranger(machine, "deceived", 4, other.tls.authority)
+    deceived = machine.stranger("deceived", 4, other.tls.authority)
     wait_until(lambda: bool(meaning(unregistered) and meaning(deceived)), 60, "both are refused")
     assert meaning(unregistered).startswith("the coordinator does not take this site's key")
     assert meaning(deceived).startswith("the server's certificate is not of this study's authority")

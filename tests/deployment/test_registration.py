@@ -5,7 +5,7 @@ import pytest
 from client.keys import make_node_key
 from server.coordinator import enrol_site, init_study, revoke_site
 from server.flower import nodes, register_enrolled, superlink
-from tests.deployment.test_loopback import free_ports
+from tests.deployment.machine import free_ports
 
 
 @pytest.mark.slow

@@ -1,0 +1,183 @@
+"""One machine that plays the coordinator and its sites: every command a real process, over real TLS and keys."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from client.home import Home
+from client.node import state_of
+from modalities.core.federation import Federation
+from server.coordinator import Study, write_gateway
+from server.flower import is_up
+from tests.support import write_sites
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+HOLDINGS, N_CASES = (("cnv", "hif"), ("cnv",), ("cnv", "hif")), (29, 17, 23)
+SITES = ("site_1", "site_2", "site_3")
+NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+_MARK = "TESSERA_DEPLOYMENT_TEST"
+_SPARE_PORTS = 4
+"""For strangers and second nodes."""
+
+
+class Machine:
+    """The coordinator's and the sites' commands, each a process of its own with its output in a file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.mark = folder, uuid.uuid4().hex
+        self.study, self.sites = Study(folder / "study"), folder / "sites"
+        self.ports = free_ports(2 + len(SITES) + _SPARE_PORTS)
+        """Gateway, SuperLink, then one for each node."""
+        self.started: dict[str, subprocess.Popen] = {}
+
+    def run(self, program: str, *arguments: object, timeout: float = 60.0) -> subprocess.CompletedProcess[str]:
+        """A command to its end, whatever that is."""
+        command = self._command(program, arguments)
+        return subprocess.run(command, env=self._environment(), capture_output=True, text=True, timeout=timeout)
+
+    def call(self, program: str, *arguments: object, timeout: float = 60.0) -> str:
+        """The output of a command that succeeds."""
+        done = self.run(program, *arguments, timeout=timeout)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def start(self, name: str, program: str, *arguments: object, **environment: str) -> subprocess.Popen:
+        """A command that goes on; its output is in `log(name)`."""
+        return self.start_command(name, self._command(program, arguments), **environment)
+
+    def start_command(self, name: str, command: Sequence[object], **environment: str) -> subprocess.Popen:
+        """Any program that goes on, and is ended with the machine."""
+        with self.log(name).open("a") as log:
+            self.started[name] = subprocess.Popen(
+                [str(word) for word in command],
+                env={**self._environment(), **environment},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        return self.started[name]
+
+    def log(self, name: str) -> Path:
+        return self.folder / f"{name}.out"
+
+    def said(self, name: str) -> str:
+        """What a started command has written until now."""
+        return self.log(name).read_text() if self.log(name).is_file() else ""
+
+    def end_all(self) -> None:
+        """Whatever was started here, however it was detached."""
+        for number, patience in ((signal.SIGTERM, 15.0), (signal.SIGKILL, 5.0)):
+            for process in self.left():
+                with suppress(psutil.Error):
+                    process.send_signal(number)
+            deadline = time.monotonic() + patience
+            while self.left() and time.monotonic() < deadline:
+                time.sleep(0.2)
+        for process in self.started.values():
+            process.wait(5)
+
+    def left(self) -> list[psutil.Process]:
+        found = []
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if process.environ().get(_MARK) == self.mark and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+        return found
+
+    def kill_all_of(self, *words: str) -> int:
+        """SIGKILL, at once, to every process of this machine with all these words in its command line; how many."""
+        found = []
+        for process in self.left():
+            with suppress(psutil.Error):
+                line = " ".join(process.cmdline())
+                if all(word in line for word in words):
+                    found.append(process)
+        for process in found:
+            with suppress(psutil.Error):
+                process.kill()
+        return len(found)
+
+    def set_up(self, federation: Federation, gateway: str, holdings=HOLDINGS, n_cases=N_CASES, **settings) -> None:
+        """A study's folder and its site folders, every site enrolled; nothing runs yet.
+
+        `settings` changes coordinator.yaml.
+        """
+        study = self.study
+        self.call("server", "init", study.folder, "--san", "localhost", "--gateway", gateway)
+        changed = {"public_port": self.ports[0], "superlink_port": self.ports[1], **settings}
+        lines = study.settings_file.read_text().splitlines()
+        kept = [line for line in lines if line.split(":")[0] not in changed]
+        study.settings_file.write_text("\n".join([*kept, *(f"{name}: {value}" for name, value in changed.items())]))
+        write_gateway(study)
+        study.federation.write_text(federation.to_json())  # JSON is YAML
+        write_sites(self.sites, federation, holdings, n_cases)
+        for number, name in enumerate(SITES[: len(holdings)]):
+            folder = self.join_settings(self.sites / name, number, study.tls.authority)
+            self.call("client", "init", folder, "--name", name)
+            self.call("server", "enrol", study.folder, name, "--key", Home(folder).public_key)
+
+    def open(self) -> None:
+        """Start the coordinator and, where it is nginx, the gateway."""
+        self.start("start", "server", "start", self.study.folder)
+        wait_until(lambda: is_up(self.study), 60, "the SuperLink is up")
+        if self.study.settings().gateway == "nginx":
+            assert NGINX, "nginx is not installed: apt-get install nginx-light"
+            self.start_command("nginx", [NGINX, "-c", self.study.nginx.resolve(), "-g", "daemon off;"])
+
+    def join(self, *sites: str) -> None:
+        for name in sites or SITES:
+            self.start(name, "client", "join", self.sites / name)
+
+    def join_settings(self, folder: Path, number: int, authority: Path) -> Path:
+        """What a site adds to its site.yaml to take part, and the coordinator's certificate."""
+        (folder / "ca.crt").write_bytes(authority.read_bytes())
+        section = f"coordinator: {{address: 'localhost:{self.ports[0]}', local_port: {self.ports[2 + number]}}}\n"
+        with (folder / "site.yaml").open("a") as file:
+            file.write(section)
+        return folder
+
+    def stranger(self, name: str, number: int, authority: Path) -> Path:
+        """The folder of somebody whom nobody enrolled, and who tries to join; `number` from 3 on."""
+        folder = self.folder / name
+        self.call("client", "init", folder, "--name", name, "--address", "localhost:1")
+        (folder / "site.yaml").write_text(f"name: {name}\n")
+        self.join_settings(folder, number, authority)
+        self.start(name, "client", "join", folder)
+        return folder
+
+    def _command(self, program: str, arguments: tuple[object, ...]) -> list[str]:
+        return [sys.executable, "-c", f"from {program}.cli import app; app()", *map(str, arguments)]
+
+    def _environment(self) -> dict[str, str]:
+        return {**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONUNBUFFERED": "1", _MARK: self.mark}
+
+
+def free_ports(n: int) -> list[int]:
+    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(n)]
+    ports = [one.getsockname()[1] for one in held]
+    for one in held:
+        one.close()
+    return ports
+
+
+def wait_until(holds: Callable[[], bool], seconds: float, what: str) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > deadline:
+            pytest.fail(f"after {seconds:.0f} s still not: {what}")
+        time.sleep(0.3)
+
+
+def meaning(site: Path) -> str:
+    """Why a site is not connected, in the words that its `status` shows."""
+    return str(state_of(Home(site)).get("meaning", ""))
