@@ -128,5 +128,5 @@ def _row(found: ModalityReport) -> tuple[str, str, str]:
     return known[0], known[1], notes or ("" if found.takes_part else "see below")
 
 
-for _command in (joining.init, joining.join, joining.status, joining.leave):
+for _command in (joining.init, joining.trust, joining.join, joining.status, joining.leave):
     app.command()(plainly(_command))

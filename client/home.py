@@ -42,6 +42,21 @@ class Home:
         return self.folder / "join.lock"
 
     @property
+    def approved(self) -> Path:
+        """approved.json: the code that this site runs, by its digest."""
+        return self.folder / "approved.json"
+
+    @property
+    def refused(self) -> Path:
+        """refused.json: the code that a coordinator sent last and that is not approved."""
+        return self.folder / "refused.json"
+
+    @property
+    def programs(self) -> Path:
+        """What Flower finds first when it starts a program for a task."""
+        return self.folder / "bin"
+
+    @property
     def flower(self) -> Path:
         """Flower's own folder."""
         return self.folder / "flower"

@@ -1,4 +1,4 @@
-"""The commands with which a site takes part: init, join, status, leave."""
+"""The commands with which a site takes part: init, trust, join, status, leave."""
 
 import time
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from client.approval import approvals, approve, last_refused, refusal, withdraw
 from client.home import Home
 from client.keys import make_node_key
 from client.node import Node, keep_joined, state_of, stop
@@ -13,6 +14,7 @@ from modalities.core.config import check
 from modalities.core.console import say
 from modalities.core.keyfiles import line_fingerprint, read_private
 from modalities.core.site_config import problem_of_name, read_site_config
+from strategies.bundle import REPOSITORY, digest_of_checkout
 
 Site = Annotated[Path, typer.Argument(help="The site folder, with its site.yaml.")]
 
@@ -30,6 +32,7 @@ def init(
         (site / "site.yaml").write_text(_SITE.format(name=name, address=address or "name:9443"), encoding="utf-8")
     if not (site / "cases.csv").exists():
         (site / "cases.csv").write_text("case_id,label,split\n", encoding="utf-8")
+    home.folder.mkdir(mode=0o700, exist_ok=True)
     if home.key.exists():
         line = home.public_key.read_text(encoding="ascii").strip()
     else:
@@ -48,21 +51,56 @@ def join(site: Site) -> None:
         + [f"{site / own.authority}: no such file; put the coordinator's ca.crt there"]
         * (not (site / own.authority).is_file())
         + [f"{home.key}: no node key; make one with `tessera-client init`"] * (not home.key.is_file())
+        + [f"{site}: no code is approved yet; review it, then: tessera-client trust {site} --from-checkout"]
+        * (not approvals(home))
     )
     read_private(home.key)  # refused where others can read it
-    say(f"site {config.name} takes part at {own.address}; log: {home.log}")
+    say(f"site {config.name} connects to {own.address}; log: {home.log}")
     keep_joined(Node(home, config), say)
+
+
+def trust(
+    site: Site,
+    digest: Annotated[str, typer.Argument(help="The digest of the code, from the coordinator.")] = "",
+    from_checkout: Annotated[
+        bool, typer.Option("--from-checkout", help="Approve the source that this command runs from.")
+    ] = False,
+    withdrawn: Annotated[bool, typer.Option("--withdraw", help="Take the approval back.")] = False,
+) -> None:
+    """Approve the code that a study may run here, by its digest; without one, say what is approved.
+
+    A run brings its code along. This site runs it only if every file is that of an approved digest.
+    """
+    home = Home(site)
+    if digest and from_checkout:
+        raise ValueError("give either a digest or --from-checkout")
+    chosen = digest_of_checkout() if from_checkout else digest
+    if withdrawn and chosen:
+        withdraw(home, chosen)
+        say(f"no longer approved: {chosen}")
+    elif chosen:
+        approve(home, chosen, f"the source in {REPOSITORY}" if from_checkout else "typed")
+        say(f"approved: {chosen}")
+    else:
+        for known, entry in approvals(home).items():
+            say(f"approved: {known} ({entry['source']}, {_when(entry['time'])})")
+        say(f"this source is {digest_of_checkout()}")
 
 
 def status(site: Site) -> None:
     """Whether this site takes part, and since when; exit code 1 if it does not."""
-    state = state_of(Home(site))
+    home = Home(site)
+    state = state_of(home)
     if not state:
         say("this site has not joined yet")
     else:
-        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(state["time"]))
+        when = _when(state["time"])
         running = state["state"] if state["alive"] else "stopped"
         say(f"{running} since {when}{': ' + state['meaning'] if state.get('meaning') else ''}")
+        if state.get("request"):
+            say(f"last request: {state['request']}")
+    if refused := last_refused(home):
+        say(refusal(refused["digest"], site))
     if not state.get("alive"):
         raise typer.Exit(1)
 
@@ -70,6 +108,10 @@ def status(site: Site) -> None:
 def leave(site: Site) -> None:
     """Stop taking part; what the site sent until now stays in the study."""
     say("left" if stop(Home(site)) else "this site does not take part")
+
+
+def _when(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
 
 
 _SITE = """\

@@ -6,45 +6,36 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from client.approval import last_refused, refusal
 from client.home import Home
+from client.programs import write_programs
+from client.reports import LogReader
 from modalities.core.site_config import SiteConfig
 
 QUIET = {
     "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
     "FLWR_DISABLE_UPDATE_CHECK": "1",
     "FLWR_TELEMETRY_ENABLED": "0",
-    "FLWR_SUPEREXEC_TASK_POLL_INTERVAL": "0.2",
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
+    "FLWR_SUPEREXEC_TASK_POLL_INTERVAL": "0.1",
     "OMP_NUM_THREADS": "1",
     "PYTHONUNBUFFERED": "1",
 }
-"""Nothing is installed, looked up or reported at run time; and work that comes in is taken up at once."""
+"""Nothing is installed, looked up or reported at run time, no thread runs that a fork would lose, and work
+that comes in is taken up at once."""
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 2.0, 60.0
 _STEADY_S = 120.0
 """After that long a connection, the next pause is a short one again."""
 _END_S, _LOOK_S = 20.0, 0.3
-
-_MEANINGS: Mapping[str, str] = {
-    "CERTIFICATE_VERIFY_FAILED": "the server's certificate is not of this study's authority, or has ended; compare "
-    "coordinator.authority in site.yaml with the coordinator's ca.crt",
-    "Failed to activate SuperNode": "the coordinator does not take this site's key: it is not enrolled, or the last "
-    "connection with it is still held, here or on another machine, which passes within a minute; if this stays, send "
-    "node.pub to the coordinator",
-    # So it ends when the server answers 401; when this site stops it, nobody looks for a meaning.
-    "SuperNode terminated gracefully": "the coordinator does not take this site's key any more: it was revoked, or "
-    "this machine's clock is wrong; check the clock, and ask the coordinator",
-    "Connection refused": "nothing listens there; the coordinator may be restarting",
-    "Name or service not known": "no such server name; check coordinator.address in site.yaml",
-    "address already in use": "another program uses port {port} of this machine; set coordinator.local_port in "
-    "site.yaml",
-}
 
 
 @dataclass(frozen=True)
@@ -55,19 +46,35 @@ class Node:
     config: SiteConfig
 
     def command(self) -> list[str]:
-        """Flower's program with this site's address, authority, key and folder."""
+        """Flower's SuperNode with this site's address, authority, key and folder."""
         own = self.config.coordinator
         return [
-            str(Path(sys.executable).parent / "flower-supernode"),
+            *(sys.executable, "-P", "-m", "client.supernode"),
             *("--superlink", own.address, "--root-certificates", str((self.home.site / own.authority).resolve())),
             *("--auth-supernode-private-key", str(self.home.key.resolve()), "--port", str(own.local_port)),
-            *("--node-config", f'site="{self.home.site.resolve()}"'),
+            *("--host", "127.0.0.1", "--node-config", f'site="{self.home.site.resolve()}"'),
         ]
 
     def environment(self) -> dict[str, str]:
-        """With Flower's own folder inside the site's."""
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+        """With Flower's own folder inside the site's, and the site's programs before Flower's."""
+        folders = [self.home.programs.resolve(), Path(sys.executable).parent, os.environ.get("PATH", "")]
+        path = os.pathsep.join(str(folder) for folder in folders)
         return {**os.environ, **QUIET, "PATH": path, "FLWR_HOME": str(self.home.flower.resolve())}
+
+    @contextmanager
+    def program(self, *command: str) -> Iterator[subprocess.Popen]:
+        """A program of the node, in a session of its own, with its output in the site's log; it ends with the block."""
+        with self.home.log.open("a", encoding="utf-8") as log:
+            process = subprocess.Popen(
+                command, env=self.environment(), stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            )
+        try:
+            yield process
+        finally:
+            for number in (signal.SIGTERM, signal.SIGKILL):
+                with suppress(ProcessLookupError, subprocess.TimeoutExpired):
+                    os.killpg(process.pid, number)
+                    process.wait(_END_S)
 
 
 def keep_joined(node: Node, say: Callable[[str], None]) -> None:
@@ -92,21 +99,48 @@ def keep_joined(node: Node, say: Callable[[str], None]) -> None:
 def _keep_running(node: Node, say: Callable[[str], None]) -> None:
     pause, told = _FIRST_PAUSE_S, ""
     try:
-        while True:
-            started, at = time.monotonic(), _size(node.home.log)
-            code = _run_once(node)
-            meaning = _meaning(node, at)
-            pause = _FIRST_PAUSE_S if time.monotonic() - started > _STEADY_S else pause
-            if meaning != told:
-                say(f"not connected: {meaning}")
-                told = meaning
-            _write_state(node.home, "waiting", code=code, meaning=meaning)
-            time.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE_S)
+        with tempfile.TemporaryDirectory(prefix="tessera-") as folder:  # a socket's path must be short
+            socket = str(Path(folder) / "workers")
+            write_programs(node.home, socket)
+            while True:
+                started = time.monotonic()
+                meaning, was_connected = _run_once(node, socket, say)
+                pause = _FIRST_PAUSE_S if time.monotonic() - started > _STEADY_S else pause
+                told = "" if was_connected else told
+                if meaning != told:
+                    say(f"not connected: {meaning}")
+                    told = meaning
+                _write_state(node.home, "waiting", meaning=meaning)
+                time.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE_S)
     except KeyboardInterrupt:
         say("stopped")
     finally:
         _write_state(node.home, "stopped")
+
+
+def _run_once(node: Node, socket: str, say: Callable[[str], None]) -> tuple[str, bool]:
+    """One life of the SuperNode and of the server that forks its tasks: why it ended, and whether it was connected."""
+    Path(socket).unlink(missing_ok=True)
+    log = LogReader(node.home.log)
+    workers = (sys.executable, "-P", "-m", "client.workers", socket, str(node.home.site.resolve()))
+    with node.program(*workers) as forking:
+        _wait_until(lambda: Path(socket).exists() or forking.poll() is not None)
+        with node.program(*node.command()) as supernode:
+            _write_state(node.home, "connecting")
+            refused = last_refused(node.home)
+            while supernode.poll() is None and forking.poll() is None:
+                was_connected = log.connected
+                if log.read():
+                    _write_state(node.home, "connected" if log.connected else "connecting", request=log.request)
+                if log.connected and not was_connected:
+                    say("connected")
+                if last_refused(node.home) not in ({}, refused):
+                    refused = last_refused(node.home)
+                    say(refusal(refused["digest"], node.home.site))
+                time.sleep(_LOOK_S)
+    log.read()
+    return log.meaning(node.config.coordinator.local_port), log.connected
 
 
 def state_of(home: Home) -> dict[str, Any]:
@@ -129,40 +163,15 @@ def stop(home: Home) -> bool:
     return True
 
 
-def _run_once(node: Node) -> int:
-    """One life of the SuperNode: its exit code."""
-    with node.home.log.open("a", encoding="utf-8") as log:
-        process = subprocess.Popen(
-            node.command(), env=node.environment(), stdout=log, stderr=subprocess.STDOUT, start_new_session=True
-        )
-    _write_state(node.home, "running")
-    try:
-        return process.wait()
-    finally:
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            with suppress(ProcessLookupError, subprocess.TimeoutExpired):
-                os.killpg(process.pid, number)
-                process.wait(_END_S)
-
-
-def _meaning(node: Node, since: int) -> str:
-    """Why it ended, in plain words where they are known."""
-    with node.home.log.open("rb") as log:
-        log.seek(since)
-        said = log.read().decode("utf-8", "replace")
-    port = node.config.coordinator.local_port
-    found = next((text.format(port=port) for mark, text in _MEANINGS.items() if mark in said), "")
-    return found or f"the SuperNode ended; {node.home.log} says more"
+def _wait_until(holds: Callable[[], bool]) -> None:
+    while not holds():
+        time.sleep(_LOOK_S)
 
 
 def _write_state(home: Home, state: str, **more: Any) -> None:
     beside = home.state.with_suffix(".part")
     beside.write_text(json.dumps({"state": state, "pid": os.getpid(), "time": time.time(), **more}), encoding="utf-8")
     beside.replace(home.state)
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else 0
 
 
 def _is_held(lock: Path) -> bool:

@@ -10,10 +10,10 @@ from modalities.core.config import check
 from modalities.core.federation import load_federation
 from modalities.core.release import MODEL, open_release
 from modalities.core.signing import sign
-from server.bundle import REPOSITORY, staged_app
 from server.coordinator import Study
 from server.flower import FINISHED, is_up, nodes, nodes_file, outcome, submit, unfinished_run
 from server.status import read_status
+from strategies.bundle import REPOSITORY, staged_app
 
 _MOST_DEATHS = 3
 _LOOK_S, _ASK_EVERY = 0.5, 20

@@ -23,8 +23,8 @@ from rich.console import Console
 
 from client.study import site_folders
 from modalities.core.config import check
-from server.bundle import REPOSITORY, staged_app
 from simulations.machine import processors
+from strategies.bundle import REPOSITORY, staged_app
 
 LOG = "flower.log"
 # What a person who types the line needs too: nothing is installed, looked up or reported at run time.

@@ -80,6 +80,8 @@ class Machine:
             for process in self.left():
                 with suppress(psutil.Error):
                     process.send_signal(number)
+            for process in self.started.values():  # nginx overwrites the environment that holds the mark
+                process.send_signal(number)
             deadline = time.monotonic() + patience
             while self.left() and time.monotonic() < deadline:
                 time.sleep(0.2)
@@ -124,6 +126,7 @@ class Machine:
         for number, name in enumerate(SITES[: len(holdings)]):
             folder = self.join_settings(self.sites / name, number, study.tls.authority)
             self.call("client", "init", folder, "--name", name)
+            self.call("client", "trust", folder, "--from-checkout")
             self.call("server", "enrol", study.folder, name, "--key", Home(folder).public_key)
 
     def open(self) -> None:
@@ -152,6 +155,7 @@ class Machine:
         self.call("client", "init", folder, "--name", name, "--address", "localhost:1")
         (folder / "site.yaml").write_text(f"name: {name}\n")
         self.join_settings(folder, number, authority)
+        self.call("client", "trust", folder, "--from-checkout")
         self.start(name, "client", "join", folder)
         return folder
 
