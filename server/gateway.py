@@ -105,13 +105,13 @@ class FleetGate:
         if body is None:
             await _reply(send, 413)
             return
-        passed = [(name, value) for name, value in scope["headers"] if name not in _OWN_HEADERS]
+        passed = [(name, value) for name, value in scope["headers"] if name not in _NOT_PASSED_IN]
         try:
             found = await self._forward(scope["path"], body, passed)
         except httpx.HTTPError:
             await _reply(send, 503)
             return
-        headers = [(name, value) for name, value in found.headers.raw if name.lower() not in _OWN_HEADERS]
+        headers = [(name, value) for name, value in found.headers.raw if name.lower() not in _NOT_PASSED_OUT]
         await _reply(send, found.status_code, found.content, headers)
 
     async def _forward(self, path: str, body: bytes, headers: list[tuple[bytes, bytes]]) -> httpx.Response:
@@ -120,7 +120,10 @@ class FleetGate:
         return await self._client.post(path, content=body, headers=headers)
 
 
-_OWN_HEADERS = (b"host", b"connection", b"content-length", b"transfer-encoding", b"content-encoding", b"keep-alive")
+_FRAMING = (b"connection", b"content-length", b"transfer-encoding", b"keep-alive")
+_NOT_PASSED_IN = (*_FRAMING, b"host", b"forwarded", b"x-forwarded-for", b"x-forwarded-proto")
+_NOT_PASSED_OUT = (*_FRAMING, b"content-encoding", b"server", b"date")
+"""httpx has decoded the answer, and the server in front writes its own date."""
 
 
 async def _body(receive: Receive) -> bytes | None:
