@@ -174,8 +174,8 @@ http {
     client_body_timeout 20s;
     send_timeout 60s;
     keepalive_timeout 15s;
-    lingering_time 2s;       # how long what is sent beyond a refused body is read and thrown away
-    lingering_timeout 1s;
+    lingering_close off;   # the rest of a refused body is not read
+    lingering_time 0;
     reset_timedout_connection on;
     # A SuperNode has at most six requests under way (two pushes, two pulls, a poll, a heartbeat): 32 are five sites
     # behind one address, and 256 MiB of bodies. It polls 4 times a second, and asks once for each array of a model: up

@@ -80,8 +80,10 @@ class Door:
         public = public_key_to_bytes(self._key(site).public_key())
         with self.client(site, port, authority) as client:
             node_id = client.ActivateNode(ActivateNodeRequest(public_key=public, heartbeat_interval=60)).node_id
-            yield client
-            client.DeactivateNode(DeactivateNodeRequest(node_id=node_id))
+            try:
+                yield client
+            finally:
+                client.DeactivateNode(DeactivateNodeRequest(node_id=node_id))
 
     def come_and_go(self, site: str, port: int, authority: Path | None = None) -> None:
         with self.online(site, port, authority):
@@ -124,11 +126,19 @@ class Asker(http.client.HTTPSConnection):
         """Whatever it is."""
 
     def ask(self, method: str, target: str, version: str = "HTTP/1.1", **headers: str) -> tuple[int, bytes]:
-        """Status and body."""
+        """Status and body; 0 where the connection was closed without an answer."""
+        for _ in range(2):  # a gateway may close after it answered, without saying so
+            try:
+                return self._asked(method, target, version, headers)
+            except (http.client.RemoteDisconnected, ConnectionResetError):
+                self.close()
+        return 0, b""
+
+    def _asked(self, method: str, target: str, version: str, headers: dict[str, str]) -> tuple[int, bytes]:
         self._http_vsn_str = version
         self.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
         for name, value in {"Host": "localhost", "Content-Length": "0", **headers}.items():
-            self.putheader(name.replace("_", "-"), value)
+            self.putheader(name, value)
         self.endheaders()
         answer = self.getresponse()
         return answer.status, answer.read()

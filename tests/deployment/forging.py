@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from flwr.app import ConfigRecord, Message, RecordDict
+from flwr.app.message import remove_content_from_message
 from flwr.common.serde import message_from_proto, message_to_proto
 from flwr.proto.fleet_pb2 import PushMessagesRequest
 from flwr.proto.node_pb2 import Node
@@ -88,8 +89,7 @@ def waiting(poll: Callable[[], list]) -> Message:
 def push(client: FleetHttpClient, node_id: int, message: Message) -> None:
     """Send a message as this node, with its content."""
     node = Node(node_id=node_id)
-    bare = message_to_proto(message)
-    bare.ClearField("content")
+    bare = message_to_proto(remove_content_from_message(message))
     answer = client.PushMessages(
         PushMessagesRequest(node=node, messages_list=[bare], message_object_trees=[get_object_tree(message)])
     )
