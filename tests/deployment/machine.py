@@ -143,7 +143,9 @@ class Machine:
         """nginx with the study's configuration, until it listens."""
         assert NGINX, "nginx is not installed: apt-get install nginx"
         started = self.start_command("nginx", [NGINX, "-c", self.study.nginx.resolve(), "-g", "daemon off;"])
-        wait_until(lambda: started.poll() is not None or is_open(self.study.settings().public_port), 20, "nginx listens")
+        wait_until(
+            lambda: started.poll() is not None or is_open(self.study.settings().public_port), 20, "nginx listens"
+        )
         assert started.poll() is None, self.said("nginx")
 
     def join(self, *sites: str) -> None:
