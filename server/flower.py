@@ -56,7 +56,7 @@ def superlink(study: Study) -> Iterator[subprocess.Popen]:
     study.flower.mkdir(parents=True, exist_ok=True)
     _write_connection(study)
     command = [
-        str(programs() / "flower-superlink"),
+        *(sys.executable, "-P", str(Path(__file__).with_name("superlink.py"))),
         *("--ssl-ca-certfile", str(tls.authority), "--ssl-certfile", str(tls.certificate)),
         *("--ssl-keyfile", str(tls.key), "--enable-supernode-auth", "--disable-runtime-dependency-installation"),
         *("--database", str(study.flower / "state.db"), "--host", "127.0.0.1", "--port", str(settings.superlink_port)),

@@ -105,13 +105,13 @@ class FleetGate:
         if body is None:
             await _reply(send, 413)
             return
-        passed = [(name, value) for name, value in scope["headers"] if name not in _OWN_HEADERS]
+        passed = [(name, value) for name, value in scope["headers"] if name not in _NOT_PASSED_IN]
         try:
             found = await self._forward(scope["path"], body, passed)
         except httpx.HTTPError:
             await _reply(send, 503)
             return
-        headers = [(name, value) for name, value in found.headers.raw if name.lower() not in _OWN_HEADERS]
+        headers = [(name, value) for name, value in found.headers.raw if name.lower() not in _NOT_PASSED_OUT]
         await _reply(send, found.status_code, found.content, headers)
 
     async def _forward(self, path: str, body: bytes, headers: list[tuple[bytes, bytes]]) -> httpx.Response:
@@ -120,7 +120,10 @@ class FleetGate:
         return await self._client.post(path, content=body, headers=headers)
 
 
-_OWN_HEADERS = (b"host", b"connection", b"content-length", b"transfer-encoding", b"content-encoding", b"keep-alive")
+_FRAMING = (b"connection", b"content-length", b"transfer-encoding", b"keep-alive")
+_NOT_PASSED_IN = (*_FRAMING, b"host", b"forwarded", b"x-forwarded-for", b"x-forwarded-proto")
+_NOT_PASSED_OUT = (*_FRAMING, b"content-encoding", b"server", b"date")
+"""httpx has decoded the answer, and the server in front writes its own date."""
 
 
 async def _body(receive: Receive) -> bytes | None:
@@ -146,28 +149,39 @@ async def _reply(send: Send, status: int, body: bytes = b"", headers: list[tuple
 
 _NGINX = """\
 # Made by `tessera-server init`. Only the routes that sites need reach the SuperLink; everything else is 404.
-# Check it with `nginx -t -c THIS_FILE`, start it with `nginx -c THIS_FILE`.
+# Check it with `nginx -t -c THIS_FILE`, start it with `nginx -c THIS_FILE`, as root or as any user.
 worker_processes auto;
+worker_rlimit_nofile 8192;
 pid $log/nginx.pid;
 error_log $log/nginx-error.log warn;
-events { worker_connections 1024; }
+events { worker_connections 4096; }   # an idle connection costs one of these, and nothing of the SuperLink
 http {
     # No header in the log: the signed ones are worth a site's identity for five minutes.
     log_format short '$$remote_addr [$$time_local] $$request_method $$uri $$status $$body_bytes_sent';
     access_log $log/nginx-access.log short;
     server_tokens off;
+    # Bodies stay in memory: no update lies on this disk, and a worker, which is `nobody` where root starts nginx,
+    # needs no folder.
+    client_body_buffer_size $most;
+    client_max_body_size $most;
+    proxy_max_temp_file_size 0;
     client_body_temp_path $log/nginx-body;
     proxy_temp_path $log/nginx-proxy;
     fastcgi_temp_path $log/nginx-fastcgi;
     uwsgi_temp_path $log/nginx-uwsgi;
     scgi_temp_path $log/nginx-scgi;
-    client_max_body_size $most;
     client_header_timeout 10s;
     client_body_timeout 20s;
     send_timeout 60s;
-    keepalive_timeout 65s;
+    keepalive_timeout 15s;
+    lingering_close off;   # the rest of a refused body is not read
+    lingering_time 0;
+    reset_timedout_connection on;
+    # A SuperNode has at most six requests under way (two pushes, two pulls, a poll, a heartbeat): 32 are five sites
+    # behind one address, and 256 MiB of bodies. It polls 4 times a second, and asks once for each array of a model: up
+    # to 500 requests pass at once, then 100 a second. What is beyond that waits; an honest site is never refused.
     limit_conn_zone $$binary_remote_addr zone=per_address:10m;
-    limit_req_zone $$binary_remote_addr zone=requests:10m rate=50r/s;
+    limit_req_zone $$binary_remote_addr zone=requests:10m rate=100r/s;
     limit_conn_status 503;   # 503 is retried by a SuperNode; 429 is not
     limit_req_status 503;
     upstream superlink { server 127.0.0.1:$superlink; keepalive 16; }
@@ -176,15 +190,23 @@ http {
         ssl_certificate $certificate;
         ssl_certificate_key $key;
         ssl_protocols TLSv1.2 TLSv1.3;
-        limit_conn per_address 64;
-        limit_req zone=requests burst=200 nodelay;
+        ssl_ciphers ECDHE+AESGCM:ECDHE+CHACHA20;
+        ssl_session_cache shared:tls:2m;
+        limit_conn per_address 32;
+        limit_req zone=requests burst=1000 delay=500;
+        # nginx compares a path after decoding it, and passes it on as it came: so only one that needs no decoding.
+        if ($$request_uri != $$uri) { return 404; }
+        if ($$request_method != POST) { return 404; }
         proxy_http_version 1.1;
         proxy_set_header Connection "";
         proxy_set_header Host localhost;
+        proxy_set_header X-Forwarded-For $$remote_addr;   # it stands in the SuperLink's log
+        proxy_set_header X-Forwarded-Proto https;
         proxy_ssl_verify on;
         proxy_ssl_trusted_certificate $authority;
         proxy_ssl_name localhost;
         proxy_ssl_server_name on;
+        proxy_ssl_protocols TLSv1.2 TLSv1.3;
         proxy_connect_timeout 10s;
         proxy_read_timeout 60s;
         proxy_send_timeout 60s;

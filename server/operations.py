@@ -137,6 +137,7 @@ def _gate(study: Study, settings: Settings) -> Iterator[threading.Thread]:
         ssl_keyfile=str(study.tls.key),
         log_level="warning",
         access_log=False,
+        server_header=False,
         ws="none",
     )
     server = uvicorn.Server(config)

@@ -30,6 +30,9 @@ _MARK = "TESSERA_DEPLOYMENT_TEST"
 _SPARE_PORTS = 4
 """For strangers and second nodes."""
 
+if NGINX is None and os.environ.get("TESSERA_REQUIRE_NGINX") == "1":
+    raise RuntimeError("TESSERA_REQUIRE_NGINX=1, but nginx is not installed: apt-get install nginx")
+
 
 class Machine:
     """The coordinator's and the sites' commands, each a process of its own with its output in a file."""
@@ -90,9 +93,12 @@ class Machine:
 
     def left(self) -> list[psutil.Process]:
         found = []
+        own = {process.pid for process in self.started.values() if process.poll() is None}
         for process in psutil.process_iter():
             with suppress(psutil.Error):
-                if process.environ().get(_MARK) == self.mark and process.status() != psutil.STATUS_ZOMBIE:
+                # nginx overwrites its environment, and the mark with it
+                is_own = process.pid in own or process.environ().get(_MARK) == self.mark
+                if is_own and process.status() != psutil.STATUS_ZOMBIE:
                     found.append(process)
         return found
 
@@ -134,8 +140,16 @@ class Machine:
         self.start("start", "server", "start", self.study.folder)
         wait_until(lambda: is_up(self.study), 60, "the SuperLink is up")
         if self.study.settings().gateway == "nginx":
-            assert NGINX, "nginx is not installed: apt-get install nginx-light"
-            self.start_command("nginx", [NGINX, "-c", self.study.nginx.resolve(), "-g", "daemon off;"])
+            self.start_gateway()
+
+    def start_gateway(self) -> None:
+        """nginx with the study's configuration, until it listens."""
+        assert NGINX, "nginx is not installed: apt-get install nginx"
+        started = self.start_command("nginx", [NGINX, "-c", self.study.nginx.resolve(), "-g", "daemon off;"])
+        wait_until(
+            lambda: started.poll() is not None or is_open(self.study.settings().public_port), 20, "nginx listens"
+        )
+        assert started.poll() is None, self.said("nginx")
 
     def join(self, *sites: str) -> None:
         for name in sites or SITES:
@@ -172,6 +186,12 @@ def free_ports(n: int) -> list[int]:
     for one in held:
         one.close()
     return ports
+
+
+def is_open(port: int) -> bool:
+    """Whether somebody listens on this port of this machine."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def wait_until(holds: Callable[[], bool], seconds: float, what: str) -> None:

@@ -10,16 +10,18 @@ import time
 import httpx
 import pytest
 import uvicorn
+from fastapi.routing import iter_route_contexts
 
 from server.certificates import Tls, issue_server_certificate, make_authority
 from server.gateway import FLEET_ROUTES, MOST_BYTES, FleetGate, nginx_configuration
 
 
+@pytest.fixture(scope="module")
 def flowers_routes():
-    from flwr.superlink.routers.control import router as control
-    from flwr.superlink.routers.fleet.router import router as fleet
+    """Every path that the installed SuperLink serves."""
+    from flwr.superlink.main import create_app
 
-    return {route.path for router in (control, fleet) for route in router.routes}
+    return {context.path for context in iter_route_contexts(create_app().routes)}
 
 
 @pytest.fixture(scope="module")
@@ -71,29 +73,43 @@ def gate(tls):
     thread.join(10)
 
 
-def ask(gate, method, path, content=b""):
-    """One request through the gate, which lives as long as the request."""
+def ask_all(gate, asked, content=b"", **headers):
+    """Requests through the gate, which lives as long as they do."""
 
     async def talk():
         transport = httpx.ASGITransport(gate)
         async with gate.running(), httpx.AsyncClient(transport=transport, base_url="https://gate") as client:
-            return await client.request(method, path, content=content, headers={"x-flwr-signature": "abc"})
+            return [await client.request(method, path, content=content, headers=headers) for method, path in asked]
 
     return asyncio.run(talk())
 
 
-def test_the_routes_are_flowers_own_and_registering_is_not_among_them():
-    assert set(FLEET_ROUTES) <= flowers_routes()
-    assert {route for route in flowers_routes() if route.startswith("/v1/fleet/")} - set(FLEET_ROUTES) == {
+def ask(gate, method, path, content=b"", **headers):
+    return ask_all(gate, [(method, path)], content, **headers)[0]
+
+
+def test_the_routes_are_flowers_own_and_registering_is_not_among_them(flowers_routes):
+    assert set(FLEET_ROUTES) <= flowers_routes
+    assert {route for route in flowers_routes if route.startswith("/v1/fleet/")} - set(FLEET_ROUTES) == {
         "/v1/fleet/register-node",
         "/v1/fleet/unregister-node",
     }
 
 
 def test_a_fleet_route_passes_with_its_signature_and_body(gate):
-    found = ask(gate, "POST", FLEET_ROUTES[3], b"12345")
+    sent = {"x-flwr-signature": "abc", "x-forwarded-for": "1.2.3.4", "forwarded": "for=1.2.3.4"}
+    found = ask(gate, "POST", FLEET_ROUTES[3], b"12345", **sent)
     assert (found.status_code, found.text) == (200, "/v1/fleet/pull-messages 5")
     assert "x-flwr-signature" in found.headers["x-names"].split(",")
+    assert "forwarded" not in found.headers["x-names"]  # the SuperLink would log an address that anybody makes up
+    assert "server" not in found.headers
+
+
+def test_no_other_route_of_flower_passes(gate, flowers_routes):
+    other = flowers_routes - set(FLEET_ROUTES)
+    assert len(other) > 60
+    asked = [("GET", path) for path in flowers_routes] + [("POST", path) for path in other]
+    assert {found.status_code for found in ask_all(gate, asked)} == {404}
 
 
 REFUSED = (
@@ -120,6 +136,18 @@ def test_a_body_larger_than_flowers_pieces_is_cut_off(gate):
     assert ask(gate, "POST", FLEET_ROUTES[0], b"0" * (MOST_BYTES + 1)).status_code == 413
 
 
+def test_no_more_is_read_of_a_body_of_1_gib_than_of_one_that_is_a_little_too_large(gate):
+    read = []
+
+    async def gibibyte():
+        for number in range(1024):
+            read.append(number)
+            yield bytes(2**20)
+
+    assert ask(gate, "POST", FLEET_ROUTES[0], gibibyte()).status_code == 413
+    assert len(read) == MOST_BYTES // 2**20 + 1
+
+
 def test_a_superlink_that_is_away_is_503_which_a_supernode_tries_again(tls):
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
@@ -134,3 +162,5 @@ def test_the_nginx_configuration_has_an_exact_block_for_each_route_and_404_for_t
     assert "403" not in text
     assert "proxy_ssl_verify on;" in text
     assert "$http_" not in text  # no header is logged
+    assert "if ($request_uri != $uri) { return 404; }" in text
+    assert "if ($request_method != POST) { return 404; }" in text
