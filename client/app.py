@@ -70,9 +70,13 @@ def capabilities(message: Message, context: Context) -> Message:
 
 @app.query("statistics")
 def statistics(message: Message, context: Context) -> Message:
-    """Phase 2: the plug-ins' sums over the training cases, and the class counts."""
+    """Phase 2: the plug-ins' sums over the training cases, and the class counts.
+
+    Nothing is said of a modality that too few sites hold for this site's policy.
+    """
     data, reply = _data(context), RecordDict()
-    for name, (sums, n_cases) in sums_of(data, parts_in(message.content, CONFIG)).items():
+    asked = [name for name in parts_in(message.content, CONFIG) if name != STUDY]
+    for name, (sums, n_cases) in sums_of(data, _held_by_enough(message, data, asked)).items():
         reply[ARRAYS + name], reply[METRICS + name] = to_record(sums), _metrics(n_cases)
     counts = blurred_class_counts(data)
     reply[ARRAYS + STUDY], reply[METRICS + STUDY] = to_record({CLASS_COUNTS: counts}), _metrics(int(counts.sum()))
@@ -88,11 +92,7 @@ def setup(message: Message, context: Context) -> Message:
     data, digests, reply = _data(context), {}, RecordDict()
     for key in [key for key in context.state if key.startswith(_STATE)]:
         del context.state[key]  # of a setup before this one, which more sites held
-    for name in parts_in(message.content):
-        n_holders = int(_config(message, name)["holders"])  # pyright: ignore
-        if reason := too_few_holders(data.site.policy, name, n_holders):
-            _LOG.warning("not taking part with %s", reason)
-            continue
+    for name in _held_by_enough(message, data, parts_in(message.content)):
         record = record_of(message.content, ARRAYS + name, ArrayRecord)
         context.state[_STATE + name] = record
         digests[_DIGEST + name] = digest_of(from_record(record))
@@ -208,6 +208,15 @@ def _arrays(message: Message, data: SiteData) -> dict[str, Weights]:
 def _offered(data: SiteData) -> list[str]:
     """What this site has enough cases of, under settings that its policy allows."""
     return [name for name in data.modalities if not beyond_policy(data.site.policy, data.federation, name)]
+
+
+def _held_by_enough(message: Message, data: SiteData, modalities: list[str]) -> list[str]:
+    """Those that as many sites hold as this site's policy asks for, by the message's word."""
+    known = {name: int(_config(message, name).get("holders", 0)) for name in modalities}  # pyright: ignore
+    reasons = {name: too_few_holders(data.site.policy, name, n_holders) for name, n_holders in known.items()}
+    for reason in filter(None, reasons.values()):
+        _LOG.warning("not taking part with %s", reason)
+    return [name for name, reason in reasons.items() if not reason]
 
 
 def _config(message: Message, part: str) -> ConfigRecord:
