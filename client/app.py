@@ -5,6 +5,7 @@ Every reply is built here: counts, sums, weights, losses. An exception leaves as
 
 from collections.abc import Callable
 from logging import getLogger
+from pathlib import Path
 
 import torch
 from flwr.app import ArrayRecord, ConfigRecord, Context, Error, Message, MetricRecord, RecordDict
@@ -14,6 +15,7 @@ from client.calibration import conformal_counts, temperature_losses
 from client.fusion import fusion_answer, held_out_outputs
 from client.policy import beyond_policy, refuse_too_many_rounds, too_few_holders
 from client.rounds import score_part, train_part
+from client.sent import list_as_sent
 from client.study import ClientStudy, blurred_class_counts, federation_of, site_data, site_folder, sums_of
 from modalities.core.fusion.fit import Question
 from modalities.core.store import SiteData, digest_of
@@ -52,7 +54,15 @@ def without_exception_text(
         return Message(Error(code=CLIENT_FAILED, reason="see the site's log"), reply_to=message)
 
 
-app = ClientApp(mods=[without_exception_text])
+def listed(message: Message, context: Context, call_next: Callable[[Message, Context], Message]) -> Message:
+    """A mod that lists what leaves a real site; what cannot be listed does not leave."""
+    reply = call_next(message, context)
+    if "site" in context.node_config and reply.has_content():
+        list_as_sent(Path(str(context.node_config["site"])), message.metadata.message_type, reply.content)
+    return reply
+
+
+app = ClientApp(mods=[without_exception_text, listed])
 
 
 @app.query("capabilities")

@@ -1,5 +1,6 @@
 """What leaves real sites over the wire, byte by byte: what docs/privacy.md lists, and nothing of what was planted."""
 
+import json
 import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -10,10 +11,11 @@ import pytest
 from flwr.app import Message
 
 from client.home import Home
+from client.sent import contents_of
 from modalities.core.federation import Federation, load_federation
 from modalities.core.store import SiteData
 from server.status import read_status
-from tests.deployment.machine import Machine, wait_until
+from tests.deployment.machine import SITES, Machine, wait_until
 from tests.deployment.planted import (
     CASE,
     FOLDER,
@@ -63,6 +65,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
         with recording(machine.study) as recorder:
             machine.join()
             run_and_break(machine)
+            machine.call("client", "leave", machine.sites / "site_1")
             yield recorded_by(recorder, machine)
     finally:
         machine.end_all()
@@ -93,6 +96,12 @@ def recorded_by(recorder: Recorder, machine: Machine) -> Recorded:
     return Recorded(machine, federation, recorder.requests, recorder.asked(), recorder.replies())
 
 
+def names_of(recorded: Recorded) -> dict[int, str]:
+    """The sites by Flower's number of their node."""
+    introduced = [reply for reply in recorded.replies if reply.metadata.message_type == "query.capabilities"]
+    return {reply.metadata.src_node_id: str(reply.content["config.study"]["site"]) for reply in introduced}
+
+
 def arrays_in(messages: Iterable[Message]) -> list[np.ndarray]:
     """Every array of the messages."""
     content = [message.content for message in messages if message.has_content()]
@@ -107,11 +116,12 @@ def test_messages_hold_what_the_page_lists_and_all_that_always_leaves(recorded):
 
 
 def test_requests_hold_the_fields_and_headers_that_the_page_lists(recorded):
-    listed = {(route, name) for row in table("request") for route in names_in(row["request"]) for name in names_in(row["fields"])}
-    found = {(one.route, field) for one in recorded.requests for field in fields_of(parsed(one))}
-    assert found == listed
-    headers = {name for row in table("header") for name in names_in(row["header"])}
-    assert {name for one in recorded.requests for name in one.headers} == headers
+    rows = [(route, row) for row in table("request") for route in names_in(row["request"])]
+    listed = {f"{route}: {field}" for route, row in rows for field in names_in(row["fields"])}
+    found = {f"{one.route}: {field}" for one in recorded.requests for field in fields_of(parsed(one))}
+    headers = {f"header: {name}" for row in table("header") for name in names_in(row["header"])}
+    found |= {f"header: {name}" for one in recorded.requests for name in one.headers}
+    assert sorted(found ^ (listed | headers)) == []
 
 
 def test_nothing_that_was_planted_left_the_sites(recorded):
@@ -132,7 +142,7 @@ def test_nothing_that_was_planted_is_at_the_coordinator(recorded):
 
 
 def test_a_site_that_fails_sends_a_code_and_keeps_the_rest_in_its_own_log(recorded):
-    names = {reply.metadata.src_node_id: reply.content["config.study"]["site"] for reply in recorded.replies[:3]}
+    names = names_of(recorded)
     failed = [reply for reply in recorded.replies if reply.has_error()]
     errors = {(names[one.metadata.src_node_id], one.error.code, one.error.reason) for one in failed}
     assert errors == {(BROKEN, 2, "see the site's log")}
@@ -141,9 +151,23 @@ def test_a_site_that_fails_sends_a_code_and_keeps_the_rest_in_its_own_log(record
     assert f"{FOLDER}/{BROKEN}/hif/table.csv does not exist" in said
 
 
+def test_each_site_has_its_own_list_of_what_it_sent(recorded):
+    carried = {name: [] for name in SITES}
+    names = names_of(recorded)
+    for reply in recorded.replies:
+        if reply.has_content():
+            carried[names[reply.metadata.src_node_id]].append((reply.metadata.message_type, contents_of(reply.content)))
+    for name in SITES:
+        lines = [json.loads(line) for line in Home(recorded.site(name)).sent.read_text().splitlines()]
+        assert [(line["message"], line["holds"]) for line in lines] == carried[name]
+        assert len(lines) >= 2
+
+
 def test_the_same_search_finds_what_was_planted_where_it_may_be(recorded):
     site = recorded.site("site_1")
-    raw = b"".join(str(path).encode() + path.read_bytes() for path in site.rglob("*") if path.suffix in (".csv", ".h5", ".txt"))
+    raw = b"".join(
+        str(path).encode() + path.read_bytes() for path in site.rglob("*") if path.suffix in (".csv", ".h5", ".txt")
+    )
     assert set(marks_in(raw)) >= {FOLDER, CASE, SLIDE, ROW, *(str(abs(number)) for number in NUMBERS)}
     held = SiteData(site, recorded.federation)
     values = [held.cases(name).values for name in ("cnv", "hif", "clinical")]
