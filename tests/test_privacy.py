@@ -8,9 +8,17 @@ from flwr.app import ConfigRecord, MetricRecord, RecordDict
 
 from modalities.core.federation import federation_from
 from modalities.core.fusion.head import heads
-from tests.deployment.planted import write_marked_site
+from tests.deployment.planted import ONLY_ONE, marked_values, write_marked_site
 from tests.privacy import compare, entries, names_in, table
-from tests.support import WatchedGrid, run_small, site_number, small_federation, with_content, write_sites
+from tests.support import (
+    WatchedGrid,
+    all_arrays,
+    run_small,
+    site_number,
+    small_federation,
+    with_content,
+    write_sites,
+)
 
 SETTINGS = {
     "as set": {},
@@ -109,6 +117,20 @@ def test_what_is_not_listed_is_found(root, what):
     unlisted, _ = studied(root, small_federation(**ONE_ROUND), falsifies=changed)
     assert unlisted
     assert all(line.startswith("train.branches, ") for line in unlisted)
+
+
+@pytest.mark.parametrize(("min_cell", "left"), [(5, set()), (0, {ONLY_ONE})])
+def test_a_value_that_one_case_alone_has_stays_inside_where_min_cell_says_so(tmp_path, min_cell, left):
+    """And the search for marks can fail: without `min_cell` the sum over one case is that case's value."""
+    federation = small_federation(**ONE_ROUND)
+    for number in (1, 2):
+        folder = write_marked_site(tmp_path, number, federation, ("cnv", "hif"))
+        text = (folder / "site.yaml").read_text()
+        (folder / "site.yaml").write_text(text.replace("min_cell: 5", f"min_cell: {min_cell}"))
+    grid = WatchedGrid(tmp_path, 2)
+    run_small(tmp_path, federation, grid)
+    arrays = [array for reply in grid.replies for own in all_arrays(reply.content).values() for array in own.values()]
+    assert set(marked_values(arrays)) == left
 
 
 def test_the_page_lists_no_name_twice():
