@@ -5,6 +5,7 @@ Every reply is built here: counts, sums, weights, losses. An exception leaves as
 
 from collections.abc import Callable
 from logging import getLogger
+from pathlib import Path
 
 import torch
 from flwr.app import ArrayRecord, ConfigRecord, Context, Error, Message, MetricRecord, RecordDict
@@ -14,6 +15,7 @@ from client.calibration import conformal_counts, temperature_losses
 from client.fusion import fusion_answer, held_out_outputs
 from client.policy import beyond_policy, refuse_too_many_rounds, too_few_holders
 from client.rounds import score_part, train_part
+from client.sent import list_as_sent
 from client.study import ClientStudy, blurred_class_counts, federation_of, site_data, site_folder, sums_of
 from modalities.core.fusion.fit import Question
 from modalities.core.store import SiteData, digest_of
@@ -52,7 +54,15 @@ def without_exception_text(
         return Message(Error(code=CLIENT_FAILED, reason="see the site's log"), reply_to=message)
 
 
-app = ClientApp(mods=[without_exception_text])
+def listed(message: Message, context: Context, call_next: Callable[[Message, Context], Message]) -> Message:
+    """A mod that lists what leaves a real site; what cannot be listed does not leave."""
+    reply = call_next(message, context)
+    if "site" in context.node_config and reply.has_content():
+        list_as_sent(Path(str(context.node_config["site"])), message.metadata.message_type, reply.content)
+    return reply
+
+
+app = ClientApp(mods=[without_exception_text, listed])
 
 
 @app.query("capabilities")
@@ -70,9 +80,13 @@ def capabilities(message: Message, context: Context) -> Message:
 
 @app.query("statistics")
 def statistics(message: Message, context: Context) -> Message:
-    """Phase 2: the plug-ins' sums over the training cases, and the class counts."""
+    """Phase 2: the plug-ins' sums over the training cases, and the class counts.
+
+    Nothing is said of a modality that too few sites hold for this site's policy.
+    """
     data, reply = _data(context), RecordDict()
-    for name, (sums, n_cases) in sums_of(data, parts_in(message.content, CONFIG)).items():
+    asked = [name for name in parts_in(message.content, CONFIG) if name != STUDY]
+    for name, (sums, n_cases) in sums_of(data, _held_by_enough(message, data, asked)).items():
         reply[ARRAYS + name], reply[METRICS + name] = to_record(sums), _metrics(n_cases)
     counts = blurred_class_counts(data)
     reply[ARRAYS + STUDY], reply[METRICS + STUDY] = to_record({CLASS_COUNTS: counts}), _metrics(int(counts.sum()))
@@ -88,11 +102,7 @@ def setup(message: Message, context: Context) -> Message:
     data, digests, reply = _data(context), {}, RecordDict()
     for key in [key for key in context.state if key.startswith(_STATE)]:
         del context.state[key]  # of a setup before this one, which more sites held
-    for name in parts_in(message.content):
-        n_holders = int(_config(message, name)["holders"])  # pyright: ignore
-        if reason := too_few_holders(data.site.policy, name, n_holders):
-            _LOG.warning("not taking part with %s", reason)
-            continue
+    for name in _held_by_enough(message, data, parts_in(message.content)):
         record = record_of(message.content, ARRAYS + name, ArrayRecord)
         context.state[_STATE + name] = record
         digests[_DIGEST + name] = digest_of(from_record(record))
@@ -208,6 +218,15 @@ def _arrays(message: Message, data: SiteData) -> dict[str, Weights]:
 def _offered(data: SiteData) -> list[str]:
     """What this site has enough cases of, under settings that its policy allows."""
     return [name for name in data.modalities if not beyond_policy(data.site.policy, data.federation, name)]
+
+
+def _held_by_enough(message: Message, data: SiteData, modalities: list[str]) -> list[str]:
+    """Those that as many sites hold as this site's policy asks for, by the message's word."""
+    known = {name: int(_config(message, name).get("holders", 0)) for name in modalities}  # pyright: ignore
+    reasons = {name: too_few_holders(data.site.policy, name, n_holders) for name, n_holders in known.items()}
+    for reason in filter(None, reasons.values()):
+        _LOG.warning("not taking part with %s", reason)
+    return [name for name, reason in reasons.items() if not reason]
 
 
 def _config(message: Message, part: str) -> ConfigRecord:

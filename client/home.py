@@ -32,6 +32,11 @@ class Home:
         return self.folder / "site.log"
 
     @property
+    def sent(self) -> Path:
+        """What left the site, a line a reply."""
+        return self.folder / "sent.jsonl"
+
+    @property
     def state(self) -> Path:
         """state.json: what `status` shows."""
         return self.folder / "state.json"

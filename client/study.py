@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from logging import getLogger
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,10 @@ from modalities.core.contract import State, Sums
 from modalities.core.example import write_example_site
 from modalities.core.federation import Federation, federation_from
 from modalities.core.registry import plugin
+from modalities.core.site_config import Policy
 from modalities.core.store import BranchData, SiteData
 
+_LOG = getLogger("tessera.client")
 _EXAMPLES, _DAY_S = "tessera-example-", 86400.0
 
 
@@ -124,8 +127,24 @@ def sums_of(data: SiteData, modalities: Sequence[str]) -> dict[str, tuple[Sums, 
         if name in data.modalities:
             config, case_ids = data.federation.modalities[name], data.training_cases(name)
             sums = plugin(config.kind).sums(data.cases(name).select(case_ids), config)
-            found[name] = {key: np.asarray(value, dtype=np.float64) for key, value in sums.items()}, len(case_ids)
+            exact = {key: np.asarray(value, dtype=np.float64) for key, value in sums.items()}
+            found[name] = _without_few(name, exact, data.site.policy), len(case_ids)
     return found
+
+
+def _without_few(modality: str, sums: Sums, policy: Policy) -> Sums:
+    """The sums without features that fewer than `min_cell` cases have: over one case, a sum is that case's own value.
+
+    Such a feature leaves as if nobody here had it.
+    """
+    n = sums.get("n", np.zeros(0))
+    few = (n > 0) & (n < policy.min_cell)
+    if few.any():
+        _LOG.warning(
+            "%s: %d of %d features are known of fewer than min_cell = %d cases; their sums stay here",
+            *(modality, few.sum(), len(few), policy.min_cell),
+        )
+    return {key: np.where(few, 0.0, own) if own.shape == few.shape else own for key, own in sums.items()}
 
 
 def blurred_class_counts(data: SiteData) -> np.ndarray:

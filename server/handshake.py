@@ -56,26 +56,35 @@ def handshake(grid: Grid, study: StudyState, options: Options) -> list[Holder]:
     return found
 
 
-def gather_statistics(grid: Grid, study: StudyState, holders: Sequence[Holder], options: Options) -> None:
-    """Phase 2: sums from every site, added and finalised, once a study; a frozen branch keeps its own.
+def gather_statistics(grid: Grid, study: StudyState, holders: Sequence[Holder], options: Options) -> list[Holder]:
+    """Phase 2: sums from every site, added and finalised, once a study; who takes part, with what.
+
+    A frozen branch keeps its own. A site sends no sums of a modality that fewer hold than its policy asks for.
 
     Raises:
         RuntimeError: a modality's sums came from nobody.
     """
     wanted = [name for name in held(holders) if name not in study.states]
     if not wanted and study.class_counts:
-        return
+        return list(holders)
+    numbers = {name: {"holders": sum(name in holder.cohorts for holder in holders)} for name in wanted} | {STUDY: {}}
     contents = {
-        holder.node_id: RecordDict({CONFIG + name: ConfigRecord() for name in [*wanted, STUDY] if _asks(holder, name)})
+        holder.node_id: RecordDict(
+            {CONFIG + name: config_record(own) for name, own in numbers.items() if _asks(holder, name)}
+        )
         for holder in holders
     }
-    sums: dict[str, list] = {name: [] for name in [*wanted, STUDY]}
+    sums: dict[str, list] = {name: [] for name in numbers}
+    left = {holder.site: holder for holder in holders}
     for holder, reply in query_all(grid, study, holders, "query.statistics", contents, options):
-        for name, arrays in sums_in(reply, holder, [name for name in sums if _asks(holder, name)], study):
+        own = left[holder.site] = _without_turned_down(study, holder, reply, wanted)
+        for name, arrays in sums_in(reply, own, [name for name in sums if _asks(own, name)], study):
             sums[name].append((holder.site, arrays))
-    for name, parts in sums.items():
+    study.cohorts |= {site: dict(own.cohorts) for site, own in left.items()}
+    kept = [own for own in left.values() if own.cohorts]
+    for name in [name for name in sums if name == STUDY or name in held(kept)]:
         most = {holder.site: holder.cohorts.get(name, sum(holder.cohorts.values())) for holder in holders}
-        total, refused = add_sums(parts, most, name)
+        total, refused = add_sums(sums[name], most, name)
         note(study, refused)
         if not total:
             raise RuntimeError(f"{name}: no site sent usable statistics; the sites' logs say why")
@@ -85,6 +94,14 @@ def gather_statistics(grid: Grid, study: StudyState, holders: Sequence[Holder], 
             config = study.federation.modalities[name]
             study.states[name] = plugin(config.kind).finalise(total, config)
     options.step(study, {"phase": "statistics"})
+    return kept
+
+
+def _without_turned_down(study: StudyState, holder: Holder, reply: Message, asked: Sequence[str]) -> Holder:
+    """The site without the modalities that it was asked for and says nothing of; each is noted."""
+    down = [name for name in asked if name in holder.cohorts and name not in parts_in(reply.content, METRICS)]
+    note(study, [Refusal(holder.site, name, "the site turned it down; its own log says why") for name in down])
+    return Holder(holder.node_id, holder.site, {name: n for name, n in holder.cohorts.items() if name not in down})
 
 
 def send_setup(grid: Grid, study: StudyState, holders: Sequence[Holder], options: Options) -> list[Holder]:

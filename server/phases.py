@@ -21,7 +21,7 @@ def run_study(grid: Grid, federation: Federation, options: Options, start: Study
     study = _begin(federation, options, start)
     if not study.finished:
         holders = handshake(grid, study, options)
-        gather_statistics(grid, study, holders, options)
+        holders = gather_statistics(grid, study, holders, options)
         holders = send_setup(grid, study, holders, options)
         train_branches(grid, study, holders, options)
         close_branches(grid, study, holders, options)

@@ -96,7 +96,7 @@ def test_a_request_for_what_the_policy_forbids_fails_whatever_the_server_asks(ro
     train = {"config__cnv": ConfigRecord({"server-round": 1}), "arrays__cnv": to_record(site.weights())}
     assert site.ask("train.branches", **train).has_error()
     assert site.ask("evaluate.branches", **train).has_error()
-    assert not site.ask("query.statistics", config__cnv=ConfigRecord()).content.get("arrays.cnv")
+    assert not site.ask("query.statistics", config__cnv=ConfigRecord({"holders": 2})).content.get("arrays.cnv")
     fusion = {"arrays__fusion__cnv": to_record({"d": np.zeros(4)})}
     config = ConfigRecord({"class-weights": [1.0] * 4})
     assert site.ask("train.fusion", config__study=config, **fusion).has_error()
@@ -104,7 +104,9 @@ def test_a_request_for_what_the_policy_forbids_fails_whatever_the_server_asks(ro
 
 def test_statistics_are_the_plugins_sums_over_the_training_cases(site):
     site.introduced()
-    content = site.ask("query.statistics", config__cnv=ConfigRecord(), config__study=ConfigRecord()).content
+    content = site.ask(
+        "query.statistics", config__cnv=ConfigRecord({"holders": 2}), config__study=ConfigRecord()
+    ).content
     config = FEDERATION.modalities["cnv"]
     cases = site.data.cases("cnv").select(site.data.training_cases("cnv"))
     expected = plugin("cnv").sums(cases, config)

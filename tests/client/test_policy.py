@@ -15,6 +15,13 @@ def set_policy(root, site, **policy):
     path.write_text(path.read_text("utf-8").replace("policy:", f"policy:{lines}"), "utf-8")
 
 
+def exchanged(grid, message_type):
+    """The messages of this type, each with its reply."""
+    asked = {message.metadata.message_id: message for message in grid.asked}
+    pairs = [(asked[reply.metadata.reply_to_message_id], reply) for reply in grid.replies]
+    return [(message, reply) for message, reply in pairs if message.metadata.message_type == message_type]
+
+
 def test_settings_beyond_the_policy_are_named_with_both_numbers():
     federation = small_federation(modalities__cnv__federated={"rounds": 7, "local_epochs": 5})
     policy = Policy(max_rounds=6, max_local_epochs=4)
@@ -51,6 +58,9 @@ def test_a_modality_that_too_few_hold_is_turned_down_and_asked_for_no_more(tmp_p
     assert trained
     assert not [key for message in trained for key in message.content if "hif" in key]
     assert "hif: 2 sites hold it, this site takes part from 3 on" in caplog.text
+    sums = {site_number(asked): reply.content for asked, reply in exchanged(grid, "query.statistics")}
+    assert not [key for key in sums[1] if "hif" in key]  # turned down before a number of it left
+    assert "arrays.hif" in sums[3]
     assert study.finished
 
 
@@ -61,9 +71,23 @@ def test_a_site_that_turns_everything_down_is_left_out_of_every_later_message(tm
     grid = WatchedGrid(root)
     study = run_small(root, federation, grid)
     asked = {message.metadata.message_type for message in grid.asked if site_number(message) == 1}
-    assert asked == {"query.capabilities", "query.statistics", "query.setup"}
+    assert asked == {"query.capabilities", "query.statistics"}
     assert study.cohorts["site_1"] == {}
     assert study.finished
+
+
+def test_a_modality_that_every_holder_turns_down_leaves_no_sums_and_the_study_goes_on(tmp_path):
+    federation = small_federation()
+    root = write_sites(tmp_path, federation)
+    for site in ("site_1", "site_3"):
+        set_policy(root, site, min_holders=3)
+    grid = WatchedGrid(root)
+    study = run_small(root, federation, grid)
+    assert study.finished
+    assert study.states.keys() == study.weights.keys() - {"cnv@1", "cnv@2"} == {"cnv"}
+    sent = [key for reply in grid.replies for key in reply.content if "hif" in key]
+    assert set(sent) == {"metrics.hif"}  # the handshake's count of cases
+    assert len(sent) == 2
 
 
 def test_a_round_beyond_the_policy_is_refused_though_the_settings_named_fewer(tmp_path):

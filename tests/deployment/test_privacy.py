@@ -1,0 +1,177 @@
+"""What leaves real sites over the wire, byte by byte: what docs/privacy.md lists, and nothing of what was planted."""
+
+import json
+import subprocess
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from flwr.app import Message
+
+from client.home import Home
+from client.sent import contents_of
+from modalities.core.federation import Federation, load_federation
+from modalities.core.store import SiteData
+from server.status import read_status
+from tests.deployment.machine import SITES, Machine, wait_until
+from tests.deployment.planted import (
+    CASE,
+    FOLDER,
+    NUMBERS,
+    ROW,
+    SLIDE,
+    marked_federation,
+    marked_values,
+    marks_in,
+    write_marked_site,
+)
+from tests.deployment.recorder import Recorder, Request, fields_of, parsed, recording
+from tests.privacy import compare, entries, names_in, table
+from tests.support import all_arrays
+
+HELD = (("cnv", "hif", "clinical", "wsi_image"), ("cnv", "hif", "clinical", "wsi_image"), ("cnv", "hif", "wsi_image"))
+BROKEN = "site_3"
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(540)]
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A study that ended, and all that its sites sent."""
+
+    machine: Machine
+    federation: Federation
+    requests: list[Request]
+    asked: list[Message]
+    replies: list[Message]
+
+    def site(self, name: str) -> Path:
+        return self.machine.sites / name
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
+    """Three marked sites behind a recording gateway; the raw files of one break once the study is under way."""
+    machine = Machine(tmp_path_factory.mktemp("d"))
+    machine.sites = tmp_path_factory.mktemp("s") / FOLDER
+    federation = marked_federation()
+    for number, held in enumerate(HELD, start=1):
+        write_marked_site(machine.sites, number, federation, held)
+    machine.set_up(federation, "nginx", HELD)  # the recorder stands where nginx would
+    try:
+        machine.start("start", "server", "start", machine.study.folder)
+        wait_until(lambda: "sites enrolled" in machine.said("start"), 60, "the sites are enrolled")
+        with recording(machine.study) as recorder:
+            machine.join()
+            run_and_break(machine)
+            machine.call("client", "leave", machine.sites / "site_1")
+            yield recorded_by(recorder, machine)
+    finally:
+        machine.end_all()
+
+
+def run_and_break(machine: Machine) -> None:
+    """The study to its release; after the statistics, a raw file of one site is gone and a case is listed twice."""
+    running = machine.start("run", "server", "run", machine.study.folder)
+    ahead = ("statistics", "setup", "branches")
+    wait_until(lambda: running.poll() is not None or phase_of(machine) in ahead, 150, "the statistics are there")
+    site = machine.sites / BROKEN
+    (site / "hif" / "table.csv").unlink()
+    cases = (site / "cases.csv").read_text()
+    (site / "cases.csv").write_text(cases + cases.splitlines()[-1] + "\n")
+    try:
+        code = running.wait(300)
+    except subprocess.TimeoutExpired:
+        code = None
+    assert code == 0, machine.said("run") + machine.said("start")
+
+
+def phase_of(machine: Machine) -> str:
+    return read_status(machine.study.run).get("phase", "")
+
+
+def recorded_by(recorder: Recorder, machine: Machine) -> Recorded:
+    federation = load_federation(machine.study.federation)
+    return Recorded(machine, federation, recorder.requests, recorder.asked(), recorder.replies())
+
+
+def names_of(recorded: Recorded) -> dict[int, str]:
+    """The sites by Flower's number of their node."""
+    introduced = [reply for reply in recorded.replies if reply.metadata.message_type == "query.capabilities"]
+    return {reply.metadata.src_node_id: str(reply.content["config.study"]["site"]) for reply in introduced}
+
+
+def arrays_in(messages: Iterable[Message]) -> list[np.ndarray]:
+    """Every array of the messages."""
+    content = [message.content for message in messages if message.has_content()]
+    return [array for own in content for record in all_arrays(own).values() for array in record.values()]
+
+
+def test_messages_hold_what_the_page_lists_and_all_that_always_leaves(recorded):
+    unlisted, occurred = compare(entries(), recorded.asked, recorded.replies, recorded.federation)
+    assert unlisted == []
+    missing = [entry for entry in entries() if entry.when in ("always", "a site fails") and entry not in occurred]
+    assert [str(entry) for entry in missing] == []
+
+
+def test_requests_hold_the_fields_and_headers_that_the_page_lists(recorded):
+    rows = [(route, row) for row in table("request") for route in names_in(row["request"])]
+    listed = {f"{route}: {field}" for route, row in rows for field in names_in(row["fields"])}
+    found = {f"{one.route}: {field}" for one in recorded.requests for field in fields_of(parsed(one))}
+    headers = {f"header: {name}" for row in table("header") for name in names_in(row["header"])}
+    found |= {f"header: {name}" for one in recorded.requests for name in one.headers}
+    assert sorted(found ^ (listed | headers)) == []
+
+
+def test_nothing_that_was_planted_left_the_sites(recorded):
+    leaks = {(one.route, mark) for one in recorded.requests for mark in marks_in(one.all_of_it)}
+    assert leaks == set()
+    assert marked_values(arrays_in(recorded.replies)) == []
+
+
+def test_nothing_that_was_planted_is_at_the_coordinator(recorded):
+    """Flower's database and logs, the ServerApp's output, status, checkpoint and release."""
+    machine = recorded.machine
+    files = [path for path in machine.study.folder.rglob("*") if path.is_file()]
+    names = {path.name for path in files}
+    assert {"superlink.log", "state.db", "status.json", "checkpoint.safetensors", "model.json"} <= names
+    shown = machine.call("server", "status", machine.study.folder)
+    texts = [*(path.read_bytes() for path in files), *(machine.said(name).encode() for name in ("start", "run"))]
+    assert [mark for text in [*texts, shown.encode()] for mark in marks_in(text)] == []
+
+
+def test_a_site_that_fails_sends_a_code_and_keeps_the_rest_in_its_own_log(recorded):
+    names = names_of(recorded)
+    failed = [reply for reply in recorded.replies if reply.has_error()]
+    errors = {(names[one.metadata.src_node_id], one.error.code, one.error.reason) for one in failed}
+    assert errors == {(BROKEN, 2, "see the site's log")}
+    said = Home(recorded.site(BROKEN)).log.read_text()
+    assert f"cases listed more than once: {CASE}3" in said
+    assert f"{FOLDER}/{BROKEN}/hif/table.csv does not exist" in said
+
+
+def test_each_site_has_its_own_list_of_what_it_sent(recorded):
+    carried = {name: [] for name in SITES}
+    names = names_of(recorded)
+    for reply in recorded.replies:
+        if reply.has_content():
+            carried[names[reply.metadata.src_node_id]].append((reply.metadata.message_type, contents_of(reply.content)))
+    for name in SITES:
+        lines = [json.loads(line) for line in Home(recorded.site(name)).sent.read_text().splitlines()]
+        assert [(line["message"], line["holds"]) for line in lines] == carried[name]
+        assert len(lines) >= 2
+
+
+def test_the_same_search_finds_what_was_planted_where_it_may_be(recorded):
+    site = recorded.site("site_1")
+    raw = b"".join(
+        str(path).encode() + path.read_bytes() for path in site.rglob("*") if path.suffix in (".csv", ".h5", ".txt")
+    )
+    assert set(marks_in(raw)) >= {FOLDER, CASE, SLIDE, ROW, *(str(abs(number)) for number in NUMBERS)}
+    held = SiteData(site, recorded.federation)
+    values = [held.cases(name).values for name in ("cnv", "hif", "clinical")]
+    assert sorted(marked_values(values)) == sorted(NUMBERS)
+    assert "<2f" in marks_in(values[1].tobytes())
+    assert str(NUMBERS[0]) in marks_in(np.float64(NUMBERS[0]).tobytes())
+    assert {FOLDER, CASE} <= set(marks_in(Home(recorded.site(BROKEN)).log.read_bytes()))

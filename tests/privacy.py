@@ -1,0 +1,156 @@
+"""docs/privacy.md as the tests read it: its tables, and whether messages hold what is listed there and no more."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flwr.app import Array, ArrayRecord, Message, RecordDict
+
+from modalities.core.calibration import GRID
+from modalities.core.conformal import N_BINS
+from modalities.core.federation import Federation
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "privacy.md"
+NOTHING = "nothing"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One name of one row of the page's list of what messages hold."""
+
+    message: str
+    record: str
+    name: str
+    numbers: str
+    when: str
+
+    def __str__(self) -> str:
+        return f"{self.message}, {self.record}, {self.name}"
+
+
+@dataclass(frozen=True)
+class Found:
+    """One value of one message that left a site."""
+
+    message: str
+    record: str
+    name: str
+    value: Any
+    sent: RecordDict
+    """What the site was sent, which this replies to."""
+
+    def __str__(self) -> str:
+        what = f"{self.value.dtype}{list(self.value.shape)}" if isinstance(self.value, Array) else repr(self.value)
+        return f"{self.message}, {self.record}, {self.name}: {what}"
+
+
+def table(*header: str) -> list[dict[str, str]]:
+    """The rows of the page's table whose first columns are headed so."""
+    lines = PAGE.read_text(encoding="utf-8").splitlines()
+    start = next(n for n, line in enumerate(lines) if tuple(_cells(line)[: len(header)]) == header)
+    columns, rows = _cells(lines[start]), []
+    for line in lines[start + 2 :]:
+        if not line.startswith("|"):
+            break
+        rows.append(dict(zip(columns, _cells(line), strict=True)))
+    return rows
+
+
+def names_in(cell: str) -> list[str]:
+    """What stands between backticks."""
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def entries() -> list[Entry]:
+    """The list of what messages hold."""
+    return [
+        Entry(message, record, name, row["numbers"], row["when"])
+        for row in table("message", "record", "name")
+        for message in names_in(row["message"])
+        for record in names_in(row["record"])
+        for name in names_in(row["name"])
+    ]
+
+
+def compare(
+    listed: Sequence[Entry], asked: Iterable[Message], replies: Iterable[Message], federation: Federation
+) -> tuple[list[str], list[Entry]]:
+    """What the replies hold that is not listed, and the entries that occurred."""
+    by_id = {message.metadata.message_id: message for message in asked}
+    shared = _shared_statistics(by_id.values())
+    unlisted, occurred = [], set()
+    for reply in replies:
+        for found in _found(reply, by_id[reply.metadata.reply_to_message_id].content):
+            entry = next((entry for entry in listed if _is(entry, found, federation, shared)), None)
+            if entry is None:
+                unlisted.append(str(found))
+            else:
+                occurred.add(entry)
+    return sorted(set(unlisted)), [entry for entry in listed if entry in occurred]
+
+
+def _found(reply: Message, sent: RecordDict) -> list[Found]:
+    if reply.has_error():
+        error = {"code": reply.error.code, "reason": reply.error.reason}
+        return [Found("any", "error", name, value, sent) for name, value in error.items()]
+    return [
+        Found(reply.metadata.message_type, key, name, value, sent)
+        for key, record in reply.content.items()
+        for name, value in (record.items() or [(NOTHING, None)])
+    ]
+
+
+def _shared_statistics(asked: Iterable[Message]) -> dict[str, int]:
+    """By record, the number of features that the study's shared statistics have."""
+    return {
+        key: record["mean"].shape[0]
+        for message in asked
+        if message.metadata.message_type == "query.setup"
+        for key, record in message.content.items()
+        if isinstance(record, ArrayRecord)
+    }
+
+
+def _is(entry: Entry, found: Found, federation: Federation, n_features: Mapping[str, int]) -> bool:
+    return (
+        entry.message == found.message
+        and re.fullmatch(_pattern(entry.record, federation), found.record) is not None
+        and (entry.name == found.name or entry.name == "<parameter>")
+        and _has_the_numbers(entry.numbers, found, federation.n_classes, n_features)
+    )
+
+
+def _pattern(record: str, federation: Federation) -> str:
+    """The record's name as an expression: <modality>, <part> (a branch or a fold copy), <owner> (of the head)."""
+    names = "|".join(re.escape(name) for name in federation.modalities)
+    pattern = re.escape(record)
+    for word, own in {"modality": f"({names})", "part": rf"({names})(@\d+)?", "owner": f"({names}|shared)"}.items():
+        pattern = pattern.replace(f"<{word}>", own)
+    return pattern
+
+
+def _has_the_numbers(numbers: str, found: Found, n_classes: int, n_features: Mapping[str, int]) -> bool:
+    """Whether the value is of the size that the page says: none grows with the number of cases."""
+    value = found.value
+    if not isinstance(value, Array):
+        kinds = {"text": str, "1 whole number": int, "1 number": float, "none": type(None)}
+        return type(value) is kinds.get(numbers)
+    if numbers == "as sent":
+        record = found.sent.get(found.record)
+        same = record.get(found.name) if isinstance(record, ArrayRecord) else None
+        return same is not None and (tuple(same.shape), same.dtype) == (tuple(value.shape), value.dtype)
+    shapes: Mapping[str, tuple[int, ...]] = {
+        "1": (1,),
+        "1 a class": (n_classes,),
+        "1 a feature": (n_features.get(found.record, 0),),
+        "33": (33,),
+        "161": GRID.shape,
+        "100 a class": (n_classes, N_BINS),
+    }
+    return value.dtype == "float64" and tuple(value.shape) == shapes.get(numbers)
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip().strip("|").split("|")]
