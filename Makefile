@@ -8,9 +8,11 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest
 FUZZ_EXAMPLES ?= 2000
+HOUSE := dist/wheelhouse
+BUILD := build/wheelhouse
 
 .DEFAULT_GOAL := help
-.PHONY: help setup format check test test-fast fuzz demo bench clean
+.PHONY: help setup format check test test-fast fuzz demo bench wheelhouse clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' Makefile
@@ -48,6 +50,26 @@ demo: $(STAMP) ## synthetic study of every arm: runs/demo/report.html (smaller w
 
 bench: $(STAMP) ## time and memory of a round against a bare PyTorch loop; minutes (BENCH_ARGS=W1: one minute)
 	$(BIN)/python -m benchmarks.federation --json runs/bench.json $(BENCH_ARGS)
+
+# From the commit alone, so that source, pins and wheels belong together. Each run begins anew: what pip fetched it has kept.
+wheelhouse: ## offline install for this kind of machine and PYTHON's version, without Ray: dist/wheelhouse
+	@echo "1/4 source: commit $$(git rev-parse --short=12 HEAD)"
+	@git diff --quiet HEAD || echo "    changes that are not committed stay out"
+	@rm -rf $(HOUSE) $(BUILD) && mkdir -p $(HOUSE) $(BUILD)
+	@git archive --prefix=tessera/ --output $(HOUSE)/tessera-$$(git rev-parse --short=12 HEAD).tar.gz HEAD
+	@tar -xzf $(HOUSE)/tessera-*.tar.gz -C $(BUILD)
+	@cp $(BUILD)/tessera/constraints.txt $(BUILD)/tessera/client/install.sh $(HOUSE)
+	@cp $(BUILD)/tessera/docs/air-gapped.md $(HOUSE)/README.txt
+	@echo "2/4 pip of $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(BUILD)/venv
+	@echo "3/4 wheels: half a minute to many, by pip's cache and the build of torch"
+	@$(BUILD)/venv/bin/python -m pip download --quiet --only-binary :all: --dest $(HOUSE)/wheels \
+		--constraint $(HOUSE)/constraints.txt torch setuptools './$(BUILD)/tessera[slides]'
+	@echo "4/4 sums"
+	@(cd $(HOUSE) && find * -type f | LC_ALL=C sort | xargs sha256sum) > $(BUILD)/SHA256SUMS
+	@mv $(BUILD)/SHA256SUMS $(HOUSE)
+	@echo "$(HOUSE): $$(ls $(HOUSE)/wheels | wc -l) wheels, $$(du -sm $(HOUSE) | cut -f 1) MB; SHA-256 of its SHA256SUMS:"
+	@sha256sum < $(HOUSE)/SHA256SUMS
 
 clean: ## remove caches and build outputs; .venv and runs/ stay
 	rm -rf build dist *.egg-info *.fab .hypothesis .import_linter_cache .pytest_cache .ruff_cache

@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +11,8 @@ import typer
 from rich.table import Table
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-
+if absent := [name for name in ("jinja2", "matplotlib", "psutil", "ray") if find_spec(name) is None]:
+    raise SystemExit(f"error: no {', '.join(absent)} here: `make setup` installs what tessera-simulate alone needs")
 from modalities.core.console import console, plainly
 from modalities.core.federation import Federation
 from simulations.arms import RELEASE
