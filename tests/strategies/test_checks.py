@@ -132,7 +132,7 @@ def test_an_error_is_told_by_its_code_and_never_by_its_text():
     reply = Message(Error(2, "KeyError: TCGA-BH-A0B3 in /home/north/secret.csv"), reply_to=asked_message())
     good, refused = accepted_parts(reply, ASKED, TEMPLATE)
     assert good == []
-    assert [refusal.reason for refusal in refused] == ["the site reported error 2; its own log says more"]
+    assert [refusal.reason for refusal in refused] == ["the site reported a failure; its own log says more"]
 
 
 def test_what_a_site_sends_as_a_name_is_not_repeated_at_length():
