@@ -92,6 +92,9 @@ def setup(message: Message, context: Context) -> Message:
 
     The reply names the modalities taken: one that too few sites hold for this site's policy is not among them.
     """
+    settings = _config(message, STUDY)
+    known = {key: settings[key] for key in ("federation", CLASS_COUNTS) if key in settings}
+    context.state[_SETTINGS] = ConfigRecord(known)  # a node that was started anew had no handshake
     data, digests, reply = _data(context), {}, RecordDict()
     for key in [key for key in context.state if key.startswith(_STATE)]:
         del context.state[key]  # of a setup before this one, which more sites held
@@ -104,8 +107,6 @@ def setup(message: Message, context: Context) -> Message:
         context.state[_STATE + name] = record
         digests[_DIGEST + name] = digest_of(from_record(record))
         reply[METRICS + name] = _metrics(len(data.training_cases(name)))
-    settings = _config(message, STUDY)
-    known = {key: settings[key] for key in ("federation", CLASS_COUNTS) if key in settings}
     context.state[_SETTINGS] = ConfigRecord({**known, **digests})
     return Message(reply, reply_to=message)
 

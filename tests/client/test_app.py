@@ -171,8 +171,10 @@ def test_scoring_reports_numbers_and_keeps_the_outputs_inside(site):
     assert kept["logits"].numpy().shape == (len(site.data.folds), 4)
 
 
-@pytest.mark.parametrize("message_type", ["query.statistics", "train.branches", "evaluate.branches", "train.fusion"])
-def test_a_request_before_any_settings_fails_without_a_word_of_why(site, message_type):
+@pytest.mark.parametrize(
+    "message_type", ["query.statistics", "train.branches", "evaluate.branches", "train.fusion", "query.conformal"]
+)
+def test_a_request_before_any_settings_says_just_that_by_its_code(site, message_type):
     reply = site.ask(message_type)
     assert (reply.error.code, reply.error.reason) == (NO_SETTINGS, "see the site's log")
 
