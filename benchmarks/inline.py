@@ -16,8 +16,8 @@ from client.app import app
 from client.study import site_data, site_folders
 from modalities.core.federation import Federation
 from server.branches import train_branches
-from server.handshake import gather_statistics, handshake, send_setup
 from server.options import Options
+from server.phases import take_attendance
 from server.state import StudyState
 from simulations.inline import InlineGrid
 
@@ -50,12 +50,10 @@ def run(federation: Federation, folder: Path, options: Options) -> StudyState:
     """The study up to its last round of branches."""
     study = StudyState(federation)
     grid = InlineGrid(app, options.sites, {"site-root": str(folder)})
-    holders = handshake(grid, study, options)
-    gather_statistics(grid, study, holders, options)
-    send_setup(grid, study, holders, options)
+    attendance = take_attendance(grid, study, options)
     if isinstance(options, Interleaved):
         options.ours.start()
-    train_branches(grid, study, holders, options)
+    train_branches(attendance)
     return study
 
 

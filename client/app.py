@@ -19,7 +19,7 @@ from client.sent import list_as_sent
 from client.study import ClientStudy, blurred_class_counts, federation_of, site_data, site_folder, sums_of
 from modalities.core.fusion.fit import Question
 from modalities.core.store import SiteData, digest_of
-from strategies.checks import CLASS_COUNTS, HELD_OUT_LOSS, HELD_OUT_N, LOSS, LOSSES, NUM_EXAMPLES
+from strategies.checks import CLASS_COUNTS, HELD_OUT_LOSS, HELD_OUT_N, LOSS, LOSSES, NO_SETTINGS, NUM_EXAMPLES
 from strategies.wire import (
     ARRAYS,
     CONFIG,
@@ -43,12 +43,19 @@ CLIENT_FAILED = 2  # flwr.common.constant.ErrorCode.CLIENT_APP_RAISED_EXCEPTION
 torch.set_num_threads(1)
 
 
+class NotSettledError(ValueError):
+    """This node lacks what the server sent before in this run, as after a restart; it is sent again when asked for."""
+
+
 def without_exception_text(
     message: Message, context: Context, call_next: Callable[[Message, Context], Message]
 ) -> Message:
     """A mod that keeps exceptions inside the site: its log says what happened, the reply only that something did."""
     try:
         return call_next(message, context)
+    except NotSettledError as error:
+        _LOG.warning("the request %s came too early: %s", message.metadata.message_type, error)
+        return Message(Error(code=NO_SETTINGS, reason="see the site's log"), reply_to=message)
     except Exception:
         _LOG.exception("the request %s failed; the server was told no more than that", message.metadata.message_type)
         return Message(Error(code=CLIENT_FAILED, reason="see the site's log"), reply_to=message)
@@ -99,6 +106,9 @@ def setup(message: Message, context: Context) -> Message:
 
     The reply names the modalities taken: one that too few sites hold for this site's policy is not among them.
     """
+    settings = _config(message, STUDY)
+    known = {key: settings[key] for key in ("federation", CLASS_COUNTS) if key in settings}
+    context.state[_SETTINGS] = ConfigRecord(known)  # a node that was started anew had no handshake
     data, digests, reply = _data(context), {}, RecordDict()
     for key in [key for key in context.state if key.startswith(_STATE)]:
         del context.state[key]  # of a setup before this one, which more sites held
@@ -107,8 +117,6 @@ def setup(message: Message, context: Context) -> Message:
         context.state[_STATE + name] = record
         digests[_DIGEST + name] = digest_of(from_record(record))
         reply[METRICS + name] = _metrics(len(data.training_cases(name)))
-    settings = _config(message, STUDY)
-    known = {key: settings[key] for key in ("federation", CLASS_COUNTS) if key in settings}
     context.state[_SETTINGS] = ConfigRecord({**known, **digests})
     return Message(reply, reply_to=message)
 
@@ -141,7 +149,7 @@ def evaluate_branches(message: Message, context: Context) -> Message:
 @app.train("fusion")
 def train_fusion(message: Message, context: Context) -> Message:
     """Phase 4: loss and gradient of the fusion head asked for, summed over this site's cases."""
-    study, reply, kept = _study(context), RecordDict(), _below(context, _OUTPUTS)
+    study, reply, kept = _study(context), RecordDict(), _kept_outputs(context)
     parameters, config = _head(message, study.data), _config(message, STUDY)
     question = Question(str(config["head"]), int(config["held-out"]), tuple(config.get("shown", ())))  # pyright: ignore
     gradient, found, n_cases = fusion_answer(study, kept, parameters, question, config["class-weights"])  # pyright: ignore
@@ -157,7 +165,7 @@ def calibration(message: Message, context: Context) -> Message:
     """Phase 5: the fused model's loss at every temperature, summed over this site's cases."""
     study = _study(context)
     head = str(_config(message, STUDY)["head"])
-    losses = temperature_losses(study, head, _below(context, _OUTPUTS), _head(message, study.data))
+    losses = temperature_losses(study, head, _kept_outputs(context), _head(message, study.data))
     return Message(RecordDict({ARRAYS + SHARED: to_record({LOSSES: losses})}), reply_to=message)
 
 
@@ -166,7 +174,7 @@ def conformal(message: Message, context: Context) -> Message:
     """Phase 5: histograms by class of the scores that conformal sets are made of."""
     study, config = _study(context), _config(message, STUDY)
     head, temperature = str(config["head"]), float(config["temperature"])  # pyright: ignore
-    counts = conformal_counts(study, head, _below(context, _OUTPUTS), _head(message, study.data), temperature)
+    counts = conformal_counts(study, head, _kept_outputs(context), _head(message, study.data), temperature)
     return Message(RecordDict({ARRAYS + STUDY: to_record({CLASS_COUNTS: counts})}), reply_to=message)
 
 
@@ -179,21 +187,39 @@ def _data(context: Context) -> SiteData:
     """This node's site folder under the settings that it was sent.
 
     Raises:
-        ValueError: the context holds none, as after a restart; the server sends them again in its next run.
+        NotSettledError: the context holds none, as after a restart.
     """
     if _SETTINGS not in context.state:
-        raise ValueError("no settings in this run yet: the server sends them first")
+        raise NotSettledError("no settings in this run yet: the server sends them first")
     text = str(record_of(context.state, _SETTINGS, ConfigRecord)["federation"])
     folder = site_folder(context.node_config, context.run_config, federation_of(text))
     return site_data(folder, text)
 
 
 def _study(context: Context) -> ClientStudy:
-    """The study from what `setup` left in the context."""
+    """The study from what `setup` left in the context.
+
+    Raises:
+        NotSettledError: the settings are of the handshake, and no setup followed.
+    """
     data, states = _data(context), _below(context, _STATE)
+    if not states:
+        raise NotSettledError("no shared statistics in this run yet: the server sends them first")
     held = record_of(context.state, _SETTINGS, ConfigRecord)
     counts = held.get(CLASS_COUNTS, ())
     return ClientStudy(data, states, {name: str(held[_DIGEST + name]) for name in states}, counts)  # pyright: ignore
+
+
+def _kept_outputs(context: Context) -> dict[str, Weights]:
+    """What the closing evaluation left in the context.
+
+    Raises:
+        NotSettledError: nothing, as after a restart.
+    """
+    kept = _below(context, _OUTPUTS)
+    if not kept:
+        raise NotSettledError("no outputs of the final branches in this run yet: the server asks for them first")
+    return kept
 
 
 def _below(context: Context, prefix: str) -> dict[str, Weights]:

@@ -3,47 +3,69 @@
 from collections.abc import Mapping, Sequence
 
 from flwr.app import ConfigRecord
-from flwr.serverapp import Grid
 
 from modalities.core.branch import build_branch, weights_of
 from modalities.core.parts import modality_of, parts_of, scoring_parts
 from modalities.core.patience import Patience
 from modalities.core.seeds import seed_of
-from server.handshake import held, note
-from server.options import Options
+from server.attendance import MOST_TRIES, Attendance, Lacks
+from server.closing import evaluate, score_final
+from server.replies import held, note
 from server.state import Progress, StudyState
 from strategies.build import build_strategy, optimiser_state, restore_optimiser
-from strategies.checks import HELD_OUT_LOSS, HELD_OUT_N
+from strategies.checks import HELD_OUT_LOSS, HELD_OUT_N, Refusal
 from strategies.exchange import Holder
 from strategies.per_modality import PerModality
 from strategies.streaming import replies_in_order
 from strategies.wire import Weights, flatten, unflatten
 
 
-def train_branches(grid: Grid, study: StudyState, holders: Sequence[Holder], options: Options) -> None:
-    """Phase 3: rounds until every modality has converged or used up its rounds; then the best weights of each."""
-    federation = study.federation
-    for name in held(holders):
+def train_branches(sites: Attendance) -> None:
+    """Phase 3: rounds until every modality has converged or used up its rounds; then the best weights of each.
+
+    Raises:
+        RuntimeError: a modality that waits for its holders got no round that counts; what was done before is kept.
+    """
+    study, options = sites.study, sites.options
+    composed, fruitless = PerModality({}, (), options.timeout, study.traffic), 0
+    while active := _active(sites, composed):
+        server_round = 1 + max(study.progress[name].rounds for name in active)
+        sites.event = {"phase": "branches", "round": server_round}
+        composed.holders = sites.present()
+        lacks = sites.lacking(active, composed.holders)
+        asked = [name for name in active if name not in lacks]
+        lacks |= _train_round(sites, composed, asked, server_round)
+        trained = [name for name in asked if name not in lacks]
+        waits = _waiting(sites, composed, lacks, asked)
+        sites.set_waiting(waits)
+        if not trained and waits:
+            fruitless = fruitless + 1 if asked else 0
+            _pause(sites, waits, asked, fruitless)
+            continue
+        fruitless = 0
+        _skip(study, {name: lacks[name] for name in lacks if name not in waits}, at_once=not asked)
+        for name in trained:
+            _advance(study, name)
+        study.optimisers = {part: optimiser_state(strategy) for part, strategy in composed.strategies.items()}
+        losses = {name: study.progress[name].curve[-1:] for name in trained}
+        options.step(study, {**sites.event, "held_out": losses})
+    _score_unscored(sites, composed)
+
+
+def _active(sites: Attendance, composed: PerModality) -> list[str]:
+    """The modalities that are not done, with their strategies; those that somebody holds for the first time begin."""
+    study, federation = sites.study, sites.study.federation
+    for name in held(sites.holders):
         if name not in study.progress:
             _begin(study, name)
-    names = [name for name in study.progress if name in held(holders)]
-    parts = [part for name in names for part in parts_of(name, federation.fusion)]
-    settings = {part: federation.modalities[modality_of(part)].federated for part in parts}
-    strategies = {part: build_strategy(own) for part, own in settings.items()}
-    for part, strategy in strategies.items():
-        restore_optimiser(strategy, study.optimisers.get(part, {}))
-    robust = {part: own for part, own in settings.items() if own.robust_rule}
-    composed = PerModality(strategies, holders, options.timeout, study.traffic, robust)
-    while active := [name for name in names if not study.progress[name].done]:
-        composed.active = [part for name in active for part in parts_of(name, federation.fusion)]
-        server_round = 1 + max(study.progress[name].rounds for name in active)
-        _train_round(grid, study, composed, server_round, options)
-        for name in active:
-            _advance(study, composed, name)
-        study.optimisers = {part: optimiser_state(strategies[part]) for part in parts}
-        losses = {name: study.progress[name].curve[-1:] for name in active}
-        options.step(study, {"phase": "branches", "round": server_round, "held_out": losses})
-    _score_unscored(grid, study, composed, options)
+    for name in study.progress:
+        settings = federation.modalities[name].federated
+        for part in [part for part in parts_of(name, federation.fusion) if part not in composed.strategies]:
+            composed.settings[name], composed.strategies[part] = settings, build_strategy(settings)
+            restore_optimiser(composed.strategies[part], study.optimisers.get(part, {}))
+            if settings.robust_rule:
+                composed.robust[part] = settings
+    return [name for name, progress in study.progress.items() if not progress.done]
 
 
 def _begin(study: StudyState, name: str) -> None:
@@ -58,19 +80,59 @@ def _begin(study: StudyState, name: str) -> None:
             study.weights[part] = weights_of(branch)
 
 
-def _train_round(grid: Grid, study: StudyState, composed: PerModality, server_round: int, options: Options) -> None:
-    """One round; the weights as they were are kept where they are the best so far."""
+def _train_round(sites: Attendance, composed: PerModality, asked: Sequence[str], server_round: int) -> Lacks:
+    """One round of these modalities, and why it does not count for some of them, whose weights stay as they are.
+
+    Each is told its own round, so that one that waited goes on as if it had not. The weights as they were are kept
+    where they are the best so far.
+    """
+    study, fusion = sites.study, sites.study.federation.fusion
+    composed.active = [part for name in asked for part in parts_of(name, fusion)]
+    composed.rounds = {part: 1 + study.progress[modality_of(part)].rounds for part in composed.active}
     sent = {part: study.weights[part] for part in composed.active}
-    messages = composed.configure_train(server_round, flatten(sent), ConfigRecord(), grid)
-    replies = replies_in_order(grid, messages, options.timeout)
+    messages = composed.configure_train(server_round, flatten(sent), ConfigRecord(), sites.grid)
+    replies = replies_in_order(sites.grid, messages, sites.options.timeout)
     arrays, _ = composed.aggregate_train(server_round, replies)
     note(study, composed.last.refused)
-    if not composed.last.answered:
-        raise RuntimeError(f"round {server_round}: no site sent a usable reply; resume once the sites are back")
-    names = {modality_of(part) for part in composed.active}
-    for name in names:
+    for name in [name for name in asked if name not in composed.short]:
         _watch(study, composed, name, study.progress[name].rounds, sent)
     study.weights |= unflatten(arrays) if arrays is not None else {}
+    return composed.short
+
+
+def _waiting(sites: Attendance, composed: PerModality, lacks: Lacks, asked: Sequence[str]) -> dict[str, str]:
+    """Those that wait; the others are skipped, unless no site of the study is there and works: then all wait."""
+    failed = {holder.site for holder in composed.holders if {*holder.cohorts} & {*asked}} - composed.last.answered
+    somebody = len(composed.holders) > len(failed)
+    settings = {name: sites.study.federation.modalities[name].federated for name in lacks}
+    return {name: reason for name, reason in lacks.items() if settings[name].absent == "wait" or not somebody}
+
+
+def _pause(sites: Attendance, waits: Lacks, asked: Sequence[str], fruitless: int) -> None:
+    """Until enough sites are there for one of those that wait.
+
+    Raises:
+        RuntimeError: nobody came in time; or enough sites are there, but send nothing that can be used.
+    """
+    failed = {name: reason for name, reason in waits.items() if name in asked}
+    if failed and fruitless >= MOST_TRIES:
+        raise RuntimeError(sites.stalled(failed))
+
+    def lacks_of(present: Sequence[Holder]) -> dict[str, str]:
+        lacks = sites.lacking(list(waits), present)
+        return lacks if len(lacks) == len(waits) else {}
+
+    sites.present_when(lacks_of)
+
+
+def _skip(study: StudyState, lacks: Lacks, at_once: bool) -> None:
+    """Count a round without a step; all that are left at once, where nobody can be asked meanwhile."""
+    for name, reason in lacks.items():
+        progress, last = study.progress[name], study.federation.modalities[name].federated.rounds
+        first, progress.rounds = progress.rounds + 1, last if at_once else progress.rounds + 1
+        progress.done = progress.rounds >= last
+        what = f"round {first}" if progress.rounds == first else f"rounds {first} to {progress.rounds}"
+        note(study, [Refusal("*", name, f"{what} skipped: {reason}")])
 
 
 def _watch(study: StudyState, composed: PerModality, name: str, rounds: int, scored: Mapping[str, Weights]) -> None:
@@ -86,7 +148,7 @@ def _watch(study: StudyState, composed: PerModality, name: str, rounds: int, sco
         study.best |= {part: scored[part] for part in parts_of(name, study.federation.fusion)}
 
 
-def _advance(study: StudyState, composed: PerModality, name: str) -> None:
+def _advance(study: StudyState, name: str) -> None:
     """Count the round, and stop where patience or rounds are used up."""
     progress, settings = study.progress[name], study.federation.modalities[name].federated
     exhausted = bool(progress.curve) and progress.stop.exhausted(progress.rounds)
@@ -101,13 +163,15 @@ def _restore_best(study: StudyState, name: str) -> None:
     study.weights |= {part: study.best.pop(part) for part in parts}
 
 
-def _score_unscored(grid: Grid, study: StudyState, composed: PerModality, options: Options) -> None:
+def _score_unscored(sites: Attendance, composed: PerModality) -> None:
     """Modalities that patience watches and that used up their rounds: are the last weights the best?"""
+    study = sites.study
     waiting = [name for name in study.progress if any(modality_of(part) == name for part in study.best)]
     if not waiting:
         return
     composed.active = [part for name in waiting for part in parts_of(name, study.federation.fusion)]
-    _evaluate(grid, study, composed, options)
+    composed.holders = sites.present()
+    evaluate(sites.grid, study, composed, sites.options)
     for name in waiting:
         progress = study.progress[name]
         before = progress.stop.best_round
@@ -115,29 +179,22 @@ def _score_unscored(grid: Grid, study: StudyState, composed: PerModality, option
         if progress.stop.best_round == before:
             _restore_best(study, name)
         study.best = {part: own for part, own in study.best.items() if modality_of(part) != name}
-    options.step(study, {"phase": "branches"})
+    sites.options.step(study, {"phase": "branches"})
 
 
-def close_branches(grid: Grid, study: StudyState, holders: Sequence[Holder], options: Options) -> None:
+def close_branches(sites: Attendance) -> None:
     """Score the final weights of every branch, and let each site keep their outputs for the fusion head."""
-    federation = study.federation
-    parts = [part for name in held(holders) for part in scoring_parts(name, federation.fusion)]
-    if not parts:
+    study = sites.study
+    if study.federation.fusion.fit == "none":
         return
-    strategies = {part: build_strategy(federation.modalities[modality_of(part)].federated) for part in parts}
-    composed = PerModality(strategies, holders, options.timeout, study.traffic)
-    _evaluate(grid, study, composed, options)
-    for name in held(holders):
+    sites.event = {"phase": "closing evaluation"}
+    present = sites.present()
+    composed = score_final(sites.grid, study, present, sites.options)
+    sites.is_closed = True
+    for name in [name for name in held(present) if name in study.progress]:
         progress = study.progress[name]
         is_new = len(progress.curve) <= progress.rounds  # else a resumed study scored these weights before
         if not progress.stop.patience and name not in study.frozen and is_new:
             _watch(study, composed, name, progress.rounds, study.weights)
             progress.stop.best_round = progress.rounds
-    options.tell(study, {"phase": "closing evaluation"})
-
-
-def _evaluate(grid: Grid, study: StudyState, composed: PerModality, options: Options) -> None:
-    arrays = flatten({part: study.weights[part] for part in composed.active})
-    messages = composed.configure_evaluate(1, arrays, ConfigRecord(), grid)
-    composed.aggregate_evaluate(1, replies_in_order(grid, messages, options.timeout))
-    note(study, composed.last.refused)
+    sites.tell()

@@ -4,58 +4,68 @@ Both come from the out-of-fold outputs that the head was fitted on. Heads fitted
 cleaner, and were no better where a head has a few dozen numbers (docs/evidence.md): so the head is fitted once.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from flwr.app import RecordDict
-from flwr.serverapp import Grid
 
 from modalities.core.calibration import GRID, TEMPERATURE, THRESHOLDS, temperature_of
 from modalities.core.conformal import N_BINS, thresholds_of
-from server.handshake import note, query_all, sums_in
-from server.options import Options
+from server.attendance import Attendance, able
+from server.replies import note, query_all, sums_in
 from server.state import StudyState
 from strategies.checks import CLASS_COUNTS, LOSSES, Refusal
 from strategies.exchange import Holder
 from strategies.statistics import add_sums
 from strategies.wire import ARRAYS, CONFIG, FUSION, SHARED, STUDY, config_record, to_record
 
+Sums = dict[str, np.ndarray]
 
-def calibrate(grid: Grid, study: StudyState, holders: Sequence[Holder], options: Options) -> None:
-    """Phase 5: two exchanges of sums, the second with what came of the first."""
+
+def calibrate(sites: Attendance) -> None:
+    """Phase 5: two exchanges of sums, the second with what came of the first.
+
+    Raises:
+        RuntimeError: no site sent anything that can be used, or one that the study waits for did not.
+    """
+    study = sites.study
     if study.federation.fusion.fit == "none":
         return  # nothing was held out to learn from
-    able = [holder for holder in holders if len(holder.cohorts) > 1]
+    sites.event = {"phase": "calibration"}
     temperature = 1.0
-    if able:
+    if any(len(own) > 1 for own in study.cohorts.values()):
         losses = {LOSSES: np.zeros(len(GRID))}
-        summed = _summed(grid, study, able, "query.calibration", SHARED, losses, {}, options)
-        temperature = temperature_of(summed[LOSSES])
+
+        def temperature_losses(present: Sequence[Holder]) -> tuple[Sums, Collection[str]]:
+            return _summed(sites, able(present), "query.calibration", SHARED, losses, {})
+
+        temperature = temperature_of(sites.ask("calibration", sites.able_lacking, temperature_losses)[LOSSES])
     counts = {CLASS_COUNTS: np.zeros((study.federation.n_classes, N_BINS))}
-    sent = {"temperature": temperature}
-    summed = _summed(grid, study, holders, "query.conformal", STUDY, counts, sent, options)
+
+    def score_counts(present: Sequence[Holder]) -> tuple[Sums, Collection[str]]:
+        return _summed(sites, present, "query.conformal", STUDY, counts, {"temperature": temperature})
+
+    summed = sites.ask("calibration", _nobody, score_counts)
     study.calibration = {TEMPERATURE: np.array([temperature]), THRESHOLDS: thresholds_of(summed[CLASS_COUNTS])}
-    options.step(study, {"phase": "calibration", "temperature": temperature})
+    sites.options.step(study, {"phase": "calibration", "temperature": temperature})
+
+
+def _nobody(present: Sequence[Holder]) -> dict[str, str]:
+    return {} if present else {"*": "no site"}
 
 
 def _summed(
-    grid: Grid,
-    study: StudyState,
+    sites: Attendance,
     holders: Sequence[Holder],
     message_type: str,
     part: str,
     template: Mapping[str, np.ndarray],
     sent: Mapping[str, float],
-    options: Options,
-) -> dict[str, np.ndarray]:
-    """One exchange: what every site sent under `part`, checked and added up.
-
-    Raises:
-        RuntimeError: no site sent anything that can be used.
-    """
+) -> tuple[Sums, Collection[str]]:
+    """One exchange: what every site sent under `part`, checked and added up; and whose is in it."""
+    study, found = sites.study, []
     contents = {holder.node_id: _content(study, holder, sent) for holder in holders}
-    found = []
-    for holder, reply in query_all(grid, study, holders, message_type, contents, options):
+    for holder, reply in query_all(sites.grid, study, holders, message_type, contents, sites.options):
         for _, arrays in sums_in(reply, holder, [part], study):
             if {name: array.shape for name, array in arrays.items()} == {n: a.shape for n, a in template.items()}:
                 found.append((holder.site, arrays))
@@ -63,9 +73,7 @@ def _summed(
                 note(study, [Refusal(holder.site, part, "other names or shapes than were asked for")])
     total, refused = add_sums(found, {holder.site: sum(holder.cohorts.values()) for holder in holders}, part)
     note(study, refused)
-    if not total:
-        raise RuntimeError("calibration: no site sent a usable reply; resume once the sites are back")
-    return total
+    return total, {site for site, _ in found} - {refusal.site for refusal in refused}
 
 
 def _content(study: StudyState, holder: Holder, sent: Mapping[str, float]) -> RecordDict:

@@ -66,7 +66,10 @@ for _command in (
     operations.revoke,
     operations.start,
     operations.run,
+    operations.resume,
     operations.status,
+    operations.release,
+    operations.renew,
     operations.verify,
 ):
     app.command()(plainly(_command))

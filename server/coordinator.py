@@ -18,7 +18,7 @@ from modalities.core.structured import structured
 from server.certificates import Tls, issue_server_certificate, make_authority
 from server.gateway import nginx_configuration
 
-_LOOPBACK = ("localhost", "127.0.0.1")
+LOOPBACK = ("localhost", "127.0.0.1")
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def init_study(folder: Path, names: Sequence[str], gateway: str = "nginx") -> St
     now = datetime.datetime.now(datetime.UTC)
     settings = Settings(address=names[0] if names else "localhost", gateway=gateway)
     make_authority(study.tls, folder.resolve().name, now)
-    issue_server_certificate(study.tls, list(dict.fromkeys([*names, *_LOOPBACK])), now)
+    issue_server_certificate(study.tls, list(dict.fromkeys([*names, *LOOPBACK])), now)
     make_release_key(study.release_key, study.release_public_key)
     study.sites.mkdir()
     study.nginx.parent.mkdir()

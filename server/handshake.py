@@ -1,33 +1,59 @@
 """Phases 1 and 2: who takes part with what, and the statistics that all sites share."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
-from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
+from flwr.app import ConfigRecord, Message, MetricRecord, RecordDict
 from flwr.serverapp import Grid
-from flwr.supercore import log
 
 from modalities.core.registry import plugin
 from server.options import Options
+from server.replies import held, note, query_all, sums_in
 from server.state import StudyState
-from strategies.checks import CLASS_COUNTS, LONGEST_NAME, NUM_EXAMPLES, Refusal, readable_arrays
-from strategies.exchange import Holder, Traffic, message_to
+from strategies.checks import CLASS_COUNTS, NUM_EXAMPLES, Refusal
+from strategies.exchange import Holder
 from strategies.robust import shortage
 from strategies.statistics import add_sums
-from strategies.streaming import replies_in_order
-from strategies.wire import ARRAYS, CONFIG, METRICS, STUDY, Weights, config_record, parts_in, to_record
+from strategies.wire import ARRAYS, CONFIG, METRICS, STUDY, config_record, parts_in, to_record
 
-_WARNING = 30
 _POLL_S = 1.0
 
 
-def handshake(grid: Grid, study: StudyState, options: Options) -> list[Holder]:
-    """Phase 1: the sites that take part, by name; replies are folded in this order.
+def wait_for_nodes(grid: Grid, options: Options) -> list[int]:
+    """The nodes that are there: as many as were asked for, or all once their number stands still."""
+    deadline, before = time.monotonic() + options.wait, -1
+    while True:
+        nodes = sorted(grid.get_node_ids())
+        enough = len(nodes) >= options.sites if options.sites else len(nodes) > 0 and len(nodes) == before
+        if enough:
+            return nodes
+        if time.monotonic() > deadline:
+            there = f"{len(nodes)} of {options.sites or 'any'} sites are there after {options.wait:.0f} s"
+            raise RuntimeError(f"{there}; go on once the others are back, or ask for fewer sites")
+        before = len(nodes)
+        time.sleep(_POLL_S)
+
+
+def handshake(grid: Grid, study: StudyState, nodes: Sequence[int], options: Options) -> list[Holder]:
+    """Phase 1: the sites of these nodes that take part, by name; replies are folded in this order.
 
     Raises:
         RuntimeError: no site takes part, or too few hold a modality for the robust rule that its settings name.
     """
-    nodes = _nodes(grid, options)
+    found = introduce(grid, study, nodes, options)
+    absent = sorted(set(study.federation.modalities) - set(held(found)) - set(study.progress))
+    if not found:
+        raise RuntimeError("no site takes part in this study; the sites' logs say why")
+    note(study, [Refusal("*", name, "no site holds it; the study goes on without it") for name in absent])
+    _refuse_too_few(study, found)
+    options.tell(study, {"phase": "handshake", "sites": [holder.site for holder in found]})
+    return found
+
+
+def introduce(
+    grid: Grid, study: StudyState, nodes: Sequence[int], options: Options, known: Collection[str] = ()
+) -> list[Holder]:
+    """The sites of these nodes that have something to train on, by name; `known` are sites that others are."""
     unnamed = [Holder(node_id, f"node {position}", {}) for position, node_id in enumerate(nodes, start=1)]
     settings = config_record({"federation": study.federation.to_json(), "digest": study.federation.digest})
     contents = {holder.node_id: RecordDict({CONFIG + STUDY: settings}) for holder in unnamed}
@@ -37,7 +63,7 @@ def handshake(grid: Grid, study: StudyState, options: Options) -> list[Holder]:
         owner = options.enrolled.get(unknown.node_id)
         if holder is not None and owner not in (None, holder.site):
             holder, reason = None, f"it calls itself {holder.site!r}, but its key is enrolled as {owner!r}"
-        if holder is not None and holder.site in holders:
+        if holder is not None and (holder.site in holders or holder.site in known):
             holder, reason = None, f"a second node calls itself {holder.site!r}"
         if holder is None:
             note(study, [Refusal(unknown.site, "*", reason)])
@@ -45,15 +71,10 @@ def handshake(grid: Grid, study: StudyState, options: Options) -> list[Holder]:
         holders[holder.site] = holder
         study.traffic.count(study.traffic.down, holder.site, contents[holder.node_id])
         study.traffic.count(study.traffic.up, holder.site, reply.content)
-    found = [holders[site] for site in sorted(holders) if holders[site].cohorts]
-    study.cohorts = {site: dict(holder.cohorts) for site, holder in sorted(holders.items())}
-    absent = sorted(set(study.federation.modalities) - set(held(found)))
-    if not found or (absent and not held(found)):
-        raise RuntimeError("no site takes part in this study; the sites' logs say why")
-    note(study, [Refusal("*", name, "no site holds it; the study goes on without it") for name in absent])
-    _refuse_too_few(study, found)
-    options.tell(study, {"phase": "handshake", "sites": [holder.site for holder in found]})
-    return found
+    study.cohorts = dict(
+        sorted({**study.cohorts, **{site: dict(own.cohorts) for site, own in holders.items()}}.items())
+    )
+    return [holders[site] for site in sorted(holders) if holders[site].cohorts]
 
 
 def gather_statistics(grid: Grid, study: StudyState, holders: Sequence[Holder], options: Options) -> list[Holder]:
@@ -114,24 +135,27 @@ def send_setup(grid: Grid, study: StudyState, holders: Sequence[Holder], options
         RuntimeError: no site is left, or too few hold a modality for the robust rule that its settings name.
     """
     asked = list(holders)
-    while (agreed := _agreed(grid, study, asked, options)) != asked:
+    while (agreed := settle(grid, study, asked, asked, options)) != asked:
+        if not agreed:
+            raise RuntimeError("no site took in the settings; the sites' logs say why")
         asked = agreed
-    left = {holder.site: dict(holder.cohorts) for holder in agreed}
-    study.cohorts = {site: left.get(site, {}) for site in study.cohorts}
+    study.cohorts |= {holder.site: {} for holder in holders if holder.site not in {own.site for own in agreed}}
     _refuse_too_few(study, agreed)
-    options.tell(study, {"phase": "setup", "sites": list(left)})
+    options.tell(study, {"phase": "setup", "sites": [holder.site for holder in agreed]})
     return agreed
 
 
-def _agreed(grid: Grid, study: StudyState, holders: Sequence[Holder], options: Options) -> list[Holder]:
-    """One round of the setup: the sites that answered, with the modalities that they took.
+def settle(
+    grid: Grid, study: StudyState, asked: Sequence[Holder], known: Sequence[Holder], options: Options
+) -> list[Holder]:
+    """One round of the setup: those of the sites that answered, with the modalities that they took.
 
-    The summed class counts go along only where a branch's loss needs them.
+    `known` are all who hold something. The summed class counts go along only where a branch's loss needs them.
     """
     needed = any(config.training.needs_class_counts for config in study.federation.modalities.values())
     counts = {CLASS_COUNTS: study.class_counts} if needed else {}
     settings = config_record({"federation": study.federation.to_json(), **counts})
-    numbers = {name: sum(name in holder.cohorts for holder in holders) for name in held(holders)}
+    numbers = {name: sum(name in holder.cohorts for holder in known) for name in held(known)}
     contents = {
         holder.node_id: RecordDict(
             {
@@ -140,10 +164,10 @@ def _agreed(grid: Grid, study: StudyState, holders: Sequence[Holder], options: O
                 **{ARRAYS + name: to_record(study.states[name]) for name in holder.cohorts},
             }
         )
-        for holder in holders
+        for holder in asked
     }
     agreed = []
-    for holder, reply in query_all(grid, study, holders, "query.setup", contents, options):
+    for holder, reply in query_all(grid, study, asked, "query.setup", contents, options):
         taken = {name: n for name, n in holder.cohorts.items() if name in parts_in(reply.content, METRICS)}
         turned_down = [
             Refusal(holder.site, name, "the site turned it down; its own log says why")
@@ -151,85 +175,22 @@ def _agreed(grid: Grid, study: StudyState, holders: Sequence[Holder], options: O
             if name not in taken
         ]
         note(study, turned_down)
+        study.cohorts[holder.site] = taken
         agreed += [Holder(holder.node_id, holder.site, taken)] if taken else []
-    if not agreed:
-        raise RuntimeError("no site took in the settings; the sites' logs say why")
     return agreed
 
 
-def query_all(
-    grid: Grid,
-    study: StudyState,
-    holders: Sequence[Holder],
-    message_type: str,
-    contents: Mapping[int, RecordDict],
-    options: Options,
-    counted: bool = True,
-) -> Iterator[tuple[Holder, Message]]:
-    """Ask each site and yield those that answered, without errors; the others are noted as refused."""
-    traffic = study.traffic if counted else Traffic()
-    messages = [
-        message_to(holder, contents[holder.node_id], message_type, options.timeout, traffic) for holder in holders
-    ]
-    replies = replies_in_order(grid, messages, options.timeout)
-    by_id = {message.metadata.message_id: holder for message, holder in zip(messages, holders, strict=True)}
-    for reply in replies:
-        holder = by_id.pop(reply.metadata.reply_to_message_id, None)
-        if holder is None:
-            continue
-        if reply.has_error():
-            note(
-                study, [Refusal(holder.site, "*", f"the site reported error {reply.error.code}; its own log says more")]
-            )
-        elif reply.metadata.src_node_id != holder.node_id:
-            note(study, [Refusal(holder.site, "*", "the reply came from another node than the one asked")])
-        else:
-            if counted:
-                study.traffic.count(study.traffic.up, holder.site, reply.content)
-            yield holder, reply
-    note(study, [Refusal(holder.site, "*", "no reply before the deadline") for holder in by_id.values()])
-
-
-def held(holders: Sequence[Holder]) -> list[str]:
-    """The modalities that somebody holds, by name."""
-    return sorted({name for holder in holders for name in holder.cohorts})
-
-
-def note(study: StudyState, refused: Sequence[Refusal]) -> None:
-    """Keep what was refused, and say so in the log."""
-    for refusal in refused:
-        study.refused.append({"site": refusal.site, "part": refusal.part, "reason": refusal.reason})
-        log(_WARNING, "site %s, %s: %s", refusal.site, refusal.part, refusal.reason)
-
-
 def _refuse_too_few(study: StudyState, holders: Sequence[Holder]) -> None:
-    """Stop before the first round where a modality that is still to be trained has too few sites for its rule."""
+    """Stop before the first round of a modality that too few sites hold for its rule; once begun, it may wait."""
     problems = []
     for name in held(holders):
-        is_done = name in study.frozen or (name in study.progress and study.progress[name].done)
+        is_begun = name in study.frozen or name in study.progress
         n_sites = sum(name in holder.cohorts for holder in holders)
-        reason = "" if is_done else shortage(study.federation.modalities[name].federated, n_sites)
+        reason = "" if is_begun else shortage(study.federation.modalities[name].federated, n_sites)
         problems += [f"modality {name}: {reason}"] if reason else []
     if problems:
         remedy = "wait for more sites, or choose another rule under modalities.NAME.federated"
         raise RuntimeError(f"{'; '.join(problems)}; {remedy} (docs/strategies.md)")
-
-
-def sums_in(reply: Message, holder: Holder, asked: Sequence[str], study: StudyState) -> Iterator[tuple[str, Weights]]:
-    """The arrays of what was asked for; anything else, and what is missing or unreadable, is noted as refused."""
-    sent = parts_in(reply.content)
-    strange = [
-        Refusal(holder.site, part[:LONGEST_NAME], "not asked of this site") for part in sent if part not in asked
-    ]
-    note(study, strange)
-    for name in asked:
-        record = reply.content.get(ARRAYS + name)
-        absent = "no arrays" if name in sent else "missing from the reply"
-        arrays, reason = readable_arrays(record) if isinstance(record, ArrayRecord) else ({}, absent)
-        if reason:
-            note(study, [Refusal(holder.site, name, reason)])
-        else:
-            yield name, arrays
 
 
 def _asks(holder: Holder, name: str) -> bool:
@@ -251,17 +212,3 @@ def _introduced(reply: Message, node_id: int, study: StudyState) -> tuple[Holder
             return None, f"it announced {name!r} with {n!r} cases"
         cohorts[name] = n
     return Holder(node_id, str(config["site"]), cohorts), ""
-
-
-def _nodes(grid: Grid, options: Options) -> list[int]:
-    """The nodes that are there: as many as were asked for, or all once their number stands still."""
-    deadline, before = time.monotonic() + options.wait, -1
-    while True:
-        nodes = sorted(grid.get_node_ids())
-        enough = len(nodes) >= options.sites if options.sites else len(nodes) > 0 and len(nodes) == before
-        if enough:
-            return nodes
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"{len(nodes)} of {options.sites or 'any'} sites are there after {options.wait:.0f} s")
-        before = len(nodes)
-        time.sleep(_POLL_S)

@@ -1,9 +1,11 @@
-"""The commands that carry a study: init, enrol, revoke, start, run, status, verify."""
+"""The commands that carry a study, from its folder to its release."""
 
+import datetime
+import shutil
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import Popen
@@ -11,18 +13,17 @@ from typing import Annotated, Any
 
 import typer
 import uvicorn
-from rich.console import Group
 from rich.live import Live
-from rich.table import Table
-from rich.text import Text
 
 from modalities.core.console import console, say
 from modalities.core.signing import check_signature, fingerprint, public_key
 from server.coordinator import Settings, Study, enrol_site, init_study, revoke_site
 from server.flower import is_up, register_enrolled, superlink
 from server.gateway import FleetGate
+from server.live_view import view
 from server.release import read_release
-from server.runs import carry_out
+from server.renewal import problem_of_certificate, renew_certificate
+from server.runs import carry_out, finished_release, refuse_unbegun
 from server.status import read_status
 
 _END_S, _LOOK_S = 10.0, 0.5
@@ -70,6 +71,8 @@ def start(folder: Folder) -> None:
     """Open the study to its sites, until Ctrl-C: SuperLink on loopback, the gateway in front of it."""
     study = Study(folder)
     settings = study.settings()
+    if ends_soon := problem_of_certificate(study, datetime.datetime.now(datetime.UTC)):
+        say(f"warning: {ends_soon}")
     signal.signal(signal.SIGTERM, _interrupt)
     with superlink(study) as process:
         known = register_enrolled(study)
@@ -84,11 +87,44 @@ def start(folder: Folder) -> None:
 
 
 def run(folder: Folder) -> None:
-    """Carry the study to its signed release, from wherever it stands; exit code 0 only if that is there."""
+    """Carry the study to its signed release; exit code 0 only if that is there. It goes on from wherever it stands."""
     study = Study(folder)
     with Live(console=console, refresh_per_second=2, transient=not console.is_terminal) as live:
         release = carry_out(study, lambda status: live.update(view(status)))
     say(f"release: {release}\ncheck it: tessera-server verify {release} --key {study.release_public_key}")
+
+
+def resume(folder: Folder) -> None:
+    """Go on with a study that has begun, from its last finished step; otherwise as `run`."""
+    refuse_unbegun(Study(folder))
+    run(folder)
+
+
+def release(
+    folder: Folder, out: Annotated[Path | None, typer.Option(help="A new folder for a copy of the release.")] = None
+) -> None:
+    """Sign and check the release of a finished study, written again from the checkpoint if it is not whole."""
+    study = Study(folder)
+    if out is not None and out.exists():
+        raise ValueError(f"{out} is there already; name a new folder")
+    found = finished_release(study)
+    signer = check_signature(found, study.release_public_key)
+    if out is not None:
+        shutil.copytree(found, out)
+        found = out
+    say(f"release: {found}, signed by {signer}")
+
+
+def renew(
+    folder: Folder,
+    san: Annotated[
+        list[str] | None, typer.Option(help="Name or address that sites connect to; without it, those there are now.")
+    ] = None,
+) -> None:
+    """Make a new server certificate under the same authority: sites need not do anything."""
+    names = renew_certificate(Study(folder), san or [], datetime.datetime.now(datetime.UTC))
+    say(f"new certificate for {', '.join(names)}")
+    say(f"now end `tessera-server start {folder}`, restart the gateway, and start it again; a run goes on by itself")
 
 
 def status(folder: Folder) -> None:
@@ -105,25 +141,6 @@ def verify(
     signer = check_signature(bundle, key)
     _, model = read_release(bundle)
     say(f"{bundle}: {len(model['files'])} files as released, signed by {signer}")
-
-
-def view(status: Mapping[str, Any]) -> Group:
-    """The status as a person wants to see it."""
-    sites = Table("site", *sorted({name for held in status.get("cohorts", {}).values() for name in held}))
-    names = [str(column.header) for column in sites.columns][1:]
-    for site, held in status.get("cohorts", {}).items():
-        sites.add_row(site, *(str(held.get(name, "-")) for name in names))
-    progress = Table("modality", "rounds", "held-out loss", "received", "sent")
-    for name, rounds in status.get("rounds", {}).items():
-        traffic = status.get("bytes", {}).get(name, {"up": 0, "down": 0})
-        loss = status.get("held_out", {}).get(name)
-        done = f"{rounds['done']} of {rounds['of']}{' (ended)' if rounds['ended'] else ''}"
-        shown = "-" if loss is None else f"{loss:.4f}"
-        progress.add_row(name, done, shown, f"{traffic['up'] / 1e6:.2f} MB", f"{traffic['down'] / 1e6:.2f} MB")
-    head = f"phase: {status.get('phase', 'waiting for the sites')}"
-    head += f", round {status['round']}" if "round" in status else ""
-    refused = [f"refused: {one['site']}, {one['part']}: {one['reason']}" for one in status.get("refused", [])[-5:]]
-    return Group(Text(head), sites, progress, *(Text(line) for line in [*refused, status.get("note", "")] if line))
 
 
 @contextmanager

@@ -3,10 +3,11 @@
 from flwr.serverapp import Grid
 
 from modalities.core.federation import Federation
+from server.attendance import Attendance
 from server.branches import close_branches, train_branches
 from server.calibration import calibrate
 from server.fusion import fit_fusion
-from server.handshake import gather_statistics, handshake, send_setup
+from server.handshake import gather_statistics, handshake, send_setup, wait_for_nodes
 from server.options import Options
 from server.state import StudyState
 
@@ -20,16 +21,22 @@ def run_study(grid: Grid, federation: Federation, options: Options, start: Study
     """
     study = _begin(federation, options, start)
     if not study.finished:
-        holders = handshake(grid, study, options)
-        holders = gather_statistics(grid, study, holders, options)
-        holders = send_setup(grid, study, holders, options)
-        train_branches(grid, study, holders, options)
-        close_branches(grid, study, holders, options)
-        fit_fusion(grid, study, holders, options)
-        calibrate(grid, study, holders, options)
+        sites = take_attendance(grid, study, options)
+        train_branches(sites)
+        close_branches(sites)
+        fit_fusion(sites)
+        calibrate(sites)
         study.finished = True
         options.step(study, {"phase": "finished"})
     return study
+
+
+def take_attendance(grid: Grid, study: StudyState, options: Options) -> Attendance:
+    """Phases 1 and 2: the sites that take part, each with the settings and the shared statistics."""
+    nodes = wait_for_nodes(grid, options)
+    holders = handshake(grid, study, nodes, options)
+    holders = gather_statistics(grid, study, holders, options)
+    return Attendance(grid, study, options, send_setup(grid, study, holders, options), nodes)
 
 
 def _begin(federation: Federation, options: Options, start: StudyState | None) -> StudyState:

@@ -4,7 +4,8 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from subprocess import TimeoutExpired
+from typing import Any, TypeVar
 
 from modalities.core.config import check
 from modalities.core.federation import load_federation
@@ -12,13 +13,17 @@ from modalities.core.release import MODEL, open_release
 from modalities.core.signing import sign
 from server.coordinator import Study
 from server.flower import FINISHED, is_up, nodes, nodes_file, outcome, submit, unfinished_run
+from server.release import write_release
+from server.state import StudyState
 from server.status import read_status
 from strategies.bundle import REPOSITORY, staged_app
 
 _MOST_DEATHS = 3
 _LOOK_S, _ASK_EVERY = 0.5, 20
 _COMPLETED = "finished:completed"
+_MOST_FAILURES, _ASK_AGAIN_S = 3, 2.0
 Show = Callable[[Mapping[str, Any]], None]
+Answer = TypeVar("Answer")
 
 
 def carry_out(study: Study, show: Show) -> Path:
@@ -35,16 +40,66 @@ def carry_out(study: Study, show: Show) -> Path:
     if not _is_released(release):
         _refuse_what_cannot_run(study)
         _run_until_released(study, release, show)
+    return _signed(study, release)
+
+
+def refuse_unbegun(study: Study) -> None:
+    """Nothing can be resumed before the first step is done.
+
+    Raises:
+        ValueError: no step of the study is.
+    """
+    if not (_checkpoint(study).is_file() or _is_released(study.run / "release")):
+        raise ValueError(
+            f"{study.folder}: nothing to resume, since no step of this study is finished; begin it with "
+            f"`tessera-server run {study.folder}`"
+        )
+
+
+def finished_release(study: Study) -> Path:
+    """The signed release of a finished study, written again from the checkpoint where it is missing or damaged.
+
+    Raises:
+        ValueError: the study is not finished, or the release is of other settings.
+    """
+    release, checkpoint = study.run / "release", _checkpoint(study)
+    if not checkpoint.is_file() and not _is_released(release):
+        refuse_unbegun(study)
+    if checkpoint.is_file() and not _is_whole(release):
+        state = StudyState.load(checkpoint, load_federation(study.federation))
+        if not state.finished:
+            status = read_status(study.run)
+            where = (
+                f"{status.get('phase', 'statistics')}{', round ' + str(status['round']) if 'round' in status else ''}"
+            )
+            raise ValueError(
+                f"{study.folder}: this study is not finished, so there is no release: it is in phase {where}; go on "
+                f"with `tessera-server resume {study.folder}`"
+            )
+        write_release(release, state)
+    return _signed(study, release)
+
+
+def _signed(study: Study, release: Path) -> Path:
     _refuse_another_studys(study, release)
     sign(release, study.release_key)
     shutil.copyfile(study.release_public_key, release / "release.pub")
     return release
 
 
+def _is_whole(release: Path) -> bool:
+    """Whether every file is as it was written."""
+    try:
+        open_release(release)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
 def _run_until_released(study: Study, release: Path, show: Show) -> None:
     deaths, before = 0, _mark(study)
     while not _is_released(release):
-        run_id = unfinished_run(study) or _new_run(study)
+        run_id = _answer(study, show, lambda: unfinished_run(study) or _new_run(study))
         state, details = _follow(study, run_id, show)
         if state == _COMPLETED:
             break
@@ -70,16 +125,35 @@ def _follow(study: Study, run_id: int, show: Show) -> tuple[str, str]:
             show(status)
             shown = status
         if looks % _ASK_EVERY == 0 or (status.get("finished") and looks % 4 == 0):
-            if not is_up(study):
-                show({**status, "note": f"the SuperLink does not answer: run `tessera-server start {study.folder}`"})
-                shown = None
-            else:
-                state, details = outcome(study, run_id)
-                if state.startswith(FINISHED):
-                    show(read_status(study.run))
-                    return state, details
+            state, details = _answer(study, show, lambda: outcome(study, run_id))
+            shown = None  # what was shown may be that the SuperLink did not answer
+            if state.startswith(FINISHED):
+                show(read_status(study.run))
+                return state, details
         looks += 1
         time.sleep(_LOOK_S)
+
+
+def _answer(study: Study, show: Show, ask: Callable[[], Answer]) -> Answer:
+    """What Flower answers, however long its SuperLink is down meanwhile: `start` may bring it back at any time.
+
+    Raises:
+        RuntimeError: the SuperLink is up, and Flower fails again and again.
+    """
+    failures = 0
+    while True:
+        if is_up(study):
+            try:
+                return ask()
+            except (RuntimeError, TimeoutExpired):  # it may just be going down
+                failures += 1
+                if failures >= _MOST_FAILURES:
+                    raise
+        else:
+            failures = 0
+            note = f"the SuperLink does not answer: run `tessera-server start {study.folder}`"
+            show({**read_status(study.run), "note": note})
+        time.sleep(_ASK_AGAIN_S)
 
 
 def _is_released(release: Path) -> bool:
@@ -116,8 +190,12 @@ def _fresh(folder: Path) -> Path:
 
 def _mark(study: Study) -> float:
     """Changes with every step of the study."""
-    path = study.run / "checkpoint.safetensors"
+    path = _checkpoint(study)
     return path.stat().st_mtime if path.is_file() else 0.0
+
+
+def _checkpoint(study: Study) -> Path:
+    return study.run / "checkpoint.safetensors"
 
 
 def _refuse_what_cannot_run(study: Study) -> None:

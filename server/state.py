@@ -66,6 +66,12 @@ class StudyState:
     """Site -> modality -> training cases, as last announced."""
     refused: list[dict[str, str]] = field(default_factory=list)
     traffic: Traffic = field(default_factory=Traffic)
+    away: set[str] = field(default_factory=set)
+    """Sites that are not connected now; of this run, and in no checkpoint."""
+    unsettled: set[str] = field(default_factory=set)
+    """Sites that lack what they were sent in this run; in no checkpoint."""
+    waiting: dict[str, str] = field(default_factory=dict)
+    """Modality -> why its rounds wait or are skipped just now; in no checkpoint."""
 
     def save(self, path: Path) -> None:
         """Write the checkpoint."""

@@ -13,7 +13,7 @@ STATUS = "status.json"
 
 
 def write_status(folder: Path, study: StudyState, event: Mapping[str, Any]) -> None:
-    """Keep the last step: phase, round, loss, who takes part with what, bytes by modality, what was refused."""
+    """Keep the last step: phase, round, loss, who takes part with what, who is away, bytes, what was refused."""
     folder.mkdir(parents=True, exist_ok=True)
     status = {
         "time": time.time(),
@@ -27,6 +27,8 @@ def write_status(folder: Path, study: StudyState, event: Mapping[str, Any]) -> N
         },
         "held_out": {name: own.curve[-1] for name, own in study.progress.items() if own.curve},
         "bytes": bytes_by_owner(study),
+        "away": sorted(study.away),
+        "waiting": study.waiting,
         "refused": study.refused[-20:],
     }
     write_atomically(folder / STATUS, json.dumps(status, indent=1, default=str).encode())

@@ -23,8 +23,8 @@ from modalities.core.registry import plugin
 from modalities.core.store import SiteData
 from server.branches import close_branches, train_branches
 from server.checkpoint import write_atomically
-from server.handshake import gather_statistics, handshake, send_setup
 from server.options import Options
+from server.phases import take_attendance
 from server.state import StudyState
 from simulations.arms import Fold
 from simulations.cohort import FEDERATION
@@ -129,16 +129,14 @@ def _watched(federation: Federation, root: Path) -> _Watched:
 
     n_sites = len(site_folders(root))
     grid, options = InlineGrid(app, n_sites, {"site-root": str(root)}), Options(sites=n_sites, report=watch)
-    holders = handshake(grid, study, options)
-    gather_statistics(grid, study, holders, options)
-    send_setup(grid, study, holders, options)
+    attendance = take_attendance(grid, study, options)
     before = _bytes_of(study, names)
     try:
-        train_branches(grid, study, holders, options)
+        train_branches(attendance)
     except RuntimeError:  # no site had a finite reply any more: the rounds before stand
         return _Watched(study, seen, dict.fromkeys(names, 0.0))
     after = _bytes_of(study, names)
-    close_branches(grid, study, holders, options)
+    close_branches(attendance)
     rounds = {name: max(1, study.progress[name].rounds) for name in names}
     return _Watched(study, seen, {name: (after[name] - before[name]) / rounds[name] for name in names})
 

@@ -14,8 +14,8 @@ from modalities.core.fusion.search import Search
 from modalities.core.predict import FittedModel
 from server.branches import close_branches, train_branches
 from server.fusion import head_search
-from server.handshake import gather_statistics, handshake, send_setup
 from server.options import Options
+from server.phases import take_attendance
 from server.state import StudyState
 from simulations.inline import InlineGrid
 from simulations.metrics import difference, summarise
@@ -46,12 +46,10 @@ def federated_search(study: StudyState, sites: Path) -> tuple[Search, Traffic]:
     n_sites = len(site_folders(sites))
     grid, options = InlineGrid(app, n_sites, {"site-root": str(sites)}), Options(sites=n_sites)
     frozen = StudyState(study.federation, dict(study.states), weights=dict(study.weights), frozen=list(study.states))
-    holders = handshake(grid, frozen, options)
-    gather_statistics(grid, frozen, holders, options)
-    send_setup(grid, frozen, holders, options)
-    train_branches(grid, frozen, holders, options)  # none: all are frozen
-    close_branches(grid, frozen, holders, options)
-    return head_search(grid, frozen, holders, options), frozen.traffic
+    attendance = take_attendance(grid, frozen, options)
+    train_branches(attendance)  # none: all are frozen
+    close_branches(attendance)
+    return head_search(attendance), frozen.traffic
 
 
 def score_heads(

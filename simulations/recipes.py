@@ -69,7 +69,8 @@ def with_recipe(
     recipe, raw = recipe_of(name), federation.to_dict()
     for modality, section in raw["modalities"].items():
         tuned = {recipe.tuned: tuned_value(federation, modality, recipe, choices[modality])}
-        section["federated"] |= {**recipe.settings, **tuned, **({"rounds": rounds} if rounds else {})}
+        # A value may make one modality diverge everywhere: its rounds are lost, not those of the others.
+        section["federated"] |= {**recipe.settings, **tuned, "absent": "skip", **({"rounds": rounds} if rounds else {})}
     raw["fusion"]["fit"] = fit
     return federation_from(raw)
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from flwr.app import ArrayRecord, Message, MetricRecord
+from flwr.app import ArrayRecord, Error, Message, MetricRecord
 
 from strategies.wire import ARRAYS, METRICS, parts_in
 
@@ -14,6 +14,23 @@ LOSS, HELD_OUT_N, HELD_OUT_LOSS = "loss-sum", "held-out-n", "held-out-loss-sum"
 CLASS_COUNTS = "class-counts"
 LOSSES = "losses"
 LONGEST_NAME = 40
+NO_SETTINGS, UNAVAILABLE = 101, 5
+"""Codes of errors: Tessera's own for a site that lacks what it was sent before in this run, as after a restart, and
+Flower's for a node that is not connected (flwr.common.constant.ErrorCode, as are those below)."""
+NOT_APPROVED = "bundle not approved"
+"""The reason that a site gives with code 2 where nobody there has approved the code."""
+
+_LOST = "its request or its reply was lost on the way, or came too late"
+_MEANINGS: Mapping[int, str] = {
+    1: "the site could not load the code: does it have the coordinator's version of Tessera?",
+    2: "the site reported a failure; its own log says more",
+    3: _LOST,
+    4: _LOST,
+    UNAVAILABLE: "away: not connected; it is asked again once it is back",
+    7: "the site refused the code: does it have the coordinator's version of Tessera?",
+    8: "the site's process died, perhaps for want of memory; its own log says more",
+    NO_SETTINGS: "it was started anew and lacks what it was sent in this run; it gets that again",
+}
 
 
 @dataclass(frozen=True)
@@ -23,6 +40,17 @@ class Refusal:
     site: str
     part: str
     reason: str
+    code: int = 0
+    """Of the error that the site, or Flower for it, replied with; 0 where that was none."""
+
+
+def refusal_of(site: str, error: Error) -> Refusal:
+    """An error reply in plain words; what it says itself is not quoted."""
+    unknown = f"the site reported error {error.code}; its own log says more"
+    reason = _MEANINGS.get(error.code, unknown)
+    if error.reason == NOT_APPROVED:
+        reason = "the site has not approved this code; it runs `tessera-client trust`"
+    return Refusal(site, "*", reason, error.code)
 
 
 @dataclass(frozen=True)
@@ -42,7 +70,7 @@ Template = Mapping[str, Mapping[str, np.ndarray]]
 def accepted_parts(reply: Message, asked: Asked, template: Template) -> tuple[list[str], list[Refusal]]:
     """The parts of the reply that can be used, and a refusal for everything that cannot."""
     if reply.has_error():
-        return [], [Refusal(asked.site, "*", f"the site reported error {reply.error.code}; its own log says more")]
+        return [], [refusal_of(asked.site, reply.error)]
     if reply.metadata.src_node_id != asked.node_id:
         return [], [Refusal(asked.site, "*", "the reply came from another node than the one asked")]
     sent = parts_in(reply.content)

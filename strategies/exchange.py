@@ -1,6 +1,6 @@
 """One exchange with the sites: a message to each, its checked reply, and the sum of what came back, part by part."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -57,6 +57,8 @@ class Folded:
     refused: list[Refusal] = field(default_factory=list)
     answered: set[str] = field(default_factory=set)
     """Sites of which at least one part was used."""
+    usable: Counter[str] = field(default_factory=Counter)
+    """By part: the sites whose reply to it was used, those included that had nothing to train on."""
     kept: dict[str, list[Message]] = field(default_factory=dict)
     """By part that is no mean: the replies to it, each as if it were of that part alone."""
 
@@ -91,6 +93,7 @@ def fold(
         for part in good if weighted or not refused else ():
             _fold_part(folded, reply, part, weighted, part in keep)
             folded.answered.add(entry.site)
+            folded.usable[part] += 1
         del reply  # before the next one is asked for, so that two are never held
     folded.refused += [Refusal(site, "*", "no reply before the deadline") for site in sorted(silent)]
     for refusal in folded.refused:

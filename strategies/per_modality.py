@@ -18,7 +18,7 @@ from flwr.supercore.run import Run
 from modalities.core.config import Federated
 from strategies.checks import NUM_EXAMPLES, Asked, Refusal
 from strategies.exchange import Folded, Holder, Traffic, fold, message_to, own_copy
-from strategies.robust import robust_centre, shortage
+from strategies.robust import robust_centre, shortage, too_few
 from strategies.wire import (
     ARRAYS,
     CONFIG,
@@ -83,18 +83,24 @@ class PerModality(Strategy):
         timeout: float,
         traffic: Traffic | None = None,
         robust: Mapping[str, Federated] | None = None,
+        settings: Mapping[str, Federated] | None = None,
     ) -> None:
         """`strategies` is by part, `holders` are the sites in the order in which their replies are folded.
 
-        `robust` has the settings of the parts whose replies a robust rule combines.
+        `robust` has the settings of the parts whose replies a robust rule combines; `settings` is by modality, for
+        those of which a round counts only with enough sites.
         """
         self.strategies = dict(strategies)
-        self.robust = dict(robust or {})
+        self.robust, self.settings = dict(robust or {}), dict(settings or {})
         self.holders = list(holders)
         self.timeout = timeout
         self.traffic = traffic or Traffic()
         self.active: Collection[str] = list(strategies)
+        self.rounds: Mapping[str, int] = {}
+        """By part, where it is in another round than the one that the message is of."""
         self.last = Folded()
+        self.short: dict[str, str] = {}
+        """Modality -> why the last round of it does not count."""
         self._sent: list[tuple[Message, Asked]] = []
         self._template: dict[str, Weights] = {}
 
@@ -115,14 +121,15 @@ class PerModality(Strategy):
     ) -> tuple[ArrayRecord | None, MetricRecord | None]:
         """The new global arrays of every part that was active, and summed metrics keyed `<part>::<metric>`.
 
-        A part that nobody trained, or too few for its robust rule, keeps its arrays exactly. What was refused stands in
-        `last.refused`.
+        A part that nobody trained, or too few for its robust rule or its modality's min_holders, keeps its arrays
+        exactly. What was refused stands in `last.refused`.
         """
         self.last = fold(replies, self._asked(), self._template, self.traffic, keep=self.robust)
+        self._drop_short()
         self._drop_too_few()
         trained = {*self.last.sums, *self.last.kept}
         updated = {
-            part: self._step(part, server_round) if part in trained else before
+            part: self._step(part, self.rounds.get(part, server_round)) if part in trained else before
             for part, before in self._template.items()
         }
         return flatten(updated), self._metrics()
@@ -154,7 +161,8 @@ class PerModality(Strategy):
             if isinstance(strategy, FedAvgM):  # it would go on from its own last result, whatever became of it
                 strategy.current_arrays = record
             view = HoldersView(grid, nodes)
-            for message in getattr(strategy, method)(server_round, record, own_copy(config), view):
+            own_round = self.rounds.get(part, server_round)
+            for message in getattr(strategy, method)(own_round, record, own_copy(config), view):
                 own_records = records[message.metadata.dst_node_id]
                 own_records[ARRAYS + part] = record_of(message.content, "arrays", ArrayRecord)
                 own_records[CONFIG + part] = record_of(message.content, "config", ConfigRecord)
@@ -174,10 +182,22 @@ class PerModality(Strategy):
         """By message id, which a message has only once it was pushed."""
         return {message.metadata.message_id: asked for message, asked in self._sent}
 
+    def _drop_short(self) -> None:
+        """Forget the replies to every part of a modality that too few sites sent all of."""
+        self.short = {}
+        for name, settings in self.settings.items():
+            parts = [part for part in self._template if owner_of(part) == name]
+            reason = too_few(settings, min((self.last.usable[part] for part in parts), default=0)) if parts else ""
+            if reason:
+                self.short[name] = reason
+                for part in parts:
+                    self.last.sums.pop(part, None)
+                    self.last.kept.pop(part, None)
+
     def _drop_too_few(self) -> None:
         """Forget, and note, the replies to parts whose robust rule got too few of them."""
         asked = {part for _, entry in self._sent for part in entry.cohorts}
-        for part in [part for part in self.robust if part in asked]:
+        for part in [part for part in self.robust if part in asked and owner_of(part) not in self.short]:
             reason = shortage(self.robust[part], len(self.last.kept.get(part, ())))
             if reason:
                 self.last.kept.pop(part, None)

@@ -42,6 +42,13 @@ def shortage(settings: Federated, n_sites: int) -> str:
     return f"{settings.robust_rule} needs at least {least} sites {what}, and has {n_sites}"
 
 
+def too_few(settings: Federated, n_sites: int) -> str:
+    """Why a round does not count with this many sites; empty if it does."""
+    if n_sites < settings.min_holders:
+        return f"{n_sites} of the at least {settings.min_holders} sites that min_holders asks for"
+    return shortage(settings, n_sites) if settings.robust_rule else ""
+
+
 def robust_centre(settings: Federated, before: Mapping[str, np.ndarray], replies: Sequence[Message]) -> Weights:
     """What the stock rule makes of the replies, in the names, order and types of the weights before.
 

@@ -1,6 +1,6 @@
 """A small study that runs in about a second, and a Grid that looks into, loses or falsifies its messages."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from uuid import uuid4
@@ -80,7 +80,10 @@ class BareGrid(Grid):
 
 
 class WatchedGrid(BareGrid):
-    """An inline grid whose messages can be seen, lost (`loses`) and falsified (`falsifies`) on their way back."""
+    """An inline grid whose messages can be seen, lost (`loses`) and falsified (`falsifies`) on their way back.
+
+    `away` names the sites, by number, that are not connected just now; one that leaves forgets what it was sent.
+    """
 
     def __init__(
         self,
@@ -88,18 +91,27 @@ class WatchedGrid(BareGrid):
         n_sites: int = len(HOLDINGS),
         loses: Callable[[Message], bool] = lambda message: False,
         falsifies: Callable[[Message, Message], Message | None] = lambda message, reply: None,
+        away: Callable[["WatchedGrid"], Collection[int]] = lambda grid: (),
     ) -> None:
         self.inner = InlineGrid(app, n_sites, {"site-root": str(root)})
         self.asked: list[Message] = []
         self.replies: list[Message] = []
-        self._loses, self._falsifies = loses, falsifies
+        self._loses, self._falsifies, self._away = loses, falsifies, away
         self._by_id: dict[str, Message] = {}
 
     def get_node_ids(self) -> Iterable[int]:
-        return self.inner.get_node_ids()
+        away = [FIRST_NODE + number - 1 for number in self._away(self)]
+        for node_id in away:
+            self.restart(node_id - FIRST_NODE + 1)
+        return [node_id for node_id in self.inner.get_node_ids() if node_id not in away]
+
+    def restart(self, number: int) -> None:
+        """The site's SuperNode is another process now, and knows nothing of this run."""
+        self.inner._contexts[FIRST_NODE + number - 1].state = RecordDict()
 
     def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
         messages = list(messages)
+        assert not {site_number(message) for message in messages} & {*self._away(self)}, "a site that is away is asked"
         ids = list(self.inner.push_messages(messages))
         self.asked += messages
         self._by_id |= dict(zip(ids, messages, strict=True))

@@ -8,6 +8,7 @@ ROBUST = ("fedmedian", "fedtrimmedavg", "krum", "multikrum")
 STRATEGIES = ("fedavg", "fedprox", "fedadam", "fedyogi", "fedadagrad", "fedavgm", *ROBUST)
 SCHEDULES = ("constant", "cosine")
 OPTIMISERS = ("adam", "sgd")
+ABSENT = ("wait", "skip")
 
 
 def check(problems: list[str]) -> None:
@@ -99,6 +100,11 @@ class Federated:
     """Hostile sites that krum and multikrum are to withstand; n sites withstand at most (n - 3) / 2."""
     proximal_mu: float = 0.0
     """FedProx's pull towards the round's global model; must be positive for fedprox."""
+    min_holders: int = 1
+    """A round counts only with usable replies of at least this many sites that hold the modality."""
+    absent: str = "wait"
+    """What becomes of a round with fewer, whose weights stay as they are: `wait` asks for it again once enough sites
+    are there, and the study does not end without it; `skip` counts it, so that nobody waits for a site that is away."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -123,6 +129,8 @@ class Federated:
             + [f"server_momentum must be in (0, 1), got {self.server_momentum}"] * (not 0 < self.server_momentum < 1)
             + [f"trim_share must be in (0, 0.5), got {self.trim_share}"] * (not 0 < self.trim_share < 0.5)
             + [f"n_hostile must be at least 1, got {self.n_hostile}"] * (self.n_hostile < 1)
+            + [f"min_holders must be at least 1, got {self.min_holders}"] * (self.min_holders < 1)
+            + [f"absent must be one of {ABSENT}, got {self.absent!r}"] * (self.absent not in ABSENT)
         )
 
     @property

@@ -9,6 +9,7 @@ from client.study import blurred_class_counts, site_data, site_folder, site_fold
 from modalities.core.registry import plugin
 from modalities.core.store import SiteData
 from simulations.inline import InlineGrid
+from strategies.checks import NO_SETTINGS
 from strategies.wire import to_record
 from tests.support import FIRST_NODE, all_arrays, small_federation, write_sites
 
@@ -172,10 +173,12 @@ def test_scoring_reports_numbers_and_keeps_the_outputs_inside(site):
     assert kept["logits"].numpy().shape == (len(site.data.folds), 4)
 
 
-@pytest.mark.parametrize("message_type", ["query.statistics", "train.branches", "evaluate.branches", "train.fusion"])
-def test_a_request_before_any_settings_fails_without_a_word_of_why(site, message_type):
+@pytest.mark.parametrize(
+    "message_type", ["query.statistics", "train.branches", "evaluate.branches", "train.fusion", "query.conformal"]
+)
+def test_a_request_before_any_settings_says_just_that_by_its_code(site, message_type):
     reply = site.ask(message_type)
-    assert (reply.error.code, reply.error.reason) == (2, "see the site's log")
+    assert (reply.error.code, reply.error.reason) == (NO_SETTINGS, "see the site's log")
 
 
 def test_an_exception_leaves_as_a_code_and_stands_in_the_sites_own_log(root, caplog):

@@ -3,9 +3,12 @@
 import pytest
 
 from modalities.core.signing import check_signature
+from server import runs
 from server.coordinator import init_study
 from server.release import write_release
-from server.runs import carry_out
+from server.runs import _answer, carry_out, finished_release, refuse_unbegun
+from server.state import StudyState
+from server.status import write_status
 from tests.support import run_small, small_federation, write_sites
 
 
@@ -48,3 +51,70 @@ def test_a_study_that_is_not_open_says_so_and_how_many_sites_it_lacks(study):
     (study.run / "release" / "model.json").unlink()
     with pytest.raises(ValueError, match=r"does not answer: run `tessera-server start .*waits for 3 sites, but 0 are"):
         carry_out(study, lambda status: None)
+
+
+# ---- release and resume
+
+
+def files_of(folder):
+    return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_release_that_is_lost_or_damaged_is_written_again_from_the_checkpoint(study, finished):
+    finished.save(study.run / "checkpoint.safetensors")
+    first = files_of(finished_release(study))
+    (study.run / "release" / "fusion.safetensors").write_bytes(b"damaged")
+    assert files_of(finished_release(study)) == first
+    (study.run / "release" / "model.json").unlink()
+    assert files_of(finished_release(study)) == first
+    check_signature(study.run / "release", study.release_public_key)
+
+
+def test_a_damaged_release_without_a_checkpoint_is_not_signed(study):
+    (study.run / "release" / "fusion.safetensors").write_bytes(b"damaged")
+    with pytest.raises(ValueError, match=r"missing or changed since the release: fusion\.safetensors"):
+        finished_release(study)
+
+
+def test_a_study_that_is_not_finished_has_no_release_and_says_where_it_is(study, finished):
+    (study.run / "release" / "model.json").unlink()
+    with pytest.raises(ValueError, match=r"nothing to resume, .* begin it with `tessera-server run"):
+        refuse_unbegun(study)
+    with pytest.raises(ValueError, match="nothing to resume"):
+        finished_release(study)
+    begun = StudyState(finished.federation)
+    begun.save(study.run / "checkpoint.safetensors")
+    write_status(study.run, begun, {"phase": "branches", "round": 7})
+    refuse_unbegun(study)
+    with pytest.raises(ValueError, match=r"not finished, .* in phase branches, round 7; go on with `.* resume"):
+        finished_release(study)
+
+
+# ---- a SuperLink that comes and goes
+
+
+def answers(monkeypatch, study, up, says):
+    """What `_answer` makes of a SuperLink that is up or not, look by look, and of Flower's answers; what it showed."""
+    looks, said, shown = iter(up), iter(says), []
+
+    def ask():
+        found = next(said)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    monkeypatch.setattr(runs, "is_up", lambda study: next(looks))
+    monkeypatch.setattr(runs, "_ASK_AGAIN_S", 0.0)
+    return _answer(study, shown.append, ask), [status["note"] for status in shown]
+
+
+def test_a_superlink_that_goes_down_just_as_it_is_asked_is_waited_for(study, monkeypatch):
+    found, notes = answers(monkeypatch, study, [True, False, False, True], [RuntimeError("flwr list: refused"), 7])
+    assert found == 7
+    assert len(notes) == 2
+    assert notes[0].startswith("the SuperLink does not answer: run `tessera-server start ")
+
+
+def test_flower_that_fails_though_its_superlink_is_up_ends_the_run_with_what_it_said(study, monkeypatch):
+    with pytest.raises(RuntimeError, match="no such run"):
+        answers(monkeypatch, study, [True] * 3, [RuntimeError("no such run")] * 3)

@@ -95,17 +95,33 @@ def test_a_modality_that_is_done_needs_no_holders_any_more(root, tmp_path):
     assert same_study(run_small(root, federation), run_small(root, federation, grid, checkpoint=path))
 
 
-def test_sites_that_drop_out_later_cost_the_round_not_the_study(root):
-    """In round 2 one of five is silent, and krum needs five."""
+def one_silent_in_round_2(root, federation, times):
+    """The study in which one of five sites misses that many deadlines of round 2, and krum needs five."""
+    missed = []
 
     def silent(message):
-        return message.metadata.group_id == "2" and site_number(message) == 4
+        is_hit = message.metadata.group_id == "2" and site_number(message) == 4
+        if is_hit and message.metadata.message_id not in missed and len(missed) < times:
+            missed.append(message.metadata.message_id)
+        return message.metadata.message_id in missed
 
-    federation = federation_under("krum")
-    study = run_small(root, federation, WatchedGrid(root, 5, loses=silent))
+    return run_small(root, federation, WatchedGrid(root, 5, loses=silent))
+
+
+def test_a_round_that_too_few_answered_is_skipped_where_the_settings_say_so(root):
+    federation = federation_under("krum", absent="skip")
+    study = one_silent_in_round_2(root, federation, times=1)
     notes = [refusal for refusal in study.refused if refusal["site"] == "*"]
     assert [refusal["part"] for refusal in notes] == ["hif"]
-    assert notes[0]["reason"].startswith("krum needs at least 5 sites to withstand 1 hostile (n_hostile), and has 4")
+    assert notes[0]["reason"].startswith("round 2 skipped: krum needs at least 5 sites to withstand 1 hostile")
     assert study.finished
     assert study.progress["hif"].rounds == 3
     assert not same_arrays(study.weights, run_small(root, federation).weights)
+
+
+def test_a_round_that_too_few_answered_is_asked_for_again_and_leaves_no_trace_in_the_weights(root):
+    federation = federation_under("krum")
+    study = one_silent_in_round_2(root, federation, times=2)
+    notes = [refusal["reason"] for refusal in study.refused if refusal["site"] == "*"]
+    assert [reason.partition(":")[0] for reason in notes] == ["waits", "waits"]
+    assert same_study(study, run_small(root, federation))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from flwr.app import Array, ArrayRecord, ConfigRecord, Error, Message, MetricRecord, RecordDict
 
-from strategies.checks import Asked, accepted_parts
+from strategies.checks import Asked, Refusal, accepted_parts, refusal_of
 from strategies.wire import to_record
 from tests.support import asked_message
 
@@ -132,10 +132,24 @@ def test_an_error_is_told_by_its_code_and_never_by_its_text():
     reply = Message(Error(2, "KeyError: TCGA-BH-A0B3 in /home/north/secret.csv"), reply_to=asked_message())
     good, refused = accepted_parts(reply, ASKED, TEMPLATE)
     assert good == []
-    assert [refusal.reason for refusal in refused] == ["the site reported error 2; its own log says more"]
+    assert [refusal.reason for refusal in refused] == ["the site reported a failure; its own log says more"]
 
 
 def test_what_a_site_sends_as_a_name_is_not_repeated_at_length():
     name = "TCGA-BH-A0B3 " * 50
     refused = judged(parts(GOOD_CNV | {name: np.ones(1)}, **{f"arrays.{name}": to_record({})}))[1]
     assert max(len(refusal.reason) + len(refusal.part) for refusal in refused) < 200
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (Error(2, "TCGA-BH-A0B3"), "the site reported a failure; its own log says more"),
+        (Error(2, "bundle not approved"), "the site has not approved this code; it runs `tessera-client trust`"),
+        (Error(5, "Node unavailable"), "away: not connected; it is asked again once it is back"),
+        (Error(7), "the site refused the code: does it have the coordinator's version of Tessera?"),
+        (Error(42, "TCGA-BH-A0B3"), "the site reported error 42; its own log says more"),
+    ],
+)
+def test_an_error_is_told_of_in_plain_words_that_are_not_the_sites(error, said):
+    assert refusal_of("a", error) == Refusal("a", "*", said, error.code)

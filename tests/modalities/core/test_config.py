@@ -19,6 +19,7 @@ from modalities.core.config import ROBUST, STRATEGIES, Federated, Training
         ({"server_momentum": 0.0}, r"server_momentum must be in \(0, 1\), got 0.0"),
         ({"trim_share": 0.5}, r"trim_share must be in \(0, 0.5\), got 0.5"),
         ({"n_hostile": 0}, "n_hostile must be at least 1, got 0"),
+        ({"min_holders": 0, "absent": "stop"}, r"min_holders must .*, got 0; absent must be one of \(.*\), got 'stop'"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings, said):

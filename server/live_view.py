@@ -1,0 +1,38 @@
+"""What `run` and `status` show of a study."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+_NOTES = 5
+
+
+def view(status: Mapping[str, Any]) -> Group:
+    """The status as a person wants to see it."""
+    sites = Table("site", *sorted({name for held in status.get("cohorts", {}).values() for name in held}))
+    names = [str(column.header) for column in sites.columns][1:]
+    for site, held in status.get("cohorts", {}).items():
+        sites.add_row(
+            f"{site} (away)" if site in status.get("away", ()) else site, *(str(held.get(name, "-")) for name in names)
+        )
+    progress = Table("modality", "rounds", "held-out loss", "received", "sent")
+    for name, rounds in status.get("rounds", {}).items():
+        traffic = status.get("bytes", {}).get(name, {"up": 0, "down": 0})
+        loss = status.get("held_out", {}).get(name)
+        done = f"{rounds['done']} of {rounds['of']}{' (ended)' if rounds['ended'] else ''}"
+        shown = "-" if loss is None else f"{loss:.4f}"
+        progress.add_row(name, done, shown, f"{traffic['up'] / 1e6:.2f} MB", f"{traffic['down'] / 1e6:.2f} MB")
+    head = f"phase: {status.get('phase', 'waiting for the sites')}"
+    head += f", round {status['round']}" if "round" in status else ""
+    return Group(Text(head), sites, progress, *(Text(line) for line in _lines(status)))
+
+
+def _lines(status: Mapping[str, Any]) -> list[str]:
+    """What is not as it should be: who is away, what waits, and the last of what was refused or noted."""
+    lines = [f"away: {', '.join(status['away'])}"] if status.get("away") else []
+    lines += [f"waiting: {name}: {reason}" for name, reason in status.get("waiting", {}).items()]
+    lines += [f"noted: {one['site']}, {one['part']}: {one['reason']}" for one in status.get("refused", [])[-_NOTES:]]
+    return lines + ([status["note"]] if status.get("note") else [])
