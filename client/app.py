@@ -12,10 +12,19 @@ from flwr.clientapp import ClientApp
 
 from client.calibration import conformal_counts, temperature_losses
 from client.fusion import fusion_answer, held_out_outputs
-from client.policy import beyond_policy, refuse_too_many_rounds, too_few_holders
+from client.measurements import absent_features
+from client.policy import (
+    beyond_policy,
+    class_numbers,
+    holders_asked,
+    other_than_agreed,
+    question_asked,
+    round_asked,
+    temperature_asked,
+    too_few_holders,
+)
 from client.rounds import score_part, train_part
 from client.study import ClientStudy, blurred_class_counts, federation_of, site_data, site_folder, sums_of
-from modalities.core.fusion.fit import Question
 from modalities.core.store import SiteData, digest_of
 from strategies.checks import CLASS_COUNTS, HELD_OUT_LOSS, HELD_OUT_N, LOSS, LOSSES, NUM_EXAMPLES
 from strategies.wire import (
@@ -47,8 +56,9 @@ def without_exception_text(
     """A mod that keeps exceptions inside the site: its log says what happened, the reply only that something did."""
     try:
         return call_next(message, context)
-    except Exception:
-        _LOG.exception("the request %s failed; the server was told no more than that", message.metadata.message_type)
+    except Exception as error:
+        asked = message.metadata.message_type
+        _LOG.exception("the request %s failed: %s; the server was told no more than that it did", asked, error)
         return Message(Error(code=CLIENT_FAILED, reason="see the site's log"), reply_to=message)
 
 
@@ -61,9 +71,17 @@ def capabilities(message: Message, context: Context) -> Message:
     context.state[_SETTINGS] = ConfigRecord({"federation": _config(message, STUDY)["federation"]})
     data = _data(context)
     introduction = ConfigRecord({"site": data.site.name, "digest": data.federation.digest})
+    if unlike := other_than_agreed(data.site, data.federation):
+        _LOG.error("not taking part: other settings than this site agreed to, in %s: %s", data.site.agreed, unlike)
+        del context.state[_SETTINGS]  # so every later request of this run is refused
+        return Message(RecordDict({CONFIG + STUDY: introduction}), reply_to=message)
+    for name, reason in data.unusable.items():
+        _LOG.error("not taking part with %s: %s", name, reason)
     for name in data.modalities:
         for reason in beyond_policy(data.site.policy, data.federation, name):
             _LOG.warning("not taking part with %s", reason)
+    for reason in absent_features(data):
+        _LOG.warning("%s", reason)
     cohorts = {METRICS + name: _metrics(len(data.training_cases(name))) for name in _offered(data)}
     return Message(RecordDict({CONFIG + STUDY: introduction, **cohorts}), reply_to=message)
 
@@ -72,7 +90,8 @@ def capabilities(message: Message, context: Context) -> Message:
 def statistics(message: Message, context: Context) -> Message:
     """Phase 2: the plug-ins' sums over the training cases, and the class counts."""
     data, reply = _data(context), RecordDict()
-    for name, (sums, n_cases) in sums_of(data, parts_in(message.content, CONFIG)).items():
+    asked = [name for name in parts_in(message.content, CONFIG) if name in _offered(data)]
+    for name, (sums, n_cases) in sums_of(data, asked).items():
         reply[ARRAYS + name], reply[METRICS + name] = to_record(sums), _metrics(n_cases)
     counts = blurred_class_counts(data)
     reply[ARRAYS + STUDY], reply[METRICS + STUDY] = to_record({CLASS_COUNTS: counts}), _metrics(int(counts.sum()))
@@ -89,8 +108,9 @@ def setup(message: Message, context: Context) -> Message:
     for key in [key for key in context.state if key.startswith(_STATE)]:
         del context.state[key]  # of a setup before this one, which more sites held
     for name in parts_in(message.content):
-        n_holders = int(_config(message, name)["holders"])  # pyright: ignore
-        if reason := too_few_holders(data.site.policy, name, n_holders):
+        n_holders = holders_asked(name, _config(message, name))
+        reason = too_few_holders(data.site.policy, name, n_holders)
+        if reason := reason if name in _offered(data) else f"{name}: this site did not offer it":
             _LOG.warning("not taking part with %s", reason)
             continue
         record = record_of(message.content, ARRAYS + name, ArrayRecord)
@@ -98,7 +118,11 @@ def setup(message: Message, context: Context) -> Message:
         digests[_DIGEST + name] = digest_of(from_record(record))
         reply[METRICS + name] = _metrics(len(data.training_cases(name)))
     settings = _config(message, STUDY)
-    known = {key: settings[key] for key in ("federation", CLASS_COUNTS) if key in settings}
+    if settings["federation"] != record_of(context.state, _SETTINGS, ConfigRecord)["federation"]:
+        raise ValueError("other settings than in the handshake")
+    known = {"federation": settings["federation"]}
+    if CLASS_COUNTS in settings:
+        known[CLASS_COUNTS] = class_numbers(data.federation, settings, CLASS_COUNTS)  # pyright: ignore
     context.state[_SETTINGS] = ConfigRecord({**known, **digests})
     return Message(reply, reply_to=message)
 
@@ -108,9 +132,8 @@ def train_branches(message: Message, context: Context) -> Message:
     """Phase 3: train each part that came, and score the weights as they came on the held-out fold."""
     study, reply = _study(context), RecordDict()
     for part, weights in _arrays(message, study.data).items():
-        config = _config(message, part)
-        server_round, pull = int(config["server-round"]), float(config.get("proximal-mu", 0.0))  # pyright: ignore
-        refuse_too_many_rounds(study.data.site.policy, part, server_round)
+        asked = _config(message, part)
+        server_round, pull = round_asked(study.data.site.policy, study.federation, part, asked)
         trained, metrics = train_part(study, part, weights, server_round, pull)
         reply[ARRAYS + part], reply[METRICS + part] = to_record(trained), MetricRecord(metrics)
     return Message(reply, reply_to=message)
@@ -133,8 +156,8 @@ def train_fusion(message: Message, context: Context) -> Message:
     """Phase 4: loss and gradient of the fusion head asked for, summed over this site's cases."""
     study, reply, kept = _study(context), RecordDict(), _below(context, _OUTPUTS)
     parameters, config = _head(message, study.data), _config(message, STUDY)
-    question = Question(str(config["head"]), int(config["held-out"]), tuple(config.get("shown", ())))  # pyright: ignore
-    gradient, found, n_cases = fusion_answer(study, kept, parameters, question, config["class-weights"])  # pyright: ignore
+    question, weights = question_asked(study.federation, config)
+    gradient, found, n_cases = fusion_answer(study, kept, parameters, question, weights)
     losses = {LOSS: found.loss, HELD_OUT_LOSS: found.held_out, HELD_OUT_N: found.n_held_out}
     for owner, arrays in gradient.items():
         reply[ARRAYS + FUSION + owner] = to_record(arrays)
@@ -155,7 +178,7 @@ def calibration(message: Message, context: Context) -> Message:
 def conformal(message: Message, context: Context) -> Message:
     """Phase 5: histograms by class of the scores that conformal sets are made of."""
     study, config = _study(context), _config(message, STUDY)
-    head, temperature = str(config["head"]), float(config["temperature"])  # pyright: ignore
+    head, temperature = str(config["head"]), temperature_asked(config)
     counts = conformal_counts(study, head, _below(context, _OUTPUTS), _head(message, study.data), temperature)
     return Message(RecordDict({ARRAYS + STUDY: to_record({CLASS_COUNTS: counts})}), reply_to=message)
 
@@ -201,7 +224,8 @@ def _arrays(message: Message, data: SiteData) -> dict[str, Weights]:
     allowed = _offered(data)
     refused = sorted({owner_of(part) for part in parts} - {*allowed, SHARED})
     if refused:
-        raise ValueError(f"asked for {', '.join(refused)}: this site takes part with {', '.join(allowed)} only")
+        why = "".join(f"; {name}: {data.unusable[name]}" for name in refused if name in data.unusable)
+        raise ValueError(f"asked for {', '.join(refused)}: this site takes part with {', '.join(allowed)} only{why}")
     return {part: from_record(record_of(content, ARRAYS + part, ArrayRecord)) for part in parts}
 
 
