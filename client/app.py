@@ -13,11 +13,20 @@ from flwr.clientapp import ClientApp
 
 from client.calibration import conformal_counts, temperature_losses
 from client.fusion import fusion_answer, held_out_outputs
-from client.policy import beyond_policy, refuse_too_many_rounds, too_few_holders
+from client.measurements import absent_features
+from client.policy import (
+    beyond_policy,
+    class_numbers,
+    holders_asked,
+    other_than_agreed,
+    question_asked,
+    round_asked,
+    temperature_asked,
+    too_few_holders,
+)
 from client.rounds import score_part, train_part
 from client.sent import list_as_sent
 from client.study import ClientStudy, blurred_class_counts, federation_of, site_data, site_folder, sums_of
-from modalities.core.fusion.fit import Question
 from modalities.core.store import SiteData, digest_of
 from strategies.checks import CLASS_COUNTS, HELD_OUT_LOSS, HELD_OUT_N, LOSS, LOSSES, NO_SETTINGS, NUM_EXAMPLES
 from strategies.wire import (
@@ -56,8 +65,9 @@ def without_exception_text(
     except NotSettledError as error:
         _LOG.warning("the request %s came too early: %s", message.metadata.message_type, error)
         return Message(Error(code=NO_SETTINGS, reason="see the site's log"), reply_to=message)
-    except Exception:
-        _LOG.exception("the request %s failed; the server was told no more than that", message.metadata.message_type)
+    except Exception as error:
+        asked = message.metadata.message_type
+        _LOG.exception("the request %s failed: %s; the server was told no more than that it did", asked, error)
         return Message(Error(code=CLIENT_FAILED, reason="see the site's log"), reply_to=message)
 
 
@@ -78,9 +88,15 @@ def capabilities(message: Message, context: Context) -> Message:
     context.state[_SETTINGS] = ConfigRecord({"federation": _config(message, STUDY)["federation"]})
     data = _data(context)
     introduction = ConfigRecord({"site": data.site.name, "digest": data.federation.digest})
+    if _is_other_than_agreed(data, context):
+        return Message(RecordDict({CONFIG + STUDY: introduction}), reply_to=message)
+    for name, reason in data.unusable.items():
+        _LOG.error("not taking part with %s: %s", name, reason)
     for name in data.modalities:
         for reason in beyond_policy(data.site.policy, data.federation, name):
             _LOG.warning("not taking part with %s", reason)
+    for reason in absent_features(data):
+        _LOG.warning("%s", reason)
     cohorts = {METRICS + name: _metrics(len(data.training_cases(name))) for name in _offered(data)}
     return Message(RecordDict({CONFIG + STUDY: introduction, **cohorts}), reply_to=message)
 
@@ -107,9 +123,16 @@ def setup(message: Message, context: Context) -> Message:
     The reply names the modalities taken: one that too few sites hold for this site's policy is not among them.
     """
     settings = _config(message, STUDY)
-    known = {key: settings[key] for key in ("federation", CLASS_COUNTS) if key in settings}
-    context.state[_SETTINGS] = ConfigRecord(known)  # a node that was started anew had no handshake
+    known = {"federation": settings["federation"]}
+    if _SETTINGS not in context.state:  # a node that was started anew had no handshake
+        context.state[_SETTINGS] = ConfigRecord(known)
+    if known["federation"] != record_of(context.state, _SETTINGS, ConfigRecord)["federation"]:
+        raise ValueError("other settings than in the handshake")
     data, digests, reply = _data(context), {}, RecordDict()
+    if _is_other_than_agreed(data, context):
+        return Message(reply, reply_to=message)
+    if CLASS_COUNTS in settings:
+        known[CLASS_COUNTS] = class_numbers(data.federation, settings, CLASS_COUNTS)  # pyright: ignore
     for key in [key for key in context.state if key.startswith(_STATE)]:
         del context.state[key]  # of a setup before this one, which more sites held
     for name in _held_by_enough(message, data, parts_in(message.content)):
@@ -127,8 +150,7 @@ def train_branches(message: Message, context: Context) -> Message:
     study, reply = _study(context), RecordDict()
     for part, weights in _arrays(message, study.data).items():
         config = _config(message, part)
-        server_round, pull = int(config["server-round"]), float(config.get("proximal-mu", 0.0))  # pyright: ignore
-        refuse_too_many_rounds(study.data.site.policy, part, server_round)
+        server_round, pull = round_asked(study.data.site.policy, study.federation, part, config)
         trained, metrics = train_part(study, part, weights, server_round, pull)
         reply[ARRAYS + part], reply[METRICS + part] = to_record(trained), MetricRecord(metrics)
     return Message(reply, reply_to=message)
@@ -151,8 +173,8 @@ def train_fusion(message: Message, context: Context) -> Message:
     """Phase 4: loss and gradient of the fusion head asked for, summed over this site's cases."""
     study, reply, kept = _study(context), RecordDict(), _kept_outputs(context)
     parameters, config = _head(message, study.data), _config(message, STUDY)
-    question = Question(str(config["head"]), int(config["held-out"]), tuple(config.get("shown", ())))  # pyright: ignore
-    gradient, found, n_cases = fusion_answer(study, kept, parameters, question, config["class-weights"])  # pyright: ignore
+    question, weights = question_asked(study.federation, config)
+    gradient, found, n_cases = fusion_answer(study, kept, parameters, question, weights)
     losses = {LOSS: found.loss, HELD_OUT_LOSS: found.held_out, HELD_OUT_N: found.n_held_out}
     for owner, arrays in gradient.items():
         reply[ARRAYS + FUSION + owner] = to_record(arrays)
@@ -173,7 +195,7 @@ def calibration(message: Message, context: Context) -> Message:
 def conformal(message: Message, context: Context) -> Message:
     """Phase 5: histograms by class of the scores that conformal sets are made of."""
     study, config = _study(context), _config(message, STUDY)
-    head, temperature = str(config["head"]), float(config["temperature"])  # pyright: ignore
+    head, temperature = str(config["head"]), temperature_asked(config)
     counts = conformal_counts(study, head, _kept_outputs(context), _head(message, study.data), temperature)
     return Message(RecordDict({ARRAYS + STUDY: to_record({CLASS_COUNTS: counts})}), reply_to=message)
 
@@ -237,7 +259,8 @@ def _arrays(message: Message, data: SiteData) -> dict[str, Weights]:
     allowed = _offered(data)
     refused = sorted({owner_of(part) for part in parts} - {*allowed, SHARED})
     if refused:
-        raise ValueError(f"asked for {', '.join(refused)}: this site takes part with {', '.join(allowed)} only")
+        why = "".join(f"; {name}: {data.unusable[name]}" for name in refused if name in data.unusable)
+        raise ValueError(f"asked for {', '.join(refused)}: this site takes part with {', '.join(allowed)} only{why}")
     return {part: from_record(record_of(content, ARRAYS + part, ArrayRecord)) for part in parts}
 
 
@@ -246,10 +269,22 @@ def _offered(data: SiteData) -> list[str]:
     return [name for name in data.modalities if not beyond_policy(data.site.policy, data.federation, name)]
 
 
+def _is_other_than_agreed(data: SiteData, context: Context) -> bool:
+    """Whether these are other settings than the site agreed to; then every later request of this run is refused."""
+    unlike = other_than_agreed(data.site, data.federation)
+    if unlike:
+        _LOG.error("not taking part: other settings than this site agreed to, in %s: %s", data.site.agreed, unlike)
+        del context.state[_SETTINGS]
+    return bool(unlike)
+
+
 def _held_by_enough(message: Message, data: SiteData, modalities: list[str]) -> list[str]:
-    """Those that as many sites hold as this site's policy asks for, by the message's word."""
-    known = {name: int(_config(message, name).get("holders", 0)) for name in modalities}  # pyright: ignore
-    reasons = {name: too_few_holders(data.site.policy, name, n_holders) for name, n_holders in known.items()}
+    """Those offered that as many sites hold as this site's policy asks for, by the message's word."""
+    offered, reasons = _offered(data), {}
+    for name in modalities:
+        n_holders = holders_asked(name, _config(message, name))
+        enough = too_few_holders(data.site.policy, name, n_holders)
+        reasons[name] = enough if name in offered else f"{name}: this site did not offer it"
     for reason in filter(None, reasons.values()):
         _LOG.warning("not taking part with %s", reason)
     return [name for name, reason in reasons.items() if not reason]

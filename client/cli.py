@@ -10,11 +10,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from client import joining
+from client.checkup import check_everything
 from client.explain import explain_case
-from client.findings import LEVELS, findings_of
+from client.findings import LEVELS
 from client.predict import key_of, predict_folder, write_predictions
 from client.prepare import prepare_site
-from client.site import ModalityReport, SiteReport, check_site, check_site_alone
+from client.site import ModalityReport, SiteReport
 from modalities.core.console import console, plainly, say
 from modalities.core.federation import load_federation
 
@@ -30,23 +31,19 @@ def main() -> None:
 @app.command()
 def check(
     site: Annotated[Path, typer.Argument(help="The site folder, with its site.yaml.")],
-    federation: Annotated[Path, typer.Option(help="The study's federation.yaml.")],
+    federation: Annotated[
+        Path | None, typer.Option(help="The study's federation.yaml; without, the one that the site agreed to.")
+    ] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Leave out the way to the coordinator.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document: docs/site-folder.md.")] = False,
 ) -> None:
-    """Read everything as a study would, and say every problem; exit code 1 if there is an error."""
-    report = _report(site, federation)
+    """Read everything as a study would, look at machine and network, say every problem; exit code 1 for an error."""
+    report = check_everything(site, federation, offline)
     if as_json:
         typer.echo(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
     else:
         _show(report)
     raise typer.Exit(0 if report.ok else 1)
-
-
-def _report(site: Path, federation: Path) -> SiteReport:
-    try:
-        return check_site(site, load_federation(federation))
-    except ValueError as error:  # of the study's settings: the site's own can still be looked at
-        return SiteReport("", {}, findings_of(str(error), federation.name) + check_site_alone(site))
 
 
 @app.command()

@@ -124,7 +124,7 @@ sources:                       # the raw files of each modality, relative to thi
 policy:                        # held to by this site's own code, whatever a server asks
   modalities: []               # what this site will train; empty: all that it has sources for
   min_cohort: 10               # a modality with fewer training cases takes no part
-  min_cell: 10                 # a count from 1 to below this leaves as half of it
+  min_cell: 10                 # a class count from 1 to below this leaves as half of it; sums of fewer cases stay
   min_holders: 3               # fewer sites with a modality than this, and it is not trained here
   max_rounds: 500
   max_local_epochs: 10
@@ -132,4 +132,5 @@ coordinator:
   address: {address}
   authority: ca.crt            # from the coordinator; the only authority that is trusted
   release_key: release.pub     # from the coordinator; what releases are checked with
+  # federation: federation.yaml  # once you agreed to these settings: the site takes part under no others
 """

@@ -7,6 +7,7 @@ from client.findings import Finding
 from modalities.core.config import BranchConfig
 from modalities.core.contract import Cases
 from modalities.core.delimited import listing
+from modalities.core.store import SiteData
 
 _ENOUGH_CASES = 20
 _FAR_IQRS = 1000.0
@@ -27,6 +28,17 @@ def check_values(file: str, found: Cases, config: BranchConfig) -> list[Finding]
         *_twins(file, values, found),
     )
     return [*checks, *(_scale(file, values, found) if config.kind == "table" else [])]
+
+
+def absent_features(data: SiteData) -> list[str]:
+    """For the site's own log: which agreed features its files lack, a line for each modality that takes part."""
+    found = []
+    for name in data.modalities:
+        read = data.cases(name)
+        if isinstance(read.values, np.ndarray) and read.values.size:
+            values = np.asarray(read.values, dtype=np.float64)
+            found += _absent(name, values, read, data.federation.modalities[name])
+    return [str(finding) for finding in found]
 
 
 def _absent(file: str, values: np.ndarray, found: Cases, config: BranchConfig) -> list[Finding]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from client.policy import refuse_run_config
 from modalities.core.cases import blurred
 from modalities.core.contract import State, Sums
 from modalities.core.example import write_example_site
@@ -76,9 +77,10 @@ def site_folder(node: Mapping[str, Any], run: Mapping[str, Any], federation: Fed
     takes the folder of its partition below the run config's `site-root`, or writes itself a made-up site.
 
     Raises:
-        ValueError: the node is neither.
+        ValueError: the node is neither, or the run config tries to point a real site elsewhere.
     """
     if "site" in node:
+        refuse_run_config(run)
         return Path(str(node["site"]))
     if "partition-id" not in node:
         raise ValueError("this node has no site folder: start it with --node-config 'site=\"/path/of/folder\"'")

@@ -33,6 +33,8 @@ class Site:
     dropped: Mapping[str, int]
     """Labels left out, counted; a blank one under ''."""
     task: Task
+    agreed: Path | None = None
+    """The federation.yaml that the site agreed to; None: it named none."""
 
     def offers(self, modalities: Sequence[str]) -> list[str]:
         """Those of the federation's modalities that this site has and will train."""
@@ -91,7 +93,8 @@ def open_site(folder: Path, task: Task) -> Site:
     cases, dropped = read_cases(folder / config.cases, task, problems)
     if problems:
         raise ValueError(f"site {config.name}: {'; '.join(problems)}")
-    return Site(config.name, cases, sources, config.policy, dropped, task)
+    agreed = folder / config.coordinator.federation if config.coordinator.federation else None
+    return Site(config.name, cases, sources, config.policy, dropped, task, agreed)
 
 
 def open_sources(folder: Path) -> tuple[SiteConfig, dict[str, Source]]:

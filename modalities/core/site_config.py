@@ -39,7 +39,7 @@ class Policy:
     min_cohort: int = 10
     """A modality with fewer training cases than this takes no part."""
     min_cell: int = 10
-    """A count from 1 to below this leaves the site as half of it, flagged."""
+    """A class count from 1 to below this leaves the site as half of it; a sum over fewer cases stays at the site."""
     min_holders: int = 1
     """A modality that fewer sites than this hold is not trained here: with two, each can subtract itself."""
     max_rounds: int = 1000
@@ -68,6 +68,9 @@ class CoordinatorConfig:
     """The coordinator's certificate authority, relative to site.yaml: the only one that is trusted."""
     release_key: str = "release.pub"
     """The coordinator's release key, relative to site.yaml."""
+    federation: str = ""
+    """The federation.yaml that this site agreed to, relative to site.yaml: it takes part under these settings only,
+    whatever a server sends; empty: under any that the policy allows."""
     local_port: int = 9094
     """A free port of this machine, for Flower's own processes; on loopback only."""
 
@@ -76,7 +79,7 @@ class CoordinatorConfig:
         host, _, port = self.address.rpartition(":")
         check(
             [f"address must be `name:port`, got {self.address!r}"]
-            * (bool(self.address) and not (host and port.isdecimal()))
+            * (bool(self.address) and not (host and port.isdecimal() and 0 < int(port) < 65536))
             + [f"local_port must be from 1 to 65535, got {self.local_port}"] * (not 0 < self.local_port < 65536)
         )
 

@@ -56,7 +56,22 @@ class SiteData:
     def modalities(self) -> list[str]:
         """The federation's modalities that this site takes part in: offered, and with a large enough cohort."""
         offered = self.site.offers(list(self.federation.modalities))
-        return [name for name in offered if len(self.training_cases(name)) >= max(1, self.site.policy.min_cohort)]
+        readable = [name for name in offered if name not in self.unusable]
+        return [name for name in readable if len(self.training_cases(name)) >= max(1, self.site.policy.min_cohort)]
+
+    @cached_property
+    def unusable(self) -> dict[str, str]:
+        """Why a modality that is offered cannot be used; one of them does not keep the site from the others."""
+        found = {}
+        for name in self.site.offers(list(self.federation.modalities)):
+            try:
+                is_empty = _is_empty(self.cases(name))
+            except ValueError as error:
+                found[name] = str(error)
+            else:
+                what = f"none of the {len(self.cases(name).features)} agreed features has a value here"
+                found |= {name: f"{what}; compare their spelling with the file's"} if is_empty else {}
+        return found
 
     def cases(self, modality: str) -> Cases:
         """Every listed case that holds the modality, as read."""
@@ -108,6 +123,12 @@ def digest_of(arrays: State) -> str:
         digest.update(f"{name}|{array.dtype}|{array.shape}|".encode())
         digest.update(array.tobytes())
     return digest.hexdigest()
+
+
+def _is_empty(cases: Cases) -> bool:
+    """Whether a table of cases has no value at all, as where its columns are named otherwise than agreed."""
+    values = cases.values
+    return isinstance(values, np.ndarray) and values.size > 0 and not any(np.isfinite(row).any() for row in values)
 
 
 def _files(site: Site, modality: str) -> tuple:

@@ -197,9 +197,11 @@ def test_a_message_of_an_unknown_type_is_an_error_not_a_crash(site):
     assert site.ask("query.secrets").has_error()
 
 
-def test_a_real_site_reads_its_own_folder_whatever_the_run_config_says(root, tmp_path):
+def test_a_real_site_reads_its_own_folder_and_refuses_a_run_that_names_another(root):
     node = {"site": str(root / "site_1"), "partition-id": 0}
-    assert site_folder(node, {"site-root": "/somewhere/else"}, FEDERATION) == root / "site_1"
+    assert site_folder(node, {"site-root": "", "federation": "/of/the/server"}, FEDERATION) == root / "site_1"
+    with pytest.raises(ValueError, match="site-root = '/somewhere/else': that is for simulations"):
+        site_folder(node, {"site-root": "/somewhere/else"}, FEDERATION)
 
 
 def test_a_node_that_is_neither_a_site_nor_simulated_says_how_to_start_it():

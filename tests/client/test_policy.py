@@ -1,11 +1,23 @@
 """The site's limits hold whatever a server asks: modalities beyond them are not offered, rounds beyond them refused."""
 
 import pytest
-from flwr.app import ConfigRecord, RecordDict
+from flwr.app import ConfigRecord, Message, RecordDict
 
-from client.policy import beyond_policy, refuse_too_many_rounds, too_few_holders
+from client.app import app
+from client.policy import (
+    beyond_policy,
+    class_numbers,
+    differences,
+    holders_asked,
+    question_asked,
+    refuse_run_config,
+    round_asked,
+    temperature_asked,
+    too_few_holders,
+)
 from modalities.core.site_config import CoordinatorConfig, Policy, read_site_config
-from tests.support import WatchedGrid, run_small, site_number, small_federation, write_sites
+from simulations.inline import InlineGrid
+from tests.support import FIRST_NODE, WatchedGrid, run_small, site_number, small_federation, write_sites
 
 
 def set_policy(root, site, **policy):
@@ -120,15 +132,142 @@ def test_limits_by_number():
     assert too_few_holders(Policy(min_holders=3), "cnv", 2).startswith(
         "cnv: 2 sites hold it, this site takes part from 3"
     )
-    refuse_too_many_rounds(Policy(max_rounds=5), "cnv@1", 5)
+    policy, federation = Policy(max_rounds=5), small_federation()
+    assert round_asked(policy, federation, "cnv@1", {"server-round": 5}) == (5, 0.0)
+    assert round_asked(policy, federation, "hif", {"server-round": 1, "proximal-mu": 0.25}) == (1, 0.25)
     with pytest.raises(ValueError, match="cnv@1: round 6, this site allows 5"):
-        refuse_too_many_rounds(Policy(max_rounds=5), "cnv@1", 6)
+        round_asked(policy, federation, "cnv@1", {"server-round": 6})
+
+
+NAN, INFINITE = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize(
+    ("part", "config", "said"),
+    [
+        ("cnv", {}, "cnv: server-round must be a number from 1 to inf, got None"),
+        ("cnv", {"server-round": 0}, "server-round must be a number from 1 to inf, got 0"),
+        ("cnv", {"server-round": True}, "got True"),
+        ("cnv", {"server-round": 1, "proximal-mu": -0.5}, "proximal-mu must be a number from 0 to 1e.09, got -0.5"),
+        ("cnv", {"server-round": 1, "proximal-mu": NAN}, "got nan"),
+        ("cnv", {"server-round": 1, "proximal-mu": "1"}, "got '1'"),
+        ("cnv@3", {"server-round": 1}, "cnv@3: this study has no such part"),
+        ("cnv@x", {"server-round": 1}, "cnv@x: this study has no such part"),
+    ],
+)
+def test_a_round_that_makes_no_sense_is_refused(part, config, said):
+    with pytest.raises(ValueError, match=said):
+        round_asked(Policy(), small_federation(), part, config)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"held-out": 3}, "held-out must be a number from 0 to 2, got 3"),
+        ({"shown": ["cnv", "rna"]}, "asked to show rna, which this study does not have"),
+        ({"class-weights": [1.0, 1.0]}, "class-weights: 2 numbers for 4 classes"),
+        ({"class-weights": [1.0, -1.0, 1.0, 1.0]}, "class-weights must be a number from 0 to 1e.09, got -1.0"),
+        ({"class-weights": [1.0, INFINITE, 1.0, 1.0]}, "got inf"),
+    ],
+)
+def test_a_question_about_the_fusion_head_that_makes_no_sense_is_refused(change, said):
+    sound = {"head": "mean", "held-out": 2, "shown": ["hif"], "class-weights": [0.5, 1.0, 1.5, 2.0]}
+    question, weights = question_asked(small_federation(), sound)
+    assert (question.held_out, question.shown, weights) == (2, ("hif",), [0.5, 1.0, 1.5, 2.0])
+    with pytest.raises(ValueError, match=said):
+        question_asked(small_federation(), {**sound, **change})
+
+
+def test_other_numbers_of_messages_are_bounded_too():
+    assert temperature_asked({"temperature": 1.5}) == 1.5
+    assert holders_asked("cnv", {"holders": 3}) == 3
+    assert class_numbers(small_federation(), {"class-counts": [3, 0.0, 5, 1]}, "class-counts") == [3, 0, 5, 1]
+    for wrong in (0.0, NAN, INFINITE):
+        with pytest.raises(ValueError, match="temperature must be a number from"):
+            temperature_asked({"temperature": wrong})
+    with pytest.raises(ValueError, match="cnv: holders must be a number from 0 to"):
+        holders_asked("cnv", {"holders": -1})
+
+
+def test_a_run_config_that_names_a_place_of_data_is_refused_and_an_empty_one_is_not():
+    refuse_run_config({"site-root": "", "federation": "/srv/study/federation.yaml", "sites": 3})
+    with pytest.raises(ValueError, match="the run config says site-root = '/data': that is for simulations"):
+        refuse_run_config({"site-root": "/data"})
+
+
+def test_differences_are_named_by_dotted_key_with_both_values():
+    agreed = small_federation()
+    genes = list(agreed.modalities["cnv"].features)
+    sent = small_federation(
+        fusion__folds=3, modalities__cnv__federated__rounds=4, modalities__cnv__features=[*genes[2:], "NEW1"]
+    )
+    assert differences(agreed, agreed) == []
+    assert differences(agreed, sent) == [
+        "fusion.folds: agreed 2, sent 3",
+        f"modalities.cnv.features: agreed {len(genes)}, sent {len(genes) - 1}, "
+        f"2 only in those agreed ({', '.join(sorted(genes[:2]))}), 1 only in those sent (NEW1)",
+        "modalities.cnv.federated.rounds: agreed 2, sent 4",
+    ]
+    fewer = type(agreed)(agreed.seed, agreed.task, agreed.fusion, {"cnv": agreed.modalities["cnv"]})
+    assert differences(agreed, fewer) == ["modalities.hif: agreed, not sent"]
+    assert differences(fewer, agreed) == ["modalities.hif: sent, not agreed"]
+
+
+def agree(root, site, federation):
+    """Name a federation.yaml of this text as the one that the site agreed to."""
+    (root / site / "agreed.yaml").write_text(federation.to_json(), "utf-8")
+    with (root / site / "site.yaml").open("a", encoding="utf-8") as file:
+        file.write("coordinator: {federation: agreed.yaml}\n")
+
+
+def test_a_site_takes_part_only_under_the_settings_it_agreed_to(tmp_path, caplog):
+    """Site 1 agreed to two rounds of cnv and gets three: it is asked nothing more. Site 3 agreed to what is sent."""
+    federation = small_federation(modalities__cnv__federated={"rounds": 3, "patience": 0})
+    root = write_sites(tmp_path, federation)
+    agree(root, "site_1", small_federation())
+    agree(root, "site_3", federation)
+    grid = WatchedGrid(root)
+    study = run_small(root, federation, grid)
+    assert study.finished
+    assert study.cohorts["site_1"] == {}
+    assert sorted(study.cohorts["site_3"]) == ["cnv", "hif"]
+    assert {one.metadata.message_type for one in grid.asked if site_number(one) == 1} == {"query.capabilities"}
+    (reply,) = [reply for reply in grid.replies if reply.metadata.src_node_id == FIRST_NODE]
+    assert dict(reply.content) == {"config.study": {"site": "site_1", "digest": federation.digest}}
+    assert "modalities.cnv.federated.rounds: agreed 2, sent 3" in caplog.text
+
+
+def test_a_server_that_goes_on_asking_a_site_which_agreed_to_other_settings_gets_errors_only(tmp_path):
+    federation = small_federation()
+    root = write_sites(tmp_path, federation, [("cnv", "hif")], [29])
+    agree(root, "site_1", small_federation(seed=4))
+    grid = InlineGrid(app, 1, {"site-root": str(root)})
+    study = ConfigRecord({"federation": federation.to_json()})
+
+    def ask(message_type, **records):
+        content = RecordDict({key.replace("__", "."): record for key, record in records.items()})
+        return grid.send_and_receive([Message(content, FIRST_NODE, message_type)])[0]
+
+    assert not ask("query.capabilities", config__study=study).has_error()
+    for message_type in ("query.statistics", "query.setup", "train.branches", "train.fusion", "query.conformal"):
+        assert ask(message_type, config__study=study, config__cnv=ConfigRecord()).has_error()
+
+
+def test_settings_cannot_change_between_handshake_and_setup(tmp_path, caplog):
+    root = write_sites(tmp_path, small_federation(), [("cnv",)], [29])
+    grid = InlineGrid(app, 1, {"site-root": str(root)})
+    for message_type, seed, fails in (("query.capabilities", 3, False), ("query.setup", 4, True)):
+        record = ConfigRecord({"federation": small_federation(seed=seed).to_json()})
+        reply = grid.send_and_receive([Message(RecordDict({"config.study": record}), FIRST_NODE, message_type)])[0]
+        assert reply.has_error() == fails
+    assert "other settings than in the handshake" in caplog.text
 
 
 def test_a_policy_or_an_address_that_makes_no_sense_is_refused(tmp_path):
     with pytest.raises(ValueError, match="min_holders must be at least 1, got 0"):
         Policy(min_holders=0)
-    with pytest.raises(ValueError, match=r"address must be `name:port`, got 'https://x'"):
-        CoordinatorConfig(address="https://x")
+    for wrong in ("https://x", "x:99999"):
+        with pytest.raises(ValueError, match=f"address must be `name:port`, got '{wrong}'"):
+            CoordinatorConfig(address=wrong)
     (tmp_path / "site.yaml").write_text("name: a\ncoordinator: {address: fed.example.org:9443}\n")
     assert read_site_config(tmp_path / "site.yaml").coordinator.address == "fed.example.org:9443"

@@ -1,6 +1,10 @@
-"""A site whose files are wrong: its own log says what to correct, and the others go on without it."""
+"""A site whose files are wrong: its own log says what to correct, and the others go on without it.
+
+Where the files of one modality are wrong, the site goes on with its other one.
+"""
 
 import gzip
+import re
 
 import pytest
 
@@ -18,6 +22,16 @@ def without(tmp_path_factory):
     root = write_sites(tmp_path_factory.mktemp("two"), FEDERATION, HOLDINGS, N_CASES)
     (root / "site_2" / "site.yaml").unlink()
     return run_small(root, FEDERATION)
+
+
+@pytest.fixture(scope="module", params=["cnv", "hif"])
+def only(request, tmp_path_factory):
+    """A modality, and the study in which site 2 trains nothing else."""
+    root = write_sites(tmp_path_factory.mktemp("only"), FEDERATION, HOLDINGS, N_CASES)
+    rewrite("site.yaml", lambda text: text.replace("policy:", f"policy:\n  modalities: [{request.param}]"))(
+        root / "site_2"
+    )
+    return request.param, run_small(root, FEDERATION)
 
 
 def rewrite(name, change):
@@ -39,18 +53,9 @@ def as_gzip_cut_off(folder):
 
 
 DAMAGES = {
-    "a truncated TSV": (
-        rewrite("cnv/data_cna.txt", lambda text: text[: len(text) * 2 // 3].rstrip("\t")),
-        r"data_cna\.txt: the header has \d+ fields, but line 4\d has \d+; the file is cut off or damaged",
-    ),
-    "a truncated gzip": (as_gzip_cut_off, r"table\.csv\.gz: the gzip file is damaged or cut off; copy it again"),
     "a duplicated case in the list": (
         rewrite("cases.csv", twice),
         r"site site_2: cases\.csv: cases listed more than once: site_2-case-019; keep one row a case",
-    ),
-    "a duplicated case in the data": (
-        rewrite("hif/table.csv", twice),
-        r"table\.csv: cases listed more than once: site_2-case-0\d\d; keep one row a case",
     ),
     "a label outside the class list": (
         rewrite("cases.csv", lambda text: text.replace("LumA", "Luminal A")),
@@ -60,18 +65,7 @@ DAMAGES = {
         rewrite("cases.csv", lambda text: text.replace(",", ";")),
         r"cases\.csv: only one column when split at every comma; is that the delimiter of this file\?",
     ),
-    "a wrong delimiter in the data": (
-        rewrite("cnv/data_cna.txt", lambda text: text.replace("\t", ",")),
-        r"data_cna\.txt: only one column when split at every tab; is that the delimiter of this file\?",
-    ),
     "no case": (rewrite("cases.csv", lambda text: text.splitlines()[0]), r"cases\.csv: lists no case"),
-    "an empty file": (rewrite("hif/table.csv", lambda text: ""), r"table\.csv: the file is empty; export it again"),
-    "text among the numbers": (
-        rewrite(
-            "hif/table.csv", lambda text: text.replace("feature_3", "feature_3", 1) + "site_2-case-999" + ",high" * 12
-        ),
-        r"table\.csv: 12 cells are no finite number \(line \d+, column 'feature_1': 'high'",
-    ),
     "an unknown split": (
         rewrite("cases.csv", lambda text: text.replace(",train", ",training")),
         r"cases\.csv: split must be train, test or blank, got training",
@@ -86,6 +80,34 @@ DAMAGES = {
     "an unknown setting": (
         rewrite("site.yaml", lambda text: text.replace("min_cohort", "min_cohrt")),
         r"site\.policy\.min_cohrt: no such setting; did you mean 'min_cohort'\?",
+    ),
+}
+
+
+DAMAGES_OF_ONE = {
+    "a truncated TSV": (
+        rewrite("cnv/data_cna.txt", lambda text: text[: len(text) * 2 // 3].rstrip("\t")),
+        r"data_cna\.txt: the header has \d+ fields, but line 4\d has \d+; the file is cut off or damaged",
+    ),
+    "a truncated gzip": (as_gzip_cut_off, r"table\.csv\.gz: the gzip file is damaged or cut off; copy it again"),
+    "a duplicated case in the data": (
+        rewrite("hif/table.csv", twice),
+        r"table\.csv: cases listed more than once: site_2-case-0\d\d; keep one row a case",
+    ),
+    "a wrong delimiter in the data": (
+        rewrite("cnv/data_cna.txt", lambda text: text.replace("\t", ",")),
+        r"data_cna\.txt: only one column when split at every tab; is that the delimiter of this file\?",
+    ),
+    "an empty file": (rewrite("hif/table.csv", lambda text: ""), r"table\.csv: the file is empty; export it again"),
+    "text among the numbers": (
+        rewrite(
+            "hif/table.csv", lambda text: text.replace("feature_3", "feature_3", 1) + "site_2-case-999" + ",high" * 12
+        ),
+        r"table\.csv: 12 cells are no finite number \(line \d+, column 'feature_1': 'high'",
+    ),
+    "none of the agreed features": (
+        rewrite("hif/table.csv", lambda text: text.replace("feature_", "Feature-")),
+        r"none of the \d+ agreed features has a value here; compare their spelling with the file's",
     ),
 }
 
@@ -105,5 +127,26 @@ def test_the_others_go_on_and_the_sites_own_log_says_what_to_correct(tmp_path, w
     (record,) = [record for record in caplog.records if record.name == "tessera.client"]
     with pytest.raises(ValueError, match=said):
         raise record.exc_info[1]
+    replies = [repr(reply.content if reply.has_content() else reply.error) for reply in grid.replies]
+    assert not [text for text in replies if str(root) in text or "site_2-case" in text or "csv" in text]
+
+
+@pytest.mark.parametrize("name", DAMAGES_OF_ONE)
+def test_one_bad_modality_does_not_keep_the_site_from_the_other(tmp_path, only, caplog, name):
+    """The study is that in which the site trains nothing but the sound modality."""
+    damage, said = DAMAGES_OF_ONE[name]
+    sound, expected = only
+    root = write_sites(tmp_path, FEDERATION, HOLDINGS, N_CASES)
+    damage(root / "site_2")
+    with caplog.at_level("ERROR", logger="tessera.client"):
+        grid = WatchedGrid(root)
+        study = run_small(root, FEDERATION, grid)
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "tessera.client"]
+    lost = {"cnv": "hif", "hif": "cnv"}[sound]
+    if not line.startswith(f"not taking part with {lost}: "):
+        pytest.skip("the other modality's turn")
+    assert re.search(said, line)
+    assert sorted(study.cohorts["site_2"]) == [sound]
+    assert same_study(study, expected)
     replies = [repr(reply.content if reply.has_content() else reply.error) for reply in grid.replies]
     assert not [text for text in replies if str(root) in text or "site_2-case" in text or "csv" in text]
