@@ -47,7 +47,7 @@ def certificates(folder, names=("localhost",), issued=NOW):
 
 
 class Gateway(BaseHTTPRequestHandler):
-    """Answers as the gateway does in front of a SuperLink: 401 for an unsigned request, 404 for all but its routes."""
+    """Answers as the gateway does in front of a SuperLink: 415 for an empty request, 404 for all but its routes."""
 
     protocol_version = "HTTP/1.1"
 
@@ -88,7 +88,7 @@ class Quiet(ThreadingHTTPServer):
 
 
 @contextmanager
-def gateway(tls, fleet=401, root=404, ahead=0.0):
+def gateway(tls, fleet=415, root=404, ahead=0.0):
     """A server with this certificate; `ahead` is how far its clock is before ours."""
     server = Quiet(("127.0.0.1", 0), Gateway)
     server.fleet, server.root, server.ahead, server.received = fleet, root, ahead, []
@@ -175,7 +175,7 @@ def test_a_gateway_is_reached_and_hears_two_empty_requests_with_nothing_of_the_s
     ("answers", "warning"),
     [
         ({"fleet": 503}, "answers, but the study's server behind it does not run (503)"),
-        ({"root": 200}, f"is not the study's gateway (/ gives 200, {FLEET_ROUTE} gives 401)"),
+        ({"root": 200}, f"is not the study's gateway (/ gives 200, {FLEET_ROUTE} gives 415)"),
         ({"fleet": 404}, f"is not the study's gateway (/ gives 404, {FLEET_ROUTE} gives 404)"),
     ],
 )
