@@ -78,7 +78,7 @@ def test_a_site_that_turns_everything_down_is_left_out_of_every_later_message(tm
     assert study.finished
 
 
-def test_a_round_beyond_the_policy_is_refused_though_the_settings_named_fewer(tmp_path, caplog):
+def test_a_round_beyond_the_policy_is_refused_though_the_settings_named_fewer(tmp_path):
     federation = small_federation()
     root = write_sites(tmp_path, federation)
     set_policy(root, "site_1", max_rounds=2)
@@ -100,7 +100,6 @@ def test_a_round_beyond_the_policy_is_refused_though_the_settings_named_fewer(tm
     grid.push_messages = later
     study = run_small(root, federation, grid)
     assert [one["site"] for one in study.refused if "its own log says more" in one["reason"]].count("site_1") >= 2
-    assert "cnv: round 9, this site allows 2" in caplog.text
     assert study.finished
 
 
