@@ -2,8 +2,8 @@
 
 import datetime
 import re
-import ssl
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
@@ -57,9 +57,9 @@ def _foreign(presented: x509.Certificate, authority: Path, address: str) -> Find
     return Finding("error", what, remedy, *_PLACE)
 
 
-def certificate_of(tls: ssl.SSLObject | ssl.SSLSocket | None) -> x509.Certificate | None:
-    """The certificate that the other side of this connection presented."""
-    encoded = tls.getpeercert(binary_form=True) if tls else None
+def certificate_of(tls: Any) -> x509.Certificate | None:
+    """The certificate that the other side presented; `tls` is the TLS object of a connection, of ssl or inside it."""
+    encoded = tls.getpeercert(True)
     try:
         return x509.load_der_x509_certificate(encoded) if encoded else None
     except ValueError:
