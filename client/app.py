@@ -130,7 +130,7 @@ def setup(message: Message, context: Context) -> Message:
         raise ValueError("other settings than in the handshake")
     data, digests, reply = _data(context), {}, RecordDict()
     if _is_other_than_agreed(data, context):
-        return Message(reply, reply_to=message)
+        raise ValueError("other settings than this site agreed to")
     if CLASS_COUNTS in settings:
         known[CLASS_COUNTS] = class_numbers(data.federation, settings, CLASS_COUNTS)  # pyright: ignore
     for key in [key for key in context.state if key.startswith(_STATE)]:

@@ -80,7 +80,7 @@ def test_all_that_is_listed_occurs(root, tmp_path):
 
     broken = tmp_path / "broken"
     write_sites(broken, small_federation())
-    (broken / "site_2" / "cnv" / "data_cna.txt").write_text("a table of something else\n")
+    (broken / "site_2" / "cases.csv").write_text("a table of something else\n")
     unlisted, with_a_failure = studied(broken, small_federation())
     assert unlisted == []
     _, without_common = studied(root, small_federation(fusion__head="weighted", **ONE_ROUND))

@@ -7,6 +7,7 @@ import os
 import pytest
 from typer.testing import CliRunner
 
+from client.approval import approve
 from client.cli import app
 from client.home import Home
 from client.node import Node, keep_joined, state_of, stop
@@ -44,11 +45,17 @@ def test_join_names_all_that_is_missing_and_refuses_a_key_that_others_can_read(t
     (tmp_path / "site.yaml").write_text("name: a\n")
     found = CliRunner().invoke(app, ["join", str(tmp_path)])
     assert found.exit_code == 1
-    for part in ("name the coordinator's gateway", "put the coordinator's ca.crt there", "no node key"):
+    for part in (
+        "name the coordinator's gateway",
+        "put the coordinator's ca.crt there",
+        "no node key",
+        "no code is approved yet",
+    ):
         assert part in found.output.replace("\n", " ")
     made = CliRunner().invoke(app, ["init", str(tmp_path / "b"), "--name", "b", "--address", "localhost:1"])
     assert made.exit_code == 0
     (tmp_path / "b" / "ca.crt").touch()
+    approve(Home(tmp_path / "b"), 64 * "0", "typed")
     Home(tmp_path / "b").key.chmod(0o644)
     found = CliRunner().invoke(app, ["join", str(tmp_path / "b")])
     assert found.exit_code == 1

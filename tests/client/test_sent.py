@@ -20,6 +20,7 @@ def site(tmp_path):
     root = write_sites(tmp_path, FEDERATION)
     own = Site(root)
     own.grid._contexts[FIRST_NODE].node_config["site"] = str(root / "site_1")
+    own.grid._contexts[FIRST_NODE].run_config = {}
     return own
 
 

@@ -138,7 +138,7 @@ class Machine:
     def open(self) -> None:
         """Start the coordinator and, where it is nginx, the gateway."""
         self.start("start", "server", "start", self.study.folder)
-        wait_until(lambda: is_up(self.study), 60, "the SuperLink is up")
+        wait_until(lambda: is_up(self.study) and "sites enrolled" in self.said("start"), 60, "the keys are registered")
         if self.study.settings().gateway == "nginx":
             self.start_gateway()
 
