@@ -25,6 +25,7 @@ from server.release import read_release
 from server.renewal import problem_of_certificate, renew_certificate
 from server.runs import carry_out, finished_release, refuse_unbegun
 from server.status import read_status
+from strategies.bundle import digest_of_checkout
 
 _END_S, _LOOK_S = 10.0, 0.5
 Folder = Annotated[Path, typer.Argument(help="The study's folder, made by `init`.")]
@@ -76,6 +77,7 @@ def start(folder: Folder) -> None:
     signal.signal(signal.SIGTERM, _interrupt)
     with superlink(study) as process:
         known = register_enrolled(study)
+        say(f"code that sites approve (tessera-client trust): {digest_of_checkout()}")
         say(f"{len(known)} sites enrolled: {', '.join(sorted(known.values())) or 'none yet'}")
         if settings.gateway == "builtin":
             with _gate(study, settings) as gate:
