@@ -12,7 +12,7 @@ HOUSE := dist/wheelhouse
 BUILD := build/wheelhouse
 
 .DEFAULT_GOAL := help
-.PHONY: help setup format check test test-fast fuzz demo bench wheelhouse clean
+.PHONY: help setup format check test test-fast faults fuzz demo bench wheelhouse clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' Makefile
@@ -40,7 +40,10 @@ test: test-fast ## all tests, the slow ones last
 	$(PYTEST) -m slow
 
 test-fast: $(STAMP) ## all but the slow tests, in JOBS processes
-	$(PYTEST) -m "not slow" --numprocesses $(JOBS) --dist loadfile
+	$(PYTEST) -m "not slow and not faults" --numprocesses $(JOBS) --dist loadfile
+
+faults: $(STAMP) ## a real deployment whose parts are killed in turn (minutes): what is said, and that nothing is lost
+	$(PYTEST) -m faults tests/deployment
 
 fuzz: $(STAMP) ## damage a file of every table format FUZZ_EXAMPLES times (minutes): no traceback, no row lost
 	TESSERA_FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(PYTEST) tests/fuzz --timeout 0 --numprocesses $(JOBS)

@@ -1,0 +1,75 @@
+"""Every party of a study dies once, for real: no finished round is lost, and the release is the inline engine's."""
+
+import json
+import time
+
+import pytest
+
+from server.flower import is_up
+from server.status import read_status
+from tests.deployment.machine import NGINX, Machine, wait_until
+from tests.deployment.test_loopback import assert_as_inline
+from tests.support import small_federation
+
+ROUNDS = 12
+
+
+def rounds_done(machine):
+    return max([0, *(own["done"] for own in read_status(machine.study.run).get("rounds", {}).values())])
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(900)
+def test_site_coordinator_and_superlink_are_killed_in_turn_and_the_study_ends_as_if_they_had_not(tmp_path):
+    machine = Machine(tmp_path)
+    federated = {"rounds": ROUNDS, "patience": 0, "min_holders": 2}
+    federation = small_federation(
+        fusion={"fit": "tune", "rounds": 3},
+        modalities__cnv__federated={**federated, "min_holders": 3},
+        modalities__hif__federated=federated,
+    )
+    machine.set_up(federation, "nginx" if NGINX else "builtin", round_timeout_s=120)
+    began, told = time.monotonic(), []
+
+    def tell(what):
+        told.append(f"{time.monotonic() - began:4.0f} s, round {rounds_done(machine)}: {what}")
+
+    try:
+        machine.open()
+        machine.join()
+        run = machine.start("run", "server", "run", machine.study.folder)
+        wait_until(lambda: rounds_done(machine) >= 2, 180, "two rounds are done")
+
+        tell(f"site_2 killed, {machine.kill_all_of('sites/site_2')} processes")
+        machine.started["site_2"].wait(10)
+        machine.join("site_2")
+        before = rounds_done(machine)
+        wait_until(lambda: rounds_done(machine) >= before + 2, 300, "site_2 is back, and rounds of all three go on")
+        tell("site_2 takes part again")
+
+        run.kill()
+        run.wait(10)
+        before = rounds_done(machine)
+        machine.start("resume", "server", "resume", machine.study.folder)
+        wait_until(lambda: rounds_done(machine) > before, 120, "resume follows the run that goes on")
+        tell("the coordinator's `run` was killed, and `resume` goes on")
+
+        tell(f"SuperLink killed, {machine.kill_all_of('superlink')} processes")
+        before = rounds_done(machine)
+        machine.started["start"].wait(30)
+        machine.start("start", "server", "start", machine.study.folder)
+        wait_until(lambda: is_up(machine.study), 60, "the SuperLink is up again")
+        assert rounds_done(machine) >= before
+        wait_until(lambda: machine.started["resume"].poll() is not None, 420, "the study ends")
+        tell("the study has ended")
+        assert machine.started["resume"].returncode == 0, machine.said("resume")
+        release = machine.study.run / "release"
+        machine.call("server", "verify", release, "--key", machine.study.release_public_key)
+        assert_as_inline(machine, release)
+        status = read_status(machine.study.run)
+        assert {name: own["done"] for name, own in status["rounds"].items()} == {"cnv": ROUNDS, "hif": ROUNDS}
+    finally:
+        machine.end_all()
+        refused = read_status(machine.study.run).get("refused", [])
+        logs = [f"== {name}\n{machine.said(name)[-1500:]}" for name in ("run", "resume", "start", "site_2")]
+        (tmp_path / "told.txt").write_text("\n".join([*told, json.dumps(refused, indent=1), *logs]))
