@@ -15,7 +15,8 @@ ROUNDS = 12
 
 
 def rounds_done(machine):
-    return max([0, *(own["done"] for own in read_status(machine.study.run).get("rounds", {}).values())])
+    """Of the modality that needs all three sites."""
+    return read_status(machine.study.run).get("rounds", {}).get("cnv", {}).get("done", 0)
 
 
 @pytest.mark.faults
@@ -51,10 +52,10 @@ def test_site_coordinator_and_superlink_are_killed_in_turn_and_the_study_ends_as
         run.wait(10)
         before = rounds_done(machine)
         machine.start("resume", "server", "resume", machine.study.folder)
-        wait_until(lambda: rounds_done(machine) > before, 120, "resume follows the run that goes on")
+        wait_until(lambda: rounds_done(machine) > before + 1, 120, "resume follows the run that goes on")
         tell("the coordinator's `run` was killed, and `resume` goes on")
 
-        tell(f"SuperLink killed, {machine.kill_all_of('superlink')} processes")
+        tell(f"SuperLink killed, {machine.kill_all_of('superlink.py')} processes")
         before = rounds_done(machine)
         machine.started["start"].wait(30)
         machine.start("start", "server", "start", machine.study.folder)
