@@ -127,12 +127,13 @@ def _run_once(node: Node, socket: str, say: Callable[[str], None]) -> tuple[str,
     with node.program(*workers) as forking:
         _wait_until(lambda: Path(socket).exists() or forking.poll() is not None)
         with node.program(*node.command()) as supernode:
-            _write_state(node.home, "connecting")
+            since = _write_state(node.home, "connecting")
             refused = last_refused(node.home)
             while supernode.poll() is None and forking.poll() is None:
                 was_connected = log.connected
                 if log.read():
-                    _write_state(node.home, "connected" if log.connected else "connecting", request=log.request)
+                    since = since if was_connected else time.time()
+                    _write_state(node.home, "connected", since, request=log.request)
                 if log.connected and not was_connected:
                     say("connected")
                 if last_refused(node.home) not in ({}, refused):
@@ -168,10 +169,13 @@ def _wait_until(holds: Callable[[], bool]) -> None:
         time.sleep(_LOOK_S)
 
 
-def _write_state(home: Home, state: str, **more: Any) -> None:
+def _write_state(home: Home, state: str, since: float | None = None, **more: Any) -> float:
+    """Keep where the site stands, and since when: now, unless that is said; when that is."""
+    since = since or time.time()
     beside = home.state.with_suffix(".part")
-    beside.write_text(json.dumps({"state": state, "pid": os.getpid(), "time": time.time(), **more}), encoding="utf-8")
+    beside.write_text(json.dumps({"state": state, "pid": os.getpid(), "time": since, **more}), encoding="utf-8")
     beside.replace(home.state)
+    return since
 
 
 def _is_held(lock: Path) -> bool:

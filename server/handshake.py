@@ -168,15 +168,9 @@ def settle(
     }
     agreed = []
     for holder, reply in query_all(grid, study, asked, "query.setup", contents, options):
-        taken = {name: n for name, n in holder.cohorts.items() if name in parts_in(reply.content, METRICS)}
-        turned_down = [
-            Refusal(holder.site, name, "the site turned it down; its own log says why")
-            for name in holder.cohorts
-            if name not in taken
-        ]
-        note(study, turned_down)
-        study.cohorts[holder.site] = taken
-        agreed += [Holder(holder.node_id, holder.site, taken)] if taken else []
+        own = _without_turned_down(study, holder, reply, list(holder.cohorts))
+        study.cohorts[holder.site] = dict(own.cohorts)
+        agreed += [own] if own.cohorts else []
     return agreed
 
 
