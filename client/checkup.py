@@ -6,7 +6,7 @@ from pathlib import Path
 from client.findings import Finding, findings_of, worst
 from client.home import Home
 from client.machine import machine_findings, slides_in
-from client.own_files import own_findings
+from client.own_files import fingerprints, own_findings
 from client.policy import differences
 from client.reach import reach_findings
 from client.site import SiteReport, check_site, check_site_alone
@@ -69,7 +69,7 @@ def _surroundings(folder: Path, config: SiteConfig, offline: bool) -> list[Findi
     if not own.address:
         what = "no coordinator.address: key, certificates and the way to the coordinator were not looked at"
         return [*found, Finding("note", what, "needed to join: docs/hospital.md", "site.yaml", "coordinator.address")]
-    found += own_findings(folder, own, datetime.datetime.now(datetime.UTC))
+    found += own_findings(folder, own, datetime.datetime.now(datetime.UTC)) + fingerprints(folder, own)
     if offline:
         return [*found, Finding("note", f"--offline: the way to {own.address} and the clock were not looked at")]
     return found + reach_findings(own.address, folder / own.authority)

@@ -114,7 +114,7 @@ def _show(report: SiteReport) -> None:
         level = f"[{_COLOURS[finding.level]}]{finding.level}:[/]"
         console.print(f"{level} {escape(str(finding))}", soft_wrap=True, highlight=False)
     counts = [(sum(finding.level == level for finding in report.findings), level) for level in LEVELS]
-    console.print(", ".join(f"{count} {level}s" for count, level in counts), highlight=False)
+    console.print(", ".join(f"{count} {level}{'s' * (count != 1)}" for count, level in counts), highlight=False)
 
 
 def _row(found: ModalityReport) -> tuple[str, str, str]:

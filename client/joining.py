@@ -13,7 +13,7 @@ from client.node import Node, keep_joined, state_of, stop
 from modalities.core.config import check
 from modalities.core.console import say
 from modalities.core.keyfiles import line_fingerprint, read_private
-from modalities.core.site_config import problem_of_name, read_site_config
+from modalities.core.site_config import CoordinatorConfig, problem_of_name, read_site_config
 from strategies.bundle import REPOSITORY, digest_of_checkout
 
 Site = Annotated[Path, typer.Argument(help="The site folder, with its site.yaml.")]
@@ -28,8 +28,7 @@ def init(
     home = Home(site)
     check([problem_of_name(name)] if problem_of_name(name) else [])
     site.mkdir(parents=True, exist_ok=True)
-    if not (site / "site.yaml").exists():
-        (site / "site.yaml").write_text(_SITE.format(name=name, address=address or "name:9443"), encoding="utf-8")
+    _write_site_file(site / "site.yaml", name, address)
     if not (site / "cases.csv").exists():
         (site / "cases.csv").write_text("case_id,label,split\n", encoding="utf-8")
     home.folder.mkdir(mode=0o700, exist_ok=True)
@@ -40,6 +39,29 @@ def init(
     say(f"site folder: {site}\nnode key: {home.key} (stays here)")
     say(f"send this file to the coordinator: {home.public_key}\n{line}")
     say(f"and read its fingerprint to them over the telephone: {line_fingerprint(line)}")
+
+
+def _write_site_file(path: Path, name: str, address: str) -> None:
+    """site.yaml, or what it lacks to take part; what it says stays.
+
+    Raises:
+        ValueError: it cannot be read, or it names another site.
+    """
+    coordinator = _COORDINATOR.format(address=address or "name:9443")
+    if not path.exists():
+        path.write_text(_SITE.format(name=name) + coordinator, encoding="utf-8")
+        return
+    config = read_site_config(path)
+    check([f"{path}: its name is {config.name}, not {name}; correct one of them"] if config.name != name else [])
+    if config.coordinator == CoordinatorConfig():
+        with path.open("a", encoding="utf-8") as file:
+            file.write("\n" + coordinator)
+        say(f"{path} is kept, with a section `coordinator` at its end")
+    if config.policy.min_holders < _MIN_HOLDERS:
+        say(
+            f"note: policy.min_holders of {path} is {config.policy.min_holders}: a modality is trained here even if "
+            f"fewer than {_MIN_HOLDERS} sites hold it; docs/security.md says what that means"
+        )
 
 
 def join(site: Site) -> None:
@@ -114,6 +136,7 @@ def _when(seconds: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
 
 
+_MIN_HOLDERS = 3
 _SITE = """\
 # What this site has, and what it allows. docs/for-sites.md describes every line; `tessera-client check` reads it all.
 name: {name}
@@ -128,8 +151,12 @@ policy:                        # held to by this site's own code, whatever a ser
   min_holders: 3               # fewer sites with a modality than this, and it is not trained here
   max_rounds: 500
   max_local_epochs: 10
+"""
+
+_COORDINATOR = """\
 coordinator:
   address: {address}
+  local_port: 9094             # a free port of this machine, for Flower's own processes; on loopback only
   authority: ca.crt            # from the coordinator; the only authority that is trusted
   release_key: release.pub     # from the coordinator; what releases are checked with
   # federation: federation.yaml  # once you agreed to these settings: the site takes part under no others

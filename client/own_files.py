@@ -3,15 +3,17 @@
 import datetime
 import errno
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 from cryptography import x509
 
+from client.approval import approvals
 from client.findings import Finding, findings_of
 from client.home import Home
 from client.node import state_of
 from modalities.core.keyfiles import read_private
-from modalities.core.signing import public_key
+from modalities.core.signing import certificate_fingerprint, fingerprint, public_key
 from modalities.core.site_config import CoordinatorConfig
 
 _SOON_DAYS = 30
@@ -25,8 +27,23 @@ def own_findings(site: Path, own: CoordinatorConfig, now: datetime.datetime) -> 
         *_key(home),
         *authority_findings(site / own.authority, now),
         *_release_key(site / own.release_key),
+        *_approval(home),
         *_port(home, own.local_port),
     ]
+
+
+def fingerprints(site: Path, own: CoordinatorConfig) -> list[Finding]:
+    """What to compare with what the coordinator reads out: somebody may have changed the files on their way."""
+    found = []
+    for path, read in ((site / own.authority, certificate_fingerprint), (site / own.release_key, _of_release_key)):
+        with suppress(OSError, ValueError):  # what is wrong with them `own_findings` says
+            remedy = "compare it with what the coordinator reads out over the telephone"
+            found.append(Finding("note", f"fingerprint {read(path)}", remedy, path.name))
+    return found
+
+
+def _of_release_key(path: Path) -> str:
+    return fingerprint(public_key(path))
 
 
 def _key(home: Home) -> list[Finding]:
@@ -79,6 +96,13 @@ def _release_key(path: Path) -> list[Finding]:
     except ValueError as error:
         return findings_of(str(error).removeprefix(f"{path.parent}/"), path.name)
     return []
+
+
+def _approval(home: Home) -> list[Finding]:
+    if approvals(home):
+        return []
+    remedy = f"review it, then: tessera-client trust {home.site} --from-checkout"
+    return [Finding("warning", "no code is approved yet: needed to join", remedy, ".tessera/approved.json")]
 
 
 def _port(home: Home, port: int) -> list[Finding]:

@@ -19,7 +19,7 @@ _MEANINGS: Mapping[str, str] = {
     "Connection refused": "nothing listens there; the coordinator may be restarting",
     "Name or service not known": "no such server name; check coordinator.address in site.yaml",
     "address already in use": "another program uses port {port} of this machine; set coordinator.local_port in "
-    "site.yaml",
+    "site.yaml to a free one, and join again",
 }
 
 

@@ -62,6 +62,7 @@ def settings(
 
 for _command in (
     operations.init,
+    operations.hand_out,
     operations.enrol,
     operations.revoke,
     operations.start,

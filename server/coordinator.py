@@ -100,6 +100,11 @@ class Study:
         return self.folder / "flower"
 
     @property
+    def for_sites(self) -> Path:
+        """What every site is given."""
+        return self.folder / "for-sites"
+
+    @property
     def run(self) -> Path:
         """Checkpoint and release."""
         return self.folder / "run"
@@ -224,16 +229,16 @@ round_timeout_s: {settings.round_timeout_s:g}    # seconds a site has for one me
 
 
 _FEDERATION = """\
-# What this study computes: docs/federation.md describes every setting. Check it: tessera-server check federation.yaml
+# What this study computes: docs/federation.md describes every setting. `tessera-server hand-out` checks it.
 seed: 0
 task:
   name: pam50
   classes: [LumA, LumB, Basal, Her2]
   label: label       # the column of cases.csv
   drop: [Normal]     # left out and counted; any other unknown label is an error
-modalities:          # the sites' lists must agree: features, or a JSON file of them beside this one
+modalities:          # what the sites agreed on: features, or a JSON list of them in a file beside this one
   cnv:
-    features_file: genes.json
+    features_file: genes.json   # to be put beside this file: ["ERBB2", "ESR1", ...]
   clinical:
     inputs: ihc
 """

@@ -148,7 +148,8 @@ async def _reply(send: Send, status: int, body: bytes = b"", headers: list[tuple
 
 
 _NGINX = """\
-# Made by `tessera-server init`. Only the routes that sites need reach the SuperLink; everything else is 404.
+# Written by `tessera-server init` and `start`, from coordinator.yaml: what is changed here is lost.
+# Only the routes that sites need reach the SuperLink; everything else is 404.
 # Check it with `nginx -t -c THIS_FILE`, start it with `nginx -c THIS_FILE`, as root or as any user.
 worker_processes auto;
 worker_rlimit_nofile 8192;

@@ -16,10 +16,12 @@ import uvicorn
 from rich.live import Live
 
 from modalities.core.console import console, say
-from modalities.core.signing import check_signature, fingerprint, public_key
-from server.coordinator import Settings, Study, enrol_site, init_study, revoke_site
+from modalities.core.federation import load_federation
+from modalities.core.signing import certificate_fingerprint, check_signature, fingerprint, public_key
+from server.coordinator import Settings, Study, enrol_site, init_study, revoke_site, write_gateway
 from server.flower import is_up, register_enrolled, superlink
 from server.gateway import FleetGate
+from server.handing_out import hand_out_files
 from server.live_view import view
 from server.release import read_release
 from server.renewal import problem_of_certificate, renew_certificate
@@ -40,10 +42,21 @@ def init(
 ) -> None:
     """Make a study's folder: settings to fill in, certificates, release key, gateway configuration."""
     study = init_study(folder, san or [], gateway)
-    key = fingerprint(public_key(study.release_public_key))
-    say(f"settings: {study.federation} and {study.settings_file}\ngateway: {study.nginx}")
-    say(f"give every site: {study.tls.authority} and {study.release_public_key} (fingerprint {key})")
-    say(f"then: tessera-server enrol {folder} SITE --key node.pub")
+    say(f"settings, to be filled in: {study.federation} and {study.settings_file}\ngateway: {study.nginx}")
+    say(f"then: tessera-server hand-out {folder}")
+
+
+def hand_out(folder: Folder) -> None:
+    """Check federation.yaml, and make the folder that every site is given."""
+    study = Study(folder)
+    study.settings()
+    digest = load_federation(study.federation).digest
+    files = hand_out_files(study)
+    say(f"give every site this folder: {study.for_sites} ({', '.join(file.name for file in files)})")
+    say("and read out over the telephone, which `tessera-client check` shows there:")
+    say(f"  {study.tls.authority.name}: fingerprint {certificate_fingerprint(study.tls.authority)}")
+    say(f"  {study.release_public_key.name}: fingerprint {fingerprint(public_key(study.release_public_key))}")
+    say(f"digest of the settings: {digest}")
 
 
 def enrol(
@@ -74,6 +87,7 @@ def start(folder: Folder) -> None:
     settings = study.settings()
     if ends_soon := problem_of_certificate(study, datetime.datetime.now(datetime.UTC)):
         say(f"warning: {ends_soon}")
+    write_gateway(study)
     signal.signal(signal.SIGTERM, _interrupt)
     with superlink(study) as process:
         known = register_enrolled(study)

@@ -31,6 +31,7 @@ from simulations.inputs import (
     tcga_federation,
 )
 from simulations.machine import processors
+from simulations.made_up import sites
 from simulations.options import (
     Cnv,
     Cv,
@@ -293,5 +294,5 @@ def _number(found: Mapping[str, Any] | None, signed: bool = False) -> str:
     return _value(found, form) + interval
 
 
-for _command in (representations, convergence, robustness):
+for _command in (sites, representations, convergence, robustness):
     app.command()(plainly(_command))

@@ -32,6 +32,7 @@ class _Plan:
     """A site to make up; plain, so that it travels to a worker process."""
 
     root: Path
+    name: str
     federation: Federation
     number: int
     n_cases: int
@@ -46,14 +47,23 @@ def subsets_held(modalities: Sequence[str], n_sites: int) -> list[list[str]]:
 
 
 def make_cohort(
-    federation: Federation, root: Path, n_sites: int, n_cases: int, permute_labels: bool = False, workers: int = 1
+    federation: Federation,
+    root: Path,
+    n_sites: int,
+    n_cases: int,
+    permute_labels: bool = False,
+    workers: int = 1,
+    names: Sequence[str] = (),
 ) -> Cohort:
-    """Write the sites below `root`; sizes grow from site to site, around `n_cases`."""
+    """Write the sites below `root`; sizes grow from site to site, around `n_cases`.
+
+    Without `names` they are called by their numbers.
+    """
     frames, sources = [], {}
+    sizes = [round(n_cases * (0.7 + 0.6 * number / max(n_sites - 1, 1))) for number in range(n_sites)]
+    called = names or [f"site_{number + 1}" for number in range(n_sites)]
     plans = [
-        _Plan(
-            root, federation, number, round(n_cases * (0.7 + 0.6 * number / max(n_sites - 1, 1))), held, permute_labels
-        )
+        _Plan(root, called[number], federation, number, sizes[number], held, permute_labels)
         for number, held in enumerate(subsets_held(list(federation.modalities), n_sites))
     ]
     for folder in _write_all(plans, workers):
@@ -75,7 +85,9 @@ def _write_all(plans: Sequence[_Plan], workers: int) -> list[Path]:
 
 def _write_one(plan: _Plan) -> Path:
     """A site folder, its slides prepared."""
-    folder = write_example_site(plan.root, plan.federation, plan.number, plan.n_cases, plan.held, plan.permute_labels)
+    folder = write_example_site(
+        plan.root, plan.federation, plan.number, plan.n_cases, plan.held, plan.permute_labels, plan.name
+    )
     sources = open_site(folder, plan.federation.task).sources
     for name in _slide_modalities(plan):
         config = plan.federation.modalities[name]

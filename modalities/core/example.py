@@ -24,13 +24,15 @@ def write_example_site(
     n_cases: int = 40,
     modalities: Sequence[str] | None = None,
     shuffle_labels: bool = False,
+    name: str = "",
 ) -> Path:
     """Site `number` below the root, made from the federation's seed: the same call writes the same files.
 
     Without `modalities` the site holds all of the federation's but one, a different one from site to site. About a
-    tenth of the cases lack each modality. `shuffle_labels` breaks the link between labels and data.
+    tenth of the cases lack each modality. `shuffle_labels` breaks the link between labels and data. Without `name` it
+    is called by its number.
     """
-    name = f"site_{number + 1}"
+    name = name or f"site_{number + 1}"
     folder = root / name
     if (folder / "site.yaml").is_file():
         return folder

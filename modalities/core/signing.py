@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
     load_pem_public_key,
 )
+from cryptography.x509 import load_pem_x509_certificate
 
 from modalities.core.keyfiles import read_private, write_private
 
@@ -84,7 +85,21 @@ def public_key(path: Path) -> Ed25519PublicKey:
 
 def fingerprint(key: Ed25519PublicKey) -> str:
     """SHA-256 over the raw key in hexadecimal, in groups that can be read out over the telephone."""
-    digest = hashlib.sha256(key.public_bytes(Encoding.Raw, PublicFormat.Raw)).hexdigest()
+    return _readable(key.public_bytes(Encoding.Raw, PublicFormat.Raw))
+
+
+def certificate_fingerprint(path: Path) -> str:
+    """The same over a certificate, as a whole.
+
+    Raises:
+        ValueError: there is none in PEM format.
+        OSError: the file cannot be read.
+    """
+    return _readable(load_pem_x509_certificate(path.read_bytes()).public_bytes(Encoding.DER))
+
+
+def _readable(content: bytes) -> str:
+    digest = hashlib.sha256(content).hexdigest()
     return " ".join(digest[start : start + 4] for start in range(0, 32, 4))
 
 

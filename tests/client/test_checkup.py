@@ -8,14 +8,17 @@ import socket
 import pytest
 from typer.testing import CliRunner
 
+from client.approval import approve, withdraw
 from client.checkup import check_everything
 from client.cli import app
 from client.home import Home
 from client.keys import make_node_key
-from client.own_files import authority_findings, own_findings
+from client.own_files import authority_findings, fingerprints, own_findings
 from modalities.core.signing import make_release_key
 from modalities.core.site_config import CoordinatorConfig
 from server.certificates import AUTHORITY_DAYS, Tls, issue_server_certificate, make_authority
+from server.cli import app as server
+from server.coordinator import init_study
 from tests.support import small_federation, write_sites
 
 NOW = datetime.datetime(2026, 3, 5, 12, tzinfo=datetime.UTC)
@@ -40,7 +43,17 @@ def site(tmp_path):
     return folder
 
 
+CODE = 64 * "0"
+
+
 def own(site, port, now=NOW):
+    """What is said of a site that has approved some code."""
+    Home(site).folder.mkdir(exist_ok=True)
+    approve(Home(site), CODE, "typed")
+    return own_as_it_is(site, port, now)
+
+
+def own_as_it_is(site, port, now=NOW):
     found = own_findings(site, CoordinatorConfig(address="a:1", local_port=port), now)
     return [(one.level, one.file, one.what) for one in found], [one.remedy for one in found]
 
@@ -57,6 +70,28 @@ def test_everything_that_is_not_there_is_said_at_once(tmp_path, port):
         ("warning", "release.pub"),
     ]
     assert remedies[0] == "make one: tessera-client init"
+
+
+def test_a_site_that_has_approved_no_code_is_told_to_before_it_joins(site, port):
+    own(site, port)
+    withdraw(Home(site), CODE)
+    ((found,), (remedy,)) = own_as_it_is(site, port)
+    assert found == ("warning", ".tessera/approved.json", "no code is approved yet: needed to join")
+    assert remedy == f"review it, then: tessera-client trust {site} --from-checkout"
+
+
+def test_the_fingerprints_to_compare_are_those_that_the_coordinator_reads_out(tmp_path):
+    study = init_study(tmp_path / "study", ["localhost"])
+    (tmp_path / "study" / "federation.yaml").write_text("modalities: {cnv: {features: [A]}}\n")
+    handed = CliRunner().invoke(server, ["hand-out", str(study.folder)])
+    assert handed.exit_code == 0
+    found = fingerprints(study.for_sites, CoordinatorConfig())
+    assert [one.file for one in found] == ["ca.crt", "release.pub"]
+    for one in found:
+        assert f"{one.file}: {one.what}\n" in handed.output
+    (study.for_sites / "ca.crt").write_text("text")
+    (study.for_sites / "release.pub").unlink()
+    assert fingerprints(study.for_sites, CoordinatorConfig()) == []
 
 
 def test_a_key_that_others_can_read_is_an_error_with_the_command_that_mends_it(site, port):
