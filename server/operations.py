@@ -138,9 +138,12 @@ def renew(
     ] = None,
 ) -> None:
     """Make a new server certificate under the same authority: sites need not do anything."""
-    names = renew_certificate(Study(folder), san or [], datetime.datetime.now(datetime.UTC))
+    study = Study(folder)
+    names = renew_certificate(study, san or [], datetime.datetime.now(datetime.UTC))
     say(f"new certificate for {', '.join(names)}")
-    say(f"now end `tessera-server start {folder}`, restart the gateway, and start it again; a run goes on by itself")
+    say(f"now end `tessera-server start {folder}` and start it again; a run goes on by itself")
+    if study.settings().gateway == "nginx":
+        say(f"and: nginx -c {study.nginx.resolve()} -s reload")
 
 
 def status(folder: Folder) -> None:

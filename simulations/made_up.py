@@ -17,7 +17,7 @@ def sites(
     names: Annotated[list[str], typer.Argument(help="The sites' names, two or more.")],
     out: Out,
     n_cases: Annotated[int, typer.Option("--cases", min=12, help="Cases a site, about.")] = 60,
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds of each modality in the study's settings.")] = 5,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds of each branch and of the fusion head.")] = 5,
     seed: Annotated[int, typer.Option(help="Seeds everything.")] = 0,
 ) -> None:
     """Made-up site folders, and the federation.yaml of a study of them; nothing is trained."""
@@ -26,7 +26,7 @@ def sites(
     check([f"{', '.join(taken)}: there already; name another --out, or other sites"] if taken else [])
     check([f"give two names or more, each once, got {', '.join(names)}"] if len({*names}) < max(2, len(names)) else [])
     few = {name: {"federated": {"rounds": rounds}} for name in TABLES}
-    federation = federation_of(TABLES, few, seed, None)
+    federation = federation_of(TABLES, few, seed, [f"fusion.rounds={rounds}"])
     cohort = make_cohort(federation, out, len(names), n_cases, names=names)
     agreed = with_features_of_data(federation, cohort, out)
     for name in names:
