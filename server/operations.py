@@ -53,9 +53,10 @@ def hand_out(folder: Folder) -> None:
     digest = load_federation(study.federation).digest
     files = hand_out_files(study)
     say(f"give every site this folder: {study.for_sites} ({', '.join(file.name for file in files)})")
-    say("and read out over the telephone, which `tessera-client check` shows there:")
+    say("and read out over the telephone:")
     say(f"  {study.tls.authority.name}: fingerprint {certificate_fingerprint(study.tls.authority)}")
     say(f"  {study.release_public_key.name}: fingerprint {fingerprint(public_key(study.release_public_key))}")
+    say(f"  code to approve: {digest_of_checkout()}")
     say(f"digest of the settings: {digest}")
 
 

@@ -7,6 +7,7 @@ from modalities.core.federation import load_federation
 from server.cli import app
 from server.coordinator import init_study
 from server.handing_out import hand_out_files
+from strategies.bundle import digest_of_checkout
 
 
 @pytest.fixture
@@ -25,6 +26,7 @@ def test_it_has_the_lists_that_the_settings_name_and_no_key(study):
     settings = load_federation(study.for_sites / "federation.yaml")
     assert settings.modalities["cnv"].features == ["A", "B"]
     assert f"digest of the settings: {settings.digest}" in found.output
+    assert f"code to approve: {digest_of_checkout()}" in found.output
 
 
 def test_settings_that_are_wrong_hand_out_nothing(study):
