@@ -150,7 +150,7 @@ def renew(
 def status(folder: Folder) -> None:
     """Where the study stands."""
     found = read_status(Study(folder).run)
-    console.print(view(found) if found else "this study has not begun")
+    console.print(view(found) if found else "this study has not begun: `run` begins it once enough sites are there")
 
 
 def verify(
