@@ -11,8 +11,8 @@ _MEANINGS: Mapping[str, str] = {
     "CERTIFICATE_VERIFY_FAILED": "the server's certificate is not of this study's authority, or has ended; compare "
     "coordinator.authority in site.yaml with the coordinator's ca.crt",
     "Failed to activate SuperNode": "the coordinator does not take this site's key: it is not enrolled, or was "
-    "revoked, or the last connection with it is still held, here or on another machine, which passes within a minute; if "
-    "this stays, send node.pub to the coordinator",
+    "revoked, or the last connection with it is still held, here or on another machine, which passes within a minute; "
+    "if this stays, send node.pub to the coordinator",
     # So it ends when the server answers 401; when this site stops it, nobody looks for a meaning.
     "SuperNode terminated gracefully": "the coordinator does not take this site's key any more: it was revoked, or "
     "this machine's clock is wrong; check the clock, and ask the coordinator",
