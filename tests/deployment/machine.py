@@ -18,7 +18,7 @@ import pytest
 from client.home import Home
 from client.node import state_of
 from modalities.core.federation import Federation
-from server.coordinator import Study, write_gateway
+from server.coordinator import Study
 from server.flower import is_up
 from tests.support import write_sites
 
@@ -126,7 +126,6 @@ class Machine:
         lines = study.settings_file.read_text().splitlines()
         kept = [line for line in lines if line.split(":")[0] not in changed]
         study.settings_file.write_text("\n".join([*kept, *(f"{name}: {value}" for name, value in changed.items())]))
-        write_gateway(study)
         study.federation.write_text(federation.to_json())  # JSON is YAML
         write_sites(self.sites, federation, holdings, n_cases)
         for number, name in enumerate(SITES[: len(holdings)]):
