@@ -1,5 +1,6 @@
 """The commands with which a site takes part: init, trust, join, status, leave."""
 
+import re
 import time
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +14,7 @@ from client.node import Node, keep_joined, state_of, stop
 from modalities.core.config import check
 from modalities.core.console import say
 from modalities.core.keyfiles import line_fingerprint, read_private
-from modalities.core.site_config import CoordinatorConfig, problem_of_name, read_site_config
+from modalities.core.site_config import problem_of_name, read_site_config
 from strategies.bundle import REPOSITORY, digest_of_checkout
 
 Site = Annotated[Path, typer.Argument(help="The site folder, with its site.yaml.")]
@@ -53,7 +54,7 @@ def _write_site_file(path: Path, name: str, address: str) -> None:
         return
     config = read_site_config(path)
     check([f"{path}: its name is {config.name}, not {name}; correct one of them"] if config.name != name else [])
-    if config.coordinator == CoordinatorConfig():
+    if not re.search(r"^coordinator\s*:", path.read_text(encoding="utf-8"), re.MULTILINE):
         with path.open("a", encoding="utf-8") as file:
             file.write("\n" + coordinator)
         say(f"{path} is kept, with a section `coordinator` at its end")

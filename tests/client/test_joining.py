@@ -29,7 +29,7 @@ def test_a_site_file_without_a_coordinator_is_kept_and_gets_one(tmp_path):
     assert "is kept, with a section `coordinator` at its end" in found.output
     assert "is 2: a modality is trained here even if fewer than 3 sites hold it" in found.output
     key = Home(tmp_path).key.read_bytes()
-    assert "is kept" not in init(tmp_path, address="elsewhere:8").output
+    assert "is kept" not in init(tmp_path, address="elsewhere:8").output  # the section is there now
     assert read_site_config(tmp_path / "site.yaml").coordinator.address == "there:7"
     assert Home(tmp_path).key.read_bytes() == key
 
