@@ -143,8 +143,8 @@ _SITE = """\
 name: {name}
 cases: cases.csv               # case_id,label,split; pseudonyms, never hospital numbers
 sources:                       # the raw files of each modality, relative to this file
-  # cnv: {{paths: [cnv]}}
-  # clinical: {{paths: [clinical/clinic.csv], columns: {{case_id: patient, age: age_years}}}}
+  #cnv: {{paths: [cnv]}}
+  #clinical: {{paths: [clinical/clinic.csv], columns: {{case_id: patient, age: age_years}}}}
 policy:                        # held to by this site's own code, whatever a server asks
   modalities: []               # what this site will train; empty: all that it has sources for
   min_cohort: 10               # a modality with fewer training cases takes no part
@@ -160,5 +160,5 @@ coordinator:
   local_port: 9094             # a free port of this machine, for Flower's own processes; on loopback only
   authority: ca.crt            # from the coordinator; the only authority that is trusted
   release_key: release.pub     # from the coordinator; what releases are checked with
-  # federation: federation.yaml  # once you agreed to these settings: the site takes part under no others
+  #federation: federation.yaml # once you agreed to these settings: the site takes part under no others
 """

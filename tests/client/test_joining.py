@@ -40,3 +40,11 @@ def test_a_site_file_of_another_name_is_refused_before_a_key_is_made(tmp_path):
     assert found.exit_code == 1
     assert "its name is b, not a; correct one of them" in found.output
     assert not Home(tmp_path).key.exists()
+
+
+def test_what_is_commented_out_stands_right_once_its_mark_is_gone(tmp_path):
+    init(tmp_path)
+    path = tmp_path / "site.yaml"
+    path.write_text(path.read_text().replace("\n  #", "\n  "))
+    made = read_site_config(path)
+    assert (list(made.sources), made.coordinator.federation) == (["cnv", "clinical"], "federation.yaml")
