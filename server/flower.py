@@ -209,6 +209,15 @@ def unfinished_run(study: Study) -> int | None:
     return going[-1] if going else None
 
 
+def end_broken_off(study: Study) -> list[int]:
+    """End the runs of a SuperLink before this one, which Flower would only give up after a minute; which they were."""
+    runs = ask_flower(study, "list", CONNECTION)["runs"]
+    broken_off = [int(run["run-id"]) for run in runs if not str(run["status"]).startswith(FINISHED)]
+    for run_id in broken_off:
+        ask_flower(study, "stop", str(run_id), CONNECTION)
+    return broken_off
+
+
 def outcome(study: Study, run_id: int) -> tuple[str, str]:
     """A run's state (`running`, `finished:completed`, `finished:failed`, ...) and what Flower says beside it."""
     runs = ask_flower(study, "list", CONNECTION, "--run-id", str(run_id))["runs"]

@@ -19,7 +19,7 @@ from modalities.core.console import console, say
 from modalities.core.federation import load_federation
 from modalities.core.signing import certificate_fingerprint, check_signature, fingerprint, public_key
 from server.coordinator import Settings, Study, enrol_site, init_study, revoke_site, write_gateway
-from server.flower import is_up, register_enrolled, superlink
+from server.flower import end_broken_off, is_up, register_enrolled, superlink
 from server.gateway import FleetGate
 from server.handing_out import hand_out_files
 from server.live_view import view
@@ -91,6 +91,8 @@ def start(folder: Folder) -> None:
     write_gateway(study)
     signal.signal(signal.SIGTERM, _interrupt)
     with superlink(study) as process:
+        if end_broken_off(study):
+            say("the run that broke off with the last `start` is ended; `run` goes on from its last finished step")
         known = register_enrolled(study)
         say(f"code that sites approve (tessera-client trust): {digest_of_checkout()}")
         say(f"{len(known)} sites enrolled: {', '.join(sorted(known.values())) or 'none yet'}")

@@ -19,7 +19,9 @@ from server.status import read_status
 from strategies.bundle import REPOSITORY, staged_app
 
 _MOST_DEATHS = 3
-_LOOK_S, _ASK_EVERY = 0.5, 20
+_LOOK_S = 0.5
+_ASK_AFTER, _ASK_WHEN_DONE = 20, 4
+"""Looks without a change."""
 _COMPLETED = "finished:completed"
 _MOST_FAILURES, _ASK_AGAIN_S = 3, 2.0
 Show = Callable[[Mapping[str, Any]], None]
@@ -117,20 +119,23 @@ def _new_run(study: Study) -> int:
 
 
 def _follow(study: Study, run_id: int, show: Show) -> tuple[str, str]:
-    """Show the status as it changes until the run has ended; Flower's own word for how."""
-    looks, shown = 0, None
+    """Show the status as it changes until the run has ended; Flower's own word for how.
+
+    Flower is asked only where nothing has changed for a while: its command line takes seconds of a processor.
+    """
+    quiet, shown = 0, None
     while True:
         status = read_status(study.run)
         if status != shown:
             show(status)
-            shown = status
-        if looks % _ASK_EVERY == 0 or (status.get("finished") and looks % 4 == 0):
+            quiet, shown = 0, status
+        if quiet == (_ASK_WHEN_DONE if status.get("finished") else _ASK_AFTER):
             state, details = _answer(study, show, lambda: outcome(study, run_id))
             shown = None  # what was shown may be that the SuperLink did not answer
             if state.startswith(FINISHED):
                 show(read_status(study.run))
                 return state, details
-        looks += 1
+        quiet += 1
         time.sleep(_LOOK_S)
 
 
