@@ -122,6 +122,8 @@ def status(site: Site) -> None:
         say(f"{running} since {when}{': ' + state['meaning'] if state.get('meaning') else ''}")
         if state.get("request"):
             say(f"last request: {state['request']}")
+        for complaint in state.get("complaints", ()):
+            say(complaint)
     if refused := last_refused(home):
         say(refusal(refused["digest"], site))
     if not state.get("alive"):

@@ -130,12 +130,14 @@ def _run_once(node: Node, socket: str, say: Callable[[str], None]) -> tuple[str,
             since = _write_state(node.home, "connecting")
             refused = last_refused(node.home)
             while supernode.poll() is None and forking.poll() is None:
-                was_connected = log.connected
+                was_connected, n_complaints = log.connected, len(log.complaints)
                 if log.read():
                     since = since if was_connected else time.time()
-                    _write_state(node.home, "connected", since, request=log.request)
+                    _write_state(node.home, "connected", since, request=log.request, complaints=log.complaints)
                 if log.connected and not was_connected:
                     say("connected")
+                for complaint in log.complaints[n_complaints:]:
+                    say(complaint)
                 if last_refused(node.home) not in ({}, refused):
                     refused = last_refused(node.home)
                     say(refusal(refused["digest"], node.home.site))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 _CONNECTED = "SuperNode ID:"
 _REQUEST = re.compile(r"Receiving: (\S+) message")
+_COMPLAINT = re.compile(r"^(?:not taking part|the request \S+ failed: ).*$", re.MULTILINE)
 
 _MEANINGS: Mapping[str, str] = {
     "CERTIFICATE_VERIFY_FAILED": "the server's certificate is not of this study's authority, or has ended; compare "
@@ -35,20 +36,24 @@ class LogReader:
         self.connected = False
         self.request = ""
         """The kind of the last message that came."""
+        self.complaints: list[str] = []
+        """Why the site takes no part, or not with all that it has, in its own words; each once."""
 
     def read(self) -> bool:
         """Take in what is new; whether that changed anything that a person wants to know."""
-        before = (self.connected, self.request)
+        before = (self.connected, self.request, len(self.complaints))
         with self._log.open("rb") as file:
             file.seek(self._at)
             new = file.read()
-        self._at += len(new)
-        text = new.decode("utf-8", "replace")
+        whole = new[: new.rfind(b"\n") + 1]
+        self._at += len(whole)
+        text = whole.decode("utf-8", "replace")
         self.said = (self.said + text)[-100_000:]
         self.connected = self.connected or _CONNECTED in text
         found = _REQUEST.findall(text)
         self.request = found[-1] if found else self.request
-        return (self.connected, self.request) != before
+        self.complaints += [line for line in dict.fromkeys(_COMPLAINT.findall(text)) if line not in self.complaints]
+        return (self.connected, self.request, len(self.complaints)) != before
 
     def meaning(self, local_port: int) -> str:
         """Why the SuperNode ended, in plain words where they are known."""

@@ -16,6 +16,7 @@ from strategies.robust import shortage
 from strategies.statistics import add_sums
 from strategies.wire import ARRAYS, CONFIG, METRICS, STUDY, config_record, parts_in, to_record
 
+TAKES_NO_PART = "it takes part with nothing that it has; its own log says why"
 _POLL_S = 1.0
 
 
@@ -54,7 +55,8 @@ def introduce(
     grid: Grid, study: StudyState, nodes: Sequence[int], options: Options, known: Collection[str] = ()
 ) -> list[Holder]:
     """The sites of these nodes that have something to train on, by name; `known` are sites that others are."""
-    unnamed = [Holder(node_id, f"node {position}", {}) for position, node_id in enumerate(nodes, start=1)]
+    names = {node_id: f"node {position}" for position, node_id in enumerate(nodes, start=1)} | dict(options.enrolled)
+    unnamed = [Holder(node_id, names[node_id], {}) for node_id in nodes]
     settings = config_record({"federation": study.federation.to_json(), "digest": study.federation.digest})
     contents = {holder.node_id: RecordDict({CONFIG + STUDY: settings}) for holder in unnamed}
     holders: dict[str, Holder] = {}
@@ -69,6 +71,7 @@ def introduce(
             note(study, [Refusal(unknown.site, "*", reason)])
             continue
         holders[holder.site] = holder
+        note(study, [] if holder.cohorts else [Refusal(holder.site, "*", TAKES_NO_PART)])
         study.traffic.count(study.traffic.down, holder.site, contents[holder.node_id])
         study.traffic.count(study.traffic.up, holder.site, reply.content)
     study.cohorts = dict(

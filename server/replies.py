@@ -8,7 +8,7 @@ from flwr.supercore import log
 
 from server.options import Options
 from server.state import StudyState
-from strategies.checks import LONGEST_NAME, NO_SETTINGS, UNAVAILABLE, Refusal, readable_arrays, refusal_of
+from strategies.checks import LONGEST_NAME, NO_REPLY, NO_SETTINGS, UNAVAILABLE, Refusal, readable_arrays, refusal_of
 from strategies.exchange import Holder, Traffic, message_to
 from strategies.streaming import replies_in_order
 from strategies.wire import ARRAYS, Weights, parts_in
@@ -44,7 +44,7 @@ def query_all(
             if counted:
                 study.traffic.count(study.traffic.up, holder.site, reply.content)
             yield holder, reply
-    note(study, [Refusal(holder.site, "*", "no reply before the deadline") for holder in by_id.values()])
+    note(study, [Refusal(holder.site, "*", NO_REPLY) for holder in by_id.values()])
 
 
 def sums_in(reply: Message, holder: Holder, asked: Sequence[str], study: StudyState) -> Iterator[tuple[str, Weights]]:

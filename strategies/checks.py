@@ -20,12 +20,12 @@ Flower's for a node that is not connected (flwr.common.constant.ErrorCode, as ar
 NOT_APPROVED = "bundle not approved"
 """The reason that a site gives with code 2 where nobody there has approved the code."""
 
-_LOST = "its request or its reply was lost on the way, or came too late"
+NO_REPLY = "no reply before the deadline"
 _MEANINGS: Mapping[int, str] = {
     1: "the site could not load the code: does it have the coordinator's version of Tessera?",
     2: "the site reported a failure; its own log says more",
-    3: _LOST,
-    4: _LOST,
+    3: NO_REPLY,
+    4: NO_REPLY,
     UNAVAILABLE: "away: not connected; it is asked again once it is back",
     7: "the site refused the code: does it have the coordinator's version of Tessera?",
     8: "the site's process died, perhaps for want of memory; its own log says more",

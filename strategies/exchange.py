@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
 from flwr.supercore import log
 
-from strategies.checks import NUM_EXAMPLES, Asked, Refusal, Template, accepted_parts
+from strategies.checks import NO_REPLY, NUM_EXAMPLES, Asked, Refusal, Template, accepted_parts
 from strategies.streaming import RunningSum
 from strategies.wire import ARRAYS, METRICS, bytes_by_owner, from_record, record_of, sums_of
 
@@ -95,7 +95,7 @@ def fold(
             folded.answered.add(entry.site)
             folded.usable[part] += 1
         del reply  # before the next one is asked for, so that two are never held
-    folded.refused += [Refusal(site, "*", "no reply before the deadline") for site in sorted(silent)]
+    folded.refused += [Refusal(site, "*", NO_REPLY) for site in sorted(silent)]
     for refusal in folded.refused:
         log(_WARNING, "site %s, %s: %s; the round goes on without it", refusal.site, refusal.part, refusal.reason)
     return folded
