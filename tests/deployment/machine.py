@@ -14,7 +14,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+from typer.testing import CliRunner
 
+import client.cli
+import server.cli
 from client.home import Home
 from client.node import state_of
 from modalities.core.federation import Federation
@@ -26,9 +29,10 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 HOLDINGS, N_CASES = (("cnv", "hif"), ("cnv",), ("cnv", "hif")), (29, 17, 23)
 SITES = ("site_1", "site_2", "site_3")
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+PROGRAMS = {"client": client.cli.app, "server": server.cli.app}
 _MARK = "TESSERA_DEPLOYMENT_TEST"
-_SPARE_PORTS = 4
-"""For strangers and second nodes."""
+_SPARE_PORTS = 6
+"""For more sites, strangers and second nodes."""
 
 if NGINX is None and os.environ.get("TESSERA_REQUIRE_NGINX") == "1":
     raise RuntimeError("TESSERA_REQUIRE_NGINX=1, but nginx is not installed: apt-get install nginx")
@@ -54,6 +58,12 @@ class Machine:
         done = self.run(program, *arguments, timeout=timeout)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
+
+    def type_in(self, program: str, *arguments: object) -> str:
+        """The same of a command that does not go on, without the seconds that a process of its own takes to begin."""
+        done = CliRunner().invoke(PROGRAMS[program], [str(argument) for argument in arguments])
+        assert done.exit_code == 0, done.output
+        return done.output
 
     def start(self, name: str, program: str, *arguments: object, **environment: str) -> subprocess.Popen:
         """A command that goes on; its output is in `log(name)`."""
@@ -104,6 +114,10 @@ class Machine:
 
     def kill_all_of(self, *words: str) -> int:
         """SIGKILL, at once, to every process of this machine with all these words in its command line; how many."""
+        return self.signal_all_of(signal.SIGKILL, *words)
+
+    def signal_all_of(self, number: int, *words: str) -> int:
+        """A signal to every process of this machine with all these words in its command line; how many."""
         found = []
         for process in self.left():
             with suppress(psutil.Error):
@@ -112,8 +126,20 @@ class Machine:
                     found.append(process)
         for process in found:
             with suppress(psutil.Error):
-                process.kill()
+                process.send_signal(number)
         return len(found)
+
+    def cut_the_power(self, *names: str) -> None:
+        """SIGKILL to these started commands and all that they have started, too fast for one to see another's end."""
+        roots = [psutil.Process(self.started[name].pid) for name in names if self.started[name].poll() is None]
+        found = [*roots, *(child for root in roots for child in root.children(recursive=True))]
+        for process in found:
+            with suppress(psutil.Error):
+                process.suspend()
+        for process in found:
+            with suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs(found, timeout=10)
 
     def set_up(self, federation: Federation, gateway: str, holdings=HOLDINGS, n_cases=N_CASES, **settings) -> None:
         """A study's folder and its site folders, every site enrolled; nothing runs yet.
@@ -121,23 +147,24 @@ class Machine:
         `settings` changes coordinator.yaml.
         """
         study = self.study
-        self.call("server", "init", study.folder, "--san", "localhost", "--gateway", gateway)
+        self.type_in("server", "init", study.folder, "--san", "localhost", "--gateway", gateway)
         changed = {"public_port": self.ports[0], "superlink_port": self.ports[1], **settings}
         lines = study.settings_file.read_text().splitlines()
         kept = [line for line in lines if line.split(":")[0] not in changed]
         study.settings_file.write_text("\n".join([*kept, *(f"{name}: {value}" for name, value in changed.items())]))
         study.federation.write_text(federation.to_json())  # JSON is YAML
         write_sites(self.sites, federation, holdings, n_cases)
-        for number, name in enumerate(SITES[: len(holdings)]):
+        for number in range(len(holdings)):
+            name = f"site_{number + 1}"
             folder = self.join_settings(self.sites / name, number, study.tls.authority)
-            self.call("client", "init", folder, "--name", name)
-            self.call("client", "trust", folder, "--from-checkout")
-            self.call("server", "enrol", study.folder, name, "--key", Home(folder).public_key)
+            self.type_in("client", "init", folder, "--name", name)
+            self.type_in("client", "trust", folder, "--from-checkout")
+            self.type_in("server", "enrol", study.folder, name, "--key", Home(folder).public_key)
 
     def open(self) -> None:
         """Start the coordinator and, where it is nginx, the gateway."""
         self.start("start", "server", "start", self.study.folder)
-        wait_until(lambda: is_up(self.study) and "sites enrolled" in self.said("start"), 60, "the keys are registered")
+        wait_until(lambda: is_up(self.study) and "sites enrolled" in self.said("start"), 150, "the keys are registered")
         if self.study.settings().gateway == "nginx":
             self.start_gateway()
 
@@ -165,10 +192,10 @@ class Machine:
     def stranger(self, name: str, number: int, authority: Path) -> Path:
         """The folder of somebody whom nobody enrolled, and who tries to join; `number` from 3 on."""
         folder = self.folder / name
-        self.call("client", "init", folder, "--name", name, "--address", "localhost:1")
+        self.type_in("client", "init", folder, "--name", name, "--address", "localhost:1")
         (folder / "site.yaml").write_text(f"name: {name}\n")
         self.join_settings(folder, number, authority)
-        self.call("client", "trust", folder, "--from-checkout")
+        self.type_in("client", "trust", folder, "--from-checkout")
         self.start(name, "client", "join", folder)
         return folder
 
@@ -177,6 +204,23 @@ class Machine:
 
     def _environment(self) -> dict[str, str]:
         return {**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONUNBUFFERED": "1", _MARK: self.mark}
+
+
+class Asked:
+    """What sites are asked from now on, by their own logs."""
+
+    def __init__(self, machine: Machine, *sites: str) -> None:
+        self._logs = [Home(machine.sites / name).log for name in sites or SITES]
+        self._at = {log: log.stat().st_size if log.is_file() else 0 for log in self._logs}
+
+    def for_(self, request: str) -> bool:
+        """Whether one of them has begun on such a request."""
+        return any(f"Receiving: {request} message".encode() in self._new(log) for log in self._logs if log.is_file())
+
+    def _new(self, log: Path) -> bytes:
+        with log.open("rb") as file:
+            file.seek(self._at[log])
+            return file.read()
 
 
 def free_ports(n: int) -> list[int]:
@@ -193,12 +237,12 @@ def is_open(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def wait_until(holds: Callable[[], bool], seconds: float, what: str) -> None:
+def wait_until(holds: Callable[[], bool], seconds: float, what: str, look_s: float = 0.3) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > deadline:
             pytest.fail(f"after {seconds:.0f} s still not: {what}")
-        time.sleep(0.3)
+        time.sleep(look_s)
 
 
 def meaning(site: Path) -> str:

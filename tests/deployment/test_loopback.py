@@ -20,6 +20,7 @@ from server.coordinator import Study
 from server.options import Options
 from server.phases import run_study
 from server.release import read_release
+from server.state import StudyState
 from simulations.inline import InlineGrid
 from tests.deployment.machine import NGINX, SITES, Machine, meaning, wait_until
 from tests.support import small_federation
@@ -77,9 +78,15 @@ def test_three_hospitals_from_init_to_a_verified_release_of_the_inline_engines_w
 def assert_as_inline(machine: Machine, release: Path) -> None:
     torch.set_num_threads(1)
     federation = load_federation(machine.study.federation)
-    found, _ = read_release(release)
     inline = run_study(InlineGrid(app, len(SITES), {"site-root": str(machine.sites)}), federation, Options())
-    assert found.weights.keys() == inline.weights.keys() == {"cnv", "hif"}
+    assert_same(release, inline)
+
+
+def assert_same(release: Path, inline: StudyState) -> None:
+    """Every weight within the tolerance, and trained; the head too."""
+    federation = inline.federation
+    found, _ = read_release(release)
+    assert found.weights.keys() == inline.weights.keys() >= {"cnv", "hif"}
     for part, weights in inline.weights.items():
         name = modality_of(part)
         initial = weights_of(
