@@ -23,7 +23,8 @@ import numpy as np
 
 from benchmarks.deployed import GATEWAY, Deployment
 from benchmarks.measure import aligned, machine, quartiles, tell
-from benchmarks.split import PARTS, Round, notes_in, rounds_in
+from benchmarks.notes import notes_in, rounds_in
+from benchmarks.split import PARTS, Round
 from benchmarks.workloads import federation_of_tables, write_tables
 from modalities.core.federation import Federation
 from modalities.core.parts import modality_of

@@ -46,12 +46,26 @@ def _grid(module: Any) -> None:
         return {"messages": [dict(zip(("message", "node", "type"), key, strict=True)) for key in keys]}
 
     spanned(module.HttpGrid, "push_messages", "push", sent)
+
+
+def _objects(module: Any) -> None:
+    """Fetching the objects of a message, by whomever: also when the requests were under way that brought one.
+
+    Between them one waits for an object that has been announced, but is not there yet.
+    """
     inner = module.pull_objects
 
-    def pull_objects(object_ids: list[str], pull_object_fn: Any) -> dict[str, bytes]:
-        began = time.time()
-        found = inner(object_ids=object_ids, pull_object_fn=pull_object_fn)
-        note("fetch", began, reply=object_ids[-1])  # the last object is the message itself
+    def pull_objects(object_ids: list[str], pull_object_fn: Any, **options: Any) -> dict[str, bytes]:
+        began, moving = time.time(), []
+
+        def timed(object_id: str) -> bytes:
+            asked = time.time()
+            content = pull_object_fn(object_id)  # raises where the object is not there yet
+            moving.append((asked, time.time()))
+            return content
+
+        found = inner(object_ids, timed, **options)
+        note("fetch", began, reply=object_ids[-1] if object_ids else "", moving=moving)
         return found
 
     module.pull_objects = pull_objects
@@ -72,6 +86,7 @@ def _fleet(module: Any) -> None:
     spanned(client, "PullMessages", "announced", announced)
     spanned(client, "ConfirmMessageReceived", "here", lambda found, client, own: {"message": own.message_object_id})
     spanned(client, "PushMessages", "send", replied)
+    spanned(client, "PushObject", "send object")
 
 
 def _program(module: Any) -> None:
@@ -91,6 +106,7 @@ def _program(module: Any) -> None:
 
 
 _MODULES = {
+    "flwr.supercore.inflatable.inflatable_utils": _objects,
     "flwr.superlink.grid.http_grid": _grid,
     "flwr.supernode.fleet_http_client": _fleet,
     "flwr.supernode.start_client_internal": lambda module: spanned(module, "_push_messages", "sent"),
