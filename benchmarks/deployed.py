@@ -28,7 +28,7 @@ GATEWAY = "nginx" if NGINX else "builtin"
 STOCK = "Flower's own programs at the sites"
 _REPOSITORY = Path(__file__).resolve().parents[1]
 _PROBE = Path(__file__).with_name("probe")
-_START_S, _END_S, _LOOK_S = 90.0, 40.0, 0.02
+_START_S, _END_S, _LOOK_S = 240.0, 40.0, 0.02
 
 
 class Deployment:

@@ -24,7 +24,7 @@ import numpy as np
 from benchmarks.deployed import GATEWAY, Deployment
 from benchmarks.measure import aligned, machine, quartiles, tell
 from benchmarks.notes import notes_in, rounds_in
-from benchmarks.split import PARTS, Round
+from benchmarks.split import CPU_PARTS, PARTS, Round
 from benchmarks.workloads import federation_of_tables, write_tables
 from modalities.core.federation import Federation
 from modalities.core.parts import modality_of
@@ -116,6 +116,7 @@ def measure(setting: Setting, root: Path, rounds: int) -> dict[str, Any]:
         "wall_s": quartiles([own.ended - own.began for own in found]),
         "besides_training_s": quartiles([own.ended - own.began - own.parts["training"] for own in found]),
         "parts_s": {part: mean(own.parts[part] for own in found) for part in PARTS},
+        "task_cpu_s": {part: mean(own.cpu[part] for own in found) for part in CPU_PARTS},
         "slowest": Counter(own.site for own in found),
         "wire": _wire(deployment, federation, found),
     }
@@ -148,22 +149,29 @@ def _wire(deployment: Deployment, federation: Federation, found: Sequence[Round]
 def table(figures: dict[str, Any]) -> str:
     """The figures as two tables."""
     times = [("setting", "rounds", *PARTS, "round (quartiles)", "besides training (quartiles)", "goal")]
+    tasks = [("setting", *CPU_PARTS, "all")]
     wires = [("setting", "site", "holds", "weights MB", "down MB", "up MB", "over the weights", "ratio", "goal")]
     for name, found in figures["settings"].items():
         goal = "" if SETTINGS[name].is_stock else f"<= {_GOAL_S:g}"
         parts = [f"{found['parts_s'][part]:.2f}" for part in PARTS]
         spread = [_spread(found[key]) for key in ("wall_s", "besides_training_s")]
         times.append((name, str(found["rounds"]), *parts, *spread, goal))
+        tasks.append((name, *(f"{found['task_cpu_s'][part]:.2f}" for part in CPU_PARTS), _sum(found["task_cpu_s"])))
         wires += [_wire_row(name, site, own) for site, own in found["wire"].items()]
     seconds = "seconds a round: the mean of each part, of the slowest site of each round"
+    cpu = "CPU seconds of a site's task, mean over sites and rounds; each site has a machine of its own in a real study"
     wire = "bytes a round on the wire, TLS and headers included; weights: those held, which go down once and up once"
-    return "\n\n".join([figures["machine"], seconds, aligned(times), wire, aligned(wires)])
+    return "\n\n".join([figures["machine"], seconds, aligned(times), cpu, aligned(tasks), wire, aligned(wires)])
 
 
 def _wire_row(name: str, site: str, own: Mapping[str, Any]) -> tuple[str, ...]:
     sizes = [f"{own[key] / 1e6:.3f}" for key in ("weights", "down", "up")]
     over = f"{(own['down'] + own['up'] - 2 * own['weights']) / 1e3:.1f} kB"
     return name, site, " ".join(own["holds"]), *sizes, over, f"{own['ratio']:.3f}", f"<= {_GOAL_BYTES}"
+
+
+def _sum(parts: Mapping[str, float]) -> str:
+    return f"{sum(parts.values()):.2f}"
 
 
 def _spread(values: Sequence[float]) -> str:

@@ -6,9 +6,10 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
-from benchmarks.split import Leg, Round, Span, Way, split
+from benchmarks.split import CPU_PARTS, Leg, Round, Span, Way, split
 
 TRAIN = "train.branches"
 _OFF_S = 1e-3
@@ -34,7 +35,8 @@ def rounds_in(notes: Sequence[Note], sites: Mapping[int, str]) -> list[Round]:
         if ways:
             site = max(ways, key=lambda name: ways[name].taken.ended)
             parts = split(ways[site], following["began"])
-            found.append(Round(push["began"], following["began"], site, parts))
+            cpu = {part: mean(own.cpu[part] for own in ways.values()) for part in CPU_PARTS}
+            found.append(Round(push["began"], following["began"], site, parts, cpu))
     for number, own in enumerate(found, start=1):
         if abs(sum(own.parts.values()) - (own.ended - own.began)) > _OFF_S or min(own.parts.values()) < -_OFF_S:
             raise ValueError(f"round {number}: {own.parts} do not add up to {own.ended - own.began:.3f} s")
@@ -83,6 +85,7 @@ class Trail:
             sent=Leg(send["began"], sent["ended"], [_span(own) for own in (send, *objects)]),
             taken=_leg(taken),
             others=[span for own in others for span in _moving(own)],
+            cpu=_cpu_of(asked, call, self._trained(call), handed),
         )
 
     def _trained(self, call: Note) -> list[Note]:
@@ -101,6 +104,18 @@ class Trail:
         if not found:
             raise ValueError(f"process {pid} noted no {step} from {began:.3f} to {ended:.3f}")
         return sorted(found, key=lambda own: own["ended"])
+
+
+def _cpu_of(asked: Note, call: Note, trained: Sequence[Note], handed: Note) -> dict[str, float]:
+    """CPU seconds of a task's own process, which begins with none."""
+    training, called = sum(map(_cpu, trained)), _cpu(call)
+    imported = asked["cpu"][0] + call["cpu"][0] - asked["cpu"][1]
+    rest = handed["cpu"][1] - imported - called
+    return dict(zip(CPU_PARTS, (imported, called - training, training, rest), strict=True))
+
+
+def _cpu(note: Note) -> float:
+    return note["cpu"][1] - note["cpu"][0]
 
 
 def _span(note: Note) -> Span:

@@ -2,9 +2,11 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 PARTS = ("process start", "import", "opening", "training", "transfer", "polling", "server")
+CPU_PARTS = ("import", "opening", "training", "messages")
+"""Of a task's own process."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ class Way:
     """The coordinator takes it from there."""
     others: Sequence[Span] = ()
     """Requests in which the coordinator takes other sites' replies."""
+    cpu: Mapping[str, float] = field(default_factory=dict)
+    """CPU seconds of the program, by what they were for."""
 
 
 def split(way: Way, ended: float) -> dict[str, float]:
@@ -123,3 +127,5 @@ class Round:
     ended: float
     site: str
     parts: Mapping[str, float]
+    cpu: Mapping[str, float]
+    """CPU seconds of a site's task, the mean over the sites; what else the machine does hardly weighs on these."""

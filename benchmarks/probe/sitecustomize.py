@@ -1,8 +1,8 @@
 """Notes when a message reaches which step, in every Python process that starts with this folder on its PYTHONPATH.
 
 Nothing of Flower or of the study is changed on disk: a few functions are wrapped as their modules are imported. Each
-note is a line of JSON with the begin and the end of a call, written in one piece to the file that TESSERA_PROBE names.
-All processes of a machine share its clock.
+note is a line of JSON with the begin and the end of a call, by the clock and by the process's own CPU time, written in
+one piece to the file that TESSERA_PROBE names. All processes of a machine share its clock.
 """
 
 import json
@@ -16,9 +16,22 @@ from typing import Any
 _FILE = os.open(os.environ["TESSERA_PROBE"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
 
-def note(step: str, began: float, **known: Any) -> None:
+def now() -> tuple[float, float]:
+    """The clock, and the CPU seconds that this process has used."""
+    return time.time(), time.process_time()
+
+
+def note(step: str, began: tuple[float, float], **known: Any) -> None:
     """Write that a step of this process began then and has ended now."""
-    line = {"step": step, "began": began, "ended": time.time(), "pid": os.getpid(), **known}
+    ended = now()
+    line = {
+        "step": step,
+        "began": began[0],
+        "ended": ended[0],
+        "cpu": [began[1], ended[1]],
+        "pid": os.getpid(),
+        **known,
+    }
     os.write(_FILE, json.dumps(line).encode() + b"\n")
 
 
@@ -27,7 +40,7 @@ def spanned(owner: Any, name: str, step: str, known: Any = lambda found, *args: 
     inner = getattr(owner, name)
 
     def noted(*args: Any, **options: Any) -> Any:
-        began = time.time()
+        began = now()
         found = inner(*args, **options)
         said = known(found, *args)
         if said is not None:
@@ -56,7 +69,7 @@ def _objects(module: Any) -> None:
     inner = module.pull_objects
 
     def pull_objects(object_ids: list[str], pull_object_fn: Any, **options: Any) -> dict[str, bytes]:
-        began, moving = time.time(), []
+        began, moving = now(), []
 
         def timed(object_id: str) -> bytes:
             asked = time.time()
@@ -141,5 +154,5 @@ class Watch(MetaPathFinder):
 
 
 sys.meta_path.insert(0, Watch())
-os.register_at_fork(after_in_child=lambda: note("begins", time.time()))
-note("begins", time.time())
+os.register_at_fork(after_in_child=lambda: note("begins", now()))
+note("begins", now())

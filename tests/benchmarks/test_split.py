@@ -59,7 +59,8 @@ def notes_of(message: str, node: int, later: float) -> list[dict]:
     """What the processes note of one message, `later` by so many seconds from the moment its reply is handed over."""
 
     def note(step, pid, began, ended, **known):
-        return {"step": step, "pid": pid, "began": began, "ended": ended, **known}
+        cpu = [began - 102.5, ended - 102.5]  # as if the program never waited
+        return {"step": step, "pid": pid, "began": began, "ended": ended, "cpu": cpu, **known}
 
     taken = 109.5 + later, 110.0 + later
     program, supernode, helper = 10 * node, 10 * node + 1, 10 * node + 2
@@ -95,5 +96,6 @@ def test_a_round_is_that_of_its_slowest_site_and_lasts_until_the_next_push():
     assert list(found.parts) == list(PARTS)
     assert sum(found.parts.values()) == 13.0
     assert found.parts == split(WAY, 112.0) | {"transfer": 3.5 + 1.0}  # its reply took a second longer
+    assert found.cpu == {"import": 0.75, "opening": 1.0, "training": 3.0, "messages": 0.5}
     with pytest.raises(ValueError, match="no process noted here of message a"):
         rounds_in([note for note in notes if note["step"] != "here"], {1: "north", 2: "south"})
