@@ -6,8 +6,6 @@ what else the machine does weighs on both. Memory is measured in a process of it
 
 import argparse
 import json
-import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -19,7 +17,7 @@ import torch
 
 from benchmarks.flower import measure_flower
 from benchmarks.inline import interleaved
-from benchmarks.measure import quartiles
+from benchmarks.measure import aligned, machine, quartiles, tell
 from benchmarks.workloads import WORKLOADS, Workload
 
 _SAME = 1e-6
@@ -40,7 +38,7 @@ def main() -> None:
     if unknown := sorted(set(names) - set(WORKLOADS)):
         parser.error(f"no such workload: {', '.join(unknown)}")
     torch.set_num_threads(1)
-    figures: dict[str, Any] = {"machine": _machine(), "workloads": {}}
+    figures: dict[str, Any] = {"machine": machine(), "workloads": {}}
     with tempfile.TemporaryDirectory(prefix="tessera-bench-") as root:
         for name in names:
             with_flower = arguments.flower and name == "W1"
@@ -58,11 +56,11 @@ def measure(workload: Workload, root: Path, rounds: int, with_flower: bool) -> d
     Raises:
         RuntimeError: ours and the floor end with different weights: the floor is no floor then.
     """
-    _tell(f"{workload.name}: writing {len(workload.cases)} site folders")
+    tell(f"{workload.name}: writing {len(workload.cases)} site folders")
     folder = workload.write(root)
     found: dict[str, Any] = {"model_mib": workload.model_mib, "rounds": rounds}
     for engine, checkpoint in (("inline", None), ("inline + checkpoint", root / "checkpoint.safetensors")):
-        _tell(f"{workload.name}: {rounds} rounds, {engine}")
+        tell(f"{workload.name}: {rounds} rounds, {engine}")
         run = interleaved(workload, folder, rounds, checkpoint)
         if max(run.differences) > _SAME:
             raise RuntimeError(f"{workload.name}: weights differ from the floor's by up to {max(run.differences):g}")
@@ -75,10 +73,10 @@ def measure(workload: Workload, root: Path, rounds: int, with_flower: bool) -> d
         }
         found.setdefault("floor", {"cpu_s": median(run.floors.cpu), "wall_s": median(run.floors.wall)})
     for engine in ("floor", "inline", "inline + checkpoint"):
-        _tell(f"{workload.name}: memory, {engine}")
+        tell(f"{workload.name}: memory, {engine}")
         found[engine]["peak_mib"] = _peak_mib(engine, workload, folder)
     if with_flower:
-        _tell(f"{workload.name}: {rounds} rounds, flwr simulation")
+        tell(f"{workload.name}: {rounds} rounds, flwr simulation")
         found["flwr simulation"] = measure_flower(workload, folder, rounds)
     return found
 
@@ -89,9 +87,7 @@ def table(figures: dict[str, Any]) -> str:
     for name, found in figures["workloads"].items():
         engines = [engine for engine, own in found.items() if isinstance(own, dict)]
         rows += [_row(WORKLOADS[name], engine, found) for engine in sorted(engines, key=_order)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join([figures["machine"], "", *lines])
+    return "\n".join([figures["machine"], "", aligned(rows)])
 
 
 def _row(workload: Workload, engine: str, found: dict[str, Any]) -> tuple[str, ...]:
@@ -131,15 +127,6 @@ def _peak_mib(engine: str, workload: Workload, folder: Path) -> float:
     command += ["--checkpoint", str(folder / "checkpoint.safetensors")] if checkpoint else []
     done = subprocess.run(command, cwd=_REPOSITORY, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])["peak_mib"]
-
-
-def _machine() -> str:
-    versions = f"Python {platform.python_version()}, torch {torch.__version__}"
-    return f"{os.cpu_count()} processors ({platform.machine()}), 1 thread, {versions}"
-
-
-def _tell(what: str) -> None:
-    print(what, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,16 @@
 """What is measured: CPU and wall time of rounds, and the most memory that a process has held."""
 
 import json
+import os
+import platform
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import torch
 
 
 @dataclass
@@ -42,3 +46,21 @@ def peak_mib() -> float:
 def say_peak() -> None:
     """Tell the process that started this one."""
     print(json.dumps({"peak_mib": peak_mib()}))
+
+
+def machine() -> str:
+    """What the figures were measured on."""
+    versions = f"Python {platform.python_version()}, torch {torch.__version__}"
+    return f"{os.cpu_count()} processors ({platform.machine()}), 1 thread, {versions}"
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Rows as lines with aligned columns."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return "\n".join(lines)
+
+
+def tell(what: str) -> None:
+    """What is done now, beside the table."""
+    print(what, file=sys.stderr, flush=True)

@@ -1,6 +1,7 @@
 """The three federations that are measured, as site folders on disk: W1 small, W2 a big model, W3 many sites."""
 
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -35,24 +36,7 @@ class Workload:
 
     def federation(self, rounds: int) -> Federation:
         """Settings in which each round trains one epoch and scores the incoming weights on a held-out part."""
-        section = {
-            "kind": "table",
-            "features": _features(),
-            "hidden": list(self.hidden),
-            "federated": {
-                "strategy": "fedavg",
-                "rounds": rounds,
-                "local_epochs": 1,
-                "optimiser": "adam",
-                "lr": 1e-3,
-                "batch_size": 32,
-                "schedule": "constant",
-                "patience": rounds,
-            },
-        }
-        task = {"classes": list(_CLASSES)}
-        fusion = {"fit": "tune", "rounds": 1}
-        return federation_from({"seed": 0, "task": task, "fusion": fusion, "modalities": {MODALITY: section}})
+        return federation_of_tables((MODALITY,), self.hidden, rounds)
 
     @property
     def model_mib(self) -> float:
@@ -64,7 +48,7 @@ class Workload:
         """The site folders, below `root`; what is there is kept."""
         folder, rng = root / self.name, np.random.default_rng(0)
         for number, n_cases in enumerate(self.cases, start=1):
-            _write_site(folder, f"site_{number:04d}", n_cases, rng)
+            write_tables(folder, f"site_{number:04d}", n_cases, rng)
         return folder
 
 
@@ -78,22 +62,51 @@ WORKLOADS = {
 }
 
 
+def federation_of_tables(modalities: Sequence[str], hidden: Sequence[int], rounds: int) -> Federation:
+    """Each modality a table; each round trains one epoch and scores the incoming weights on a held-out part."""
+    section = {
+        "kind": "table",
+        "features": _features(),
+        "hidden": list(hidden),
+        "federated": {
+            "strategy": "fedavg",
+            "rounds": rounds,
+            "local_epochs": 1,
+            "optimiser": "adam",
+            "lr": 1e-3,
+            "batch_size": 32,
+            "schedule": "constant",
+            "patience": rounds,
+        },
+    }
+    task, fusion = {"classes": list(_CLASSES)}, {"fit": "tune", "rounds": 1}
+    sections = dict.fromkeys(modalities, section)
+    return federation_from({"seed": 0, "task": task, "fusion": fusion, "modalities": sections})
+
+
 def _features() -> list[str]:
     return [f"feature_{number}" for number in range(1, N_FEATURES + 1)]
 
 
-def _write_site(root: Path, name: str, n_cases: int, rng: np.random.Generator) -> None:
-    """One table and its labels; the values are drawn from 256 that a normal distribution is cut into."""
+def write_tables(
+    root: Path, name: str, n_cases: int, rng: np.random.Generator, modalities: Sequence[str] = (MODALITY,)
+) -> Path:
+    """A site with a table for each modality; the values are drawn from 256 that a normal distribution is cut into."""
     folder = root / name
     normal = statistics.NormalDist()
     levels = np.array([f"{normal.inv_cdf((level + 0.5) / 256):.3f}" for level in range(256)], dtype=object)
-    values, labels = levels[rng.integers(0, 256, (n_cases, N_FEATURES))], rng.choice(len(_CLASSES), n_cases)
+    values = {modality: levels[rng.integers(0, 256, (n_cases, N_FEATURES))] for modality in modalities}
+    labels = rng.choice(len(_CLASSES), n_cases)
     if (folder / "site.yaml").is_file():
-        return
+        return folder
     folder.mkdir(parents=True, exist_ok=True)
     case_ids = [f"{name}-case-{number:03d}" for number in range(1, n_cases + 1)]
-    lines = [",".join(["case_id", *_features()])]
-    lines += [",".join([case_id, *row]) for case_id, row in zip(case_ids, values, strict=True)]
-    (folder / "table.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    sources = {}
+    for modality, own in values.items():
+        lines = [",".join(["case_id", *_features()])]
+        lines += [",".join([case_id, *row]) for case_id, row in zip(case_ids, own, strict=True)]
+        (folder / f"{modality}.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        sources[modality] = Source((folder / f"{modality}.csv",))
     cases = pd.DataFrame({"case_id": case_ids, "label": [_CLASSES[label] for label in labels], "split": "train"})
-    write_site(folder, name, cases, {MODALITY: Source((folder / "table.csv",))}, Policy(min_cohort=0, min_cell=0))
+    write_site(folder, name, cases, sources, Policy(min_cohort=0, min_cell=0))
+    return folder

@@ -1,0 +1,182 @@
+"""Rounds of a real deployment at three sites: where their seconds go, and the bytes on the wire.
+
+SuperLink, gateway and SuperNodes are processes on one machine, over TLS and with keys of their own. A probe in each of
+them notes when a message reaches which step; a relay in front of the gateway counts every byte of each site. A round is
+that of its slowest site, from the message to it to the next round's, and its parts add up to it.
+"""
+
+import argparse
+import json
+import os
+import signal
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import numpy as np
+
+from benchmarks.deployed import GATEWAY, Deployment
+from benchmarks.measure import aligned, machine, quartiles, tell
+from benchmarks.notes import notes_in, rounds_in
+from benchmarks.split import CPU_PARTS, PARTS, Round
+from benchmarks.workloads import federation_of_tables, write_tables
+from modalities.core.federation import Federation
+from modalities.core.parts import modality_of
+from server.flower import nodes
+from server.state import StudyState
+from server.status import read_status
+
+HOLDINGS = {"site_1": ("cnv", "hif"), "site_2": ("cnv",), "site_3": ("cnv", "hif")}
+_CASES = (27, 47, 79)
+_WARM_UP = 2
+_GOAL_S, _GOAL_BYTES = 5.0, 1.05
+_OFF_S, _OFF_SHARE = 0.1, 0.01
+"""So far the sum of all parts may be from what the coordinator's own status says."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A study to measure: the branch of each modality has 1333 inputs, these hidden layers, and 4 classes."""
+
+    hidden: tuple[int, ...]
+    rounds: int
+    """Rounds measured, after those that warm up."""
+    is_stock: bool = False
+    """Flower's own programs at the sites: no server that forks, no quick looks for work."""
+
+
+SETTINGS = {
+    "small": Setting((256, 64), 8),
+    "large": Setting((2048, 1024), 5),
+    "stock": Setting((256, 64), 3, is_stock=True),
+}
+_DEFAULT = ("small", "large")
+
+
+def main() -> None:
+    """Measure, print both tables, and fail where a study did not go as it should."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    listed = ", ".join(SETTINGS)
+    parser.add_argument("settings", nargs="*", metavar="SETTING", help=f"of {listed}; default: {', '.join(_DEFAULT)}")
+    parser.add_argument("--rounds", type=int, default=0, help="rounds measured of each; default: the setting's own")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep every folder, log and note in this new one")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures here")
+    arguments = parser.parse_args()
+    names = arguments.settings or list(_DEFAULT)
+    if unknown := sorted(set(names) - set(SETTINGS)):
+        parser.error(f"no such setting: {', '.join(unknown)}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started is ended
+    load = f"load {os.getloadavg()[0]:.1f} before"
+    figures: dict[str, Any] = {"machine": f"{machine()}; {GATEWAY}, 3 sites; {load}", "settings": {}}
+    for name in names:
+        rounds = arguments.rounds or SETTINGS[name].rounds
+        tell(f"{name}: {_WARM_UP} + {rounds} rounds")
+        with _folder(arguments.keep, name) as root:
+            figures["settings"][name] = measure(SETTINGS[name], root, rounds)
+    print(table(figures))
+    if arguments.json:
+        arguments.json.parent.mkdir(parents=True, exist_ok=True)
+        arguments.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def _folder(keep: Path | None, name: str) -> Iterator[Path]:
+    if keep is not None:
+        (keep / name).mkdir(parents=True)
+        yield keep / name
+        return
+    with tempfile.TemporaryDirectory(prefix="tessera-bench-") as folder:
+        yield Path(folder)
+
+
+def measure(setting: Setting, root: Path, rounds: int) -> dict[str, Any]:
+    """All figures of one study.
+
+    Raises:
+        RuntimeError: the study did not end well, a site's reply was refused, or the parts do not add up.
+    """
+    rng = np.random.default_rng(0)
+    federation = federation_of_tables(("cnv", "hif"), setting.hidden, rounds + _WARM_UP)
+    held = zip(HOLDINGS.items(), _CASES, strict=True)
+    sites = [write_tables(root / "sites", name, n, rng, modalities) for (name, modalities), n in held]
+    deployment = Deployment(root, federation, sites, setting.is_stock)
+    deployment.run()
+    if refused := read_status(deployment.study.run)["refused"]:
+        raise RuntimeError(f"not every reply was used: {refused}")
+    found = rounds_in(notes_in(deployment.notes), nodes(deployment.study))[_WARM_UP:]
+    _check_length(found, rounds, deployment.steps)
+    return {
+        "rounds": len(found),
+        "wall_s": quartiles([own.ended - own.began for own in found]),
+        "besides_training_s": quartiles([own.ended - own.began - own.parts["training"] for own in found]),
+        "parts_s": {part: mean(own.parts[part] for own in found) for part in PARTS},
+        "task_cpu_s": {part: mean(own.cpu[part] for own in found) for part in CPU_PARTS},
+        "slowest": Counter(own.site for own in found),
+        "wire": _wire(deployment, federation, found),
+    }
+
+
+def _check_length(found: Sequence[Round], rounds: int, steps: Mapping[int, float]) -> None:
+    """Hold the sum of all parts against the times at which the coordinator said that a round was done."""
+    added, said = sum(sum(own.parts.values()) for own in found), steps[_WARM_UP + rounds] - steps[_WARM_UP]
+    if len(found) != rounds or abs(added - said) > _OFF_S + _OFF_SHARE * said:
+        raise RuntimeError(f"{len(found)} rounds add up to {added:.2f} s; {rounds} took the coordinator {said:.2f} s")
+
+
+def _wire(deployment: Deployment, federation: Federation, found: Sequence[Round]) -> dict[str, dict[str, Any]]:
+    """Bytes a round by site: the weights of what it holds, and all that passed each way."""
+    weights = Counter()
+    state = StudyState.load(deployment.study.run / "checkpoint.safetensors", federation)
+    for part, arrays in state.weights.items():
+        weights[modality_of(part)] += sum(array.nbytes for array in arrays.values())
+    figures = {}
+    for site, modalities in HOLDINGS.items():
+        own = sum(weights[name] for name in modalities)
+        ways = {
+            way: deployment.relay.n_bytes(site, way, found[0].began, found[-1].ended) / len(found)
+            for way in ("down", "up")
+        }
+        figures[site] = {"holds": modalities, "weights": own, **ways, "ratio": sum(ways.values()) / (2 * own)}
+    return figures
+
+
+def table(figures: dict[str, Any]) -> str:
+    """The figures as two tables."""
+    times = [("setting", "rounds", *PARTS, "round (quartiles)", "besides training (quartiles)", "goal")]
+    tasks = [("setting", *CPU_PARTS, "all")]
+    wires = [("setting", "site", "holds", "weights MB", "down MB", "up MB", "over the weights", "ratio", "goal")]
+    for name, found in figures["settings"].items():
+        goal = "" if SETTINGS[name].is_stock else f"<= {_GOAL_S:g}"
+        parts = [f"{found['parts_s'][part]:.2f}" for part in PARTS]
+        spread = [_spread(found[key]) for key in ("wall_s", "besides_training_s")]
+        times.append((name, str(found["rounds"]), *parts, *spread, goal))
+        tasks.append((name, *(f"{found['task_cpu_s'][part]:.2f}" for part in CPU_PARTS), _sum(found["task_cpu_s"])))
+        wires += [_wire_row(name, site, own) for site, own in found["wire"].items()]
+    seconds = "seconds a round: the mean of each part, of the slowest site of each round"
+    cpu = "CPU seconds of a site's task, mean over sites and rounds; each site has a machine of its own in a real study"
+    wire = "bytes a round on the wire, TLS and headers included; weights: those held, which go down once and up once"
+    return "\n\n".join([figures["machine"], seconds, aligned(times), cpu, aligned(tasks), wire, aligned(wires)])
+
+
+def _wire_row(name: str, site: str, own: Mapping[str, Any]) -> tuple[str, ...]:
+    sizes = [f"{own[key] / 1e6:.3f}" for key in ("weights", "down", "up")]
+    over = f"{(own['down'] + own['up'] - 2 * own['weights']) / 1e3:.1f} kB"
+    return name, site, " ".join(own["holds"]), *sizes, over, f"{own['ratio']:.3f}", f"<= {_GOAL_BYTES}"
+
+
+def _sum(parts: Mapping[str, float]) -> str:
+    return f"{sum(parts.values()):.2f}"
+
+
+def _spread(values: Sequence[float]) -> str:
+    return f"{values[1]:.2f} ({values[0]:.2f} to {values[2]:.2f})"
+
+
+if __name__ == "__main__":
+    main()
