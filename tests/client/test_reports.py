@@ -3,9 +3,7 @@
 from client.reports import LogReader
 
 REFUSED = "not taking part with cnv: none of the 5 agreed features has a value here"
-FAILED = (
-    "the request query.capabilities failed: site south: cases.csv: labels outside the class list; told no more"
-)
+FAILED = "the request query.capabilities failed: site south: cases.csv: labels outside the class list; told no more"
 
 
 def test_why_a_site_takes_no_part_is_read_once_and_only_as_a_whole_line(tmp_path):
