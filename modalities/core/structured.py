@@ -49,14 +49,26 @@ def _over(default: Any, preset: Mapping[str, Any], values: Any, where: str, prob
             sections[key] = {
                 str(name): _over(entry(), {}, own or {}, f"{place}.{name}", problems) for name, own in given.items()
             }
+        elif kind == list[str] and _is_plain(given):
+            sections[key] = list(given)  # OmegaConf would wrap each: a second for a few thousand genes
         else:
             _put(flat, key, preset.get(key), place, problems)
             _put(flat, key, given, place, problems)
     try:
-        return dataclasses.replace(OmegaConf.to_object(flat), **sections)  # pyright: ignore[reportArgumentType]
+        return type(default)(**{key: _plain(flat[key]) for key in known if key not in sections}, **sections)
     except ValueError as error:
         problems.append(f"{where}: {error}")
         return default
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether this is a list of words that need no checking."""
+    return isinstance(value, list) and all(isinstance(word, str) and "${" not in word for word in value)
+
+
+def _plain(value: Any) -> Any:
+    """A setting as OmegaConf keeps it, as itself."""
+    return OmegaConf.to_object(value) if OmegaConf.is_config(value) else value
 
 
 def _entry_type(kind: Any) -> Any:
