@@ -49,7 +49,7 @@ def _over(default: Any, preset: Mapping[str, Any], values: Any, where: str, prob
             sections[key] = {
                 str(name): _over(entry(), {}, own or {}, f"{place}.{name}", problems) for name, own in given.items()
             }
-        elif kind == list[str] and _is_plain(given):
+        elif kind == list[str] and isinstance(given, list) and _are_plain(given):
             sections[key] = list(given)  # OmegaConf would wrap each: a second for a few thousand genes
         else:
             _put(flat, key, preset.get(key), place, problems)
@@ -61,9 +61,9 @@ def _over(default: Any, preset: Mapping[str, Any], values: Any, where: str, prob
         return default
 
 
-def _is_plain(value: Any) -> bool:
-    """Whether this is a list of words that need no checking."""
-    return isinstance(value, list) and all(isinstance(word, str) and "${" not in word for word in value)
+def _are_plain(words: list) -> bool:
+    """Whether these are words that need no checking."""
+    return all(isinstance(word, str) and "${" not in word for word in words)
 
 
 def _plain(value: Any) -> Any:
