@@ -1,7 +1,8 @@
 """Flower's SuperNode, which looks for work more often while there is some.
 
 Flower's own waits 3 s between two looks and .5 s for a reply: most of a short round. Here both are short, until nothing
-has come for a while; then a site that waits for months asks as seldom as Flower's own.
+has come for a while; then a site that waits for months asks as seldom as Flower's own. And it looks often for pieces of
+a message that are still on their way.
 
 Run as a program: python -m client.supernode ARGUMENTS OF flower-supernode
 """
@@ -11,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from client.workers import die_with_parent
+from strategies.looks import looking_often
 
 _QUICK_S, _BUSY_S, _IDLE_LOOK_S = 0.2, 120.0, 3.0
 
@@ -31,12 +33,13 @@ class QuickSleep:
 
 
 def main() -> None:
-    """Flower's program with that one change."""
+    """Flower's program with these two changes."""
     from flwr.supernode import start_client_internal
     from flwr.supernode.cli import flower_supernode
 
     loop: Any = start_client_internal
     loop.time = SimpleNamespace(sleep=QuickSleep().sleep)
+    loop.pull_objects = looking_often(loop.pull_objects)
     flower_supernode()
 
 

@@ -24,6 +24,7 @@ from typing import Any
 from client.approval import NotApprovedError, refuse_unapproved
 from client.home import Home
 from strategies.bundle import digest_of_bundle
+from strategies.looks import looking_often
 
 NOT_APPROVED, FAILED = "bundle not approved", "see the site's log"
 """All that a server hears of a task that failed before the study's code ran."""
@@ -40,8 +41,7 @@ def die_with_parent() -> None:
 
 def serve(address: str, home: Home) -> None:
     """Fork once for every connection, whose bytes are the arguments of `flwr-clientapp`; until SIGTERM."""
-    for name in LIBRARIES:
-        importlib.import_module(name)
+    _import_all()
     gc.freeze()  # so that a child's collector does not copy the parent's pages
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # ended children leave by themselves
     with socket.socket(socket.AF_UNIX) as listening:
@@ -54,6 +54,17 @@ def serve(address: str, home: Home) -> None:
             if os.fork() == 0:
                 listening.close()
                 _work(arguments, home)
+
+
+def _import_all() -> None:
+    """What a task needs of libraries; plug-ins and heads are found when they are asked for, and bring libraries too."""
+    for name in LIBRARIES:
+        importlib.import_module(name)
+    from modalities.core.fusion.head import heads
+    from modalities.core.registry import plugins
+
+    plugins()
+    heads()
 
 
 def _work(arguments: list[str], home: Home) -> None:
@@ -83,6 +94,7 @@ def run_task(home: Home) -> None:
         del sys.modules[name]  # the site's own copy: what runs is the bundle's
     flower: Any = run_clientapp  # its own names of what it imported
     flower.install_from_fab, flower.Error = guarded(home, flower.install_from_fab, flower.Error)
+    flower.pull_and_inflate_object_from_tree = looking_often(flower.pull_and_inflate_object_from_tree)
     flwr_clientapp()
 
 

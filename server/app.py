@@ -3,16 +3,19 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 from flwr.supercore import log
+from flwr.superlink.grid import http_grid
 
 from modalities.core.federation import Federation, load_federation
 from server.example import example_federation
 from server.options import Options
 from server.phases import run_study
 from server.release import write_release
+from strategies.looks import looking_often
 
 _INFO = 20
 
@@ -28,6 +31,8 @@ def main(grid: Grid, context: Context) -> None:
     """
     config = context.run_config
     _refuse_relative_paths(config)
+    flower: Any = http_grid
+    flower.pull_objects = looking_often(flower.pull_objects)
     federation = _federation(str(config.get("federation", "")), int(config.get("seed", 0)))
     out = Path(str(config.get("out", "")) or Path.home() / ".tessera" / f"run-{context.run_id}")
     options = Options(

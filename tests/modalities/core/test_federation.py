@@ -279,6 +279,19 @@ def test_setting_that_looks_something_up_is_refused():
         federation_from({"modalities": {"cnv": {"features": ["${oc.env:HOME}"]}}})
 
 
+def test_a_long_list_is_read_as_a_short_one_and_refused_as_one():
+    def section(names):
+        return federation_from({"modalities": {"cnv": {"kind": "cnv", "features": names}}})
+
+    names = [f"gene{number}" for number in range(150)]
+    long = section(names)
+    assert long.modalities["cnv"].features == names
+    assert long.modalities["cnv"].features is not names
+    assert section([*names, 7]).modalities["cnv"].features == [*names, "7"]  # the slow way, which makes text of it
+    with pytest.raises(ValueError, match=r"modalities\.cnv\.features: `\$\{` is not allowed"):
+        section([*names, "${oc.env:HOME}"])
+
+
 def test_setting_left_blank_keeps_its_default():
     section = {"cnv": {"preset": None, "training": None, "clip": None}}
     assert federation_from({"modalities": section}) == federation_from({"modalities": {"cnv": {}}})
