@@ -35,6 +35,7 @@ def test_a_modality_whose_last_holder_leaves_waits_or_is_skipped_and_the_others_
         run = machine.start("run", "server", "run", study.folder)
         wait_until(lambda: rounds_done(study).get("waits", 0) >= 2, 180, "two rounds are done", 0.05)
         assert machine.type_in("client", "leave", machine.sites / LEAVES) == "left\n"
+        machine.started[LEAVES].wait(60)
         wait_until(lambda: run.poll() is not None, 400, "nothing is left to do without it")
         assert run.returncode == 1
         said = machine.said("run").replace("\n", " ")
