@@ -29,6 +29,7 @@ from client.sent import list_as_sent
 from client.study import ClientStudy, blurred_class_counts, federation_of, site_data, site_folder, sums_of
 from modalities.core.store import SiteData, digest_of
 from strategies.checks import CLASS_COUNTS, HELD_OUT_LOSS, HELD_OUT_N, LOSS, LOSSES, NO_SETTINGS, NUM_EXAMPLES
+from strategies.packing import is_packed, packed, unpacked
 from strategies.wire import (
     ARRAYS,
     CONFIG,
@@ -71,6 +72,17 @@ def without_exception_text(
         return Message(Error(code=CLIENT_FAILED, reason="see the site's log"), reply_to=message)
 
 
+def as_it_was_asked(message: Message, context: Context, call_next: Callable[[Message, Context], Message]) -> Message:
+    """A mod that unpacks what came packed, and then packs the reply."""
+    if not is_packed(message.content):
+        return call_next(message, context)
+    message.content = unpacked(message.content)
+    reply = call_next(message, context)
+    if reply.has_content():
+        reply.content = packed(reply.content)
+    return reply
+
+
 def listed(message: Message, context: Context, call_next: Callable[[Message, Context], Message]) -> Message:
     """A mod that lists what leaves a real site; what cannot be listed does not leave."""
     reply = call_next(message, context)
@@ -79,7 +91,7 @@ def listed(message: Message, context: Context, call_next: Callable[[Message, Con
     return reply
 
 
-app = ClientApp(mods=[without_exception_text, listed])
+app = ClientApp(mods=[without_exception_text, as_it_was_asked, listed])
 
 
 @app.query("capabilities")

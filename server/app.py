@@ -16,6 +16,7 @@ from server.options import Options
 from server.phases import run_study
 from server.release import write_release
 from strategies.looks import looking_often
+from strategies.packing import PackingGrid
 
 _INFO = 20
 
@@ -45,7 +46,7 @@ def main(grid: Grid, context: Context) -> None:
         report=lambda event: log(_INFO, "tessera: %s", event),
     )
     log(_INFO, "tessera: checkpoint and release go to %s", out)
-    study = run_study(grid, federation, options)
+    study = run_study(PackingGrid(grid), federation, options)
     write_release(out / "release", study)
     log(_INFO, "tessera: release written to %s", out / "release")
 

@@ -14,6 +14,7 @@ from flwr.supercore.inflatable.inflatable_utils import inflate_object_from_conte
 
 from server.coordinator import Study
 from server.gateway import FleetGate, Receive, Scope, Send
+from strategies.packing import unpacked
 
 _PROTOCOL = (fleet_pb2, message_pb2, heartbeat_pb2, run_pb2, fab_pb2)
 
@@ -144,4 +145,6 @@ def _inflated(object_id: str, contents: dict[str, bytes]) -> Message:
     message = inflate_object_from_contents(object_id, contents, keep_object_contents=True)
     assert isinstance(message, Message)
     message.metadata.__dict__["_message_id"] = object_id
+    if message.has_content():
+        message.content = unpacked(message.content)
     return message
