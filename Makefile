@@ -42,7 +42,7 @@ test: test-fast ## all tests, the slow ones last
 test-fast: $(STAMP) ## all but the slow tests, in JOBS processes
 	$(PYTEST) -m "not slow and not faults" --numprocesses $(JOBS) --dist loadfile
 
-faults: $(STAMP) ## a real deployment whose parts are killed in turn (minutes): what is said, and that nothing is lost
+faults: $(STAMP) ## real deployments whose parts fail in turn (half an hour): what is said, and that nothing is lost
 	$(PYTEST) -m faults tests/deployment
 
 fuzz: $(STAMP) ## damage a file of every table format FUZZ_EXAMPLES times (minutes): no traceback, no row lost
