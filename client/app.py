@@ -3,17 +3,16 @@
 Every reply is built here: counts, sums, weights, losses. An exception leaves as a code, never as a text.
 """
 
-from collections.abc import Callable
 from logging import getLogger
-from pathlib import Path
 
 import torch
-from flwr.app import ArrayRecord, ConfigRecord, Context, Error, Message, MetricRecord, RecordDict
+from flwr.app import ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 
 from client.calibration import conformal_counts, temperature_losses
 from client.fusion import fusion_answer, held_out_outputs
 from client.measurements import absent_features
+from client.mods import NotSettledError, as_it_was_asked, listed, without_exception_text
 from client.policy import (
     beyond_policy,
     class_numbers,
@@ -25,11 +24,9 @@ from client.policy import (
     too_few_holders,
 )
 from client.rounds import score_part, train_part
-from client.sent import list_as_sent
 from client.study import ClientStudy, blurred_class_counts, federation_of, site_data, site_folder, sums_of
 from modalities.core.store import SiteData, digest_of
-from strategies.checks import CLASS_COUNTS, HELD_OUT_LOSS, HELD_OUT_N, LOSS, LOSSES, NO_SETTINGS, NUM_EXAMPLES
-from strategies.packing import is_packed, packed, unpacked
+from strategies.checks import CLASS_COUNTS, HELD_OUT_LOSS, HELD_OUT_N, LOSS, LOSSES, NUM_EXAMPLES
 from strategies.wire import (
     ARRAYS,
     CONFIG,
@@ -47,48 +44,9 @@ from strategies.wire import (
 
 _LOG = getLogger("tessera.client")
 _SETTINGS, _STATE, _DIGEST, _OUTPUTS = "settings", "state.", "digest.", "outputs."
-CLIENT_FAILED = 2  # flwr.common.constant.ErrorCode.CLIENT_APP_RAISED_EXCEPTION
 
 # Sums over several threads depend on how many they are: with one, every engine adds in the same order.
 torch.set_num_threads(1)
-
-
-class NotSettledError(ValueError):
-    """This node lacks what the server sent before in this run, as after a restart; it is sent again when asked for."""
-
-
-def without_exception_text(
-    message: Message, context: Context, call_next: Callable[[Message, Context], Message]
-) -> Message:
-    """A mod that keeps exceptions inside the site: its log says what happened, the reply only that something did."""
-    try:
-        return call_next(message, context)
-    except NotSettledError as error:
-        _LOG.warning("the request %s came too early: %s", message.metadata.message_type, error)
-        return Message(Error(code=NO_SETTINGS, reason="see the site's log"), reply_to=message)
-    except Exception as error:
-        asked = message.metadata.message_type
-        _LOG.exception("the request %s failed: %s; the server was told no more than that it did", asked, error)
-        return Message(Error(code=CLIENT_FAILED, reason="see the site's log"), reply_to=message)
-
-
-def as_it_was_asked(message: Message, context: Context, call_next: Callable[[Message, Context], Message]) -> Message:
-    """A mod that unpacks what came packed, and then packs the reply."""
-    if not is_packed(message.content):
-        return call_next(message, context)
-    message.content = unpacked(message.content)
-    reply = call_next(message, context)
-    if reply.has_content():
-        reply.content = packed(reply.content)
-    return reply
-
-
-def listed(message: Message, context: Context, call_next: Callable[[Message, Context], Message]) -> Message:
-    """A mod that lists what leaves a real site; what cannot be listed does not leave."""
-    reply = call_next(message, context)
-    if "site" in context.node_config and reply.has_content():
-        list_as_sent(Path(str(context.node_config["site"])), message.metadata.message_type, reply.content)
-    return reply
 
 
 app = ClientApp(mods=[without_exception_text, as_it_was_asked, listed])
