@@ -37,7 +37,7 @@ check: $(STAMP) ## lint, format, types, import rules
 	$(BIN)/lint-imports
 
 test: test-fast ## all tests, the slow ones last
-	$(PYTEST) -m slow --numprocesses $(JOBS) --dist loadfile
+	$(PYTEST) -m slow --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
 
 test-fast: $(STAMP) ## all but the slow tests, in JOBS processes
 	$(PYTEST) -m "not slow and not faults" --numprocesses $(JOBS) --dist loadfile
