@@ -157,7 +157,8 @@ def load_federation(path: Path, overrides: Sequence[str] = ()) -> Federation:
         written = OmegaConf.load(path)
         if not isinstance(written, DictConfig):
             raise ValueError("it must hold the sections seed, task, fusion and modalities")
-        raw = OmegaConf.to_container(OmegaConf.merge(written, OmegaConf.from_dotlist(list(overrides))))
+        whole = OmegaConf.merge(written, OmegaConf.from_dotlist(list(overrides))) if overrides else written
+        raw = OmegaConf.to_container(whole)
     except (OSError, yaml.YAMLError, OmegaConfBaseException, ValueError) as error:
         raise ValueError(f"{path.name}: cannot be read: {error}") from error
     try:

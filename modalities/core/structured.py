@@ -38,32 +38,42 @@ def _over(default: Any, preset: Mapping[str, Any], values: Any, where: str, prob
         return default
     known = {entry.name: entry.type for entry in dataclasses.fields(default)}
     problems += [unknown_key(str(key), known, f"{where}.") for key in values if key not in known]
-    flat, sections = OmegaConf.structured(default), {}
-    OmegaConf.set_readonly(flat, False)  # which frozen dataclasses make it
+    found, flat = {}, None
     for key, kind in known.items():
-        place, given = f"{where}.{key}", values.get(key)
+        place, below, given = f"{where}.{key}", preset.get(key), values.get(key)
         if dataclasses.is_dataclass(kind):
-            below = {} if given is None else given
-            sections[key] = _over(getattr(default, key), preset.get(key, {}), below, place, problems)
+            section = {} if given is None else given
+            found[key] = _over(getattr(default, key), below or {}, section, place, problems)
         elif (entry := _entry_type(kind)) is not None and isinstance(given, Mapping):
-            sections[key] = {
+            found[key] = {
                 str(name): _over(entry(), {}, own or {}, f"{place}.{name}", problems) for name, own in given.items()
             }
-        elif kind == list[str] and isinstance(given, list) and _are_plain(given):
-            sections[key] = list(given)  # OmegaConf would wrap each: a second for a few thousand genes
-        else:
-            _put(flat, key, preset.get(key), place, problems)
+        elif _needs_no_check(kind, given):
+            found[key] = list(given) if isinstance(given, list) else given
+        elif given is not None or below is not None:
+            flat = _writable(default) if flat is None else flat
+            _put(flat, key, below, place, problems)
             _put(flat, key, given, place, problems)
+            found[key] = _plain(flat[key])
     try:
-        return type(default)(**{key: _plain(flat[key]) for key in known if key not in sections}, **sections)
+        return dataclasses.replace(default, **found)
     except ValueError as error:
         problems.append(f"{where}: {error}")
         return default
 
 
-def _are_plain(words: list) -> bool:
-    """Whether these are words that need no checking."""
-    return all(isinstance(word, str) and "${" not in word for word in words)
+def _needs_no_check(kind: Any, given: Any) -> bool:
+    """Whether this is of its field's type as it stands: OmegaConf would take milliseconds to find that out."""
+    if kind == list[str]:
+        return isinstance(given, list) and all(_needs_no_check(str, word) for word in given)
+    return kind in (bool, int, float, str) and type(given) is kind and "${" not in str(given)
+
+
+def _writable(default: Any) -> DictConfig:
+    """The dataclass as OmegaConf checks settings against it."""
+    flat = OmegaConf.structured(default)
+    OmegaConf.set_readonly(flat, False)  # which frozen dataclasses make it
+    return flat
 
 
 def _plain(value: Any) -> Any:

@@ -33,6 +33,8 @@ PROGRAMS = {"client": client.cli.app, "server": server.cli.app}
 _MARK = "TESSERA_DEPLOYMENT_TEST"
 _SPARE_PORTS = 6
 """For more sites, strangers and second nodes."""
+_NEW_PROCESSES_S = 1.0
+"""So often the processes are listed that a power cut is to end: too slow to do it when the moment has come."""
 
 if NGINX is None and os.environ.get("TESSERA_REQUIRE_NGINX") == "1":
     raise RuntimeError("TESSERA_REQUIRE_NGINX=1, but nginx is not installed: apt-get install nginx")
@@ -129,11 +131,20 @@ class Machine:
                 process.send_signal(number)
         return len(found)
 
-    def cut_the_power(self, *names: str) -> None:
-        """SIGKILL to these started commands and all that they have started, too fast for one to see another's end."""
-        roots = [psutil.Process(self.started[name].pid) for name in names if self.started[name].poll() is None]
-        found = [*roots, *(child for root in roots for child in root.children(recursive=True))]
-        for process in found:
+    def cut_the_power(self, *names: str, when: Callable[[], bool], seconds: float, what: str) -> None:
+        """SIGKILL to these started commands and all that they have started, a few milliseconds after `when` holds."""
+        deadline = time.monotonic() + seconds
+        while True:
+            roots = [psutil.Process(self.started[name].pid) for name in names if self.started[name].poll() is None]
+            found = [*roots, *(child for root in roots for child in root.children(recursive=True))]
+            looked = time.monotonic()
+            while not (holds := when()) and time.monotonic() < looked + _NEW_PROCESSES_S:
+                time.sleep(0.002)
+            if holds:
+                break
+            if time.monotonic() > deadline:
+                pytest.fail(f"after {seconds:.0f} s still not: {what}")
+        for process in found:  # all stand still before one ends: none sees another's end
             with suppress(psutil.Error):
                 process.suspend()
         for process in found:

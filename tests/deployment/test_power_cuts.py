@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from modalities.core.release import MODEL
 from server.flower import is_up
 from server.status import read_status
 from tests.deployment.machine import NGINX, Asked, Machine, wait_until
@@ -23,6 +24,8 @@ REQUESTS = (
     "query.conformal",
 )
 """What the sites are asked for, phase by phase."""
+FINISHED, WRITTEN = "the last step is done", "the release is written and not yet signed"
+MOMENTS = (*REQUESTS, FINISHED, WRITTEN)
 
 
 def steps_of(status):
@@ -44,13 +47,12 @@ def test_power_fails_at_the_coordinator_in_every_phase_and_the_study_ends_as_if_
     try:
         machine.open()
         machine.join()
-        for request in REQUESTS:
-            asked = Asked(machine)
-            machine.start(request, "server", command_for(machine), study.folder)
-            wait_until(lambda asked=asked, request=request: asked.for_(request), 300, f"{request} is asked", 0.02)
-            machine.cut_the_power(request, "start")
-            steps = steps_of(read_status(study.run))
-            told.append(f"{time.monotonic() - began:4.0f} s: power cut at {request}, after {steps}")
+        for moment in MOMENTS:
+            has_come = coming(machine, moment)
+            machine.start(moment, "server", command_for(machine), study.folder)
+            machine.cut_the_power(moment, "start", when=has_come, seconds=300, what=moment)
+            steps, released = steps_of(read_status(study.run)), (study.run / "release" / MODEL).is_file()
+            told.append(f"{time.monotonic() - began:4.0f} s: power cut at {moment}, after {steps}; {released=}")
             assert all(steps[name] >= done for name, done in before.items()) or steps["fusion"] == 0
             before = steps
             machine.start("start", "server", "start", study.folder)
@@ -62,9 +64,19 @@ def test_power_fails_at_the_coordinator_in_every_phase_and_the_study_ends_as_if_
         assert steps_of(read_status(study.run)) == {"cnv": ROUNDS, "hif": ROUNDS, "fusion": 0}
     finally:
         machine.end_all()
-        logs = [f"== {name}\n{machine.said(name)[-1500:]}" for name in ("start", *REQUESTS)]
+        logs = [f"== {name}\n{machine.said(name)[-1500:]}" for name in ("start", *MOMENTS)]
         refused = json.dumps(read_status(study.run).get("refused", []), indent=1)
         (tmp_path / "told.txt").write_text("\n".join([*told, refused, *logs]))
+
+
+def coming(machine, moment):
+    """Whether the moment has come, counted from now."""
+    if moment == FINISHED:
+        return lambda: read_status(machine.study.run).get("finished", False)
+    if moment == WRITTEN:
+        return (machine.study.run / "release" / MODEL).is_file
+    asked = Asked(machine)
+    return lambda: asked.for_(moment)
 
 
 def command_for(machine):
