@@ -9,7 +9,6 @@ from rich.table import Table
 from modalities.core.console import console, plainly, say
 from modalities.core.federation import load_federation
 from server import operations
-from server.release import read_release
 from server.settings import settings_text, written_into
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -35,6 +34,8 @@ def check(
 @plainly
 def show(release: Annotated[Path, typer.Argument(help="A release folder.")]) -> None:
     """Check every file of a release against its digest, and say what is in it; exit code 1 if anything is wrong."""
+    from server.release import read_release
+
     study, model = read_release(release)
     table = Table("modality", "training cases", "rounds", title=f"{study.federation.task.name}: {release}")
     for name in model["modalities"]:

@@ -1,4 +1,7 @@
-"""The commands that carry a study, from its folder to its release."""
+"""The commands that carry a study, from its folder to its release.
+
+Those that open weights import what they need when they run: torch takes seconds, which the others need not wait for.
+"""
 
 import datetime
 import shutil
@@ -23,9 +26,7 @@ from server.flower import end_broken_off, is_up, register_enrolled, superlink
 from server.gateway import FleetGate
 from server.handing_out import hand_out_files
 from server.live_view import view
-from server.release import read_release
 from server.renewal import problem_of_certificate, renew_certificate
-from server.runs import carry_out, finished_release, refuse_unbegun
 from server.status import read_status
 from strategies.bundle import digest_of_checkout
 
@@ -107,6 +108,8 @@ def start(folder: Folder) -> None:
 
 def run(folder: Folder) -> None:
     """Carry the study to its signed release; exit code 0 only if that is there. It goes on from wherever it stands."""
+    from server.runs import carry_out
+
     study = Study(folder)
     with Live(console=console, refresh_per_second=2, transient=not console.is_terminal) as live:
         release = carry_out(study, lambda status: live.update(view(status)))
@@ -115,6 +118,8 @@ def run(folder: Folder) -> None:
 
 def resume(folder: Folder) -> None:
     """Go on with a study that has begun, from its last finished step; otherwise as `run`."""
+    from server.runs import refuse_unbegun
+
     refuse_unbegun(Study(folder))
     run(folder)
 
@@ -123,6 +128,8 @@ def release(
     folder: Folder, out: Annotated[Path | None, typer.Option(help="A new folder for a copy of the release.")] = None
 ) -> None:
     """Sign and check the release of a finished study, written again from the checkpoint if it is not whole."""
+    from server.runs import finished_release
+
     study = Study(folder)
     if out is not None and out.exists():
         raise ValueError(f"{out} is there already; name a new folder")
@@ -160,6 +167,8 @@ def verify(
     key: Annotated[Path, typer.Option(help="The coordinator's release.pub, from them, not from the bundle.")],
 ) -> None:
     """Check a release: every file against its digest, and the signature over all of them."""
+    from server.release import read_release
+
     signer = check_signature(bundle, key)
     _, model = read_release(bundle)
     say(f"{bundle}: {len(model['files'])} files as released, signed by {signer}")

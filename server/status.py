@@ -4,15 +4,17 @@ import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from server.checkpoint import write_atomically
-from server.state import StudyState
+
+if TYPE_CHECKING:  # it imports torch, which reading a status need not wait for
+    import server.state
 
 STATUS = "status.json"
 
 
-def write_status(folder: Path, study: StudyState, event: Mapping[str, Any]) -> None:
+def write_status(folder: Path, study: "server.state.StudyState", event: Mapping[str, Any]) -> None:
     """Keep the last step: phase, round, loss, who takes part with what, who is away, bytes, what was refused."""
     folder.mkdir(parents=True, exist_ok=True)
     status = {
@@ -40,7 +42,7 @@ def read_status(folder: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
-def bytes_by_owner(study: StudyState) -> dict[str, dict[str, int]]:
+def bytes_by_owner(study: "server.state.StudyState") -> dict[str, dict[str, int]]:
     """Modality -> bytes up and down, over all sites."""
     total: dict[str, dict[str, int]] = {}
     for owners in study.traffic.table().values():

@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
-import torch
-from torch import nn
+
+if TYPE_CHECKING:  # torch takes seconds to import, and what only reads settings has no need of it
+    import torch
+    from torch import nn
 
 Sums = dict[str, np.ndarray]
 """Named float64 arrays that add up over sites: the whole of what a site says in the statistics phase."""
@@ -110,11 +112,11 @@ class Modality(Protocol):
         """Everything of `collate` that needs doing only once; has one entry a case."""
         ...
 
-    def collate(self, prepared: Any, rows: torch.Tensor) -> Any:
+    def collate(self, prepared: Any, rows: "torch.Tensor") -> Any:
         """The batch of these rows, as the encoder wants it."""
         ...
 
-    def build_encoder(self, config: Any, state: State) -> nn.Module:
+    def build_encoder(self, config: Any, state: State) -> "nn.Module":
         """A fresh encoder: batch -> [case, embedding_size], with `embedding_size` as an attribute.
 
         It may bring `pool` and `loss` of its own: see `modalities.core.branch.Branch`.
