@@ -2,8 +2,6 @@
 
 import hashlib
 
-import torch
-
 
 def seed_of(*parts: object) -> int:
     """A 63-bit seed from, say, (study seed, site name, modality, round); the same parts give the same seed."""
@@ -16,4 +14,6 @@ def seed_torch(seed: int) -> None:
 
     `torch.manual_seed` also writes down a stack trace for accelerators not in use: half a millisecond a message.
     """
+    import torch  # here: what only derives seeds need not wait for it
+
     torch.default_generator.manual_seed(seed)

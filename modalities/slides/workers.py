@@ -11,7 +11,6 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import connection
 
 import cv2
-import torch
 
 from modalities.slides.prepare import Job, prepare_slide
 from modalities.slides.state import FAILED, SlideState
@@ -44,8 +43,8 @@ def _until_one_breaks(waiting: deque[Job], workers: int) -> Generator[tuple[Job,
     try:
         while waiting or running:
             while waiting and len(running) < workers:
-                job = waiting.popleft()
-                running[pool.submit(prepare_slide, job)] = job
+                running[pool.submit(prepare_slide, waiting[0])] = waiting[0]
+                waiting.popleft()  # not before: a pool that broke meanwhile takes no job
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 state = future.result()
                 yield running.pop(future), state
@@ -71,7 +70,7 @@ def _broke(job: Job) -> SlideState:
 def _begin() -> None:
     """One thread a worker; an interrupt is the parent's to handle, and a worker does not outlive it."""
     cv2.setNumThreads(1)
-    torch.set_num_threads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"  # for torch, which only backbones that are networks import
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:

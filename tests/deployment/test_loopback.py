@@ -49,13 +49,13 @@ def test_three_hospitals_from_init_to_a_verified_release_of_the_inline_engines_w
     study = machine.study
     unregistered = machine.stranger("unregistered", 3, study.tls.authority)
     other = Study(machine.folder / "other")
-    machine.call("server", "init", other.folder)
+    machine.type_in("server", "init", other.folder)
     deceived = machine.stranger("deceived", 4, other.tls.authority)
     wait_until(lambda: bool(meaning(unregistered) and meaning(deceived)), 60, "both are refused")
     assert meaning(unregistered).startswith("the coordinator does not take this site's key")
     assert meaning(deceived).startswith("the server's certificate is not of this study's authority")
     for folder in (unregistered, deceived):
-        machine.call("client", "leave", folder)
+        machine.type_in("client", "leave", folder)
 
     trusted = ssl.create_default_context(cafile=str(study.tls.authority))
     with httpx.Client(base_url=f"https://localhost:{machine.ports[0]}", verify=trusted, trust_env=False) as client:
@@ -64,14 +64,14 @@ def test_three_hospitals_from_init_to_a_verified_release_of_the_inline_engines_w
 
     machine.log("run").write_text(machine.call("server", "run", study.folder, timeout=400))
     release = study.run / "release"
-    machine.log("verify").write_text(machine.call("server", "verify", release, "--key", study.release_public_key))
-    machine.log("status").write_text(machine.call("server", "status", study.folder))
+    machine.log("verify").write_text(machine.type_in("server", "verify", release, "--key", study.release_public_key))
+    machine.log("status").write_text(machine.type_in("server", "status", study.folder))
     assert_as_inline(machine, release)
 
-    machine.call("server", "revoke", study.folder, "site_3")
+    machine.type_in("server", "revoke", study.folder, "site_3")
     wait_until(lambda: bool(meaning(machine.sites / "site_3")), 60, "the revoked site is shut out")
     assert meaning(machine.sites / "site_3").startswith("the coordinator does not take this site's key")
-    machine.log("leave").write_text(machine.call("client", "leave", machine.sites / "site_1"))
+    machine.log("leave").write_text(machine.type_in("client", "leave", machine.sites / "site_1"))
     assert not state_of(Home(machine.sites / "site_1"))["alive"]
 
 

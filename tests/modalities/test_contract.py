@@ -20,7 +20,7 @@ from modalities.core.registry import _checked, plugin, plugins
 from modalities.core.seeds import seed_of
 
 N_CLASSES = 4
-N_CASES = 83
+N_CASES = 61
 
 
 def write(folder, kind, seed, n_cases=N_CASES):

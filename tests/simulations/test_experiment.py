@@ -19,6 +19,7 @@ from simulations.synthetic import subsets_held
 TINY = [
     *(f"modalities.{name}.training.epochs=2" for name in ("cnv", "clinical", "hif")),
     *(f"modalities.{name}.federated.rounds=2" for name in ("cnv", "clinical", "hif")),
+    "fusion.rounds=3",
     "fusion.network.rounds=2",
 ]
 HEADS = ["--fusion", "mean,weighted_logits_bias,intermediate"]

@@ -14,7 +14,8 @@ from simulations.cli import app
 
 CLASSES = ("LumA", "LumB", "Basal", "Her2")
 QUICK = [
-    f"modalities.{name}.{setting}=2" for name in ("cnv", "hif") for setting in ("training.epochs", "federated.rounds")
+    *(f"modalities.{name}.{own}=2" for name in ("cnv", "hif") for own in ("training.epochs", "federated.rounds")),
+    "fusion.rounds=3",
 ]
 
 
@@ -51,17 +52,24 @@ def simulate(*arguments: str) -> dict:
     return json.loads((out / "results.json").read_text(encoding="utf-8"))
 
 
-def test_small_sites_are_pooled_and_dropped_labels_counted(data: Path, tmp_path: Path) -> None:
-    results = simulate("--data", str(data), "--out", str(tmp_path), "--min-site", "20", "--workers", "1")
+@pytest.fixture(scope="module")
+def beside(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
+    """A run with small sites to pool, beside a consortium that takes no part in it."""
+    outside, out = (tmp_path_factory.mktemp(name) for name in ("outside", "out"))
+    write_tables(outside, 61, 2, "AB")
+    named = ["--data", str(data), "--out", str(out), "--external", str(outside)]
+    return out, simulate(*named, "--min-site", "20", "--workers", "1")
+
+
+def test_small_sites_are_pooled_and_dropped_labels_counted(beside: tuple[Path, dict]) -> None:
+    _, results = beside
     assert set(results["site_by_class"]) == {"A1", "B1", "other"}
     assert results["task"]["dropped"] == {"Normal": 5}
     assert sum(sum(row.values()) for row in results["site_by_class"].values()) == 120
 
 
-def test_an_external_folder_is_scored_and_never_trained_on(data: Path, tmp_path: Path) -> None:
-    outside = write_tables(tmp_path / "outside", 61, 2, "AB")
-    out = tmp_path / "out"
-    results = simulate("--data", str(data), "--out", str(out), "--external", str(outside), "--workers", "1")
+def test_an_external_folder_is_scored_and_never_trained_on(beside: tuple[Path, dict]) -> None:
+    out, results = beside
     assert set(results["external"]) >= {"centralised", "federated", "local", "reference", "majority"}
     assert results["external"]["federated"]["fused"]["n"] == 56
     assert results["arms"]["federated"]["fused"]["n"] == 120

@@ -148,7 +148,7 @@ def test_another_recipe_code_or_slide_means_other_features(raw, tmp_path, monkey
     assert run(source)["good"].recipe != first.recipe
 
 
-@pytest.mark.slow  # starts processes that import torch
+@pytest.mark.slow  # starts processes
 def test_features_do_not_depend_on_where_a_slide_lies_or_how_many_work(raw, prepared, tmp_path):
     moved = tmp_path / "elsewhere" / "slides"
     moved.mkdir(parents=True)
@@ -242,7 +242,7 @@ def start_prepare(site):
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
-@pytest.mark.slow  # three starts of a process that imports torch
+@pytest.mark.slow  # starts four processes, twice
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_interrupted_work_goes_on_to_the_same_features(tmp_path, how):
     site, n_slides = tmp_path / "site", 6
@@ -276,14 +276,19 @@ def test_interrupted_work_goes_on_to_the_same_features(tmp_path, how):
 
 @pytest.mark.slow  # starts processes, and one of them ends itself
 def test_slide_that_brings_its_process_down_fails_alone(raw, tmp_path, monkeypatch):
-    """A preparation that ends the process at once, as a crash in a C library does, on one of three slides."""
+    """A preparation that ends the process, as a crash in a C library does, on one of three slides.
+
+    It does so after another slide was done, and before the third is handed to a process.
+    """
     (tmp_path / "sitecustomize.py").write_text(
-        "import os, sys\n"
+        "import os, sys, time\n"
         "if 'multiprocessing' in ' '.join(sys.orig_argv):\n"
         "    import openslide\n"
         "    class Crash(openslide.OpenSlide):\n"
         "        def __init__(self, path):\n"
-        "            os._exit(11) if 'broken' in str(path) else super().__init__(path)\n"
+        "            while 'broken' in str(path):\n"
+        f"                os._exit(11) if os.path.exists({str(tmp_path / 'now')!r}) else time.sleep(0.02)\n"
+        "            super().__init__(path)\n"
         "    openslide.OpenSlide = Crash\n"
     )
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{REPOSITORY}")
@@ -291,7 +296,13 @@ def test_slide_that_brings_its_process_down_fails_alone(raw, tmp_path, monkeypat
     folder.mkdir()
     for name in ("good.svs", "other.svs", "broken.svs"):
         shutil.copy(raw / name, folder / name)
-    states = run(source_of(folder, tmp_path / "cache"), workers=2)
+    source = source_of(folder, tmp_path / "cache")
+    going = prepare_slides(listed_files(source), source, CONFIG, workers=2)
+    states = [next(going)]
+    assert states[0][0].slide == "good"
+    (tmp_path / "now").touch()
+    time.sleep(1)  # until the pool of processes has seen it
+    states = {entry.slide: state for entry, state in [*states, *going]}
     assert [states[name].state for name in ("good", "other", "broken")] == ["done", "done", "failed"]
     assert "broken.svs: reading it ended the process" in states["broken"].reason
 
