@@ -1,23 +1,31 @@
-"""Arrays on their way through Flower: all of a record in one, in safetensors' format.
+"""Messages on their way through Flower: the records of a modality in one, in safetensors' format.
 
-Flower sends every array as two objects with requests of their own, and its SuperLink needs about 10 ms for each: more
-than all else of a short round. So a record that leaves a process is packed into one array of bytes. In one process
+Flower sends every record and every array as objects with requests of their own, and its SuperLink needs about 10 ms for
+each: more than all else of a short round. So what leaves a process is packed into few records of bytes. In one process
 nothing is packed: there the arrays are handed over as they are.
 """
 
+import json
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from flwr.app import ArrayRecord, Message, RecordDict
+from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
 from flwr.serverapp import Grid
 from flwr.supercore.run import Run
 from safetensors.numpy import load, save
 
-from strategies.wire import from_record, to_record
+from strategies.wire import ARRAYS, CONFIG, METRICS, SEPARATOR, from_record, owner_of, to_record
 
-PACKED = "safetensors"
-"""The name of the one array."""
+PACKED, TOGETHER = "packed.", "all"
+_LIST = "records"
+"""The entry that says which records there are, as JSON, with the values of those that hold no arrays."""
+_SMALL = 64 * 2**10
+"""Bytes of arrays up to which an owner's records travel with those of others."""
+BLOCK = 4 * 2**20
+"""Bytes of a record at most: Flower cuts arrays into 5 MiB, and the gateway takes no more in a request."""
+_KINDS = {ARRAYS: ArrayRecord, CONFIG: ConfigRecord, METRICS: MetricRecord}
 
 
 class PackingGrid(Grid):
@@ -28,7 +36,7 @@ class PackingGrid(Grid):
         self._grid = grid
 
     def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
-        """Push them packed; a record that goes to several sites is packed once."""
+        """Push them packed; what goes to several sites is packed once."""
         messages, made = list(messages), {}
         contents = [message.content for message in messages]
         for message in messages:
@@ -69,41 +77,75 @@ class PackingGrid(Grid):
 
 
 def is_packed(content: RecordDict) -> bool:
-    """Whether any of its records is."""
-    return any(isinstance(record, ArrayRecord) and list(record) == [PACKED] for record in content.values())
+    """Whether it came packed."""
+    return any(key.startswith(PACKED) for key in content)
 
 
-def packed(content: RecordDict, made: dict[int, ArrayRecord] | None = None) -> RecordDict:
-    """The same with each record of arrays packed; `made` holds what was packed before, by identity."""
+def packed(content: RecordDict, made: dict[Any, list[ConfigRecord]] | None = None) -> RecordDict:
+    """The same in few records, each owner's by themselves: sites that share a modality are then sent the same ones.
+
+    `made` holds what was packed before.
+    """
     made = {} if made is None else made
     found = RecordDict()
-    for key, record in content.items():
-        if not isinstance(record, ArrayRecord):
-            found[key] = record
-            continue
-        if id(record) not in made:
-            made[id(record)] = _pack(record)
-        found[key] = made[id(record)]
+    for group, records in _groups(content).items():
+        plain = {key: None if isinstance(record, ArrayRecord) else dict(record) for key, record in records.items()}
+        held, listed = {key: own for key, own in records.items() if isinstance(own, ArrayRecord)}, json.dumps(plain)
+        same = (listed, *map(id, held.values()))
+        if same not in made:
+            made[same] = _blocks(held, listed)
+        for number, block in enumerate(made[same]):
+            found[f"{PACKED}{group}.{number}"] = block
     return found
 
 
 def unpacked(content: RecordDict) -> RecordDict:
-    """The inverse; a record whose bytes cannot be read stays packed."""
-    found = RecordDict()
+    """The inverse; a group whose bytes cannot be read stays packed."""
+    found, groups = RecordDict(), defaultdict(dict)
     for key, record in content.items():
-        found[key] = _unpack(record) if isinstance(record, ArrayRecord) else record
+        if key.startswith(PACKED):
+            groups[key.rpartition(".")[0]][key] = record
+        else:
+            found[key] = record
+    for blocks in groups.values():
+        try:
+            records = _read(b"".join(block["bytes"] for block in blocks.values()))
+        except Exception:  # NumPy's reader promises no particular one for bytes that it did not write
+            records = blocks
+        for key, record in records.items():
+            found[key] = record
     return found
 
 
-def _pack(record: ArrayRecord) -> ArrayRecord:
-    arrays = {name: np.ascontiguousarray(array).reshape(array.shape) for name, array in from_record(record).items()}
-    return to_record({PACKED: np.frombuffer(save(arrays), dtype=np.uint8)}) if arrays else record
+def _groups(content: RecordDict) -> dict[str, dict[str, Any]]:
+    """The records by owner; those of owners with little share a group."""
+    owners: dict[str, dict[str, Any]] = defaultdict(dict)
+    for key, record in content.items():
+        owners[owner_of(key.partition(".")[2])][key] = record
+    groups: dict[str, dict[str, Any]] = defaultdict(dict)
+    for owner, records in owners.items():
+        arrays = [array for own in records.values() if isinstance(own, ArrayRecord) for array in own.values()]
+        groups[owner if sum(array.numpy().nbytes for array in arrays) > _SMALL else TOGETHER] |= records
+    return groups
 
 
-def _unpack(record: ArrayRecord) -> ArrayRecord:
-    if list(record) != [PACKED]:
-        return record
-    try:
-        return to_record(load(record[PACKED].numpy().tobytes()))
-    except Exception:  # NumPy's reader promises no particular one for bytes that it did not write
-        return record
+def _blocks(held: dict[str, ArrayRecord], listed: str) -> list[ConfigRecord]:
+    arrays = {
+        f"{key}{SEPARATOR}{name}": np.ascontiguousarray(array).reshape(array.shape)
+        for key, record in held.items()
+        for name, array in from_record(record).items()
+    }
+    whole = save({_LIST: np.frombuffer(listed.encode(), dtype=np.uint8), **arrays})
+    return [ConfigRecord({"bytes": whole[at : at + BLOCK]}) for at in range(0, len(whole), BLOCK)]
+
+
+def _read(whole: bytes) -> dict[str, Any]:
+    """Records by their key, in the order in which they were packed."""
+    arrays = load(whole)
+    plain = json.loads(arrays.pop(_LIST).tobytes())
+    records: dict[str, dict[str, Any]] = {key: values or {} for key, values in plain.items()}
+    for name, array in arrays.items():
+        key, _, own = name.partition(SEPARATOR)
+        records[key][own] = array
+    kinds = {key: _KINDS[f"{key.partition('.')[0]}."] for key in records}
+    return {key: to_record(own) if kinds[key] is ArrayRecord else kinds[key](own) for key, own in records.items()}

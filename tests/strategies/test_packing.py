@@ -1,10 +1,13 @@
-"""A record of arrays in one: the same arrays come out, and bytes that are none stay where they are."""
+"""A message in few records: the same records come out, and bytes that are none stay where they are."""
+
+import json
 
 import numpy as np
 import pytest
-from flwr.app import Array, ArrayRecord, ConfigRecord, Message, RecordDict
+from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
+from safetensors.numpy import save
 
-from strategies.packing import PACKED, PackingGrid, is_packed, packed, unpacked
+from strategies.packing import BLOCK, PackingGrid, is_packed, packed, unpacked
 from strategies.wire import from_record, to_record
 from tests.support import BareGrid, asked_message
 
@@ -14,31 +17,79 @@ ARRAYS = {
     "count": np.array(7, dtype=np.int64),
     "empty": np.zeros((0, 3), dtype=np.float32),
 }
+METRICS = {"n": 3, "loss": 0.1 + 0.2, "nothing": float("nan"), "counts": [1, 2], "none": []}
+LARGE = {"weight": np.random.default_rng(0).normal(size=BLOCK // 8 + 1000)}
 
 
-def content():
-    return RecordDict({"arrays.cnv": to_record(ARRAYS), "config.cnv": ConfigRecord({"server-round": 3})})
+def content(**records):
+    return RecordDict(
+        {
+            "arrays.cnv": to_record(ARRAYS),
+            "config.cnv": ConfigRecord({"server-round": 3, "lr": 1.0, "last": True, "name": "ä", "names": ["a", "b"]}),
+            "arrays.hif": to_record({}),
+            "metrics.hif": MetricRecord(METRICS),
+            "config.study": ConfigRecord(),
+            **records,
+        }
+    )
 
 
-def test_what_is_unpacked_is_what_was_packed_by_name_type_shape_and_value():
+def assert_equal(found, sent):
+    assert list(found) == list(sent)
+    for key, record in sent.items():
+        assert type(found[key]) is type(record)
+        if not isinstance(record, ArrayRecord):
+            assert repr(dict(found[key])) == repr(dict(record))  # NaN differs from itself, and 1.0 equals 1
+            continue
+        arrays = from_record(found[key])
+        assert arrays.keys() == from_record(record).keys()
+        for name, array in from_record(record).items():
+            assert (arrays[name].dtype, arrays[name].shape) == (array.dtype, array.shape)
+            assert np.array_equal(arrays[name], array)
+
+
+def test_what_is_unpacked_is_what_was_packed_by_kind_name_type_shape_and_value():
     sent = packed(content())
-    assert list(sent["arrays.cnv"]) == [PACKED]
+    assert list(sent) == ["packed.all.0"]
     assert (is_packed(sent), is_packed(content())) == (True, False)
+    assert_equal(unpacked(sent), content())
+
+
+def test_large_weights_travel_by_themselves_and_in_blocks():
+    sent = packed(content(**{"arrays.rna": to_record(LARGE), "arrays.rna@1": to_record({})}))
+    assert list(sent) == ["packed.all.0", "packed.rna.0", "packed.rna.1"]
+    assert all(len(block["bytes"]) <= BLOCK for block in sent.values())
     found = unpacked(sent)
-    assert found["config.cnv"] == ConfigRecord({"server-round": 3})
-    arrays = from_record(found["arrays.cnv"])
-    assert arrays.keys() == ARRAYS.keys()
-    for name, array in ARRAYS.items():
-        assert (arrays[name].dtype, arrays[name].shape) == (array.dtype, array.shape)
-        assert np.array_equal(arrays[name], array)
+    assert np.array_equal(found["arrays.rna"]["weight"].numpy(), LARGE["weight"])
+    assert list(found["arrays.rna@1"]) == []
 
 
-@pytest.mark.parametrize("bytes_", [b"", b"no safetensors at all", b"\xff" * 64])
-def test_bytes_that_are_no_arrays_stay_packed_and_are_nobodys_weights(bytes_):
-    record = to_record({PACKED: np.frombuffer(bytes_, dtype=np.uint8)})
-    assert list(unpacked(RecordDict({"arrays.cnv": record}))["arrays.cnv"]) == [PACKED]
-    strange = ArrayRecord({PACKED: Array("uint8", (3,), "numpy.ndarray", b"not numpy's format")})
-    assert list(unpacked(RecordDict({"arrays.cnv": strange}))["arrays.cnv"]) == [PACKED]
+def listing(**records):
+    return save({"records": np.frombuffer(json.dumps(records).encode(), dtype=np.uint8)})
+
+
+@pytest.mark.parametrize(
+    "bytes_",
+    [
+        b"",
+        b"no safetensors at all",
+        b"\xff" * 64,
+        save({"weight": np.zeros(3)}),
+        save({"records": np.frombuffer(b"no JSON", dtype=np.uint8)}),
+        listing(**{"another.cnv": {}}),
+        listing(**{"config.cnv": {"a": {"b": 1}}}),
+        listing(**{"metrics.cnv": {"a": "text"}}),
+        save({"records": np.frombuffer(b"[" * 100_000, dtype=np.uint8)}),
+    ],
+)
+def test_bytes_that_are_no_records_stay_packed_and_are_nobodys_weights(bytes_):
+    sent = RecordDict({"packed.all.0": ConfigRecord({"bytes": bytes_}), "config.study": ConfigRecord({"n": 1})})
+    assert set(unpacked(sent)) == {"packed.all.0", "config.study"}
+
+
+def test_a_packed_record_of_another_kind_stays():
+    assert list(unpacked(RecordDict({"packed.all.0": to_record(ARRAYS)}))) == ["packed.all.0"]
+    assert list(unpacked(RecordDict({"packed.all.0": ConfigRecord({"bytes": "text"})}))) == ["packed.all.0"]
 
 
 class Post(BareGrid):
@@ -53,14 +104,18 @@ class Post(BareGrid):
         return [Message(own, reply_to=asked_message()) for own in self.pushed]
 
 
-def test_a_record_for_two_sites_is_packed_once_and_senders_and_receivers_see_the_arrays():
-    post, record = Post(), to_record(ARRAYS)
+def test_what_goes_to_two_sites_is_packed_once_and_senders_and_receivers_see_the_records():
+    post, record = Post(), to_record(LARGE)
     grid, messages = PackingGrid(post), [asked_message(), asked_message()]
-    for message in messages:
-        message.content = RecordDict({"arrays.cnv": record})
+    for number, message in enumerate(messages):
+        config = {"config.cnv": ConfigRecord({"server-round": 3}), "config.study": ConfigRecord({"site": number})}
+        message.content = RecordDict({"arrays.cnv": record, **config})
     assert list(grid.push_messages(messages)) == ["a", "a"]
-    first, second = (own["arrays.cnv"] for own in post.pushed)
-    assert first is second
-    assert list(first) == [PACKED]
-    assert all(list(message.content["arrays.cnv"]) == list(ARRAYS) for message in messages)
-    assert [set(reply.content["arrays.cnv"]) for reply in grid.pull_messages(["a"])] == [set(ARRAYS)] * 2
+    first, second = post.pushed
+    assert list(first) == list(second) == ["packed.cnv.0", "packed.cnv.1", "packed.all.0"]
+    assert first["packed.cnv.0"] is second["packed.cnv.0"]
+    assert first["packed.all.0"]["bytes"] != second["packed.all.0"]["bytes"]
+    assert all(message.content["arrays.cnv"] is record for message in messages)
+    for number, reply in enumerate(grid.pull_messages(["a"])):
+        assert reply.content["config.study"]["site"] == number
+        assert np.array_equal(reply.content["arrays.cnv"]["weight"].numpy(), LARGE["weight"])
