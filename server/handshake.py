@@ -20,18 +20,26 @@ TAKES_NO_PART = "it takes part with nothing that it has; its own log says why"
 _POLL_S = 1.0
 
 
-def wait_for_nodes(grid: Grid, options: Options) -> list[int]:
-    """The nodes that are there: as many as were asked for, or all once their number stands still."""
-    deadline, before = time.monotonic() + options.wait, -1
+def wait_for_nodes(grid: Grid, study: StudyState, options: Options) -> list[int]:
+    """The nodes that are there: as many as were asked for, or all once their number stands still.
+
+    Raises:
+        RuntimeError: there are too few in time; those that are not there are named.
+    """
+    deadline, before, told = time.monotonic() + options.wait, -1, None
     while True:
         nodes = sorted(grid.get_node_ids())
+        missing = sorted({site for node_id, site in options.enrolled.items() if node_id not in nodes})
         enough = len(nodes) >= options.sites if options.sites else len(nodes) > 0 and len(nodes) == before
         if enough:
             return nodes
+        if missing and missing != told:
+            options.tell(study, {"phase": "waiting for the sites", "missing": missing})
         if time.monotonic() > deadline:
             there = f"{len(nodes)} of {options.sites or 'any'} sites are there after {options.wait:.0f} s"
-            raise RuntimeError(f"{there}; go on once the others are back, or ask for fewer sites")
-        before = len(nodes)
+            named = f", not {', '.join(missing)}" if missing else ""
+            raise RuntimeError(f"{there}{named}; go on once the others are back, or ask for fewer sites")
+        told, before = missing, len(nodes)
         time.sleep(_POLL_S)
 
 

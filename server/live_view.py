@@ -32,7 +32,8 @@ def view(status: Mapping[str, Any]) -> Group:
 
 def _lines(status: Mapping[str, Any]) -> list[str]:
     """What is not as it should be: who is away, what waits, and the last of what was refused or noted."""
-    lines = [f"away: {', '.join(status['away'])}"] if status.get("away") else []
+    lines = [f"not here yet: {', '.join(status['missing'])}"] if status.get("missing") else []
+    lines += [f"away: {', '.join(status['away'])}"] if status.get("away") else []
     lines += [f"waiting: {name}: {reason}" for name, reason in status.get("waiting", {}).items()]
     lines += [f"noted: {one['site']}, {one['part']}: {one['reason']}" for one in status.get("refused", [])[-_NOTES:]]
     return lines + ([status["note"]] if status.get("note") else [])

@@ -33,7 +33,7 @@ def run_study(grid: Grid, federation: Federation, options: Options, start: Study
 
 def take_attendance(grid: Grid, study: StudyState, options: Options) -> Attendance:
     """Phases 1 and 2: the sites that take part, each with the settings and the shared statistics."""
-    nodes = wait_for_nodes(grid, options)
+    nodes = wait_for_nodes(grid, study, options)
     holders = handshake(grid, study, nodes, options)
     holders = gather_statistics(grid, study, holders, options)
     return Attendance(grid, study, options, send_setup(grid, study, holders, options), nodes)

@@ -94,6 +94,9 @@ def _put(flat: DictConfig, key: str, value: Any, place: str, problems: list[str]
     if "${" in str(value):
         problems.append(f"{place}: `${{` is not allowed in a setting")
         return
+    if isinstance(value, list) and (within := [one for one in value if isinstance(one, list | Mapping)]):
+        problems.append(f"{place}: must be a plain list, got {within[0]!r} in it")  # OmegaConf would take it
+        return
     try:
         flat.merge_with({key: value})
     except (OmegaConfBaseException, ValueError, TypeError) as error:

@@ -3,6 +3,7 @@
 import json
 import time
 
+import psutil
 import pytest
 
 from server.flower import is_up
@@ -11,7 +12,7 @@ from tests.deployment.machine import NGINX, Machine, wait_until
 from tests.deployment.test_loopback import assert_as_inline
 from tests.support import small_federation
 
-ROUNDS = 12
+ROUNDS = 16
 
 
 def rounds_done(machine):
@@ -51,7 +52,9 @@ def test_site_coordinator_and_superlink_are_killed_in_turn_and_the_study_ends_as
         run.kill()
         run.wait(10)
         before = rounds_done(machine)
-        machine.start("resume", "server", "resume", machine.study.folder)
+        resume = psutil.Process(machine.start("resume", "server", "resume", machine.study.folder).pid)
+        wait_until(resume.children, 60, "resume asks Flower which run goes on", 0.05)
+        wait_until(lambda: not resume.children(), 60, "Flower has answered")
         wait_until(lambda: rounds_done(machine) > before + 1, 120, "resume follows the run that goes on")
         tell("the coordinator's `run` was killed, and `resume` goes on")
 

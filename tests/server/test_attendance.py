@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from flwr.app import Error, Message
+from rich.console import Console
 
 from server import attendance
 from server.live_view import view
@@ -318,6 +319,18 @@ def test_a_begun_modality_without_a_holder_at_the_handshake_of_a_resumed_study(a
         assert reasons(study, "*")[-1].startswith("round")
         assert study.progress["hif"].rounds == 3
     assert study.cohorts["site_3"] == apart_whole.cohorts["site_3"]  # its cases are in the weights
+
+
+def test_enrolled_sites_that_are_not_here_yet_are_named_while_waiting_and_afterwards(root, tmp_path):
+    grid = WatchedGrid(root)
+    enrolled = dict.fromkeys(grid.get_node_ids(), "site_1") | {4: "site_4", 5: "site_5"}
+    with pytest.raises(RuntimeError, match="3 of 5 sites are there after 0 s, not site_4, site_5; go on once"):
+        run_small(root, FEDERATION, grid, sites=5, wait=0.0, status=tmp_path, enrolled=enrolled)
+    shown = Console(width=100)
+    with shown.capture() as captured:
+        shown.print(view(read_status(tmp_path)))
+    assert "phase: waiting for the sites" in captured.get()
+    assert "not here yet: site_4, site_5" in captured.get()
 
 
 def test_a_site_that_comes_after_the_handshake_takes_part_from_then_on(root):

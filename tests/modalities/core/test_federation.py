@@ -274,6 +274,12 @@ def test_feature_listed_twice_in_the_file_is_refused(folder):
         load_federation(folder / "federation.yaml")
 
 
+@pytest.mark.parametrize("name", [["MYC"], {"MYC": 1}])
+def test_name_that_is_a_list_or_a_section_is_refused(name):
+    with pytest.raises(ValueError, match=r"modalities\.cnv\.features: must be a plain list, got .*MYC.* in it"):
+        federation_from({"modalities": {"cnv": {"features": ["TP53", name]}}})
+
+
 def test_setting_that_looks_something_up_is_refused():
     with pytest.raises(ValueError, match=r"modalities\.cnv\.features: `\$\{` is not allowed in a setting"):
         federation_from({"modalities": {"cnv": {"features": ["${oc.env:HOME}"]}}})
