@@ -151,6 +151,8 @@ class Machine:
             with suppress(psutil.Error):
                 process.kill()
         psutil.wait_procs(found, timeout=10)
+        for name in names:
+            self.started[name].wait(10)
 
     def set_up(self, federation: Federation, gateway: str, holdings=HOLDINGS, n_cases=N_CASES, **settings) -> None:
         """A study's folder and its site folders, every site enrolled; nothing runs yet.
