@@ -51,7 +51,7 @@ def test_three_hospitals_from_init_to_a_verified_release_of_the_inline_engines_w
     other = Study(machine.folder / "other")
     machine.type_in("server", "init", other.folder)
     deceived = machine.stranger("deceived", 4, other.tls.authority)
-    wait_until(lambda: bool(meaning(unregistered) and meaning(deceived)), 60, "both are refused")
+    wait_until(lambda: bool(meaning(unregistered) and meaning(deceived)), 120, "both are refused")
     assert meaning(unregistered).startswith("the coordinator does not take this site's key")
     assert meaning(deceived).startswith("the server's certificate is not of this study's authority")
     for folder in (unregistered, deceived):
