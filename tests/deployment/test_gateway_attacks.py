@@ -66,7 +66,7 @@ def test_no_route_but_the_fleets_is_answered_however_it_is_written(door, port, r
     with closing(Asker(door, door.direct)) as inside:
         before = door.reached()
         assert {path for method, path in asked if inside.ask(method, path)[0] != 404} == set(routes)
-        wait_until(lambda: door.reached() > before + 150, 10, "the SuperLink has logged them")
+        wait_until(lambda: door.reached() > before + 150, 30, "the SuperLink has logged them")
     before, n_asked = door.reached(), 0
     with closing(Asker(door, port)) as outside:
         for method, path in asked:
@@ -81,7 +81,7 @@ def test_no_route_but_the_fleets_is_answered_however_it_is_written(door, port, r
         assert n_asked > 5000
         assert door.reached() == before
         assert outside.ask("POST", POLL, **{"X-Original-URL": "/v1/control/list-runs"})[0] == 415
-    wait_until(lambda: door.reached(POLL) and door.reached() == before + 1, 5, "a fleet route passes, and no other")
+    wait_until(lambda: door.reached(POLL) and door.reached() == before + 1, 30, "a fleet route passes, and no other")
 
 
 @pytest.mark.parametrize("how", SMUGGLED)
@@ -135,7 +135,7 @@ def test_a_site_refuses_a_certificate_that_has_expired(door, tmp_path):
     (port,) = free_ports(1)
     (tmp_path / "nginx.conf").write_text(nginx_configuration(tls, port, door.direct, tmp_path))
     door.machine.start_command("expired", [NGINX, "-c", tmp_path / "nginx.conf", "-g", "daemon off;"])
-    wait_until(lambda: is_open(port), 20, "the second nginx listens")
+    wait_until(lambda: is_open(port), 60, "the second nginx listens")
     with pytest.raises(httpx.ConnectError, match="certificate has expired"):
         door.come_and_go("a", port)
 
@@ -157,9 +157,9 @@ def test_a_registered_site_cannot_reply_as_another_nor_send_work_as_the_server(d
         assert door.poll(honest, "a") == []
         push(honest, a, reply_of(asked_a, "true"))
         push(liar, b, reply_of(asked_b, "own"))
-        wait_until((tmp_path / "said.json").is_file, 60, "the run has its replies")
+        wait_until((tmp_path / "said.json").is_file, 120, "the run has its replies")
         assert said_in(tmp_path / "said.json") == {a: "true", b: "own"}
-        wait_until(lambda: outcome(door.study, run_id)[0].startswith(FINISHED), 30, "the run ends")
+        wait_until(lambda: outcome(door.study, run_id)[0].startswith(FINISHED), 90, "the run ends")
 
 
 @pytest.mark.parametrize("framing", ["length", "chunks"])

@@ -69,7 +69,7 @@ def test_three_hospitals_from_init_to_a_verified_release_of_the_inline_engines_w
     assert_as_inline(machine, release)
 
     machine.type_in("server", "revoke", study.folder, "site_3")
-    wait_until(lambda: bool(meaning(machine.sites / "site_3")), 60, "the revoked site is shut out")
+    wait_until(lambda: bool(meaning(machine.sites / "site_3")), 120, "the revoked site is shut out")
     assert meaning(machine.sites / "site_3").startswith("the coordinator does not take this site's key")
     machine.log("leave").write_text(machine.type_in("client", "leave", machine.sites / "site_1"))
     assert not state_of(Home(machine.sites / "site_1"))["alive"]

@@ -61,7 +61,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
     machine.set_up(federation, "nginx", HELD)  # the recorder stands where nginx would
     try:
         machine.start("start", "server", "start", machine.study.folder)
-        wait_until(lambda: "sites enrolled" in machine.said("start"), 60, "the sites are enrolled")
+        wait_until(lambda: "sites enrolled" in machine.said("start"), 150, "the sites are enrolled")
         with recording(machine.study) as recorder:
             machine.join()
             run_and_break(machine)
