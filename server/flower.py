@@ -214,7 +214,11 @@ def end_broken_off(study: Study) -> list[int]:
     runs = ask_flower(study, "list", CONNECTION)["runs"]
     broken_off = [int(run["run-id"]) for run in runs if not str(run["status"]).startswith(FINISHED)]
     for run_id in broken_off:
-        ask_flower(study, "stop", str(run_id), CONNECTION)
+        try:
+            ask_flower(study, "stop", str(run_id), CONNECTION)
+        except RuntimeError:  # its ServerApp may have outlived the SuperLink, and just now have said that it failed
+            if not outcome(study, run_id)[0].startswith(FINISHED):
+                raise
     return broken_off
 
 

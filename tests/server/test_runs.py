@@ -5,6 +5,7 @@ import pytest
 from modalities.core.signing import check_signature
 from server import runs
 from server.coordinator import init_study
+from server.flower import end_broken_off
 from server.release import write_release
 from server.runs import _answer, carry_out, finished_release, refuse_unbegun
 from server.state import StudyState
@@ -118,3 +119,21 @@ def test_a_superlink_that_goes_down_just_as_it_is_asked_is_waited_for(study, mon
 def test_flower_that_fails_though_its_superlink_is_up_ends_the_run_with_what_it_said(study, monkeypatch):
     with pytest.raises(RuntimeError, match="no such run"):
         answers(monkeypatch, study, [True] * 3, [RuntimeError("no such run")] * 3)
+
+
+@pytest.mark.parametrize(("then", "ends"), [("finished:failed", True), ("running", False)])
+def test_a_broken_off_run_that_comes_to_its_end_just_before_it_is_ended_is_no_error(study, monkeypatch, then, ends):
+    """A ServerApp that outlived its SuperLink tells the next one that it failed, at any moment."""
+    states = iter(["running", then])
+
+    def flower(study, *words):
+        if words[0] == "stop":
+            raise RuntimeError("flwr stop: refused")
+        return {"runs": [{"run-id": 7, "status": next(states), "status-details": "N/A"}]}
+
+    monkeypatch.setattr("server.flower.ask_flower", flower)
+    if ends:
+        assert end_broken_off(study) == [7]
+    else:
+        with pytest.raises(RuntimeError, match="flwr stop: refused"):
+            end_broken_off(study)
