@@ -15,6 +15,7 @@ from simulations.cli import app
 CLASSES = ("LumA", "LumB", "Basal", "Her2")
 QUICK = [
     *(f"modalities.{name}.{own}=2" for name in ("cnv", "hif") for own in ("training.epochs", "federated.rounds")),
+    "fusion.folds=2",
     "fusion.rounds=3",
 ]
 
