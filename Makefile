@@ -22,9 +22,8 @@ setup: $(STAMP) ## create .venv with the pinned dependencies
 # torch first and alone: whichever build of the pinned version pip is pointed at (CPU or CUDA) then satisfies everything else.
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable '.[simulation,slides,dev]'
-	$(BIN)/python -m compileall -qq -j 0 .venv/lib || true # on all cores, where pip takes one; some packages hold files for others
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[simulation,slides,dev]'
 	touch $@
 
 format: $(STAMP) ## rewrite the code in the project's format
