@@ -78,18 +78,6 @@ def test_an_external_folder_is_scored_and_never_trained_on(beside: tuple[Path, d
     assert all(set(sites[site]) == {"study"} for site in sites if site.startswith("external_"))
 
 
-def test_whole_sites_can_be_held_out_and_modalities_be_missing(data: Path, tmp_path: Path) -> None:
-    groups = tmp_path / "groups.csv"
-    groups.write_text("code,site\nA1,north\nB1,south\nC1,east\nD1,east\nE1,east\n", encoding="utf-8")
-    grouped = ["--sites-by", str(groups), "--cv", "sites", "--missing-rate", "0.34", "--workers", "1"]
-    results = simulate("--data", str(data), "--out", str(tmp_path / "out"), *grouped)
-    assert set(results["site_by_class"]) == {"north", "south", "east"}
-    assert results["arms"]["federated"]["cnv"]["n"] == 120  # test cases keep everything
-    traffic = results["bytes"]
-    held = {(site, name) for site in traffic for name in traffic[site] if name in ("cnv", "hif")}
-    assert 0 < len(held) < 6
-
-
 @pytest.mark.slow
 def test_repeats_are_whole_runs_and_a_finished_one_is_not_made_again(data: Path, tmp_path: Path) -> None:
     arguments = ["--data", str(data), "--out", str(tmp_path), "--workers", "1", "--repeats", "2"]
@@ -106,16 +94,6 @@ def test_repeats_are_whole_runs_and_a_finished_one_is_not_made_again(data: Path,
     made = (tmp_path / "seed-1" / "results.json").stat().st_mtime_ns
     assert simulate(*arguments) == results
     assert (tmp_path / "seed-1" / "results.json").stat().st_mtime_ns == made
-
-
-@pytest.mark.slow
-def test_a_list_of_missing_rates_runs_each_on_the_same_folds(data: Path, tmp_path: Path) -> None:
-    arguments = ["--data", str(data), "--out", str(tmp_path), "--workers", "1", "--missing-rate", "0,.4"]
-    results = simulate(*arguments, "--min-site", "15")
-    assert results["missing_rates"]["rates"] == [0.0, 0.4]
-    folds = [folds_in(tmp_path / name) for name in results["runs"]]
-    assert folds[0].equals(folds[1])
-    assert '<section id="missing-rates">' in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 def test_series_of_what_is_kept_once_are_refused(data: Path, tmp_path: Path) -> None:
