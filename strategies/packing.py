@@ -24,7 +24,7 @@ _LIST = "records"
 _SMALL = 64 * 2**10
 """Bytes of arrays up to which an owner's records travel with those of others."""
 BLOCK = 4 * 2**20
-"""Bytes of a record at most: Flower cuts arrays into 5 MiB, and the gateway takes no more in a request."""
+"""Bytes of a record at most: Flower cuts arrays into 5 MiB, and the gateway takes 8 MiB in a request."""
 _KINDS = {ARRAYS: ArrayRecord, CONFIG: ConfigRecord, METRICS: MetricRecord}
 
 
@@ -109,7 +109,8 @@ def unpacked(content: RecordDict) -> RecordDict:
             found[key] = record
     for blocks in groups.values():
         try:
-            records = _read(b"".join(block["bytes"] for block in blocks.values()))
+            in_order = sorted(blocks, key=lambda key: int(key.rpartition(".")[2]))
+            records = _read(b"".join(blocks[key]["bytes"] for key in in_order))
         except Exception:  # NumPy's reader promises no particular one for bytes that it did not write
             records = blocks
         for key, record in records.items():
