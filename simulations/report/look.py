@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 INK, MUTED, RULE, BAND = "#1b2733", "#5b6875", "#d5dce3", "#f4f7fa"
 WIDTH = 10.3  # inches; the page is 992 px wide
@@ -57,11 +58,16 @@ ARM_LOOKS = {
 
 
 def draw(width: float, height: float, paint: Callable[[Figure], None]) -> Figure:
-    """A figure in the house style; `paint` fills it. Inches."""
+    """A figure in the house style; `paint` fills it. Inches.
+
+    It is laid out here, once: with an engine that could still act, an export draws everything twice.
+    """
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(width, height), layout="constrained")
+        figure = Figure(figsize=(width, height), layout=(engine := ConstrainedLayoutEngine()))
         FigureCanvasAgg(figure)
         paint(figure)
+        engine.execute(figure)
+        figure.set_layout_engine(None)
     return figure
 
 

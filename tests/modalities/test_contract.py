@@ -35,9 +35,14 @@ def write(folder, kind, seed, n_cases=N_CASES):
 def examples(folder):
     """A function of (kind, seed): classes, raw files, and the cases read of them, each made once."""
 
+    written = {}
+
     @cache
     def made(kind, seed=0):
-        classes, source = write(folder / str(seed), kind, seed)
+        files = getattr(plugin(kind), "EXAMPLE_FOLDER", kind), seed
+        if files not in written:
+            written[files] = write(folder / str(seed), kind, seed)
+        classes, source = written[files]
         return classes, source, plugin(kind).read(source, config_of(kind))
 
     return made
