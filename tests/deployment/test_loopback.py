@@ -16,7 +16,6 @@ from modalities.core.branch import build_branch, weights_of
 from modalities.core.federation import load_federation
 from modalities.core.parts import modality_of
 from modalities.core.seeds import seed_of
-from server.coordinator import Study
 from server.options import Options
 from server.phases import run_study
 from server.release import read_release
@@ -45,18 +44,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 @pytest.mark.slow
 @pytest.mark.timeout(540)
 def test_three_hospitals_from_init_to_a_verified_release_of_the_inline_engines_weights(machine):
-    """Beside them, two that must not get in: one without a registered key, one that trusts another authority."""
     study = machine.study
-    unregistered = machine.stranger("unregistered", 3, study.tls.authority)
-    other = Study(machine.folder / "other")
-    machine.type_in("server", "init", other.folder)
-    deceived = machine.stranger("deceived", 4, other.tls.authority)
-    wait_until(lambda: bool(meaning(unregistered) and meaning(deceived)), 120, "both are refused")
-    assert meaning(unregistered).startswith("the coordinator does not take this site's key")
-    assert meaning(deceived).startswith("the server's certificate is not of this study's authority")
-    for folder in (unregistered, deceived):
-        machine.type_in("client", "leave", folder)
-
     trusted = ssl.create_default_context(cafile=str(study.tls.authority))
     with httpx.Client(base_url=f"https://localhost:{machine.ports[0]}", verify=trusted, trust_env=False) as client:
         assert client.get("/health").status_code == 404

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from client.home import Home
+from server.coordinator import Study
 from server.flower import FINISHED, outcome, submit
 from server.runs import _run_config
 from server.status import read_status
@@ -108,6 +109,18 @@ def test_a_second_node_with_a_sites_key_is_refused_and_the_first_stays(machine):
     assert "the last connection with it is still held, here or on another machine" in meaning(double)
     machine.type_in("client", "leave", double)
     assert "connected since" in told(machine, "site_1")[1]
+
+
+def test_whom_nobody_enrolled_and_who_trusts_another_authority_is_told_so(machine):
+    unregistered = machine.stranger("unregistered", 6, machine.study.tls.authority)
+    other = Study(machine.folder / "other")
+    machine.type_in("server", "init", other.folder)
+    deceived = machine.stranger("deceived", 7, other.tls.authority)
+    wait_until(lambda: bool(meaning(unregistered) and meaning(deceived)), 120, "both are refused")
+    assert meaning(unregistered).startswith("the coordinator does not take this site's key")
+    assert meaning(deceived).startswith("the server's certificate is not of this study's authority")
+    for folder in (unregistered, deceived):
+        machine.type_in("client", "leave", folder)
 
 
 @pytest.mark.skipif(FAKETIME is None, reason="libfaketime is not installed: apt-get install faketime")

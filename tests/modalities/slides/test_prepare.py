@@ -242,12 +242,22 @@ def start_prepare(site):
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    """Six slides, and their features."""
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    for number in range(6):
+        write_slide(folder / "slides" / f"c{number}.svs", good(number))
+    run(source_of(folder / "slides", folder / "cache"), SlidesConfig())
+    return folder / "slides", features_in(folder / "cache")
+
+
 @pytest.mark.slow  # starts four processes, twice
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_interrupted_work_goes_on_to_the_same_features(tmp_path, how):
-    site, n_slides = tmp_path / "site", 6
-    for number in range(n_slides):
-        write_slide(site / "slides" / f"c{number}.svs", good(number))
+def test_interrupted_work_goes_on_to_the_same_features(tmp_path, uninterrupted, how):
+    slides, features = uninterrupted
+    site, n_slides = tmp_path / "site", len(features)
+    shutil.copytree(slides, site / "slides")
     (site / "cases.csv").write_text("case_id,label\n" + "".join(f"c{number},LumA\n" for number in range(n_slides)))
     (site / "site.yaml").write_text("name: here\nsources: {wsi_image: {paths: [slides]}}\n")
     cache = site / ".tessera" / "slides"
@@ -269,9 +279,7 @@ def test_interrupted_work_goes_on_to_the_same_features(tmp_path, how):
     assert process.returncode == 0, output
     assert all(path.read_bytes() == content for path, content in kept.items())
     assert not list(cache.rglob("*.part"))
-    untouched = source_of(site / "slides", tmp_path / "uninterrupted")
-    run(untouched, SlidesConfig())
-    assert same(features_in(cache), features_in(tmp_path / "uninterrupted"))
+    assert same(features_in(cache), features)
 
 
 @pytest.mark.slow  # starts processes, and one of them ends itself
