@@ -42,9 +42,9 @@ check: $(STAMP) ## lint, format, types, import rules
 	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright
 	$(BIN)/lint-imports
 
-# One process more for the slow tests: a deployment waits half of its time. Array shapes are checked in the fast ones only.
+# One process more for the slow tests: a deployment waits half of its time.
 test: test-fast ## all tests, the slow ones last
-	$(PYTEST) --jaxtyping-packages= -m slow --numprocesses $$(($(JOBS) + 1)) --dist loadfile --no-loadscope-reorder
+	$(PYTEST) -m slow --numprocesses $$(($(JOBS) + 1)) --dist loadfile --no-loadscope-reorder
 
 test-fast: $(STAMP) ## all but the slow tests, in JOBS processes
 	$(PYTEST) -m "not slow and not faults" --numprocesses $(JOBS) --dist loadfile
