@@ -62,8 +62,9 @@ def draw(width: float, height: float, paint: Callable[[Figure], None]) -> Figure
 
     It is laid out here, once: with an engine that could still act, an export draws everything twice.
     """
+    engine = ConstrainedLayoutEngine()
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(width, height), layout=(engine := ConstrainedLayoutEngine()))
+        figure = Figure(figsize=(width, height), layout=engine)
         FigureCanvasAgg(figure)
         paint(figure)
         engine.execute(figure)
