@@ -40,7 +40,7 @@ def _figure(found: Json) -> Figure:
                 for j, value in enumerate(row):
                     colour = "white" if (value or 0) > 0.6 else INK
                     axes.text(j, i, number(value, 2), ha="center", va="center", color=colour, fontweight="bold")
-            axes.set_xticks(range(len(names)), names)
+            axes.set_xticks(range(len(names)), [name.replace("_", "_\n") for name in names])
             axes.set_yticks(range(len(names)), names)
             axes.set_title(f"{arm} (n = {one['n']})")
             axes.tick_params(length=0)
