@@ -68,7 +68,7 @@ wheelhouse: ## offline install for this kind of machine and PYTHON's version, wi
 	@rm -rf $(HOUSE) $(BUILD) && mkdir -p $(HOUSE) $(BUILD)
 	@git archive --prefix=tessera/ --output $(HOUSE)/tessera-$$(git rev-parse --short=12 HEAD).tar.gz HEAD
 	@tar -xzf $(HOUSE)/tessera-*.tar.gz -C $(BUILD)
-	@cp $(BUILD)/tessera/constraints.txt $(BUILD)/tessera/client/install.sh $(HOUSE)
+	@cp $(BUILD)/tessera/constraints.txt $(BUILD)/tessera/client/node/install.sh $(HOUSE)
 	@cp $(BUILD)/tessera/docs/air-gapped.md $(HOUSE)/README.txt
 	@echo "2/4 pip of $$($(PYTHON) --version)"
 	@$(PYTHON) -m venv $(BUILD)/venv

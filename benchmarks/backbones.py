@@ -20,10 +20,10 @@ from benchmarks.measure import quartiles
 from benchmarks.slides import prepared, write_slide
 from modalities.slides.backbones import Backbone, backbone_of
 from modalities.slides.config import SlidesConfig
-from modalities.slides.nuclei import nuclei_in
-from modalities.slides.quality import sharpness
-from modalities.slides.reading import open_slide
-from modalities.slides.tiles import Tiles
+from modalities.slides.nuclei.nuclei import nuclei_in
+from modalities.slides.reading.reading import open_slide
+from modalities.slides.tissue.quality import sharpness
+from modalities.slides.tissue.tiles import Tiles
 
 BATCH = 64
 

@@ -13,14 +13,14 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from benchmarks.relay import Relay
-from client.approval import approve
-from client.home import Home
-from client.keys import make_node_key
-from client.node import Node, state_of
-from modalities.core.federation import Federation
-from modalities.core.site_config import read_site_config
-from server.coordinator import enrol_site, init_study, write_gateway
-from server.flower import is_up
+from client.node.approval import approve
+from client.node.home import Home
+from client.node.keys import make_node_key
+from client.node.supervisor import Node, state_of
+from modalities.core.settings.federation import Federation
+from modalities.core.settings.site import read_site_config
+from server.coordinator.flower import is_up
+from server.coordinator.folder import enrol_site, init_study, write_gateway
 from strategies.bundle import digest_of_checkout
 
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")

@@ -26,11 +26,11 @@ from benchmarks.measure import aligned, machine, quartiles, tell
 from benchmarks.notes import notes_in, rounds_in
 from benchmarks.split import CPU_PARTS, PARTS, Round
 from benchmarks.workloads import federation_of_tables, write_tables
-from modalities.core.federation import Federation
 from modalities.core.parts import modality_of
-from server.flower import nodes
-from server.state import StudyState
-from server.status import read_status
+from modalities.core.settings.federation import Federation
+from server.coordinator.flower import nodes
+from server.state.status import read_status
+from server.state.study import StudyState
 
 HOLDINGS = {"site_1": ("cnv", "hif"), "site_2": ("cnv",), "site_3": ("cnv", "hif")}
 _CASES = (27, 47, 79)

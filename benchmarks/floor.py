@@ -15,13 +15,13 @@ from torch import Tensor, nn
 
 from benchmarks.measure import say_peak
 from benchmarks.workloads import MODALITY, WORKLOADS
-from modalities.core.branch import build_branch, weights_of
+from modalities.core.blocks.branch import build_branch, weights_of
 from modalities.core.contract import Cases, State
-from modalities.core.federation import Federation
 from modalities.core.parts import rows_of
 from modalities.core.registry import plugin
 from modalities.core.seeds import seed_of, seed_torch
-from modalities.core.store import SiteData
+from modalities.core.settings.federation import Federation
+from modalities.core.site.store import SiteData
 
 
 @dataclass(frozen=True)

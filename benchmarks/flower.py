@@ -13,7 +13,7 @@ import psutil
 from rich.console import Console
 
 from benchmarks.workloads import Workload
-from simulations.flower import LOG, run_in_flower
+from simulations.engines.flower import LOG, run_in_flower
 
 _POLL_S = 0.02
 _MEMORY_EVERY = 25

@@ -17,9 +17,9 @@ from sklearn.metrics import adjusted_rand_score
 
 from benchmarks.measure import peak_mib
 from modalities import wsi_graph
-from modalities.core.branch import build_branch
+from modalities.core.blocks.branch import build_branch
 from modalities.core.contract import Cases
-from modalities.core.federation import federation_from
+from modalities.core.settings.federation import federation_from
 from modalities.slides.bags import TileFeatures
 from modalities.wsi_graph.clustering import Clustering, clusters_of
 from modalities.wsi_graph.config import Config

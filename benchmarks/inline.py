@@ -13,13 +13,13 @@ from benchmarks.floor import Floor, build_floor
 from benchmarks.measure import Timings, say_peak
 from benchmarks.workloads import MODALITY, WORKLOADS, Workload
 from client.app import app
-from client.study import site_data, site_folders
-from modalities.core.federation import Federation
-from server.branches import train_branches
-from server.options import Options
-from server.phases import take_attendance
-from server.state import StudyState
-from simulations.inline import InlineGrid
+from client.study.session import site_data, site_folders
+from modalities.core.settings.federation import Federation
+from server.phases.branches import train_branches
+from server.phases.options import Options
+from server.phases.order import take_attendance
+from server.state.study import StudyState
+from simulations.engines.inline import InlineGrid
 
 
 @dataclass(frozen=True)

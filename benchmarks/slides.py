@@ -19,10 +19,10 @@ import tifffile
 from benchmarks.measure import quartiles
 from modalities.slides.backbones import backbone_of
 from modalities.slides.config import SlidesConfig
-from modalities.slides.nuclei import nuclei_in
-from modalities.slides.reading import open_slide
-from modalities.slides.tiles import Tiles, choose_tiles, side_at_level0, tissue_tiles
-from modalities.slides.tissue import tissue_mask
+from modalities.slides.nuclei.nuclei import nuclei_in
+from modalities.slides.reading.reading import open_slide
+from modalities.slides.tissue.tiles import Tiles, choose_tiles, side_at_level0, tissue_tiles
+from modalities.slides.tissue.tissue import tissue_mask
 
 SIDE_PX, TILE_PX = 8192, 256
 

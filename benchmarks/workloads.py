@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from modalities.core.contract import Source
-from modalities.core.federation import Federation, federation_from
-from modalities.core.site_config import Policy, write_site
+from modalities.core.settings.federation import Federation, federation_from
+from modalities.core.settings.site import Policy, write_site
 
 MODALITY = "hif"
 N_FEATURES = 1333

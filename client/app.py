@@ -9,11 +9,11 @@ import torch
 from flwr.app import ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 
-from client.calibration import conformal_counts, temperature_losses
-from client.fusion import fusion_answer, held_out_outputs
-from client.measurements import absent_features
-from client.mods import NotSettledError, as_it_was_asked, listed, without_exception_text
-from client.policy import (
+from client.check.values import absent_features
+from client.study.calibration import conformal_counts, temperature_losses
+from client.study.fusion import fusion_answer, held_out_outputs
+from client.study.mods import NotSettledError, as_it_was_asked, listed, without_exception_text
+from client.study.policy import (
     beyond_policy,
     class_numbers,
     holders_asked,
@@ -23,9 +23,9 @@ from client.policy import (
     temperature_asked,
     too_few_holders,
 )
-from client.rounds import score_part, train_part
-from client.study import ClientStudy, blurred_class_counts, federation_of, site_data, site_folder, sums_of
-from modalities.core.store import SiteData, digest_of
+from client.study.rounds import score_part, train_part
+from client.study.session import ClientStudy, blurred_class_counts, federation_of, site_data, site_folder, sums_of
+from modalities.core.site.store import SiteData, digest_of
 from strategies.checks import CLASS_COUNTS, HELD_OUT_LOSS, HELD_OUT_N, LOSS, LOSSES, NUM_EXAMPLES
 from strategies.wire import (
     ARRAYS,

@@ -12,13 +12,13 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from client import joining
-from client.findings import LEVELS
+from client.check.findings import LEVELS
+from client.node import commands
 from modalities.core.console import console, plainly, say
-from modalities.core.federation import load_federation
+from modalities.core.settings.federation import load_federation
 
 if TYPE_CHECKING:
-    import client.site
+    import client.check.folder
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 _COLOURS = {"error": "bold red", "warning": "yellow", "note": "dim"}
@@ -39,7 +39,7 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document: docs/site-folder.md.")] = False,
 ) -> None:
     """Read everything as a study would, look at machine and network, say every problem; exit code 1 for an error."""
-    from client.checkup import check_everything
+    from client.check.checkup import check_everything
 
     report = check_everything(site, federation, offline)
     if as_json:
@@ -62,7 +62,7 @@ def prepare(
 
     Exit code 1 if a slide failed, after all others are done; 130 if it was interrupted.
     """
-    from client.prepare import prepare_site
+    from client.use.prepare import prepare_site
 
     settings = load_federation(federation) if federation else None
     try:
@@ -83,7 +83,7 @@ def explain(
     label: Annotated[str, typer.Option(help="The class to explain; empty: the one that each branch predicts.")] = "",
 ) -> None:
     """Show which tiles of a case's slides speak for a class, and which against it. The files stay at the site."""
-    from client.explain import explain_case
+    from client.use.explain import explain_case
 
     for modality, shown, picture in explain_case(site, release, case, out, label):
         say(f"{modality}: {shown}: {picture} and .geojson")
@@ -101,7 +101,7 @@ def predict(
     unsigned: Annotated[bool, typer.Option("--unsigned", help="Take a release that nobody signed.")] = False,
 ) -> None:
     """Predict each case from whatever modalities it has, and say what each added. The files stay at the site."""
-    from client.predict import key_of, predict_folder, write_predictions
+    from client.use.predict import key_of, predict_folder, write_predictions
 
     if unsigned and key is not None:
         raise ValueError("--key and --unsigned exclude each other")
@@ -113,7 +113,7 @@ def predict(
         say(str(path))
 
 
-def _show(report: "client.site.SiteReport") -> None:
+def _show(report: "client.check.folder.SiteReport") -> None:
     table = Table("modality", "cases", "for training", "notes", title=f"site {report.site}")
     for name, found in report.modalities.items():
         table.add_row(name, *_row(found))
@@ -126,7 +126,7 @@ def _show(report: "client.site.SiteReport") -> None:
     console.print(", ".join(f"{count} {level}{'s' * (count != 1)}" for count, level in counts), highlight=False)
 
 
-def _row(found: "client.site.ModalityReport") -> tuple[str, str, str]:
+def _row(found: "client.check.folder.ModalityReport") -> tuple[str, str, str]:
     if not found.offered:
         return "-", "-", "not offered by site.yaml"
     known = ["?" if count is None else str(count) for count in (found.cases, found.training_cases)]
@@ -134,5 +134,5 @@ def _row(found: "client.site.ModalityReport") -> tuple[str, str, str]:
     return known[0], known[1], notes or ("" if found.takes_part else "see below")
 
 
-for _command in (joining.init, joining.trust, joining.join, joining.status, joining.leave):
+for _command in (commands.init, commands.trust, commands.join, commands.status, commands.leave):
     app.command()(plainly(_command))

@@ -8,12 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from modalities.core.barcodes import case_of
-from modalities.core.config import Federated, Training
-from modalities.core.contract import Cases, Source
-from modalities.core.delimited import delimiter_of, listing, numbers, refuse_repeated, rows_of
-from modalities.core.leakage import refuse
-from modalities.core.tabular import (
+from modalities.core.blocks.tabular import (
     TabularConfig,
     build_encoder,
     collate,
@@ -22,6 +17,11 @@ from modalities.core.tabular import (
     prepare,
     sums,
 )
+from modalities.core.contract import Cases, Source
+from modalities.core.files.barcodes import case_of
+from modalities.core.files.delimited import delimiter_of, listing, numbers, refuse_repeated, rows_of
+from modalities.core.files.leakage import refuse
+from modalities.core.settings.training import Federated, Training
 
 __all__ = ["PRESETS", "Config", "build_encoder", "collate", "finalise", "prepare", "read", "sums", "write_example"]
 

@@ -10,12 +10,12 @@ from flwr.serverapp import Grid, ServerApp
 from flwr.supercore import log
 from flwr.superlink.grid import http_grid
 
-from modalities.core.federation import Federation, load_federation
-from server.example import example_federation
-from server.options import Options
-from server.phases import run_study
-from server.release import write_release
-from strategies.looks import looking_often
+from modalities.core.settings.federation import Federation, load_federation
+from server.phases.example import example_federation
+from server.phases.options import Options
+from server.phases.order import run_study
+from server.state.release import write_release
+from strategies.flower.polling import looking_often
 from strategies.packing import PackingGrid
 
 _INFO = 20

@@ -7,9 +7,9 @@ import typer
 from rich.table import Table
 
 from modalities.core.console import console, plainly, say
-from modalities.core.federation import load_federation
-from server import operations
-from server.settings import settings_text, written_into
+from modalities.core.settings.federation import load_federation
+from server.coordinator import commands
+from server.coordinator.settings_page import settings_text, written_into
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
@@ -34,7 +34,7 @@ def check(
 @plainly
 def show(release: Annotated[Path, typer.Argument(help="A release folder.")]) -> None:
     """Check every file of a release against its digest, and say what is in it; exit code 1 if anything is wrong."""
-    from server.release import read_release
+    from server.state.release import read_release
 
     study, model = read_release(release)
     table = Table("modality", "training cases", "rounds", title=f"{study.federation.task.name}: {release}")
@@ -62,16 +62,16 @@ def settings(
 
 
 for _command in (
-    operations.init,
-    operations.hand_out,
-    operations.enrol,
-    operations.revoke,
-    operations.start,
-    operations.run,
-    operations.resume,
-    operations.status,
-    operations.release,
-    operations.renew,
-    operations.verify,
+    commands.init,
+    commands.hand_out,
+    commands.enrol,
+    commands.revoke,
+    commands.start,
+    commands.run,
+    commands.resume,
+    commands.status,
+    commands.release,
+    commands.renew,
+    commands.verify,
 ):
     app.command()(plainly(_command))

@@ -14,13 +14,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 if absent := [name for name in ("jinja2", "matplotlib", "psutil", "ray") if find_spec(name) is None]:
     raise SystemExit(f"error: no {', '.join(absent)} here: `make setup` installs what tessera-simulate alone needs")
 from modalities.core.console import console, plainly
-from modalities.core.federation import Federation
-from simulations.arms import RELEASE
-from simulations.cohort import Cohort, with_features_of_data
-from simulations.coupling import Change, add_modality, keep_split, remove_modality
-from simulations.experiment import Protocol, prepare_folds, run_experiment
-from simulations.heads import heads_named
-from simulations.inputs import (
+from modalities.core.settings.federation import Federation
+from simulations.arms.arms import RELEASE
+from simulations.arms.heads import heads_named
+from simulations.cohorts.cohort import Cohort, with_features_of_data
+from simulations.cohorts.inputs import (
     federation_of,
     federation_of_file,
     names_in,
@@ -30,9 +28,9 @@ from simulations.inputs import (
     tcga_cohort,
     tcga_federation,
 )
-from simulations.machine import processors
-from simulations.made_up import sites
-from simulations.options import (
+from simulations.cohorts.synthetic import DEMO_MODALITIES, SETTINGS, TABLES, make_cohort
+from simulations.commands.made_up import sites
+from simulations.commands.options import (
     Cnv,
     Cv,
     Data,
@@ -48,9 +46,11 @@ from simulations.options import (
     SitesBy,
     Workers,
 )
-from simulations.series import plan_of, run_series
-from simulations.study_commands import convergence, representations, robustness
-from simulations.synthetic import DEMO_MODALITIES, SETTINGS, TABLES, make_cohort
+from simulations.commands.studies import convergence, representations, robustness
+from simulations.engines.machine import processors
+from simulations.studies.coupling import Change, add_modality, keep_split, remove_modality
+from simulations.studies.experiment import Protocol, prepare_folds, run_experiment
+from simulations.studies.series import plan_of, run_series
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 _HEAD_SCORES = ("macro_auroc", "balanced_accuracy", "accuracy", "ece")

@@ -15,10 +15,10 @@ from flwr.serverapp import Grid
 from flwr.serverapp.strategy import FedAvg, FedAvgM, Strategy
 from flwr.supercore.run import Run
 
-from modalities.core.config import Federated
+from modalities.core.settings.training import Federated
 from strategies.checks import NUM_EXAMPLES, Asked, Refusal
 from strategies.exchange import Folded, Holder, Traffic, fold, message_to, own_copy
-from strategies.robust import robust_centre, shortage, too_few
+from strategies.rules.robust import robust_centre, shortage, too_few
 from strategies.wire import (
     ARRAYS,
     CONFIG,

@@ -14,7 +14,7 @@ torch.set_num_threads(1)
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PACKAGES = ("client", "modalities", "server", "simulations", "strategies")
-STATES_SHAPES = ("from jaxtyping import", "from simulations.metrics import")
+STATES_SHAPES = ("from jaxtyping import", "from simulations.scores.metrics import")
 
 
 def pytest_configure(config: pytest.Config) -> None:

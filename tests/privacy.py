@@ -8,9 +8,9 @@ from typing import Any
 
 from flwr.app import Array, ArrayRecord, Message, RecordDict
 
-from modalities.core.calibration import GRID
-from modalities.core.conformal import N_BINS
-from modalities.core.federation import Federation
+from modalities.core.model.calibration import GRID
+from modalities.core.model.conformal import N_BINS
+from modalities.core.settings.federation import Federation
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "privacy.md"
 NOTHING = "nothing"

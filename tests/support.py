@@ -12,12 +12,12 @@ from flwr.supercore.run import Run
 from flwr.supercore.task_identity import TaskIdentity
 
 from client.app import app
-from modalities.core.example import example_features, write_example_site
-from modalities.core.federation import Federation, federation_from
-from server.options import Options
-from server.phases import run_study
-from server.state import StudyState
-from simulations.inline import InlineGrid
+from modalities.core.settings.federation import Federation, federation_from
+from modalities.core.site.example import example_features, write_example_site
+from server.phases.options import Options
+from server.phases.order import run_study
+from server.state.study import StudyState
+from simulations.engines.inline import InlineGrid
 
 KINDS = {"cnv": "cnv", "hif": "table"}
 HOLDINGS = (("cnv", "hif"), ("cnv",), ("cnv", "hif"))

@@ -11,11 +11,11 @@ from omegaconf import OmegaConf
 
 import modalities
 from modalities.core.contract import Source
-from modalities.core.federation import federation_from
 from modalities.core.registry import plugin, plugins
-from modalities.core.site_config import read_site_config
-from modalities.core.store import SiteData
-from server.release import fitted_model, read_release, write_release
+from modalities.core.settings.federation import federation_from
+from modalities.core.settings.site import read_site_config
+from modalities.core.site.store import SiteData
+from server.state.release import fitted_model, read_release, write_release
 from strategies.wire import bytes_by_owner
 from tests.modalities import test_contract as contract
 from tests.support import WatchedGrid, run_small, same_study, site_number, small_federation, write_sites

@@ -6,8 +6,8 @@ tests/deployment/test_privacy.py holds the same list against what real sites sen
 import pytest
 from flwr.app import ConfigRecord, MetricRecord, RecordDict
 
-from modalities.core.federation import federation_from
 from modalities.core.fusion.head import heads
+from modalities.core.settings.federation import federation_from
 from tests.deployment.planted import ONLY_ONE, marked_values, write_marked_site
 from tests.privacy import compare, entries, names_in, table
 from tests.support import (

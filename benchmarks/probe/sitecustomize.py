@@ -128,7 +128,7 @@ _MODULES = {
     ),
     "flwr.supernode.runtime.run_clientapp": _program,
     "flwr.clientapp.client_app": lambda module: spanned(module.ClientApp, "__call__", "call"),
-    "client.rounds": lambda module: spanned(module, "train_part", "train"),
+    "client.study.rounds": lambda module: spanned(module, "train_part", "train"),
 }
 
 

@@ -3,7 +3,7 @@
 from modalities.clinical.config import PRESETS, Config, features_of
 from modalities.clinical.example import write_example
 from modalities.clinical.reading import read
-from modalities.core.tabular import build_encoder, collate, finalise, prepare, sums
+from modalities.core.blocks.tabular import build_encoder, collate, finalise, prepare, sums
 
 __all__ = [
     "PRESETS",

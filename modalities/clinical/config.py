@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from modalities.clinical.dictionary import BY_NAME, INPUTS, inputs_of
-from modalities.core.config import Federated, Training, check
-from modalities.core.delimited import listing
-from modalities.core.tabular import TabularConfig
+from modalities.core.blocks.tabular import TabularConfig
+from modalities.core.files.delimited import listing
+from modalities.core.problems import check
+from modalities.core.settings.training import Federated, Training
 
 
 @dataclass(frozen=True)

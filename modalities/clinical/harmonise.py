@@ -8,7 +8,7 @@ from modalities.clinical.dictionary import BY_NAME, Record
 from modalities.clinical.problems import Problems
 from modalities.clinical.readers.layout import Layout, Row
 from modalities.clinical.values import parse
-from modalities.core.delimited import listing
+from modalities.core.files.delimited import listing
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from modalities.clinical.harmonise import File, drop_patients_without_primary, h
 from modalities.clinical.problems import Problems
 from modalities.clinical.readers import biotab, cbioportal, gdc, mapped, study, xena
 from modalities.clinical.readers.layout import Layout
+from modalities.core.blocks.tabular import in_agreed_order
 from modalities.core.contract import Cases, Source
-from modalities.core.delimited import delimiter_of, listing, n_comments, rows_of
-from modalities.core.leakage import refuse
-from modalities.core.tabular import in_agreed_order
+from modalities.core.files.delimited import delimiter_of, listing, n_comments, rows_of
+from modalities.core.files.leakage import refuse
 
 # In order of trust: a site's own mapped table, the registry's own forms, then what others made of them.
 _KNOWN = (

@@ -10,10 +10,10 @@ import torch
 from modalities.cnv.arms import ARMS
 from modalities.cnv.example import write_example
 from modalities.cnv.reading import read
-from modalities.core import tabular
-from modalities.core.config import Federated, Training
+from modalities.core.blocks import tabular
+from modalities.core.blocks.tabular import TabularConfig, build_encoder, collate, finalise
 from modalities.core.contract import Cases, State, Sums
-from modalities.core.tabular import TabularConfig, build_encoder, collate, finalise
+from modalities.core.settings.training import Federated, Training
 
 __all__ = ["PRESETS", "Config", "build_encoder", "collate", "finalise", "prepare", "read", "sums", "write_example"]
 

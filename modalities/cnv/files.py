@@ -8,7 +8,7 @@ from pathlib import Path
 from modalities.cnv.readers import cbioportal, gdc_genes, gdc_segments, xena
 from modalities.cnv.readers.header import header_of
 from modalities.core.contract import Source
-from modalities.core.delimited import delimiter_of, listing, rows_of
+from modalities.core.files.delimited import delimiter_of, listing, rows_of
 
 MATRICES = {"cbioportal": cbioportal, "xena": xena}
 GENES, SEGMENTS = "gdc_genes", "gdc_segments"

@@ -9,9 +9,9 @@ from modalities.cnv.files import FORMATS, GENES, MATRICES, SEGMENTS, Found, find
 from modalities.cnv.readers import gdc_genes, gdc_segments
 from modalities.cnv.readers.aliquots import tumours_of
 from modalities.cnv.readers.matrix import GeneValues
+from modalities.core.blocks.tabular import in_agreed_order
 from modalities.core.contract import Cases, Source
-from modalities.core.delimited import listing
-from modalities.core.tabular import in_agreed_order
+from modalities.core.files.delimited import listing
 
 _CALLS = (-2, -1, 0, 1, 2)
 

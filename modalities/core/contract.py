@@ -83,7 +83,7 @@ class Cases:
 
 @runtime_checkable
 class Modality(Protocol):
-    """The contract. `Config` is a frozen dataclass derived from `modalities.core.config.BranchConfig`."""
+    """The contract. `Config` is a frozen dataclass derived from `modalities.core.settings.training.BranchConfig`."""
 
     Config: type
     PRESETS: Mapping[str, Mapping[str, Any]]
@@ -119,7 +119,7 @@ class Modality(Protocol):
     def build_encoder(self, config: Any, state: State) -> "nn.Module":
         """A fresh encoder: batch -> [case, embedding_size], with `embedding_size` as an attribute.
 
-        It may bring `pool` and `loss` of its own: see `modalities.core.branch.Branch`.
+        It may bring `pool` and `loss` of its own: see `modalities.core.blocks.branch.Branch`.
         """
         ...
 

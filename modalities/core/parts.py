@@ -6,7 +6,7 @@ trains on everything. Copies travel and are aggregated like any branch.
 
 import numpy as np
 
-from modalities.core.federation import Fusion
+from modalities.core.fusion.settings import Fusion
 
 _FOLD = "@"
 

@@ -1,4 +1,4 @@
 """From a scanner's file to tile features: shared by the slide modalities, and the only importer of openslide.
 
-A modality imports `modalities.slides.config` and `modalities.slides.source`; both load without the `slides` extra.
+A plug-in imports `slides.config` and `slides.reading.source`; both load without the extra `slides`.
 """

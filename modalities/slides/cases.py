@@ -9,18 +9,18 @@ from pathlib import Path
 import numpy as np
 
 from modalities.core.contract import Source
-from modalities.core.delimited import listing
+from modalities.core.files.delimited import listing
 from modalities.core.seeds import seed_of
 from modalities.slides.bags import SlideTiles, TileFeatures
-from modalities.slides.composition import read_composition, with_composition
 from modalities.slides.config import SlidesConfig
-from modalities.slides.features import read_features
-from modalities.slides.files import remove_parts
-from modalities.slides.manifest import Listed, case_of_name, composition_tables, listed_files
-from modalities.slides.prepare import Job
-from modalities.slides.state import DONE, EXCLUDED, FAILED, SlideState, read_states, write_states
-from modalities.slides.tiles import along_curve, most_tissue
-from modalities.slides.workers import prepare_all
+from modalities.slides.nuclei.composition import read_composition, with_composition
+from modalities.slides.prepare.features import read_features
+from modalities.slides.prepare.prepare import Job
+from modalities.slides.prepare.state import DONE, EXCLUDED, FAILED, SlideState, read_states, write_states
+from modalities.slides.prepare.workers import prepare_all
+from modalities.slides.reading.files import remove_parts
+from modalities.slides.reading.manifest import Listed, case_of_name, composition_tables, listed_files
+from modalities.slides.tissue.tiles import along_curve, most_tissue
 
 _STATES = "states.csv"
 _log = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ def prepare_slides(
 
 
 def prepared_cases(source: Source, config: SlidesConfig) -> tuple[dict[str, tuple[SlideTiles, ...]], dict[str, int]]:
-    """See `modalities.slides.source.read_slides`."""
+    """See `modalities.slides.reading.source.read_slides`."""
     listed, tables = listed_files(source), _tables(source)
     owners = {entry.slide: entry.case_id for entry in listed}
     files = [entry for entry in listed if entry.path.is_file() or entry.slide not in tables]

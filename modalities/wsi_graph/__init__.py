@@ -9,10 +9,10 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from modalities.core.branch import Branch
+from modalities.core.blocks.branch import Branch
+from modalities.core.blocks.ragged import finalise_rows, means_of_rows, scaled, sums_of_rows
 from modalities.core.contract import Cases, Source, State, Sums
-from modalities.core.ragged import finalise_rows, means_of_rows, scaled, sums_of_rows
-from modalities.slides.contributions import Contributions, by_slide, slides_of_case
+from modalities.slides.nuclei.contributions import Contributions, by_slide, slides_of_case
 
 from .config import PRESETS, Config
 from .graph import in_degrees

@@ -14,7 +14,7 @@ from jaxtyping import Float, Int64
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import pdist
 
-from modalities.core.config import check
+from modalities.core.problems import check
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from modalities.core.config import BranchConfig, Federated, Training, check
+from modalities.core.problems import check
+from modalities.core.settings.training import BranchConfig, Federated, Training
 from modalities.slides.config import PAPER, SlidesConfig
 
 from .clustering import Clustering

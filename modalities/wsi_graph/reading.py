@@ -13,10 +13,10 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from modalities.core.contract import Cases, Source
-from modalities.core.delimited import listing
+from modalities.core.files.delimited import listing
 from modalities.slides.bags import SlideTiles, TileFeatures
-from modalities.slides.files import CannotWriteError, write_whole
-from modalities.slides.source import read_slides
+from modalities.slides.reading.files import CannotWriteError, write_whole
+from modalities.slides.reading.source import read_slides
 
 from .config import Config
 from .graph import Graph, build_graph, side_by_side
@@ -30,7 +30,7 @@ def read(source: Source, config: Config) -> Cases:
     """The graph of each case, its slides side by side; large ones are kept in the site's cache folder.
 
     Raises:
-        ValueError: what `modalities.slides.source.read_slides` says, or slides lack what a graph needs.
+        ValueError: what `modalities.slides.reading.source.read_slides` says, or slides lack what a graph needs.
     """
     slides, notes = read_slides(source, config.slides)
     everything = [slide for own in slides.values() for slide in own]

@@ -9,11 +9,11 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from modalities.core.branch import Branch
+from modalities.core.blocks.branch import Branch
+from modalities.core.blocks.ragged import finalise_rows, means_of_rows, scaled, sums_of_rows
 from modalities.core.contract import Cases, Source, State, Sums
-from modalities.core.ragged import finalise_rows, means_of_rows, scaled, sums_of_rows
-from modalities.slides.contributions import Contributions, by_slide, slides_of_case
-from modalities.slides.source import read_slides
+from modalities.slides.nuclei.contributions import Contributions, by_slide, slides_of_case
+from modalities.slides.reading.source import read_slides
 
 from .config import PRESETS, Config
 from .network import Bags, TileEncoder
@@ -29,7 +29,7 @@ def read(source: Source, config: Config) -> Cases:
     """The tile features of each case, of all its slides; slides not prepared yet are prepared now.
 
     Raises:
-        ValueError: what `modalities.slides.source.read_slides` says, or the feature files differ in width.
+        ValueError: what `modalities.slides.reading.source.read_slides` says, or the feature files differ in width.
     """
     slides, notes = read_slides(source, config.slides)
     bags = {case_id: np.concatenate([slide.tiles.features for slide in own]) for case_id, own in slides.items()}

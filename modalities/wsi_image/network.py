@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from modalities.core.branch import Losses
-from modalities.core.networks import SelfNormalisingNetwork
+from modalities.core.blocks.branch import Losses
+from modalities.core.blocks.networks import SelfNormalisingNetwork
 
 POOLINGS = ("feature_mean", "mean_logits", "mean_probabilities", "majority", "attention")
 TILE_WISE = ("mean_logits", "mean_probabilities", "majority")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from simulations.preserved import deviation
+from simulations.cohorts.preserved import deviation
 
 
 def fold_balance(predictions: pd.DataFrame, classes: Sequence[str], n_folds: int, kept: Path) -> dict[str, Any]:

@@ -8,8 +8,8 @@ import pandas as pd
 from jaxtyping import Float, Int
 
 from simulations.evidence.table import probabilities_of, rows_of
-from simulations.metrics import ECE_BINS, PerCase, confidence_bin, log_loss
-from simulations.predictions import COMPLETE, FUSED
+from simulations.scores.metrics import ECE_BINS, PerCase, confidence_bin, log_loss
+from simulations.scores.predictions import COMPLETE, FUSED
 
 CALIBRATED_ARMS = ("federated", "centralised")
 Probabilities = Float[np.ndarray, "case class"]
@@ -40,7 +40,7 @@ def uncalibrated(probabilities: Probabilities, temperatures: PerCase) -> Probabi
 
 
 def reliability(probabilities: Probabilities, labels: Labels) -> dict[str, Any]:
-    """ECE (as in `simulations.metrics`), log loss, and per bin that has cases: confidence, share right, cases."""
+    """ECE (as in `scores.metrics`), log loss, and per bin that has cases: confidence, share right, cases."""
     confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
     places = confidence_bin(confidence)
     bins = [

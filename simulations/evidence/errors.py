@@ -8,8 +8,8 @@ import pandas as pd
 from jaxtyping import Bool, Float
 
 from simulations.evidence.table import EVIDENCE_ARMS, complete_cases, probabilities_of, rows_of
-from simulations.metrics import MIN_CASES, number
-from simulations.predictions import FUSED
+from simulations.scores.metrics import MIN_CASES, number
+from simulations.scores.predictions import FUSED
 
 Wrong = Bool[np.ndarray, "case branch"]
 

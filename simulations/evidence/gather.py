@@ -5,8 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from modalities.core.federation import Federation
-from simulations.arms import Fold
+from modalities.core.settings.federation import Federation
+from simulations.arms.arms import Fold
 from simulations.evidence.calibration import calibration
 from simulations.evidence.conformal import coverage
 from simulations.evidence.errors import error_correlation
@@ -19,7 +19,7 @@ def evidence(
     folds: Sequence[Fold],
     federation: Federation,
 ) -> dict[str, Any]:
-    """`predictions` and `details` are what `simulations.sweep.gather` gives; an empty piece has no section."""
+    """`predictions` and `details` are what `simulations.arms.sweep.gather` gives; an empty piece has no section."""
     names, classes = list(federation.modalities), list(federation.task.classes)
     return {
         "calibration": calibration(predictions, details, names, len(classes)),

@@ -18,17 +18,17 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from client.study import site_folders
-from modalities.core.cases import NO_LABEL
+from client.study.session import site_folders
 from modalities.core.contract import Cases
-from modalities.core.federation import Federation
-from modalities.core.predict import FittedModel
+from modalities.core.model.predict import FittedModel
 from modalities.core.seeds import seed_of
-from modalities.core.store import SiteData
-from server.release import fitted_model, read_release
-from simulations.arms import RELEASE, Fold
-from simulations.metrics import number, weighted_auroc
-from simulations.reference import quiet
+from modalities.core.settings.federation import Federation
+from modalities.core.site.cases import NO_LABEL
+from modalities.core.site.store import SiteData
+from server.state.release import fitted_model, read_release
+from simulations.arms.arms import RELEASE, Fold
+from simulations.arms.reference import quiet
+from simulations.scores.metrics import number, weighted_auroc
 
 MIN_SITE = 20
 _COMPONENTS = 50

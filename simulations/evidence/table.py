@@ -1,11 +1,11 @@
-"""Looks into the long table of predictions: the columns are those of `simulations.predictions.Predictions`."""
+"""Looks into the long table of predictions: the columns are those of `simulations.scores.predictions.Predictions`."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
-from simulations.predictions import COMPLETE, FUSED
+from simulations.scores.predictions import COMPLETE, FUSED
 
 EVIDENCE_ARMS = ("federated", "centralised", "reference")
 

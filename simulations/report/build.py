@@ -30,7 +30,7 @@ def write_report(results: Json, predictions: pd.DataFrame, out: Path) -> Path:
     """Write report.html (self-contained, no script) and report_summary.png into a folder.
 
     Args:
-        results: what `simulations.compare.compare` gives; a part that is missing or empty leaves its section out.
+        results: what `simulations.scores.compare.compare` gives; a missing or empty part leaves its section out.
         predictions: the table `compare` was given, for the ROC curves and the reliability diagram.
         out: a folder; made where it does not exist.
 

@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from simulations.metrics import ECE_BINS, confidence_bin
 from simulations.report.look import ARM_LOOKS, INK, MUTED, RULE, WIDTH, draw, plain, short
 from simulations.report.words import COMPLETE, FUSED, headline, number, percent
+from simulations.scores.metrics import ECE_BINS, confidence_bin
 
 Json = Mapping[str, Any]
 PAIR = ("federated", "centralised")

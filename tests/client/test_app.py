@@ -5,10 +5,10 @@ import pytest
 from flwr.app import ConfigRecord, Message, MetricRecord, RecordDict
 
 from client.app import app
-from client.study import blurred_class_counts, site_data, site_folder, site_folders
+from client.study.session import blurred_class_counts, site_data, site_folder, site_folders
 from modalities.core.registry import plugin
-from modalities.core.store import SiteData
-from simulations.inline import InlineGrid
+from modalities.core.site.store import SiteData
+from simulations.engines.inline import InlineGrid
 from strategies.checks import NO_SETTINGS
 from strategies.wire import to_record
 from tests.support import FIRST_NODE, all_arrays, small_federation, write_sites
@@ -57,7 +57,7 @@ class Site:
         return self.ask("query.setup", config__study=settings, **holders, **states)
 
     def weights(self, name="cnv"):
-        from modalities.core.branch import build_branch, weights_of
+        from modalities.core.blocks.branch import build_branch, weights_of
 
         return weights_of(build_branch(FEDERATION.modalities[name], self.states()[name], 4, 0))
 

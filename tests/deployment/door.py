@@ -19,10 +19,10 @@ from flwr.supercore.primitives.asymmetric import public_key_to_bytes
 from flwr.supernode.fleet_http_client import FleetHttpClient
 from flwr.supernode.node_auth_http_interceptor import NodeAuthHttpInterceptor
 
-from client.keys import make_node_key
-from server.coordinator import enrol_site, init_study, write_gateway
-from server.flower import register_enrolled, superlink
-from server.operations import _gate
+from client.node.keys import make_node_key
+from server.coordinator.commands import _gate
+from server.coordinator.flower import register_enrolled, superlink
+from server.coordinator.folder import enrol_site, init_study, write_gateway
 from tests.deployment.machine import Machine, is_open, wait_until
 
 OTHER_ADDRESS = "127.0.0.2"

@@ -18,11 +18,11 @@ from typer.testing import CliRunner
 
 import client.cli
 import server.cli
-from client.home import Home
-from client.node import state_of
-from modalities.core.federation import Federation
-from server.coordinator import Study
-from server.flower import is_up
+from client.node.home import Home
+from client.node.supervisor import state_of
+from modalities.core.settings.federation import Federation
+from server.coordinator.flower import is_up
+from server.coordinator.folder import Study
 from tests.support import write_sites
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from modalities.core.contract import Source
-from modalities.core.federation import Federation, federation_from
 from modalities.core.registry import plugin
-from modalities.core.site_config import Policy, write_site
+from modalities.core.settings.federation import Federation, federation_from
+from modalities.core.settings.site import Policy, write_site
 from tests.modalities.wsi import write_trident
 from tests.support import features_of
 

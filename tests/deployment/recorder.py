@@ -12,8 +12,8 @@ from flwr.proto import fab_pb2, fleet_pb2, heartbeat_pb2, message_pb2, run_pb2
 from flwr.supercore.inflatable.inflatable_object import get_object_id
 from flwr.supercore.inflatable.inflatable_utils import inflate_object_from_contents
 
-from server.coordinator import Study
-from server.gateway import FleetGate, Receive, Scope, Send
+from server.coordinator.folder import Study
+from server.network.gateway import FleetGate, Receive, Scope, Send
 from strategies.packing import unpacked
 
 _PROTOCOL = (fleet_pb2, message_pb2, heartbeat_pb2, run_pb2, fab_pb2)

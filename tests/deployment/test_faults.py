@@ -6,8 +6,8 @@ import time
 import psutil
 import pytest
 
-from server.flower import is_up
-from server.status import read_status
+from server.coordinator.flower import is_up
+from server.state.status import read_status
 from tests.deployment.machine import NGINX, Machine, wait_until
 from tests.deployment.test_loopback import assert_as_inline
 from tests.support import small_federation

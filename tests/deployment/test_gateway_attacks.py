@@ -12,10 +12,10 @@ from fastapi.routing import iter_route_contexts
 from flwr.app import Message, RecordDict
 from flwr.supercore.task_identity import TaskIdentity
 
-from server.certificates import Tls, issue_server_certificate, make_authority
-from server.coordinator import revoke_site
-from server.flower import FINISHED, outcome, register_enrolled, submit
-from server.gateway import FLEET_ROUTES, MOST_BYTES, nginx_configuration
+from server.coordinator.flower import FINISHED, outcome, register_enrolled, submit
+from server.coordinator.folder import revoke_site
+from server.network.certificates import Tls, issue_server_certificate, make_authority
+from server.network.gateway import FLEET_ROUTES, MOST_BYTES, nginx_configuration
 from tests.deployment.door import OTHER_ADDRESS, Asker, Door, answers_to, disguises, is_cut_off, pour, tcp
 from tests.deployment.forging import push, reply_of, said_in, waiting, with_id, write_post
 from tests.deployment.machine import NGINX, free_ports, is_open, wait_until

@@ -2,9 +2,9 @@
 
 import pytest
 
-from client.home import Home
-from server.release import read_release
-from server.status import read_status
+from client.node.home import Home
+from server.state.release import read_release
+from server.state.status import read_status
 from tests.deployment.machine import NGINX, Machine, wait_until
 from tests.support import features_of, run_small, same_arrays, small_federation
 

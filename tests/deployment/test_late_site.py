@@ -5,8 +5,8 @@ import signal
 
 import pytest
 
-from client.home import Home
-from server.status import read_status
+from client.node.home import Home
+from server.state.status import read_status
 from strategies.wire import CONFIG
 from tests.deployment.machine import NGINX, Asked, Machine, wait_until
 from tests.deployment.test_loopback import assert_same
@@ -26,7 +26,7 @@ def test_a_round_ends_at_its_deadline_without_the_slow_site_and_its_late_reply_i
         fusion={"fit": "tune", "rounds": 3}, modalities__cnv__federated=federated, modalities__hif__federated=federated
     )
     machine.set_up(federation, "nginx" if NGINX else "builtin", round_timeout_s=DEADLINE_S)
-    words = ("client.workers", f"sites/{SLOW}")
+    words = ("client.node.fork_server", f"sites/{SLOW}")
     try:
         machine.open()
         machine.join()

@@ -10,17 +10,17 @@ import pytest
 import torch
 
 from client.app import app
-from client.home import Home
-from client.node import state_of
-from modalities.core.branch import build_branch, weights_of
-from modalities.core.federation import load_federation
+from client.node.home import Home
+from client.node.supervisor import state_of
+from modalities.core.blocks.branch import build_branch, weights_of
 from modalities.core.parts import modality_of
 from modalities.core.seeds import seed_of
-from server.options import Options
-from server.phases import run_study
-from server.release import read_release
-from server.state import StudyState
-from simulations.inline import InlineGrid
+from modalities.core.settings.federation import load_federation
+from server.phases.options import Options
+from server.phases.order import run_study
+from server.state.release import read_release
+from server.state.study import StudyState
+from simulations.engines.inline import InlineGrid
 from tests.deployment.machine import NGINX, SITES, Machine, meaning, wait_until
 from tests.support import small_federation
 

@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from modalities.core.release import MODEL
-from server.flower import is_up
-from server.status import read_status
+from modalities.core.release.release import MODEL
+from server.coordinator.flower import is_up
+from server.state.status import read_status
 from tests.deployment.machine import NGINX, Asked, Machine, wait_until
 from tests.deployment.test_loopback import assert_as_inline
 from tests.support import small_federation

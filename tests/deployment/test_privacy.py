@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from flwr.app import Message
 
-from client.home import Home
-from client.sent import contents_of
-from modalities.core.federation import Federation, load_federation
-from modalities.core.store import SiteData
-from server.status import read_status
+from client.node.home import Home
+from client.study.sent import contents_of
+from modalities.core.settings.federation import Federation, load_federation
+from modalities.core.site.store import SiteData
+from server.state.status import read_status
 from tests.deployment.machine import SITES, Machine, wait_until
 from tests.deployment.planted import (
     CASE,

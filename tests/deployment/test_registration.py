@@ -2,9 +2,9 @@
 
 import pytest
 
-from client.keys import make_node_key
-from server.coordinator import enrol_site, init_study, revoke_site
-from server.flower import nodes, register_enrolled, superlink
+from client.node.keys import make_node_key
+from server.coordinator.flower import nodes, register_enrolled, superlink
+from server.coordinator.folder import enrol_site, init_study, revoke_site
 from tests.deployment.machine import free_ports
 
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from client.home import Home
-from server.coordinator import Study
-from server.flower import FINISHED, outcome, submit
-from server.runs import _run_config
-from server.status import read_status
+from client.node.home import Home
+from server.coordinator.flower import FINISHED, outcome, submit
+from server.coordinator.folder import Study
+from server.coordinator.runs import _run_config
+from server.state.status import read_status
 from strategies.bundle import REPOSITORY, staged_app
 from tests.deployment.machine import NGINX, Machine, meaning, wait_until
 from tests.deployment.test_loopback import assert_same

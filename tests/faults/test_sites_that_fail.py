@@ -8,7 +8,7 @@ import pytest
 from flwr.app import ConfigRecord, Error, Message, RecordDict
 
 import client.app
-from server.state import StudyState
+from server.state.study import StudyState
 from strategies.wire import ARRAYS, METRICS, parts_in, to_record
 from tests.support import (
     WatchedGrid,

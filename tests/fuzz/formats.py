@@ -20,11 +20,11 @@ from omegaconf import OmegaConf
 
 from modalities import clinical, table
 from modalities.clinical.readers import study
-from modalities.core.cases import open_site
 from modalities.core.contract import Cases, Source
-from modalities.core.federation import Task, federation_from, load_federation
 from modalities.core.registry import plugin, plugins
-from modalities.core.site_config import read_site_config
+from modalities.core.settings.federation import Task, federation_from, load_federation
+from modalities.core.settings.site import read_site_config
+from modalities.core.site.cases import open_site
 
 CASE_IDS = ("TCGA-AA-0001", "TCGA-AA-0002", "TCGA-BB-0003", "p4", "p5")
 CLASSES = (0, 1, 2, 3, 0)

@@ -11,13 +11,13 @@ import pytest
 import torch
 
 import modalities
-from modalities.core.branch import Branch
-from modalities.core.config import BranchConfig
+from modalities.core.blocks.branch import Branch
+from modalities.core.blocks.networks import SelfNormalisingNetwork
 from modalities.core.contract import Modality
-from modalities.core.federation import federation_from
-from modalities.core.networks import SelfNormalisingNetwork
 from modalities.core.registry import _checked, plugin, plugins
 from modalities.core.seeds import seed_of
+from modalities.core.settings.federation import federation_from
+from modalities.core.settings.training import BranchConfig
 
 N_CLASSES = 4
 N_CASES = 61

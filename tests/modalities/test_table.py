@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from modalities.core.contract import Source
-from modalities.core.federation import federation_from
+from modalities.core.settings.federation import federation_from
 from modalities.table import Config, read
 
 CSV = "case_id,area,ratio\nTCGA-BH-A0B3-01,1.5,\nTCGA-BH-A0B3-11,9,9\npatient-7,-2,1e-3\n"

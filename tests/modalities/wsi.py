@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from modalities.core.contract import Cases
-from modalities.core.federation import federation_from
+from modalities.core.settings.federation import federation_from
 from modalities.slides.bags import SlideTiles, TileFeatures
 
 

@@ -4,7 +4,7 @@ from omegaconf import OmegaConf
 from typer.testing import CliRunner
 
 from server.cli import app
-from server.release import write_release
+from server.state.release import write_release
 from tests.support import run_small, small_federation, write_sites
 
 FEDERATION = small_federation(

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from flwr.app import ArrayRecord
 
-from modalities.core.calibration import GRID
-from modalities.core.conformal import N_BINS
+from modalities.core.model.calibration import GRID
+from modalities.core.model.conformal import N_BINS
 from strategies.wire import bytes_by_owner
 from tests.support import HOLDINGS, WatchedGrid, all_arrays, run_small, site_number, small_federation, write_sites
 

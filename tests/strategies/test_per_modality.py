@@ -8,11 +8,11 @@ import pytest
 from flwr.app import ConfigRecord, Message, MetricRecord, RecordDict
 from flwr.serverapp.strategy import FedAvg
 
-from modalities.core.config import Federated
-from simulations.inline import InlineGrid
-from strategies.build import build_strategy, optimiser_state, restore_optimiser
+from modalities.core.settings.training import Federated
+from simulations.engines.inline import InlineGrid
 from strategies.exchange import Holder
 from strategies.per_modality import HoldersView, PerModality
+from strategies.rules.build import build_strategy, optimiser_state, restore_optimiser
 from strategies.streaming import replies_in_order
 from strategies.wire import flatten, to_record
 from tests.rounds import adds, app_of, one_round, start_of

@@ -7,7 +7,7 @@ Source: https://www.cbioportal.org/study/clinicalData?id=brca_tcga_pan_can_atlas
 """
 
 from modalities.clinical.readers.layout import Layout, Row, is_primary_tumour
-from modalities.core.barcodes import case_of
+from modalities.core.files.barcodes import case_of
 
 _ICD_O = "International Classification of Diseases for Oncology, Third Edition ICD-O-3 Histology Code"
 

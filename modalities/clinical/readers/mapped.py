@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from modalities.clinical.dictionary import BY_NAME
 from modalities.clinical.readers.layout import Layout, Row
-from modalities.core.barcodes import case_of
-from modalities.core.delimited import listing
+from modalities.core.files.barcodes import case_of
+from modalities.core.files.delimited import listing
 
 NAME = "mapped"
 CASE_ID = "case_id"

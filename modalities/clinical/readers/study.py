@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from modalities.clinical.readers.layout import Layout, Row, is_primary_tumour
-from modalities.core.barcodes import case_of
+from modalities.core.files.barcodes import case_of
 
 PATIENTS, SAMPLES = "data_clinical_patient.txt", "data_clinical_sample.txt"
 _METABRIC = frozenset({"ER_IHC", "HER2_SNP6", "INTCLUST"})

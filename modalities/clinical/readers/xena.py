@@ -6,7 +6,7 @@ Source: https://xenabrowser.net/datapages/?dataset=TCGA.BRCA.sampleMap/BRCA_clin
 """
 
 from modalities.clinical.readers.layout import Layout, Row
-from modalities.core.barcodes import case_of
+from modalities.core.files.barcodes import case_of
 
 
 def _case_of(row: Row) -> str | None:

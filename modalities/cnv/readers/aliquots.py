@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modalities.cnv.readers.header import header_of
-from modalities.core.barcodes import case_of
-from modalities.core.delimited import listing, refuse_repeated, rows_of
+from modalities.core.files.barcodes import case_of
+from modalities.core.files.delimited import listing, refuse_repeated, rows_of
 
 _BARCODE = re.compile(r"TCGA-[A-Z0-9]{2}-[A-Z0-9]{4}(?:-\d{2}[A-Z]?)?(?![A-Z0-9])")
 _SHEETS = "gdc_sample_sheet*.tsv"

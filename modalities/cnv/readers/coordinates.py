@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from modalities.cnv.arms import AUTOSOMES, SEX_CHROMOSOMES, hg38
-from modalities.core.delimited import listing
+from modalities.core.files.delimited import listing
 
 _WHOLE = re.compile(r"\d{1,12}(\.0+)?")
 _SCIENTIFIC = re.compile(r"\d(\.\d+)?[eE]\+?\d{1,2}")  # R writes 8.7e+07

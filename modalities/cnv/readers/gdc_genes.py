@@ -21,7 +21,7 @@ from jaxtyping import Float32
 from modalities.cnv.arms import AUTOSOMES, arm_at
 from modalities.cnv.readers.coordinates import chromosomes_of, columns_of, spans_of
 from modalities.cnv.readers.matrix import GeneValues, distinct
-from modalities.core.delimited import listing, numbers, rows_of
+from modalities.core.files.delimited import listing, numbers, rows_of
 
 COLUMNS = ("gene_id", "gene_name", "chromosome", "start", "end", "copy_number")
 _NO_COPY = 0.5

@@ -12,7 +12,7 @@ from jaxtyping import Float32, Int64
 
 from modalities.cnv.arms import SEX_CHROMOSOMES, means_over_segments
 from modalities.cnv.readers.coordinates import chromosomes_of, columns_of, spans_of
-from modalities.core.delimited import listing, numbers, rows_of
+from modalities.core.files.delimited import listing, numbers, rows_of
 
 COLUMNS = ("GDC_Aliquot", "Chromosome", "Start", "End", "Segment_Mean")
 

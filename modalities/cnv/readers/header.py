@@ -5,7 +5,7 @@ import re
 import zlib
 from pathlib import Path
 
-from modalities.core.delimited import delimiter_of
+from modalities.core.files.delimited import delimiter_of
 
 _BYTES = 4096
 

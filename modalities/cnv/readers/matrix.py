@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32
 
-from modalities.core.barcodes import case_of
-from modalities.core.delimited import delimiter_of, listing, numbers, refuse_repeated, table_of
+from modalities.core.files.barcodes import case_of
+from modalities.core.files.delimited import delimiter_of, listing, numbers, refuse_repeated, table_of
 
 # What GISTIC writes between the gene's name and the samples.
 _BESIDE_NAMES = ("Locus ID", "Gene ID", "Cytoband")

@@ -14,9 +14,9 @@ import torch
 from jaxtyping import Float, Int, Int64
 from torch import Tensor
 
-from modalities.core.federation import Fusion
 from modalities.core.fusion.head import Head, Parameters, fuse, head_named
 from modalities.core.fusion.outputs import Outputs
+from modalities.core.fusion.settings import Fusion
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from modalities.core import fusion
-from modalities.core.federation import Fusion
+from modalities.core.fusion import heads as folder
 from modalities.core.fusion.outputs import Outputs
+from modalities.core.fusion.settings import Fusion
 from modalities.core.seeds import seed_of
 
 Parameters = dict[str, Tensor]
@@ -46,8 +46,8 @@ class Head(Protocol):
 def heads() -> dict[str, Head]:
     """Every head by name: the modules of this folder that fulfil the contract."""
     found = {}
-    for module in pkgutil.iter_modules(fusion.__path__):
-        loaded = importlib.import_module(f"modalities.core.fusion.{module.name}")
+    for module in pkgutil.iter_modules(folder.__path__):
+        loaded = importlib.import_module(f"modalities.core.fusion.heads.{module.name}")
         if isinstance(loaded, Head):
             found[module.name] = loaded
     return found

@@ -8,9 +8,9 @@ import torch
 from scipy.optimize import minimize
 from torch import Tensor
 
-from modalities.core.federation import Fusion
 from modalities.core.fusion.fit import Evaluation
 from modalities.core.fusion.head import Head, Parameters
+from modalities.core.fusion.settings import Fusion
 
 _DECAY, _DECAY_OF_SQUARES, _EPSILON = 0.9, 0.999, 1e-8
 

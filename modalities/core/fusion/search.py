@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from modalities.core.federation import AUTO, Fusion
 from modalities.core.fusion.fit import Evaluation, Question, subsets_of
 from modalities.core.fusion.head import Parameters, head_named
 from modalities.core.fusion.optimise import Moments, minimise, penalty_and_gradient
+from modalities.core.fusion.settings import AUTO, Fusion
 from modalities.core.patience import Patience
 from modalities.core.seeds import seed_of
 

@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from modalities.slides.nuclei import Nuclei
+from modalities.slides.nuclei.nuclei import Nuclei
 
 
 @runtime_checkable

@@ -15,9 +15,9 @@ from jaxtyping import Float32, UInt8
 from safetensors import safe_open
 from torch import nn
 
-from modalities.core.delimited import listing
+from modalities.core.files.delimited import listing
 from modalities.slides.backbones.importing import import_timm
-from modalities.slides.nuclei import Nuclei
+from modalities.slides.nuclei.nuclei import Nuclei
 
 _BATCH = 32
 

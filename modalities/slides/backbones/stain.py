@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 from scipy.spatial import KDTree
 
-from modalities.slides.colour import optical_density, stains
-from modalities.slides.nuclei import CLASSES, Nuclei
+from modalities.slides.nuclei.nuclei import CLASSES, Nuclei
+from modalities.slides.tissue.colour import optical_density, stains
 
 _STAINS = ("haematoxylin", "eosin", "residual")
 _BANDS = 5

@@ -6,7 +6,7 @@ import pytest
 from modalities import clinical
 from modalities.clinical.readers import gdc
 from modalities.core.contract import Source
-from modalities.core.leakage import refuse
+from modalities.core.files.leakage import refuse
 
 A, B, C = "TCGA-AA-0001", "TCGA-AA-0002", "TCGA-BB-0003"
 MISSING = "'--"

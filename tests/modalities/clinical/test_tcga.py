@@ -11,7 +11,7 @@ from sklearn.model_selection import StratifiedKFold
 from modalities import clinical
 from modalities.clinical.readers import biotab, cbioportal, xena
 from modalities.core.contract import Source
-from modalities.core.leakage import refuse
+from modalities.core.files.leakage import refuse
 
 CLASSES = ("LumA", "LumB", "Basal", "Her2")
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from modalities.cnv import ARMS, Config, coded, prepare, sums
+from modalities.core.blocks.tabular import finalise
 from modalities.core.contract import Cases
-from modalities.core.tabular import finalise
 
 
 def test_calls_become_indicators_of_gained_lost_and_amplified():

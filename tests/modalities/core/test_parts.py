@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from modalities.core.federation import Fusion
+from modalities.core.fusion.settings import Fusion
 from modalities.core.parts import held_out_fold, modality_of, parts_of, rows_of, scoring_parts
 
 FOLDS = np.array([1, 3, 2, 1, 3])

@@ -2,9 +2,9 @@ import numpy as np
 import openslide
 import pytest
 
-from modalities.core.cases import open_site
-from modalities.core.example import write_example_site
-from modalities.core.federation import federation_from
+from modalities.core.settings.federation import federation_from
+from modalities.core.site.cases import open_site
+from modalities.core.site.example import write_example_site
 from modalities.slides.synthetic import MPP, Traits, paint, traits_of, write_slide
 
 

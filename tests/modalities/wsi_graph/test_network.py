@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from modalities import wsi_graph
-from modalities.core.branch import build_branch
+from modalities.core.blocks.branch import build_branch
 from modalities.wsi_graph.network import GraphBatch
 from modalities.wsi_graph.reading import graph_of
 from tests.modalities.wsi import as_cases, config_of, tiles_of

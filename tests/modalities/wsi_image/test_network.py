@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from modalities import wsi_image
-from modalities.core.branch import build_branch
+from modalities.core.blocks.branch import build_branch
 from modalities.wsi_image.network import POOLINGS, Bags
 from tests.modalities.wsi import as_cases, config_of
 

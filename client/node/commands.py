@@ -1,0 +1,166 @@
+"""The commands with which a site takes part: init, trust, join, status, leave."""
+
+import re
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from client.node.approval import approvals, approve, last_refused, refusal, withdraw
+from client.node.home import Home
+from client.node.keys import make_node_key
+from client.node.supervisor import Node, keep_joined, state_of, stop
+from modalities.core.console import say
+from modalities.core.problems import check
+from modalities.core.release.keyfiles import line_fingerprint, read_private
+from modalities.core.settings.site import problem_of_name, read_site_config
+from strategies.bundle import REPOSITORY, digest_of_checkout
+
+Site = Annotated[Path, typer.Argument(help="The site folder, with its site.yaml.")]
+
+
+def init(
+    site: Site,
+    name: Annotated[str, typer.Option(help="The site's name: letters, digits and -, _ or dots.")],
+    address: Annotated[str, typer.Option(help="The coordinator's gateway, name:port.")] = "",
+) -> None:
+    """Make a site folder's site.yaml, with comments, and its node key; what stands there already is kept."""
+    home = Home(site)
+    check([problem_of_name(name)] if problem_of_name(name) else [])
+    site.mkdir(parents=True, exist_ok=True)
+    _write_site_file(site / "site.yaml", name, address)
+    if not (site / "cases.csv").exists():
+        (site / "cases.csv").write_text("case_id,label,split\n", encoding="utf-8")
+    home.folder.mkdir(mode=0o700, exist_ok=True)
+    if home.key.exists():
+        line = home.public_key.read_text(encoding="ascii").strip()
+    else:
+        line = make_node_key(home.key, home.public_key, name)
+    say(f"site folder: {site}\nnode key: {home.key} (stays here)")
+    say(f"send this file to the coordinator: {home.public_key}\n{line}")
+    say(f"and read its fingerprint to them over the telephone: {line_fingerprint(line)}")
+
+
+def _write_site_file(path: Path, name: str, address: str) -> None:
+    """site.yaml, or what it lacks to take part; what it says stays.
+
+    Raises:
+        ValueError: it cannot be read, or it names another site.
+    """
+    coordinator = _COORDINATOR.format(address=address or "name:9443")
+    if not path.exists():
+        path.write_text(_SITE.format(name=name) + coordinator, encoding="utf-8")
+        return
+    config = read_site_config(path)
+    check([f"{path}: its name is {config.name}, not {name}; correct one of them"] if config.name != name else [])
+    if not re.search(r"^coordinator\s*:", path.read_text(encoding="utf-8"), re.MULTILINE):
+        with path.open("a", encoding="utf-8") as file:
+            file.write("\n" + coordinator)
+        say(f"{path} is kept, with a section `coordinator` at its end")
+    if config.policy.min_holders < _MIN_HOLDERS:
+        say(
+            f"note: policy.min_holders of {path} is {config.policy.min_holders}: a modality is trained here even if "
+            f"fewer than {_MIN_HOLDERS} sites hold it; docs/security.md says what that means"
+        )
+
+
+def join(site: Site) -> None:
+    """Take part until you stop it (Ctrl-C, or `tessera-client leave`); it connects again by itself."""
+    home, config = Home(site), read_site_config(site / "site.yaml")
+    own = config.coordinator
+    check(
+        [f"{site}/site.yaml: coordinator.address: name the coordinator's gateway, name:port"] * (not own.address)
+        + [f"{site / own.authority}: no such file; put the coordinator's ca.crt there"]
+        * (not (site / own.authority).is_file())
+        + [f"{home.key}: no node key; make one with `tessera-client init`"] * (not home.key.is_file())
+        + [f"{site}: no code is approved yet; review it, then: tessera-client trust {site} --from-checkout"]
+        * (not approvals(home))
+    )
+    read_private(home.key)  # refused where others can read it
+    say(f"site {config.name} connects to {own.address}; log: {home.log}")
+    keep_joined(Node(home, config), say)
+
+
+def trust(
+    site: Site,
+    digest: Annotated[str, typer.Argument(help="The digest of the code, from the coordinator.")] = "",
+    from_checkout: Annotated[
+        bool, typer.Option("--from-checkout", help="Approve the source that this command runs from.")
+    ] = False,
+    withdrawn: Annotated[bool, typer.Option("--withdraw", help="Take the approval back.")] = False,
+) -> None:
+    """Approve the code that a study may run here, by its digest; without one, say what is approved.
+
+    A run brings its code along. This site runs it only if every file is that of an approved digest.
+    """
+    home = Home(site)
+    if digest and from_checkout:
+        raise ValueError("give either a digest or --from-checkout")
+    chosen = digest_of_checkout() if from_checkout else digest
+    if withdrawn and chosen:
+        withdraw(home, chosen)
+        say(f"no longer approved: {chosen}")
+    elif chosen:
+        approve(home, chosen, f"the source in {REPOSITORY}" if from_checkout else "typed")
+        say(f"approved: {chosen}")
+    else:
+        for known, entry in approvals(home).items():
+            say(f"approved: {known} ({entry['source']}, {_when(entry['time'])})")
+        say(f"this source is {digest_of_checkout()}")
+
+
+def status(site: Site) -> None:
+    """Whether this site takes part, and since when; exit code 1 if it does not."""
+    home = Home(site)
+    state = state_of(home)
+    if not state:
+        say("this site has not joined yet")
+    else:
+        when = _when(state["time"])
+        running = state["state"] if state["alive"] else "stopped"
+        say(f"{running} since {when}{': ' + state['meaning'] if state.get('meaning') else ''}")
+        if state.get("request"):
+            say(f"last request: {state['request']}")
+        for complaint in state.get("complaints", ()):
+            say(complaint)
+    if refused := last_refused(home):
+        say(refusal(refused["digest"], site))
+    if not state.get("alive"):
+        raise typer.Exit(1)
+
+
+def leave(site: Site) -> None:
+    """Stop taking part; what the site sent until now stays in the study."""
+    say("left" if stop(Home(site)) else "this site does not take part")
+
+
+def _when(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+
+
+_MIN_HOLDERS = 3
+_SITE = """\
+# What this site has, and what it allows. docs/for-sites.md describes every line; `tessera-client check` reads it all.
+name: {name}
+cases: cases.csv               # case_id,label,split; pseudonyms, never hospital numbers
+sources:                       # the raw files of each modality, relative to this file
+  #cnv: {{paths: [cnv]}}
+  #clinical: {{paths: [clinical/clinic.csv], columns: {{case_id: patient, age: age_years}}}}
+policy:                        # held to by this site's own code, whatever a server asks
+  modalities: []               # what this site will train; empty: all that it has sources for
+  min_cohort: 10               # a modality with fewer training cases takes no part
+  min_cell: 10                 # a class count from 1 to below this leaves as half of it; sums of fewer cases stay
+  min_holders: 3               # fewer sites with a modality than this, and it is not trained here
+  max_rounds: 500
+  max_local_epochs: 10
+"""
+
+_COORDINATOR = """\
+coordinator:
+  address: {address}
+  local_port: 9094             # a free port of this machine, for Flower's own processes; on loopback only
+  authority: ca.crt            # from the coordinator; the only authority that is trusted
+  release_key: release.pub     # from the coordinator; what releases are checked with
+  #federation: federation.yaml # once you agreed to these settings: the site takes part under no others
+"""

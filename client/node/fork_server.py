@@ -1,0 +1,122 @@
+"""Runs each task of a site in a fresh process that has its libraries already: forked from one that imported them.
+
+Flower starts a program for every message. Python, Flower and torch take seconds to import, so the program that it
+finds (`client.node.programs`) only hands its arguments to this server, which forks. The code of the study comes with
+the run and is imported after the fork, from the bundle that the site approved; nothing of an earlier message is left
+in the process.
+
+Run as a program: python -m client.node.fork_server SOCKET SITE_FOLDER
+"""
+
+import ctypes
+import gc
+import importlib
+import json
+import os
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from client.node.approval import NotApprovedError, refuse_unapproved
+from client.node.home import Home
+from strategies.bundle import digest_of_bundle
+from strategies.flower.polling import looking_often
+
+NOT_APPROVED, FAILED = "bundle not approved", "see the site's log"
+"""All that a server hears of a task that failed before the study's code ran."""
+LIBRARIES = ("flwr.supernode.cli.flwr_clientapp", "client.app", "torch._dynamo")
+"""The program, the site's own copy of the study's code for all that it imports, and the first optimiser step."""
+_OURS = ("client", "modalities", "server", "simulations", "strategies")
+_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of linux/prctl.h
+
+
+def die_with_parent() -> None:
+    """This process ends when the one that started it does, however that ends."""
+    ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGTERM)
+
+
+def serve(address: str, home: Home) -> None:
+    """Fork once for every connection, whose bytes are the arguments of `flwr-clientapp`; until SIGTERM."""
+    _import_all()
+    gc.freeze()  # so that a child's collector does not copy the parent's pages
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # ended children leave by themselves
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(address)
+        listening.listen()
+        while True:
+            connection, _ = listening.accept()
+            with connection, connection.makefile("rb") as file:
+                arguments = json.loads(file.read())
+            if os.fork() == 0:
+                listening.close()
+                _work(arguments, home)
+
+
+def _import_all() -> None:
+    """What a task needs of libraries; plug-ins and heads are found when they are asked for, and bring libraries too."""
+    for name in LIBRARIES:
+        importlib.import_module(name)
+    from modalities.core.fusion.head import heads
+    from modalities.core.registry import plugins
+
+    plugins()
+    heads()
+
+
+def _work(arguments: list[str], home: Home) -> None:
+    """One task, and the end of the process."""
+    code = 1
+    try:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        sys.argv = ["flwr-clientapp", *arguments]
+        run_task(home)
+        code = 0
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def run_task(home: Home) -> None:
+    """Flower's own program for a task, which installs nothing that is not approved and repeats no exception."""
+    from flwr.supernode.cli import flwr_clientapp
+    from flwr.supernode.runtime import run_clientapp
+
+    for name in [name for name in sys.modules if name.partition(".")[0] in _OURS]:
+        del sys.modules[name]  # the site's own copy: what runs is the bundle's
+    flower: Any = run_clientapp  # its own names of what it imported
+    flower.install_from_fab, flower.Error = guarded(home, flower.install_from_fab, flower.Error)
+    flower.pull_and_inflate_object_from_tree = looking_often(flower.pull_and_inflate_object_from_tree)
+    flwr_clientapp()
+
+
+def guarded(home: Home, install: Callable[..., Any], error: Callable[..., Any]) -> tuple[Callable, Callable]:
+    """Flower's two functions: one takes approved bundles only, the other's reason is never an exception's text."""
+    reasons = [FAILED]
+
+    def install_approved(bundle: bytes, **options: Any) -> Path:
+        try:
+            refuse_unapproved(home, digest_of_bundle(bundle))
+        except NotApprovedError:
+            reasons.append(NOT_APPROVED)
+            raise
+        return install(bundle, **options)
+
+    def error_without_text(code: int, reason: str) -> Any:
+        del reason
+        return error(code=code, reason=reasons[-1])
+
+    return install_approved, error_without_text
+
+
+if __name__ == "__main__":
+    die_with_parent()
+    serve(sys.argv[1], Home(Path(sys.argv[2])))

@@ -1,0 +1,1 @@
+"""What a message of the study does inside the site."""

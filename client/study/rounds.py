@@ -1,0 +1,64 @@
+"""One part's share of a round at one site."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from client.study.loss import balance_of
+from client.study.session import ClientStudy
+from client.study.training import Pull, learning_rate, loss_sum, optimiser_of, train_epoch
+from modalities.core.blocks.branch import Branch, Weights, build_branch, load_weights, own_weights
+from modalities.core.parts import modality_of, rows_of
+from modalities.core.seeds import seed_of, seed_torch
+from modalities.core.site.store import BranchData
+from strategies.checks import HELD_OUT_LOSS, HELD_OUT_N, LOSS, NUM_EXAMPLES
+
+Metrics = dict[str, Any]
+_MOST_NETWORKS = 16
+_networks: dict[tuple[str, str, str], Branch] = {}
+
+
+def train_part(
+    study: ClientStudy, part: str, weights: Weights, server_round: int, proximal_mu: float
+) -> tuple[Weights, Metrics]:
+    """Local epochs from the global weights; the metrics also score those weights on the held-out fold."""
+    modality = modality_of(part)
+    settings, data = study.federation.modalities[modality], study.training(modality)
+    branch = _network(study, modality, weights)
+    rows, held_out = rows_of(part, data.folds, study.federation.fusion)
+    metrics = _scores(branch, data, held_out)
+    federated = settings.federated
+    lr = learning_rate(federated.schedule, federated.lr, server_round - 1, federated.rounds)
+    optimiser = optimiser_of(federated.optimiser, branch, lr, settings.training.weight_decay)
+    pull = Pull.from_here(branch, proximal_mu) if proximal_mu else None
+    balance = balance_of(settings.training, study.class_counts, data.labels[rows])
+    seed_torch(seed_of(study.federation.seed, study.data.site.name, part, server_round))
+    loss = 0.0
+    for _ in range(federated.local_epochs):
+        loss = train_epoch(branch, data, rows, optimiser, federated.batch_size or max(1, len(rows)), pull, balance)
+    return own_weights(branch), {NUM_EXAMPLES: len(rows), LOSS: loss * len(rows), **metrics}
+
+
+def score_part(study: ClientStudy, part: str, weights: Weights) -> Metrics:
+    """The held-out loss of these weights, summed."""
+    modality = modality_of(part)
+    data = study.training(modality)
+    held_out = rows_of(part, data.folds, study.federation.fusion)[1]
+    return {NUM_EXAMPLES: len(data.case_ids), **_scores(_network(study, modality, weights), data, held_out)}
+
+
+def _scores(branch: Branch, data: BranchData, held_out: np.ndarray) -> Metrics:
+    return {HELD_OUT_N: len(held_out), HELD_OUT_LOSS: loss_sum(branch, data, held_out)}
+
+
+def _network(study: ClientStudy, modality: str, weights: Mapping[str, np.ndarray]) -> Branch:
+    """A network with these weights; one network a modality serves every message of the process."""
+    key = (study.federation.digest, modality, study.digests[modality])
+    if key not in _networks:
+        if len(_networks) >= _MOST_NETWORKS:
+            _networks.clear()
+        config, state = study.federation.modalities[modality], study.states[modality]
+        _networks[key] = build_branch(config, state, study.federation.n_classes, seed=0)
+    load_weights(_networks[key], weights)
+    return _networks[key]

@@ -1,0 +1,154 @@
+"""What a site knows of a study: its own folder, the settings it was sent, and the statistics all sites share."""
+
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from logging import getLogger
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from client.study.policy import refuse_run_config
+from modalities.core.contract import State, Sums
+from modalities.core.registry import plugin
+from modalities.core.settings.federation import Federation, federation_from
+from modalities.core.settings.site import Policy
+from modalities.core.site.cases import blurred
+from modalities.core.site.example import write_example_site
+from modalities.core.site.store import BranchData, SiteData
+
+_LOG = getLogger("tessera.client")
+_EXAMPLES, _DAY_S = "tessera-example-", 86400.0
+
+
+@dataclass(frozen=True)
+class ClientStudy:
+    """A study as this site takes part in it."""
+
+    data: SiteData
+    states: Mapping[str, State]
+    """Shared statistics by modality."""
+    digests: Mapping[str, str]
+    """SHA-256 of each state, so that tensors scaled by it are found again without hashing it every round."""
+    class_counts: Sequence[float] = ()
+    """The study's summed class counts; empty where no branch's loss needs them."""
+
+    @property
+    def federation(self) -> Federation:
+        """The settings."""
+        return self.data.federation
+
+    def training(self, modality: str) -> BranchData:
+        """The modality's training cases, scaled."""
+        return self.data.training(modality, self.states[modality], self.digests[modality])
+
+
+@lru_cache(maxsize=32)
+def federation_of(text: str) -> Federation:
+    """The settings as they were sent; parsed once a process."""
+    return federation_from(json.loads(text))
+
+
+def site_data(folder: Path, text: str) -> SiteData:
+    """This folder under these settings; opened once a process."""
+    opened = _opened(folder.parent, text)
+    if folder not in opened:
+        opened[folder] = SiteData(folder, federation_of(text))
+    return opened[folder]
+
+
+@lru_cache(maxsize=8)
+def _opened(root: Path, text: str) -> dict[Path, SiteData]:
+    """What was opened below a root: the sites of a simulation are kept, and forgotten, together."""
+    del root, text
+    return {}
+
+
+def site_folder(node: Mapping[str, Any], run: Mapping[str, Any], federation: Federation) -> Path:
+    """This node's site folder.
+
+    A node with `site` in its node config is a real site, and no run config can point it elsewhere. A simulated node
+    takes the folder of its partition below the run config's `site-root`, or writes itself a made-up site.
+
+    Raises:
+        ValueError: the node is neither, or the run config tries to point a real site elsewhere.
+    """
+    if "site" in node:
+        refuse_run_config(run)
+        return Path(str(node["site"]))
+    if "partition-id" not in node:
+        raise ValueError("this node has no site folder: start it with --node-config 'site=\"/path/of/folder\"'")
+    partition, root = int(node["partition-id"]), str(run.get("site-root", ""))
+    if not root:
+        return write_example_site(_examples() / federation.digest, federation, partition)
+    return _listed(Path(root), Path(root).stat().st_mtime_ns)[partition]
+
+
+@cache
+def _examples() -> Path:
+    """Where this process writes made-up sites: no other looks there, so none is seen half written.
+
+    Ray ends its workers without a last word, so what they leave behind is cleared away by those of a later day.
+    """
+    for left in Path(tempfile.gettempdir()).glob(f"{_EXAMPLES}*"):
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > _DAY_S:
+                shutil.rmtree(left, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=_EXAMPLES))
+
+
+@lru_cache(maxsize=8)
+def _listed(root: Path, changed_ns: int) -> list[Path]:
+    """The site folders, listed again only once the root has changed: not at every message of a thousand sites."""
+    del changed_ns
+    return site_folders(root)
+
+
+def site_folders(root: Path) -> list[Path]:
+    """The site folders below a root, by name: partition k of a simulation is the k-th.
+
+    Raises:
+        ValueError: there is none.
+    """
+    found = sorted(path.parent for path in root.glob("*/site.yaml"))
+    if not found:
+        raise ValueError(f"{root}: no folder with a site.yaml in it")
+    return found
+
+
+def sums_of(data: SiteData, modalities: Sequence[str]) -> dict[str, tuple[Sums, int]]:
+    """The plug-ins' sums over the training cases, float64, with the number of cases; only of what this site holds."""
+    found = {}
+    for name in modalities:
+        if name in data.modalities:
+            config, case_ids = data.federation.modalities[name], data.training_cases(name)
+            sums = plugin(config.kind).sums(data.cases(name).select(case_ids), config)
+            exact = {key: np.asarray(value, dtype=np.float64) for key, value in sums.items()}
+            found[name] = _without_few(name, exact, data.site.policy), len(case_ids)
+    return found
+
+
+def _without_few(modality: str, sums: Sums, policy: Policy) -> Sums:
+    """The sums without features that fewer than `min_cell` cases have: over one case, a sum is that case's own value.
+
+    Such a feature leaves as if nobody here had it.
+    """
+    n = sums.get("n", np.zeros(0))
+    few = (n > 0) & (n < policy.min_cell)
+    if few.any():
+        _LOG.warning(
+            "%s: %d of %d features are known of fewer than min_cell = %d cases; their sums stay here",
+            *(modality, few.sum(), len(few), policy.min_cell),
+        )
+    return {key: np.where(few, 0.0, own) if own.shape == few.shape else own for key, own in sums.items()}
+
+
+def blurred_class_counts(data: SiteData) -> np.ndarray:
+    """Training cases by class; a count from 1 to below the site's `min_cell` leaves as half of that."""
+    return blurred(data.class_counts(), data.site.policy)

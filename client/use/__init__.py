@@ -1,0 +1,1 @@
+"""What a person at a site does with data and a release."""

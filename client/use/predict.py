@@ -1,0 +1,164 @@
+"""`tessera-client predict`: a release and a site folder's raw files -> each case's probabilities, and why."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float
+
+from client.use.prediction_page import page_of
+from client.use.shapley import shapley, subsets_of
+from modalities.core.contract import Cases
+from modalities.core.files.delimited import listing
+from modalities.core.problems import check
+from modalities.core.registry import plugin
+from modalities.core.release.release import Release, open_release
+from modalities.core.release.signing import check_signature
+from modalities.core.settings.site import SiteConfig, read_site_config
+from modalities.core.site.cases import case_ids_of, open_sources
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a release says of the cases of a site folder."""
+
+    case_ids: tuple[str, ...]
+    classes: tuple[str, ...]
+    modalities: tuple[str, ...]
+    """Of the release."""
+    probabilities: Float[np.ndarray, "case class"]
+    """NaN for a case with none of the modalities."""
+    present: Bool[np.ndarray, "case modality"]
+    prior: Float[np.ndarray, " class"]
+    """The classes' shares among the study's training cases: what is known without looking at a case."""
+    contributions: Float[np.ndarray, "case modality"]
+    """What each modality adds to the predicted class's probability over its prior; 0 for one that the case lacks."""
+    notes: tuple[str, ...]
+    """What was left out or imputed, counted."""
+
+    @property
+    def predicted(self) -> list[int]:
+        """Index of the most probable class; -1 for a case with none of the modalities."""
+        known = np.asarray(self.present.any(axis=1))
+        best = np.where(known[:, None], self.probabilities, 0.0).argmax(axis=1)
+        return np.where(known, best, -1).tolist()
+
+    def table(self) -> pd.DataFrame:
+        """A row a case; blank where there is nothing to say."""
+        rows = []
+        known = zip(self.case_ids, self.predicted, self.present.tolist(), strict=True)
+        for row, (case_id, best, present) in enumerate(known):
+            held = [name for name, has in zip(self.modalities, present, strict=True) if has]
+            entry: dict[str, object] = {"case_id": case_id, "modalities": "+".join(held)}
+            entry["predicted"] = self.classes[best] if held else ""
+            entry |= {f"p_{name}": self.probabilities[row, at] for at, name in enumerate(self.classes)}
+            entry["prior"] = self.prior[best] if held else np.nan
+            added = {name: self.contributions[row, at] for at, name in enumerate(self.modalities)}
+            entry |= {f"from_{name}": added[name] if name in held else np.nan for name in self.modalities}
+            rows.append(entry)
+        return pd.DataFrame(rows)
+
+
+def predict_folder(folder: Path, release: Path, key: Path | None) -> Predictions:
+    """Read the release, checked with this key, and the folder's raw files; no label is needed.
+
+    Raises:
+        ValueError: the release is not what the key signed, or every problem of the folder at once.
+    """
+    if key is not None:
+        check_signature(release, key)
+    return predict(open_release(release), folder)
+
+
+def key_of(folder: Path, given: Path | None) -> Path:
+    """The key to check releases with: the one given, or the one that site.yaml names.
+
+    Raises:
+        ValueError: neither is there.
+    """
+    key = given or folder / read_site_config(folder / "site.yaml").coordinator.release_key
+    if not key.is_file():
+        raise ValueError(
+            f"{key}: no such key; give the coordinator's release.pub with --key, or --unsigned for a release that "
+            "you made yourself"
+        )
+    return key
+
+
+def predict(release: Release, folder: Path) -> Predictions:
+    """What the release says of the folder's cases.
+
+    Raises:
+        ValueError: every problem of the folder at once.
+    """
+    config, sources = open_sources(folder)
+    case_ids, notes = _listed(folder, config), []
+    found: dict[str, Cases] = {}
+    problems = []
+    for name in [name for name in release.modalities if name in sources]:
+        own = release.federation.modalities[name]
+        try:
+            read = plugin(own.kind).read(sources[name], own)
+        except ValueError as error:
+            problems.append(f"{name}: {error}")
+            continue
+        found[name] = read.select([case_id for case_id in read.case_ids if case_id in set(case_ids)])
+        counts = {**read.notes, f"cases not in {config.cases}": len(read.case_ids) - len(found[name].case_ids)}
+        notes += [f"{name}: {count} {what}" for what, count in counts.items() if count]
+    check(problems)
+    if not any(cases.case_ids for cases in found.values()):
+        raise ValueError(
+            f"{folder}: nothing to predict from: the release has {', '.join(release.modalities)}, the folder's sources "
+            f"are {', '.join(sources) or 'none'}, and none of its files holds a case of {config.cases}"
+        )
+    unused = [name for name in sources if name not in release.modalities]
+    notes += [f"{name}: not a modality of this release; its files were not read" for name in unused]
+    return _explained(release, found, case_ids, notes)
+
+
+def write_predictions(found: Predictions, out: Path) -> tuple[Path, Path]:
+    """predictions.csv and predictions.html."""
+    out.mkdir(parents=True, exist_ok=True)
+    table, page = out / "predictions.csv", out / "predictions.html"
+    found.table().to_csv(table, index=False)
+    page.write_text(page_of(found.table(), found.classes, found.modalities, found.notes), encoding="utf-8")
+    return table, page
+
+
+def _explained(release: Release, cases: dict[str, Cases], case_ids: Sequence[str], notes: Sequence[str]) -> Predictions:
+    model, rows = release.fitted(), np.arange(len(case_ids))
+    outputs = model.outputs(cases, case_ids)
+    names = outputs.modalities
+    classes = release.federation.task.classes
+    counts = np.array([release.model["class_counts"][name] for name in classes], dtype=np.float64)
+    prior = counts / counts.sum()
+    by_subset = {}
+    for subset in subsets_of(names):
+        scored = model.probabilities(outputs.only(sorted(subset)))
+        by_subset[subset] = np.where(np.isnan(scored), prior, scored)  # NaN: the case has none of these
+    best = by_subset[frozenset(names)].argmax(axis=1)
+    added = shapley({subset: scored[rows, best] for subset, scored in by_subset.items()}, names)
+    return Predictions(
+        tuple(case_ids),
+        tuple(classes),
+        tuple(names),
+        model.probabilities(outputs),
+        np.stack([outputs.present[name].numpy() for name in names], axis=1),
+        prior,
+        np.stack([added[name] for name in names], axis=1),
+        tuple(notes),
+    )
+
+
+def _listed(folder: Path, config: SiteConfig) -> list[str]:
+    case_ids = case_ids_of(folder, config)
+    repeated = sorted(name for name, count in Counter(case_ids).items() if name and count > 1)
+    check(
+        [f"{config.cases}: a row without a case_id; fill it in or take the row out"] * ("" in case_ids)
+        + [f"{config.cases}: cases listed more than once: {listing(repeated)}; keep one row a case"] * bool(repeated)
+        + [f"{config.cases}: lists no case"] * (not case_ids)
+    )
+    return case_ids

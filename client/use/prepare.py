@@ -1,0 +1,124 @@
+"""`tessera-client prepare`: a site's slides become tile features before a study asks for them."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from modalities.core.contract import Source
+from modalities.core.settings.federation import Federation
+from modalities.core.site.cases import case_ids_of, open_sources
+from modalities.slides.config import SlidesConfig
+from modalities.slides.reading.source import needs_extra
+
+_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Slides to prepare alike, for one modality or for several."""
+
+    modalities: tuple[str, ...]
+    source: Source
+    config: SlidesConfig
+
+
+def recipes_of(sources: Mapping[str, Source], federation: Federation | None) -> list[Recipe]:
+    """What to prepare: each source under the recipe of its modality, or the default where no federation is given.
+
+    Raises:
+        ValueError: the site has no slides, or the federation no slide modality that the site has a source for.
+    """
+    wanted: dict[str, tuple[Source, SlidesConfig]] = {}
+    for name, source in sources.items():
+        if federation is None and name.startswith("wsi"):
+            wanted[name] = source, SlidesConfig()
+        elif federation is not None and name in federation.modalities:
+            config = getattr(federation.modalities[name], "slides", None)
+            wanted |= {name: (source, config)} if isinstance(config, SlidesConfig) else {}
+    if not wanted:
+        raise ValueError(
+            "no slides to prepare: sources in site.yaml must have the name of a slide modality"
+            + (" of the federation" if federation else ", such as wsi_image")
+        )
+    merged: list[Recipe] = []
+    for name, (source, config) in wanted.items():
+        same = [recipe for recipe in merged if (recipe.source.paths, recipe.config) == (source.paths, config)]
+        for recipe in same:
+            merged[merged.index(recipe)] = Recipe((*recipe.modalities, name), source, config)
+        merged += [] if same else [Recipe((name,), source, config)]
+    return merged
+
+
+@needs_extra
+def prepare_site(folder: Path, federation: Federation | None, workers: int, console: Console) -> int:
+    """Prepare every slide of the site and say what became of each; the number of slides that failed.
+
+    Raises:
+        ValueError: the site has no slides, slides.csv is wrong, or the cache cannot be written.
+    """
+    from modalities.slides.backbones import backbone_of
+    from modalities.slides.cases import cache_of
+    from modalities.slides.prepare.sheet import write_sheet
+    from modalities.slides.reading.manifest import listed_files, listed_only
+
+    site, sources = open_sources(folder)
+    cases = set(case_ids_of(folder, site))
+    n_failed = 0
+    for recipe in recipes_of(sources, federation):
+        backbone = backbone_of(recipe.config, recipe.source.slides.weights)
+        console.print(f"{', '.join(recipe.modalities)}: backbone {backbone.name} ({backbone.licence})", highlight=False)
+        listed = listed_only(listed_files(recipe.source), cases)
+        states = [state for _, state in _followed(recipe, listed, workers, console)]
+        sheet = cache_of(recipe.source) / f"contact_sheet_{'_'.join(recipe.modalities)}.html"
+        write_sheet(sheet, site.name, states, cache_of(recipe.source))
+        _summarise(states, console)
+        console.print(f"contact sheet: {escape(str(sheet))}", soft_wrap=True, highlight=False)
+        n_failed += sum(state.state == "failed" for state in states)
+    return n_failed
+
+
+def _followed(recipe: Recipe, listed: Sequence, workers: int, console: Console) -> Iterator[tuple]:
+    """The slides as they get done, with a progress bar."""
+    from modalities.slides.cases import prepare_slides
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Speed(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("slides", total=len(listed))
+        for entry, state in prepare_slides(listed, recipe.source, recipe.config, workers, retry=True):
+            progress.advance(task)
+            yield entry, state
+
+
+class _Speed(ProgressColumn):
+    """Slides a second."""
+
+    def render(self, task: Task) -> Text:
+        """The speed of late."""
+        return Text(f"{task.speed:.2f} slides/s" if task.speed else "- slides/s")
+
+
+def _summarise(states: Sequence, console: Console) -> None:
+    """How many slides went which way, and what to look at."""
+    counts = Counter(state.state for state in states)
+    with_tiles = {state.case_id for state in states if state.state == "done"}
+    console.print(
+        f"{counts['done']} slides done ({len(with_tiles)} cases, {sum(state.n_tiles for state in states)} tiles), "
+        f"{counts['excluded']} excluded, {counts['failed']} failed",
+        highlight=False,
+    )
+    to_see = sorted((state for state in states if state.state != "done"), key=lambda state: (state.state, state.slide))
+    to_see.reverse()  # failed ones first
+    if to_see:
+        table = Table("slide", "case", "state", "reason")
+        for state in to_see[:_SHOWN]:
+            table.add_row(*(escape(text) for text in (state.slide, state.case_id or "-", state.state, state.reason)))
+        console.print(table)
+    if len(to_see) > _SHOWN:
+        console.print(f"and {len(to_see) - _SHOWN} more: see states.csv beside the contact sheet")

@@ -1,0 +1,1 @@
+"""Building blocks of plug-ins: tables, ragged batches, networks."""

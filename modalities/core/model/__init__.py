@@ -1,0 +1,1 @@
+"""A branch, what it predicts, and how its probabilities are calibrated."""

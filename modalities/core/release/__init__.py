@@ -1,0 +1,1 @@
+"""A signed release, and the keys that sign it."""

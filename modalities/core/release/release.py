@@ -1,0 +1,120 @@
+"""A release as files: model.json names every other file with its SHA-256, and is read only if all are as released.
+
+A branch's file depends on that branch alone, so adding or removing another modality leaves it byte for byte the same.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.numpy import load
+
+from modalities.core.fusion.head import head_named
+from modalities.core.model.predict import FittedBranch, FittedModel
+from modalities.core.parts import modality_of, parts_of
+from modalities.core.settings.federation import Federation, federation_from
+
+FORMAT = 2
+MODEL, HEAD, CALIBRATION = "model.json", "fusion.safetensors", "calibration.safetensors"
+STATE, WEIGHT = "state.", "weight."
+Arrays = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Release:
+    """A release whose files are as model.json says."""
+
+    model: Mapping[str, Any]
+    """model.json."""
+    federation: Federation
+    content: Mapping[str, bytes]
+    """File -> the bytes that were checked, so that nothing can change between check and use."""
+
+    @property
+    def modalities(self) -> list[str]:
+        """Those with a branch."""
+        return list(self.model["modalities"])
+
+    @cached_property
+    def head_name(self) -> str:
+        """The fusion head; a release from before there was a choice names none."""
+        return str(_head_of(self.model, self.federation)["name"])
+
+    @cached_property
+    def out_of_fold_loss(self) -> dict[str, float]:
+        """Of every head that was tried."""
+        return dict(_head_of(self.model, self.federation)["out_of_fold_loss"])
+
+    def weights(self, part: str) -> Arrays:
+        """The weights of a branch or a fold copy."""
+        return _below(load(self.content[file_of(part)]), WEIGHT)
+
+    def state(self, modality: str) -> Arrays:
+        """The shared statistics of a modality."""
+        return _below(load(self.content[file_of(modality)]), STATE)
+
+    @property
+    def head(self) -> Arrays:
+        """The fusion head's parameters."""
+        return load(self.content[HEAD])
+
+    @property
+    def calibration(self) -> Arrays:
+        """Temperature and thresholds."""
+        return load(self.content[CALIBRATION])
+
+    def branch(self, modality: str) -> FittedBranch:
+        """One branch, ready to build."""
+        return FittedBranch(self.federation.modalities[modality], self.state(modality), self.weights(modality))
+
+    def fitted(self) -> FittedModel:
+        """The branches and the head, ready to predict."""
+        branches = {name: self.branch(name) for name in self.federation.modalities if name in self.modalities}
+        head = {key: torch.from_numpy(array) for key, array in self.head.items()}
+        return FittedModel(self.federation, branches, head, self.head_name, self.calibration)
+
+
+def open_release(folder: Path) -> Release:
+    """The release in this folder.
+
+    Raises:
+        ValueError: model.json is none of this version, or a file is missing or differs from its digest in it; all of
+            them are named.
+    """
+    try:
+        model = json.loads((folder / MODEL).read_text(encoding="utf-8"))
+        federation = federation_from(model["federation"])
+        expected = {file_of(part) for name in model["modalities"] for part in parts_of(name, federation.fusion)}
+        head_named(_head_of(model, federation)["name"])
+        if model["format"] != FORMAT or set(model["files"]) != {*expected, HEAD, CALIBRATION}:
+            raise ValueError("another format, or other files than its modalities need")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{folder}: no release that this version reads: model.json: {error}") from error
+    content = {name: _read(folder / name) for name in model["files"]}
+    wrong = [name for name, digest in model["files"].items() if hashlib.sha256(content[name]).hexdigest() != digest]
+    if wrong:
+        raise ValueError(f"{folder}: missing or changed since the release: {', '.join(sorted(wrong))}")
+    return Release(model, federation, content)
+
+
+def file_of(part: str) -> str:
+    """Where in a release a branch or a fold copy lies."""
+    return f"branches/{part}.safetensors" if part == modality_of(part) else f"crossfit/{part}.safetensors"
+
+
+def _head_of(model: Mapping[str, Any], federation: Federation) -> Mapping[str, Any]:
+    return model.get("head") or {"name": federation.fusion.head, "out_of_fold_loss": {}}
+
+
+def _read(path: Path) -> bytes:
+    return path.read_bytes() if path.is_file() else b""
+
+
+def _below(arrays: Arrays, prefix: str) -> Arrays:
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

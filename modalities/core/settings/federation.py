@@ -1,0 +1,185 @@
+"""federation.yaml: the coordinator's settings, read, checked as a whole, and digested."""
+
+import dataclasses
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from modalities.core.files.delimited import listing
+from modalities.core.fusion.settings import AUTO, FUSION_PRESETS, Fusion
+from modalities.core.problems import check
+from modalities.core.registry import plugin, plugins
+from modalities.core.settings.structured import structured, unknown_key
+from modalities.core.settings.task import Task
+from modalities.core.settings.training import BranchConfig
+
+_DEFAULT_KIND = "table"
+_TAKEN = ("fused", "fused_complete", "shared", "study")  # names of reports and of the wire
+
+
+@dataclass(frozen=True)
+class Federation:
+    """The whole of federation.yaml."""
+
+    seed: int
+    task: Task
+    fusion: Fusion
+    modalities: Mapping[str, BranchConfig]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, complete: reading them back gives an equal federation."""
+        sections = {name: dataclasses.asdict(config) for name, config in self.modalities.items()}
+        plain = {"task": dataclasses.asdict(self.task), "fusion": dataclasses.asdict(self.fusion)}
+        return {"seed": self.seed, **plain, "modalities": sections}
+
+    def to_json(self) -> str:
+        """`to_dict` as canonical JSON: what the digest is taken of, and what travels."""
+        return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the settings: equal digests, equal studies."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+    @property
+    def n_classes(self) -> int:
+        """Length of the class list."""
+        return len(self.task.classes)
+
+
+def load_federation(path: Path, overrides: Sequence[str] = ()) -> Federation:
+    """The settings of a federation.yaml, with dotted overrides such as `modalities.cnv.training.lr=1e-3`.
+
+    Raises:
+        ValueError: every unknown key (with the nearest known one), wrong type and value out of range, at once.
+    """
+    try:
+        written = OmegaConf.load(path)
+        if not isinstance(written, DictConfig):
+            raise ValueError("it must hold the sections seed, task, fusion and modalities")
+        whole = OmegaConf.merge(written, OmegaConf.from_dotlist(list(overrides))) if overrides else written
+        raw = OmegaConf.to_container(whole)
+    except (OSError, yaml.YAMLError, OmegaConfBaseException, ValueError) as error:
+        raise ValueError(f"{path.name}: cannot be read: {error}") from error
+    try:
+        return federation_from(cast(dict[str, Any], raw), path.parent)
+    except ValueError as error:
+        raise ValueError(f"{path.name}: {error}") from None
+
+
+def federation_from(raw: Mapping[str, Any], folder: Path | None = None) -> Federation:
+    """The settings of plain values; `features_file` is read relative to `folder`, and refused where that is None.
+
+    Raises:
+        ValueError: every problem at once.
+    """
+    problems: list[str] = []
+    known = {"seed": 0, "task": 0, "fusion": 0, "modalities": 0}
+    problems += [unknown_key(key, known, "") for key in raw if key not in known]
+    seed = raw.get("seed", 0)
+    if not isinstance(seed, int) or isinstance(seed, bool):
+        problems.append(f"seed: must be a whole number, got {seed!r}")
+    task = structured(Task, {}, raw.get("task") or {}, "task", problems)
+    fusion = _fusion(raw.get("fusion") or {}, problems)
+    sections = raw.get("modalities") or {}
+    if not isinstance(sections, Mapping) or not sections:
+        problems.append("modalities: name at least one, such as `cnv: {}`")
+        sections = {}
+    configs = {str(name): _branch(str(name), section or {}, folder, problems) for name, section in sections.items()}
+    problems += _leaks(task, configs)
+    check(problems)
+    return Federation(seed, task, fusion, configs)  # pyright: ignore[reportArgumentType]  # no problems: not None
+
+
+def _leaks(task: Task | None, configs: Mapping[str, Any]) -> list[str]:
+    """Inputs that the settings alone show to state the label."""
+    found = {name: task.leaks_among(config.known_features) for name, config in configs.items() if task and config}
+    return [
+        f"modalities.{name}: {listing(leaks)} would be inputs, but task.leaks says that they state the label; leave "
+        "them out (`exclude` in a clinical section, `features` in others)"
+        for name, leaks in found.items()
+        if leaks
+    ]
+
+
+def _fusion(section: Any, problems: list[str]) -> Any:
+    """The fusion section over its preset, with heads that exist and can be fitted that way."""
+    preset = section.get("preset") or "" if isinstance(section, Mapping) else ""
+    if preset not in FUSION_PRESETS:
+        problems.append(f"fusion.preset: no preset {preset!r}; there is: paper")
+        return None
+    fusion: Any = structured(Fusion, FUSION_PRESETS[preset], section, "fusion", problems)
+    if fusion is not None:
+        _check_head(fusion, problems)
+    return fusion
+
+
+def _check_head(fusion: Fusion, problems: list[str]) -> None:
+    from modalities.core.fusion.head import head_named  # heads import this module
+
+    auto = fusion.head == AUTO
+    for name in fusion.candidates if auto else [fusion.head]:
+        try:
+            optimiser = head_named(name).OPTIMISER
+        except ValueError as error:
+            problems.append(f"fusion.{'candidates' if auto else 'head'}: {error}")
+            continue
+        if auto and optimiser == "adam":
+            problems.append(f"fusion.candidates: {name} is a network; `auto` tries only heads that L-BFGS fits")
+        if optimiser == "adam" and fusion.fit == "none":
+            problems.append(f"fusion.fit: {name} says nothing until fitted; set crossfit or tune, or another head")
+    if auto and (len(fusion.candidates) < 2 or fusion.fit == "none"):
+        problems.append("fusion.head: `auto` needs two candidates or more, and fit: crossfit or tune")
+
+
+def _branch(name: str, section: Any, folder: Path | None, problems: list[str]) -> Any:
+    """One modality's section as its plug-in's Config."""
+    where = f"modalities.{name}"
+    if not name.isidentifier() or name in _TAKEN:
+        problems.append(f"{where}: a modality's name must be letters, digits and _, and none of {', '.join(_TAKEN)}")
+        return None
+    if not isinstance(section, Mapping):
+        problems.append(f"{where}: must be a section with settings, got {section!r}")
+        return None
+    kind = section.get("kind") or (name if name in plugins() else _DEFAULT_KIND)
+    try:
+        module = plugin(kind)
+    except ValueError as error:
+        problems.append(f"{where}.kind: {error}")
+        return None
+    preset = section.get("preset") or ""
+    if preset and preset not in module.PRESETS:
+        problems.append(f"{where}.preset: no preset {preset!r}; {kind} has: {', '.join(module.PRESETS) or 'none'}")
+        return None
+    values = {**section, "kind": kind}
+    if section.get("features_file"):
+        values |= {"features": _features(section["features_file"], folder, where, problems), "features_file": ""}
+    config = structured(module.Config, module.PRESETS.get(preset, {}), values, where, problems)
+    repeated = sorted(name for name, count in Counter(config.features if config else ()).items() if count > 1)
+    if repeated:
+        problems.append(f"{where}.features: names a feature twice: {', '.join(repeated[:10])}")
+    return config
+
+
+def _features(name: str, folder: Path | None, where: str, problems: list[str]) -> list[str]:
+    if folder is None:
+        problems.append(f"{where}.features_file: only the coordinator's federation.yaml may name a file")
+        return []
+    try:
+        features = json.loads((folder / name).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        problems.append(f"{where}.features_file: {name} cannot be read as JSON: {error}")
+        return []
+    if not isinstance(features, list) or not all(isinstance(item, str) for item in features):
+        problems.append(f"{where}.features_file: {name} must hold a JSON list of names")
+        return []
+    return features

@@ -1,0 +1,190 @@
+"""site.yaml: what a site has, what it allows, and whom it takes part with."""
+
+import dataclasses
+import os.path
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from modalities.core.contract import SlideSettings, Source
+from modalities.core.problems import check
+from modalities.core.settings.structured import as_far_as_possible
+
+
+@dataclass(frozen=True)
+class SourceConfig:
+    """One modality's raw files; section `sources.<modality>` of site.yaml."""
+
+    paths: list[str] = field(default_factory=list)
+    """Files or folders, relative to site.yaml."""
+    format: str = "auto"
+    """Name of a format of the modality, or `auto`."""
+    columns: dict[str, str] = field(default_factory=dict)
+    """For plain CSV files: field name -> this site's column."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What the site allows, whatever a server asks."""
+
+    modalities: list[str] = field(default_factory=list)
+    """The modalities it will train; empty allows all that it has sources for."""
+    min_cohort: int = 10
+    """A modality with fewer training cases than this takes no part."""
+    min_cell: int = 10
+    """A class count from 1 to below this leaves the site as half of it; a sum over fewer cases stays at the site."""
+    min_holders: int = 1
+    """A modality that fewer sites than this hold is not trained here: with two, each can subtract itself."""
+    max_rounds: int = 1000
+    """No branch is trained for more rounds than this."""
+    max_local_epochs: int = 20
+    """No round may ask for more passes over the cases than this."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        least = {"min_holders": self.min_holders, "max_rounds": self.max_rounds}
+        least["max_local_epochs"] = self.max_local_epochs
+        check(
+            [f"{name} must be at least 1, got {value}" for name, value in least.items() if value < 1]
+            + [f"min_cohort must not be negative, got {self.min_cohort}"] * (self.min_cohort < 0)
+            + [f"min_cell must not be negative, got {self.min_cell}"] * (self.min_cell < 0)
+        )
+
+
+@dataclass(frozen=True)
+class CoordinatorConfig:
+    """Whom the site takes part with; section `coordinator` of site.yaml. Needed to join, not to simulate."""
+
+    address: str = ""
+    """`name:port` of the coordinator's gateway."""
+    authority: str = "ca.crt"
+    """The coordinator's certificate authority, relative to site.yaml: the only one that is trusted."""
+    release_key: str = "release.pub"
+    """The coordinator's release key, relative to site.yaml."""
+    federation: str = ""
+    """The federation.yaml that this site agreed to, relative to site.yaml: it takes part under these settings only,
+    whatever a server sends; empty: under any that the policy allows."""
+    local_port: int = 9094
+    """A free port of this machine, for Flower's own processes; on loopback only."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        host, _, port = self.address.rpartition(":")
+        check(
+            [f"address must be `name:port`, got {self.address!r}"]
+            * (bool(self.address) and not (host and port.isdecimal() and 0 < int(port) < 65536))
+            + [f"local_port must be from 1 to 65535, got {self.local_port}"] * (not 0 < self.local_port < 65536)
+        )
+
+
+@dataclass(frozen=True)
+class SiteConfig:
+    """The whole of site.yaml."""
+
+    name: str = ""
+    """What the study calls the site; it leaves the site, so no more than the hospital's own name."""
+    cases: str = "cases.csv"
+    """The case list, relative to site.yaml: the columns case_id, split, and the task's label column."""
+    coordinator: CoordinatorConfig = field(default_factory=CoordinatorConfig)
+    """Whom the site takes part with; needed to join, not to simulate."""
+    sources: dict[str, SourceConfig] = field(default_factory=dict)
+    """Modality -> where its raw files lie."""
+    slides: SlideSettings = field(default_factory=SlideSettings)
+    """Of whole slides: their resolution where the files do not say it, and where what is made of them is kept."""
+    policy: Policy = field(default_factory=Policy)
+    """What the site allows, whatever a server asks."""
+
+
+def problem_of_name(site: str) -> str:
+    """What is wrong with this as the name of a site that takes part; empty if nothing is."""
+    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}", site):
+        return ""
+    return f"{site!r}: a site's name is up to 40 letters, digits, - _ and ., beginning with a letter or a digit"
+
+
+def read_site_config(path: Path) -> SiteConfig:
+    """site.yaml, checked.
+
+    Raises:
+        ValueError: it is absent, is no YAML, has unknown settings, or names no site.
+    """
+    problems: list[str] = []
+    config = site_config(path, problems)
+    check([f"{path.name}: {'; '.join(problems)}"] if problems else [])
+    return config
+
+
+def site_config(path: Path, problems: list[str]) -> SiteConfig:
+    """What is right in site.yaml; problems with its settings are added to the list.
+
+    Raises:
+        ValueError: it is absent or is no YAML.
+    """
+    try:
+        raw = OmegaConf.to_container(OmegaConf.load(path))
+    except FileNotFoundError:
+        raise ValueError(f"{path}: no such file; a site folder needs a site.yaml") from None
+    except (OSError, yaml.YAMLError, OmegaConfBaseException, ValueError) as error:
+        raise ValueError(f"{path.name}: cannot be read: {error}") from error
+    values = {str(key): value for key, value in raw.items()} if isinstance(raw, dict) else {}
+    config: SiteConfig = as_far_as_possible(SiteConfig, values, "site", problems)
+    if not problems and not config.name:
+        problems.append("site.name: give the site a name")
+    return config
+
+
+def sources_of(folder: Path, config: SiteConfig, problems: list[str]) -> dict[str, Source]:
+    """The raw files that site.yaml names; those that are not there are added to the problems."""
+    slides = _slides(folder, config.slides)
+    sources = {name: _source(folder, name, section, slides, problems) for name, section in config.sources.items()}
+    problems += [
+        f"policy.modalities: {name}: no such source; the site has {', '.join(sources) or 'none'}"
+        for name in config.policy.modalities
+        if name not in sources
+    ]
+    return sources
+
+
+def write_site(folder: Path, name: str, cases: pd.DataFrame, sources: Mapping[str, Source], policy: Policy) -> None:
+    """A site folder over raw files that stand already; `cases` has the columns case_id, label, split."""
+    folder.mkdir(parents=True, exist_ok=True)
+    cases.to_csv(folder / "cases.csv", index=False)
+    sections = {
+        modality: {
+            "paths": [os.path.relpath(path.resolve(), folder.resolve()) for path in source.paths],
+            "format": source.format,
+            "columns": dict(source.columns),
+        }
+        for modality, source in sources.items()
+    }
+    allowed = {"modalities": list(policy.modalities), "min_cohort": policy.min_cohort, "min_cell": policy.min_cell}
+    slides = {
+        key: os.path.relpath(value, folder.resolve()) if isinstance(value, str) else value
+        for source in sources.values()
+        for key, value in dataclasses.asdict(source.slides).items()
+        if value
+    }
+    content = {"name": name, "cases": "cases.csv", "sources": sections, "slides": slides, "policy": allowed}
+    OmegaConf.save({key: value for key, value in content.items() if value}, folder / "site.yaml")
+
+
+def _slides(folder: Path, section: SlideSettings) -> SlideSettings:
+    """The section with absolute folders."""
+    cache = str((folder / (section.cache or ".tessera/slides")).resolve())
+    weights = str((folder / section.weights).resolve()) if section.weights else ""
+    return SlideSettings(section.default_mpp, cache, weights)
+
+
+def _source(folder: Path, name: str, section: Any, slides: SlideSettings, problems: list[str]) -> Source:
+    if not section.paths:
+        problems.append(f"site.yaml: sources.{name}.paths: name at least one file")
+    paths = tuple((folder / path).resolve() for path in section.paths)
+    problems += [f"sources.{name}: {path} does not exist; correct the path" for path in paths if not path.exists()]
+    return Source(paths, section.format, dict(section.columns), slides)

@@ -1,0 +1,1 @@
+"""A site's folder and its data as tensors."""

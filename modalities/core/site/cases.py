@@ -1,0 +1,170 @@
+"""A site folder: site.yaml, cases.csv and the raw files that site.yaml names."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from modalities.core.contract import Cases, Source
+from modalities.core.files.delimited import listing, rows_of
+from modalities.core.files.leakage import columns_that_tell
+from modalities.core.problems import check
+from modalities.core.registry import plugin
+from modalities.core.seeds import seed_of
+from modalities.core.settings.site import Policy, SiteConfig, read_site_config, sources_of
+from modalities.core.settings.task import Task
+from modalities.core.settings.training import BranchConfig
+
+SPLITS = ("train", "test")
+NO_LABEL = -1
+
+
+@dataclass(frozen=True)
+class Site:
+    """A site folder, opened and checked for one task."""
+
+    name: str
+    cases: pd.DataFrame
+    """Indexed by case_id: `label` (class index, or NO_LABEL) and `split` (train or test)."""
+    sources: Mapping[str, Source]
+    policy: Policy
+    dropped: Mapping[str, int]
+    """Labels left out, counted; a blank one under ''."""
+    task: Task
+    agreed: Path | None = None
+    """The federation.yaml that the site agreed to; None: it named none."""
+
+    def offers(self, modalities: Sequence[str]) -> list[str]:
+        """Those of the federation's modalities that this site has and will train."""
+        allowed = self.policy.modalities or list(self.sources)
+        return [name for name in modalities if name in self.sources and name in allowed]
+
+    def read(self, modality: str, config: BranchConfig) -> Cases:
+        """The modality of the cases that cases.csv lists; those of the file that it doesn't list are counted."""
+        found = plugin(config.kind).read(self.sources[modality], config)
+        listed = [case_id for case_id in found.case_ids if case_id in self.cases.index]
+        unlisted = {"cases not in cases.csv": len(found.case_ids) - len(listed)}
+        kept = found.select(listed)
+        self._refuse_the_label(modality, kept)
+        return Cases(kept.case_ids, kept.values, kept.features, {**found.notes, **unlisted})
+
+    def labels(self, case_ids: Sequence[str]) -> np.ndarray:
+        """Class index of each case."""
+        return self.cases.loc[list(case_ids), "label"].to_numpy(dtype=np.int64)
+
+    def _refuse_the_label(self, modality: str, found: Cases) -> None:
+        """Raise where an input is the label itself, by its name or by its values."""
+        if not found.features or not isinstance(found.values, np.ndarray):
+            return
+        if leaks := label_leaks(found, self.labels(found.case_ids), self.task):
+            raise ValueError(f"site {self.name}: {modality}: {leaks}")
+
+
+def label_leaks(found: Cases, labels: np.ndarray, task: Task) -> str:
+    """Which inputs are the label itself, by name or by values, and what to do; empty where none is."""
+    known = labels != NO_LABEL
+    telling = columns_that_tell(found.values[known], labels[known], len(task.classes))
+    leaks = [*task.leaks_among(found.features), *(found.features[column] for column in telling)]
+    if not leaks:
+        return ""
+    return (
+        f"{listing(list(dict.fromkeys(leaks)))} must not be inputs: task.leaks names them, or they tell a class from "
+        "all others without one exception; leave them out (in federation.yaml, `exclude` in a clinical section, "
+        "`features` in others) and name them under task.leaks"
+    )
+
+
+def blurred(counts: np.ndarray, policy: Policy) -> np.ndarray:
+    """Counts as they may leave the site: one from 1 to below `min_cell` as half of that."""
+    return np.where((counts > 0) & (counts < policy.min_cell), policy.min_cell / 2, counts)
+
+
+def open_site(folder: Path, task: Task) -> Site:
+    """The site folder at this path.
+
+    Raises:
+        ValueError: every problem of site.yaml and cases.csv at once.
+    """
+    config = read_site_config(folder / "site.yaml")
+    problems: list[str] = []
+    sources = sources_of(folder, config, problems)
+    cases, dropped = read_cases(folder / config.cases, task, problems)
+    if problems:
+        raise ValueError(f"site {config.name}: {'; '.join(problems)}")
+    agreed = folder / config.coordinator.federation if config.coordinator.federation else None
+    return Site(config.name, cases, sources, config.policy, dropped, task, agreed)
+
+
+def open_sources(folder: Path) -> tuple[SiteConfig, dict[str, Source]]:
+    """site.yaml and the sources it names, of a site whose task nobody has said yet.
+
+    Raises:
+        ValueError: every problem of site.yaml at once.
+    """
+    config = read_site_config(folder / "site.yaml")
+    problems: list[str] = []
+    sources = sources_of(folder, config, problems)
+    check([f"site {config.name}: {'; '.join(problems)}"] if problems else [])
+    return config, sources
+
+
+def case_ids_of(folder: Path, config: SiteConfig) -> list[str]:
+    """The cases that the site lists, whatever else the list says.
+
+    Raises:
+        ValueError: there is no such file, or it has no column case_id.
+    """
+    header, *rows = rows_of(folder / config.cases, ",")
+    if "case_id" not in header:
+        raise ValueError(f"{config.cases}: no column case_id")
+    return [row[header.index("case_id")].strip() for row in rows]
+
+
+def folds_of(site: Site, seed: int, n_folds: int) -> pd.Series:
+    """A fold, 1 to n_folds, for every labelled training case: stratified by class, from (seed, site name)."""
+    train = site.cases[(site.cases["split"] == "train") & (site.cases["label"] != NO_LABEL)]
+    order = np.random.default_rng(seed_of(seed, site.name, "folds")).permutation(len(train))
+    shuffled = train.iloc[order].sort_values("label", kind="stable")
+    return pd.Series(np.arange(len(shuffled)) % n_folds + 1, index=shuffled.index).reindex(train.index)
+
+
+def read_cases(path: Path, task: Task, problems: list[str]) -> tuple[pd.DataFrame, dict[str, int]]:
+    """The case list with class indices; problems are added to the list."""
+    nothing = pd.DataFrame({"label": [], "split": []}), {}
+    try:
+        header, *rows = rows_of(path, ",")
+    except ValueError as error:
+        problems.append(str(error))
+        return nothing
+    lacking = [name for name in ("case_id", task.label) if name not in header]
+    if lacking or not rows:
+        problems.append(f"{path.name}: no column {listing(lacking)}" if lacking else f"{path.name}: lists no case")
+        return nothing
+    frame = pd.DataFrame(rows, columns=pd.Index(header)).apply(lambda column: column.str.strip())
+    frame = frame.set_index("case_id")
+    labels = frame[task.label]
+    splits = (frame["split"] if "split" in header else pd.Series("", index=frame.index)).replace("", "train")
+    problems += _problems_of(path, frame.index, labels, splits, task)
+    position = {name: number for number, name in enumerate(task.classes)}
+    index = {label: position[name] for label, name in task.class_by_label.items()}
+    left_out = sorted({"", *task.drop})
+    dropped = {name: int((labels == name).sum()) for name in left_out if (labels == name).any()}
+    return pd.DataFrame({"label": [index.get(label, NO_LABEL) for label in labels], "split": splits}), dropped
+
+
+def _problems_of(path: Path, case_ids: pd.Index, labels: pd.Series, splits: pd.Series, task: Task) -> list[str]:
+    """Blank and repeated cases, and labels and splits that nobody knows."""
+    blank = [f"line {line}" for line, case_id in enumerate(case_ids, start=2) if not case_id]
+    repeated = sorted(case_id for case_id, count in Counter(case_ids).items() if case_id and count > 1)
+    wrong_label = task.problem_of(labels)
+    wrong_split = sorted(set(splits) - set(SPLITS))
+    problems = {
+        f"no case_id in {listing(blank)}; fill it in or take the row out": blank,
+        f"cases listed more than once: {listing(repeated)}; keep one row a case": repeated,
+        wrong_label: wrong_label,
+        f"split must be train, test or blank, got {listing(wrong_split)}": wrong_split,
+    }
+    return [f"{path.name}: {problem}" for problem, found in problems.items() if found]

@@ -1,0 +1,1 @@
+"""Nuclei of a tile, and what they say of its composition."""

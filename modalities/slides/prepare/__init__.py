@@ -1,0 +1,1 @@
+"""From slides to tile features on disk."""

@@ -1,0 +1,1 @@
+"""Slides and the lists that name them."""

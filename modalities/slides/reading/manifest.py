@@ -1,0 +1,183 @@
+"""Which slide belongs to which case: slides.csv, or the TCGA barcodes of the file names, or the file names themselves.
+
+slides.csv lies in the slide folder or is named among the source's paths: columns `case_id`, `slide` (file name, its
+ending optional, or path below the folder) and optionally `mpp`; other column names are mapped by `columns` in
+site.yaml. A case may have several slides.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from modalities.core.contract import Source
+from modalities.core.files.barcodes import case_of
+from modalities.core.files.delimited import delimiter_of, listing, rows_of
+
+SLIDES = (".svs", ".tif", ".tiff", ".ndpi", ".mrxs", ".scn", ".vms", ".vmu", ".bif", ".svslide", ".dcm", ".czi")
+"""File name endings that are taken for slides."""
+FEATURES = (".h5", ".hdf5", ".pt")
+"""File name endings that are taken for tile features; an .h5 wins over a .pt of the same name."""
+_MANIFEST = "slides.csv"
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A slide, or the file of its features, and whose it is."""
+
+    path: Path
+    case_id: str
+    mpp: float = 0.0
+    """Micrometres a pixel as slides.csv says; 0 leaves it to the file."""
+    left_out: str = ""
+    """Why it is not used, if it isn't."""
+
+    @property
+    def slide(self) -> str:
+        """Its name: that of the file without the ending."""
+        return self.path.stem
+
+    @property
+    def is_features(self) -> bool:
+        """Whether the file holds features already."""
+        return self.path.suffix.lower() in FEATURES
+
+
+def listed_files(source: Source) -> list[Listed]:
+    """Every slide and feature file of the source, by name; those that are not used say why.
+
+    Raises:
+        ValueError: there is none, a path does not exist, or slides.csv is wrong.
+    """
+    manifests = [path for path in _tables(source) if not _is_composition(path, source)]
+    files = _files(source)
+    if not files and not composition_tables(source):
+        where = ", ".join(str(path) for path in source.paths) or "the source"
+        raise ValueError(f"{where}: no slide ({' '.join(SLIDES)}) and no tile features ({' '.join(FEATURES)}) there")
+    if manifests:
+        return _by_manifest(manifests[0], files, source)
+    return [_by_name(path) for path in files]
+
+
+def composition_tables(source: Source) -> list[Path]:
+    """The tables of tiles with their nuclear composition."""
+    return [path for path in _tables(source) if _is_composition(path, source)]
+
+
+def _tables(source: Source) -> list[Path]:
+    named = [path for path in source.paths if path.suffix.lower() == ".csv"]
+    return named + [path / _MANIFEST for path in source.paths if (path / _MANIFEST).is_file()]
+
+
+def _is_composition(path: Path, source: Source) -> bool:
+    """Whether a CSV is a table of tiles rather than of slides: it has a place for each row."""
+    header = rows_of(path, delimiter_of(path))[0]
+    return {source.columns.get("x", "x"), source.columns.get("y", "y")} <= set(header)
+
+
+def case_of_name(slide: str) -> str | None:
+    """The case of a slide by its name: by its TCGA barcode in any case, or else the name itself; None: no tumour."""
+    barcode = slide.upper()
+    return case_of(barcode) if barcode.startswith("TCGA-") else slide
+
+
+def _files(source: Source) -> list[Path]:
+    """Slides and feature files; of a slide and features of the same name the first path's count, features first."""
+    cache = Path(source.slides.cache or "/nowhere")
+    slides: dict[Path, str] = {}
+    features: dict[str, Path] = {}
+    for path in source.paths:
+        if not path.exists():
+            raise ValueError(f"{path}: no such file or folder; correct the path in site.yaml")
+        inside = [file for file in sorted(path.rglob("*")) if not _is_hidden(file, path)] if path.is_dir() else [path]
+        files = [file for file in inside if file.is_file() and cache not in file.parents]
+        known = set(slides.values())
+        for file in sorted(files, key=lambda file: file.suffix.lower() == ".pt"):
+            if file.suffix.lower() in FEATURES and file.stem not in known:
+                features.setdefault(file.stem, file)
+        for file in _one_a_series([file for file in files if file.suffix.lower() in SLIDES]):
+            if file.stem not in features:
+                slides[file] = file.stem
+    return sorted([*slides, *features.values()], key=lambda file: (file.name, str(file)))
+
+
+def _is_hidden(file: Path, below: Path) -> bool:
+    return any(part.startswith(".") for part in file.relative_to(below).parts)
+
+
+def _one_a_series(files: Sequence[Path]) -> list[Path]:
+    """A DICOM slide is a folder of files, of which any one opens all."""
+    first = {file.parent: file for file in reversed(files) if file.suffix.lower() == ".dcm"}
+    return [file for file in files if file.suffix.lower() != ".dcm"] + sorted(first.values())
+
+
+def _by_name(path: Path) -> Listed:
+    case_id = case_of_name(path.stem)
+    if case_id is None:
+        return Listed(path, "", left_out="no primary tumour, by its barcode")
+    return Listed(path, case_id)
+
+
+def _by_manifest(manifest: Path, files: Sequence[Path], source: Source) -> list[Listed]:
+    """The files that the manifest lists, those that it lists but aren't there, and those it doesn't list."""
+    by_name: dict[str, list[Path]] = {}
+    for file in files:
+        for name in {
+            file.name,
+            file.stem,
+            *(str(file.relative_to(path)) for path in source.paths if path in file.parents),
+        }:
+            by_name.setdefault(name, []).append(file)
+    found: dict[Path, Listed] = {}
+    problems: list[str] = []
+    for line, (case_id, slide, mpp) in enumerate(_rows(manifest, source, problems), start=2):
+        named = by_name.get(slide, [])
+        if len(named) > 1:
+            problems.append(f"line {line}: {slide!r} is the name of {len(named)} files; give its path in the folder")
+        file = named[0] if named else manifest.parent / slide
+        if file in found:
+            problems.append(f"line {line}: {slide!r} is listed more than once; keep one row a slide")
+        found[file] = Listed(file, case_id, mpp, "" if named else "no such file; correct slides.csv or copy the slide")
+    if problems:
+        raise ValueError(f"{manifest.name}: {listing(problems)}")
+    unlisted = [Listed(file, "", left_out=f"not in {manifest.name}") for file in files if file not in found]
+    return sorted([*found.values(), *unlisted], key=lambda entry: (entry.path.name, str(entry.path)))
+
+
+def _rows(manifest: Path, source: Source, problems: list[str]) -> list[tuple[str, str, float]]:
+    header, *rows = rows_of(manifest, delimiter_of(manifest))
+    columns = {name: source.columns.get(name, name) for name in ("case_id", "slide", "mpp")}
+    lacking = [columns[name] for name in ("case_id", "slide") if columns[name] not in header]
+    if lacking:
+        problems.append(f"no column {listing(lacking)}; it needs case_id and slide, and may have mpp")
+        return []
+    place = {name: header.index(column) for name, column in columns.items() if column in header}
+    found = []
+    for line, row in enumerate(rows, start=2):
+        case_id, slide = row[place["case_id"]].strip(), row[place["slide"]].strip()
+        said = row[place["mpp"]].strip() if "mpp" in place else ""
+        mpp = _mpp(said)
+        problems += [f"line {line}: case_id and slide must not be empty"] * (not case_id or not slide)
+        problems += [f"line {line}: mpp must be a positive number, got {said!r}"] * (mpp is None)
+        found.append((case_id, slide, mpp or 0.0))
+    return found
+
+
+def _mpp(cell: str) -> float | None:
+    """The number of a cell, 0 for an empty one, None for one that is no positive number."""
+    try:
+        value = float(cell or 0)
+    except ValueError:
+        return None
+    return value if np.isfinite(value) and (value > 0 or not cell) else None
+
+
+def listed_only(listed: Sequence[Listed], cases: set[str]) -> list[Listed]:
+    """With those left out whose case the site does not list."""
+    return [
+        replace(entry, left_out="its case is not in cases.csv")
+        if not entry.left_out and entry.case_id not in cases
+        else entry
+        for entry in listed
+    ]

@@ -1,0 +1,220 @@
+"""The commands that carry a study, from its folder to its release.
+
+Those that open weights import what they need when they run: torch takes seconds, which the others need not wait for.
+"""
+
+import datetime
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from subprocess import Popen
+from typing import Annotated, Any
+
+import typer
+import uvicorn
+from rich.live import Live
+
+from modalities.core.console import console, say
+from modalities.core.release.signing import certificate_fingerprint, check_signature, fingerprint, public_key
+from modalities.core.settings.federation import load_federation
+from server.coordinator.flower import end_broken_off, is_up, register_enrolled, superlink
+from server.coordinator.folder import Settings, Study, enrol_site, init_study, revoke_site, write_gateway
+from server.coordinator.hand_out import hand_out_files
+from server.coordinator.live_view import view
+from server.coordinator.renewal import problem_of_certificate, renew_certificate
+from server.network.gateway import FleetGate
+from server.state.status import read_status
+from strategies.bundle import digest_of_checkout
+
+_END_S, _LOOK_S = 10.0, 0.5
+Folder = Annotated[Path, typer.Argument(help="The study's folder, made by `init`.")]
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(help="A new folder for the study.")],
+    san: Annotated[
+        list[str] | None, typer.Option(help="Name or address that sites connect to; may be given again.")
+    ] = None,
+    gateway: Annotated[str, typer.Option(help="nginx, or builtin: within `start`, for one machine.")] = "nginx",
+) -> None:
+    """Make a study's folder: settings to fill in, certificates, release key, gateway configuration."""
+    study = init_study(folder, san or [], gateway)
+    say(f"settings, to be filled in: {study.federation} and {study.settings_file}\ngateway: {study.nginx}")
+    say(f"then: tessera-server hand-out {folder}")
+
+
+def hand_out(folder: Folder) -> None:
+    """Check federation.yaml, and make the folder that every site is given."""
+    study = Study(folder)
+    study.settings()
+    digest = load_federation(study.federation).digest
+    files = hand_out_files(study)
+    say(f"give every site this folder: {study.for_sites} ({', '.join(file.name for file in files)})")
+    say("and read out over the telephone:")
+    say(f"  {study.tls.authority.name}: fingerprint {certificate_fingerprint(study.tls.authority)}")
+    say(f"  {study.release_public_key.name}: fingerprint {fingerprint(public_key(study.release_public_key))}")
+    say(f"  code to approve: {digest_of_checkout()}")
+    say(f"digest of the settings: {digest}")
+
+
+def enrol(
+    folder: Folder,
+    site: Annotated[str, typer.Argument(help="The site's name, as in its site.yaml.")],
+    key: Annotated[Path, typer.Option(help="The site's node.pub; compare its fingerprint over the telephone first.")],
+) -> None:
+    """Let a site take part; a study that is started takes it in at once."""
+    study = Study(folder)
+    print_of_key = enrol_site(study, site, key)
+    if is_up(study):
+        register_enrolled(study)
+    say(f"{site} is enrolled; the key's fingerprint, which must be what the site reads out: {print_of_key}")
+
+
+def revoke(folder: Folder, site: Annotated[str, typer.Argument(help="The site's name.")]) -> None:
+    """Shut a site out: from its next request on its key opens nothing."""
+    study = Study(folder)
+    revoke_site(study, site)
+    if is_up(study):
+        register_enrolled(study)
+    say(f"{site} is shut out; what it contributed until now stays in the study")
+
+
+def start(folder: Folder) -> None:
+    """Open the study to its sites, until Ctrl-C: SuperLink on loopback, the gateway in front of it."""
+    study = Study(folder)
+    settings = study.settings()
+    if ends_soon := problem_of_certificate(study, datetime.datetime.now(datetime.UTC)):
+        say(f"warning: {ends_soon}")
+    write_gateway(study)
+    signal.signal(signal.SIGTERM, _interrupt)
+    with superlink(study) as process:
+        if end_broken_off(study):
+            say("the run that broke off with the last `start` is ended; `run` goes on from its last finished step")
+        known = register_enrolled(study)
+        say(f"code that sites approve (tessera-client trust): {digest_of_checkout()}")
+        say(f"{len(known)} sites enrolled: {', '.join(sorted(known.values())) or 'none yet'}")
+        if settings.gateway == "builtin":
+            with _gate(study, settings) as gate:
+                say(f"sites reach it at {settings.address}:{settings.public_port}; then: tessera-server run {folder}")
+                _wait_for_the_end(process, gate)
+        else:
+            say(f"start the gateway: nginx -c {study.nginx.resolve()}; then: tessera-server run {folder}")
+            _wait_for_the_end(process)
+
+
+def run(folder: Folder) -> None:
+    """Carry the study to its signed release; exit code 0 only if that is there. It goes on from wherever it stands."""
+    from server.coordinator.runs import carry_out
+
+    study = Study(folder)
+    with Live(console=console, refresh_per_second=2, transient=not console.is_terminal) as live:
+        release = carry_out(study, lambda status: live.update(view(status)))
+    say(f"release: {release}\ncheck it: tessera-server verify {release} --key {study.release_public_key}")
+
+
+def resume(folder: Folder) -> None:
+    """Go on with a study that has begun, from its last finished step; otherwise as `run`."""
+    from server.coordinator.runs import refuse_unbegun
+
+    refuse_unbegun(Study(folder))
+    run(folder)
+
+
+def release(
+    folder: Folder, out: Annotated[Path | None, typer.Option(help="A new folder for a copy of the release.")] = None
+) -> None:
+    """Sign and check the release of a finished study, written again from the checkpoint if it is not whole."""
+    from server.coordinator.runs import finished_release
+
+    study = Study(folder)
+    if out is not None and out.exists():
+        raise ValueError(f"{out} is there already; name a new folder")
+    found = finished_release(study)
+    signer = check_signature(found, study.release_public_key)
+    if out is not None:
+        shutil.copytree(found, out)
+        found = out
+    say(f"release: {found}, signed by {signer}")
+
+
+def renew(
+    folder: Folder,
+    san: Annotated[
+        list[str] | None, typer.Option(help="Name or address that sites connect to; without it, those there are now.")
+    ] = None,
+) -> None:
+    """Make a new server certificate under the same authority: sites need not do anything."""
+    study = Study(folder)
+    names = renew_certificate(study, san or [], datetime.datetime.now(datetime.UTC))
+    say(f"new certificate for {', '.join(names)}")
+    say(f"now end `tessera-server start {folder}` and start it again; a run goes on by itself")
+    if study.settings().gateway == "nginx":
+        say(f"and: nginx -c {study.nginx.resolve()} -s reload")
+
+
+def status(folder: Folder) -> None:
+    """Where the study stands."""
+    found = read_status(Study(folder).run)
+    console.print(view(found) if found else "this study has not begun: `run` begins it once enough sites are there")
+
+
+def verify(
+    bundle: Annotated[Path, typer.Argument(help="A release folder.")],
+    key: Annotated[Path, typer.Option(help="The coordinator's release.pub, from them, not from the bundle.")],
+) -> None:
+    """Check a release: every file against its digest, and the signature over all of them."""
+    from server.state.release import read_release
+
+    signer = check_signature(bundle, key)
+    _, model = read_release(bundle)
+    say(f"{bundle}: {len(model['files'])} files as released, signed by {signer}")
+
+
+@contextmanager
+def _gate(study: Study, settings: Settings) -> Iterator[threading.Thread]:
+    """The built-in gateway, in a thread of its own; it ends with the block."""
+    config = uvicorn.Config(
+        FleetGate(study.tls, settings.superlink_port),
+        host="0.0.0.0",
+        port=settings.public_port,
+        ssl_certfile=str(study.tls.certificate),
+        ssl_keyfile=str(study.tls.key),
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        ws="none",
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    try:
+        yield thread
+    finally:
+        server.should_exit = True
+        thread.join(_END_S)
+
+
+def _wait_for_the_end(process: Popen, gate: threading.Thread | None = None) -> None:
+    """Until this process is told to end.
+
+    Raises:
+        RuntimeError: the SuperLink or the gateway ended by itself.
+    """
+    while True:
+        if process.poll() is not None:
+            raise RuntimeError(
+                "Flower's SuperLink ended by itself; its log is flower/superlink.log in the study's folder"
+            )
+        if gate is not None and not gate.is_alive():
+            raise RuntimeError("the gateway ended by itself: does another program use public_port of coordinator.yaml?")
+        time.sleep(_LOOK_S)
+
+
+def _interrupt(number: int, frame: Any) -> None:
+    """As Ctrl-C, so that what was started is ended too."""
+    del number, frame
+    raise KeyboardInterrupt

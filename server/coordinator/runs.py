@@ -1,0 +1,215 @@
+"""Carries a study to its end: a Flower run after another, each going on from the checkpoint of the one before."""
+
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from subprocess import TimeoutExpired
+from typing import Any, TypeVar
+
+from modalities.core.problems import check
+from modalities.core.release.release import MODEL, open_release
+from modalities.core.release.signing import sign
+from modalities.core.settings.federation import load_federation
+from server.coordinator.flower import FINISHED, is_up, nodes, nodes_file, outcome, submit, unfinished_run
+from server.coordinator.folder import Study
+from server.state.release import write_release
+from server.state.status import read_status
+from server.state.study import StudyState
+from strategies.bundle import REPOSITORY, staged_app
+
+_MOST_DEATHS = 3
+_LOOK_S = 0.5
+_ASK_AFTER, _ASK_WHEN_DONE = 20, 4
+"""Looks without a change."""
+_COMPLETED = "finished:completed"
+_MOST_FAILURES, _ASK_AGAIN_S = 3, 2.0
+Show = Callable[[Mapping[str, Any]], None]
+Answer = TypeVar("Answer")
+
+
+def carry_out(study: Study, show: Show) -> Path:
+    """Run the study until its release is there, and sign it; `show` is given the status as it changes.
+
+    A run that dies is followed by another, unless three in a row ended without a step forward. One that goes on since
+    an earlier call is followed to its end.
+
+    Raises:
+        ValueError: something is missing, all of it is said; or the release is not as it was written.
+        RuntimeError: the study cannot go on; the message says what Flower said.
+    """
+    release = study.run / "release"
+    if not _is_released(release):
+        _refuse_what_cannot_run(study)
+        _run_until_released(study, release, show)
+    return _signed(study, release)
+
+
+def refuse_unbegun(study: Study) -> None:
+    """Nothing can be resumed before the first step is done.
+
+    Raises:
+        ValueError: no step of the study is.
+    """
+    if not (_checkpoint(study).is_file() or _is_released(study.run / "release")):
+        raise ValueError(
+            f"{study.folder}: nothing to resume, since no step of this study is finished; begin it with "
+            f"`tessera-server run {study.folder}`"
+        )
+
+
+def finished_release(study: Study) -> Path:
+    """The signed release of a finished study, written again from the checkpoint where it is missing or damaged.
+
+    Raises:
+        ValueError: the study is not finished, or the release is of other settings.
+    """
+    release, checkpoint = study.run / "release", _checkpoint(study)
+    if not checkpoint.is_file() and not _is_released(release):
+        refuse_unbegun(study)
+    if checkpoint.is_file() and not _is_whole(release):
+        state = StudyState.load(checkpoint, load_federation(study.federation))
+        if not state.finished:
+            status = read_status(study.run)
+            where = (
+                f"{status.get('phase', 'statistics')}{', round ' + str(status['round']) if 'round' in status else ''}"
+            )
+            raise ValueError(
+                f"{study.folder}: this study is not finished, so there is no release: it is in phase {where}; go on "
+                f"with `tessera-server resume {study.folder}`"
+            )
+        write_release(release, state)
+    return _signed(study, release)
+
+
+def _signed(study: Study, release: Path) -> Path:
+    _refuse_another_studys(study, release)
+    sign(release, study.release_key)
+    shutil.copyfile(study.release_public_key, release / "release.pub")
+    return release
+
+
+def _is_whole(release: Path) -> bool:
+    """Whether every file is as it was written."""
+    try:
+        open_release(release)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _run_until_released(study: Study, release: Path, show: Show) -> None:
+    deaths, before = 0, _mark(study)
+    while not _is_released(release):
+        run_id = _answer(study, show, lambda: unfinished_run(study) or _new_run(study))
+        state, details = _follow(study, run_id, show)
+        if state == _COMPLETED:
+            break
+        deaths = 1 if _mark(study) != before else deaths + 1
+        before = _mark(study)
+        show({**read_status(study.run), "note": f"run {run_id} ended as {state} ({details}); going on from there"})
+        if deaths >= _MOST_DEATHS:
+            log = study.flower / "superlink.log"
+            raise RuntimeError(f"{deaths} runs in a row made no step forward: {details or state}; the log is {log}")
+
+
+def _new_run(study: Study) -> int:
+    app = staged_app(REPOSITORY, _fresh(study.flower / "app"))
+    return submit(study, app, _run_config(study))
+
+
+def _follow(study: Study, run_id: int, show: Show) -> tuple[str, str]:
+    """Show the status as it changes until the run has ended; Flower's own word for how.
+
+    Flower is asked only where nothing has changed for a while: its command line takes seconds of a processor.
+    """
+    quiet, shown = 0, None
+    while True:
+        status = read_status(study.run)
+        if status != shown:
+            show(status)
+            quiet, shown = 0, status
+        if quiet == (_ASK_WHEN_DONE if status.get("finished") else _ASK_AFTER):
+            state, details = _answer(study, show, lambda: outcome(study, run_id))
+            shown = None  # what was shown may be that the SuperLink did not answer
+            if state.startswith(FINISHED):
+                show(read_status(study.run))
+                return state, details
+        quiet += 1
+        time.sleep(_LOOK_S)
+
+
+def _answer(study: Study, show: Show, ask: Callable[[], Answer]) -> Answer:
+    """What Flower answers, however long its SuperLink is down meanwhile: `start` may bring it back at any time.
+
+    Raises:
+        RuntimeError: the SuperLink is up, and Flower fails again and again.
+    """
+    failures = 0
+    while True:
+        if is_up(study):
+            try:
+                return ask()
+            except (RuntimeError, TimeoutExpired):  # it may just be going down
+                failures += 1
+                if failures >= _MOST_FAILURES:
+                    raise
+        else:
+            failures = 0
+            note = f"the SuperLink does not answer: run `tessera-server start {study.folder}`"
+            show({**read_status(study.run), "note": note})
+        time.sleep(_ASK_AGAIN_S)
+
+
+def _is_released(release: Path) -> bool:
+    return (release / MODEL).is_file()
+
+
+def _refuse_another_studys(study: Study, release: Path) -> None:
+    """Nothing is signed that changed since it was written, or that other settings made."""
+    made, now = open_release(release).federation.digest, load_federation(study.federation).digest
+    if made != now:
+        raise ValueError(
+            f"{release} is of other settings than {study.federation} has now: put the old ones back, or begin another "
+            "study in a folder of its own"
+        )
+
+
+def _run_config(study: Study) -> dict[str, str | int | float]:
+    settings = study.settings()
+    return {
+        "federation": str(study.federation.resolve()),
+        "out": str(study.run.resolve()),
+        "nodes": str(nodes_file(study).resolve()),
+        "sites": settings.sites,
+        "wait": settings.wait_s,
+        "round-timeout": settings.round_timeout_s,
+    }
+
+
+def _fresh(folder: Path) -> Path:
+    """The same folder, without what an earlier run left there."""
+    shutil.rmtree(folder, ignore_errors=True)
+    return folder
+
+
+def _mark(study: Study) -> float:
+    """Changes with every step of the study."""
+    path = _checkpoint(study)
+    return path.stat().st_mtime if path.is_file() else 0.0
+
+
+def _checkpoint(study: Study) -> Path:
+    return study.run / "checkpoint.safetensors"
+
+
+def _refuse_what_cannot_run(study: Study) -> None:
+    settings, known = study.settings(), nodes(study)
+    load_federation(study.federation)
+    check(
+        [f"the study's SuperLink does not answer: run `tessera-server start {study.folder}` first"] * (not is_up(study))
+        + [f"coordinator.yaml waits for {settings.sites} sites, but {len(known)} are enrolled; enrol them, or lower it"]
+        * (len(known) < settings.sites)
+        + [f"{REPOSITORY}: no Flower app here; run from a clone of the repository, installed as editable"]
+        * (not (REPOSITORY / "pyproject.toml").is_file())
+    )

@@ -1,0 +1,1 @@
+"""The phases of a study, and who takes part in each."""

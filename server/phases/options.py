@@ -1,0 +1,45 @@
+"""How a study is run, as opposed to what it computes."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from server.state.status import write_status
+from server.state.study import StudyState
+
+
+def _say_nothing(event: Mapping[str, Any]) -> None:
+    del event
+
+
+@dataclass(frozen=True)
+class Options:
+    """Settings of one run of a study."""
+
+    checkpoint: Path | None = None
+    """Where progress is kept; None keeps none."""
+    timeout: float = 600.0
+    """Seconds that a site has for one message."""
+    sites: int = 0
+    """Wait for this many nodes; 0 takes those that are there once their number stands still."""
+    wait: float = 120.0
+    """Seconds to wait for the nodes."""
+    report: Callable[[Mapping[str, Any]], None] = _say_nothing
+    """Called with a small dict at every step, for whoever shows progress."""
+    status: Path | None = None
+    """Folder for status.json, which other processes look into; None writes none."""
+    enrolled: Mapping[int, str] = field(default_factory=dict)
+    """Node id -> the site that it belongs to; empty where nobody enrols, as in a simulation."""
+
+    def step(self, study: StudyState, event: Mapping[str, Any]) -> None:
+        """A step is done: keep it, then tell of it."""
+        if self.checkpoint is not None:
+            study.save(self.checkpoint)
+        self.tell(study, event)
+
+    def tell(self, study: StudyState, event: Mapping[str, Any]) -> None:
+        """Something happened that the checkpoint need not know."""
+        if self.status is not None:
+            write_status(self.status, study, event)
+        self.report(event)

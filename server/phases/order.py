@@ -1,0 +1,45 @@
+"""The phases of a study, in order. Each goes on from what the checkpoint holds and leaves a checkpoint behind."""
+
+from flwr.serverapp import Grid
+
+from modalities.core.settings.federation import Federation
+from server.phases.attendance import Attendance
+from server.phases.branches import close_branches, train_branches
+from server.phases.calibration import calibrate
+from server.phases.fusion import fit_fusion
+from server.phases.handshake import gather_statistics, handshake, send_setup, wait_for_nodes
+from server.phases.options import Options
+from server.state.study import StudyState
+
+
+def run_study(grid: Grid, federation: Federation, options: Options, start: StudyState | None = None) -> StudyState:
+    """All phases up to the release, which the caller writes; `start` may hold the frozen branches of an earlier one.
+
+    Raises:
+        ValueError: the checkpoint is damaged or belongs to other settings.
+        RuntimeError: a phase got no usable reply from anybody; what was finished stands in the checkpoint.
+    """
+    study = _begin(federation, options, start)
+    if not study.finished:
+        sites = take_attendance(grid, study, options)
+        train_branches(sites)
+        close_branches(sites)
+        fit_fusion(sites)
+        calibrate(sites)
+        study.finished = True
+        options.step(study, {"phase": "finished"})
+    return study
+
+
+def take_attendance(grid: Grid, study: StudyState, options: Options) -> Attendance:
+    """Phases 1 and 2: the sites that take part, each with the settings and the shared statistics."""
+    nodes = wait_for_nodes(grid, study, options)
+    holders = handshake(grid, study, nodes, options)
+    holders = gather_statistics(grid, study, holders, options)
+    return Attendance(grid, study, options, send_setup(grid, study, holders, options), nodes)
+
+
+def _begin(federation: Federation, options: Options, start: StudyState | None) -> StudyState:
+    if options.checkpoint is not None and options.checkpoint.is_file():
+        return StudyState.load(options.checkpoint, federation)
+    return start or StudyState(federation)

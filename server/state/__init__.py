@@ -1,0 +1,1 @@
+"""What a study knows, and how it is kept: checkpoint, status, release."""

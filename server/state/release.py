@@ -1,0 +1,96 @@
+"""A release: each branch, its fold copies, the head and its calibration in files, and model.json that names them.
+
+A branch's file depends on that branch alone, so adding or removing another modality leaves it byte for byte the same.
+The fold copies are kept so that the head can be refitted without training any other branch again.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.numpy import save
+
+from modalities.core.model.predict import FittedBranch, FittedModel
+from modalities.core.parts import modality_of, parts_of
+from modalities.core.release.release import CALIBRATION, FORMAT, HEAD, MODEL, STATE, WEIGHT, file_of, open_release
+from modalities.core.settings.federation import Federation
+from server.state.checkpoint import write_atomically
+from server.state.study import StudyState
+from strategies.wire import Weights
+
+
+def write_release(folder: Path, study: StudyState, extra: Mapping[str, Any] | None = None) -> Path:
+    """Write the release of a finished study; `extra` goes into model.json under its own keys."""
+    files = {}
+    for part, weights in sorted(study.weights.items()):
+        if modality_of(part) in study.states:
+            path = file_of(part)
+            files[path] = _write(folder / path, _branch_arrays(study.states[modality_of(part)], weights))
+    files[HEAD] = _write(folder / HEAD, study.head)
+    files[CALIBRATION] = _write(folder / CALIBRATION, study.calibration)
+    held = sorted({modality_of(part) for part in study.weights})
+    model = {
+        "format": FORMAT,
+        "federation": study.federation.to_dict(),
+        "config_digest": study.federation.digest,
+        "modalities": held,
+        "cases": {name: sum(own.get(name, 0) for own in study.cohorts.values()) for name in held},
+        "class_counts": dict(zip(study.federation.task.classes, study.class_counts, strict=True)),
+        "rounds": {name: own.stop.best_round or own.rounds for name, own in study.progress.items()},
+        "head": {"name": study.head_name, "out_of_fold_loss": study.out_of_fold},
+        "files": files,
+        **(extra or {}),
+    }
+    write_atomically(folder / MODEL, json.dumps(model, indent=2, sort_keys=True).encode())
+    return folder
+
+
+def read_release(folder: Path) -> tuple[StudyState, dict[str, Any]]:
+    """The study as far as a release holds it, all branches frozen, and model.json.
+
+    Raises:
+        ValueError: model.json is none of this version, or a file is missing or differs from its digest in it; all of
+            them are named.
+    """
+    found = open_release(folder)
+    federation, model = found.federation, dict(found.model)
+    study = StudyState(federation, frozen=found.modalities, finished=True)
+    study.head_name, study.out_of_fold = found.head_name, found.out_of_fold_loss
+    study.class_counts = [model["class_counts"][name] for name in federation.task.classes]
+    for name in found.modalities:
+        study.states[name] = found.state(name)
+        study.weights |= {part: found.weights(part) for part in parts_of(name, federation.fusion)}
+    study.head, study.calibration = found.head, found.calibration
+    return study, model
+
+
+def fitted_model(study: StudyState) -> FittedModel:
+    """The branches and head of a study, ready to predict."""
+    names = [name for name in study.federation.modalities if name in study.weights]
+    branches = {
+        name: FittedBranch(study.federation.modalities[name], study.states[name], study.weights[name]) for name in names
+    }
+    head = {key: torch.from_numpy(array) for key, array in study.head.items()}
+    return FittedModel(study.federation, branches, head, study.head_name, study.calibration)
+
+
+def without_modality(federation: Federation, name: str) -> Federation:
+    """The settings with one modality less."""
+    rest = {key: config for key, config in federation.modalities.items() if key != name}
+    return Federation(federation.seed, federation.task, federation.fusion, rest)
+
+
+def _branch_arrays(state: Weights, weights: Weights) -> Weights:
+    named = {STATE + name: array for name, array in state.items()}
+    return named | {WEIGHT + name: array for name, array in weights.items()}
+
+
+def _write(path: Path, arrays: Weights) -> str:
+    """Write the file and give its SHA-256."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = save(dict(sorted(arrays.items())))
+    write_atomically(path, content)
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,166 @@
+"""The arms of the comparison, each on one outer fold."""
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from client.app import app
+from client.study.session import site_folders
+from modalities.core.settings.federation import Federation, load_federation
+from modalities.core.site.store import SiteData
+from server.phases.options import Options
+from server.phases.order import run_study
+from server.state.release import fitted_model, read_release, write_release
+from server.state.study import StudyState
+from simulations.arms.heads import federated_search, score_heads
+from simulations.arms.held_out import outputs_by_site, pooled_by_site, thresholds_by_site
+from simulations.arms.pooled import fit_pooled
+from simulations.arms.reference import score_reference
+from simulations.arms.scoring import TestCases, fill_with_prior, score, score_prior, test_cases
+from simulations.cohorts.cohort import FEDERATION
+from simulations.engines.flower import run_in_flower
+from simulations.engines.inline import InlineGrid
+from simulations.scores.predictions import LOCAL
+
+CHECKPOINT, RELEASE = "checkpoint.safetensors", "release"
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One outer fold on disk: `folder`/sites holds its site folders; `root` the experiment's federation.yaml."""
+
+    root: Path
+    folder: Path
+    engine: str = "inline"
+    heads: tuple[str, ...] = ()
+    """Fusion heads to fit beside the one that the settings name."""
+
+    @property
+    def sites(self) -> Path:
+        """Where the site folders are."""
+        return self.folder / "sites"
+
+
+@dataclass(frozen=True)
+class ArmResult:
+    """What an arm gives: predictions, and how they came about."""
+
+    predictions: pd.DataFrame
+    details: dict[str, Any] = field(default_factory=dict)
+    heads: pd.DataFrame | None = None
+    """Fused predictions with a column `head`, where heads are compared."""
+
+
+def run_arm(arm: str, fold: Fold) -> ArmResult:
+    """One arm on one fold; one torch thread, since folds and arms run side by side."""
+    torch.set_num_threads(1)
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    started = time.perf_counter()
+    federation = load_federation(fold.root / FEDERATION)
+    sites = [SiteData(folder, federation) for folder in site_folders(fold.sites)]
+    tested = test_cases(sites, federation)
+    result = _ARMS[arm](federation, sites, tested, fold)
+    result.details["seconds"] = time.perf_counter() - started
+    return result
+
+
+def _centralised(federation: Federation, sites: list[SiteData], tested: TestCases, fold: Fold) -> ArmResult:
+    fitted = fit_pooled(sites, federation, "centralised")
+    details: dict[str, Any] = {
+        "head": fitted.model.head_name,
+        "curves": {name: [None, *curve] for name, curve in fitted.curves.items()},
+        "stopped": dict(fitted.stopped),
+        "conformal": thresholds_by_site(fitted.model, pooled_by_site(fitted.held_out, sites)),
+    }
+    heads = None
+    if fold.heads:
+        prior = score_prior(_prior(sites), tested, "centralised")
+        heads, details["heads"] = score_heads(fold.heads, fitted.search, fitted.model, tested, prior)
+    return ArmResult(_complete(score(fitted.model, tested, "centralised"), sites, tested, subsets=True), details, heads)
+
+
+def _federated(federation: Federation, sites: list[SiteData], tested: TestCases, fold: Fold) -> ArmResult:
+    study = federate(federation, fold.root / FEDERATION, fold.sites, fold.folder / "federated", fold.engine)
+    model = fitted_model(study)
+    details: dict[str, Any] = {
+        "head": study.head_name,
+        "curves": {name: progress.curve for name, progress in study.progress.items()},
+        "stopped": {name: progress.stop.best_round for name, progress in study.progress.items()},
+        "bytes": study.traffic.table(),
+        "refused": study.refused,
+        "fusion_rounds": study.fusion_rounds,
+        "conformal": thresholds_by_site(model, outputs_by_site(study, sites)),
+    }
+    heads = None
+    if fold.heads:
+        search, traffic = federated_search(study, fold.sites)
+        prior = score_prior(_prior(sites), tested, "federated")
+        heads, details["heads"] = score_heads(fold.heads, search, model, tested, prior, traffic)
+    return ArmResult(_complete(score(model, tested, "federated"), sites, tested, subsets=True), details, heads)
+
+
+def federate(
+    federation: Federation, settings: Path, sites: Path, out: Path, engine: str, start: StudyState | None = None
+) -> StudyState:
+    """A whole federated study over these site folders, in this process or in Flower's engine; resumes what stands."""
+    n_sites = len(site_folders(sites))
+    if engine == "flower":
+        if start is not None and not (out / CHECKPOINT).is_file():
+            start.save(out / CHECKPOINT)  # the run goes on from it: its frozen branches are not trained
+        if not (out / RELEASE / "model.json").is_file():
+            run_in_flower(settings, sites, out, n_sites)
+        read_release(out / RELEASE)
+        return StudyState.load(out / CHECKPOINT, federation)
+    grid = InlineGrid(app, n_sites, {"site-root": str(sites)})
+    study = run_study(grid, federation, Options(checkpoint=out / CHECKPOINT, sites=n_sites), start)
+    write_release(out / RELEASE, study)
+    return study
+
+
+def _local(federation: Federation, sites: list[SiteData], tested: TestCases, fold: Fold) -> ArmResult:
+    """Each site alone, scored on all test cases; a case it cannot score gets the site's class prior."""
+    del fold
+    tables = []
+    for site in sites:
+        if site.modalities:
+            arm = LOCAL + site.site.name
+            fitted = fit_pooled([site], federation, arm)
+            tables.append(_complete(score(fitted.model, tested, arm, subsets=False), [site], tested))
+    return ArmResult(pd.concat(tables, ignore_index=True))
+
+
+def _majority(federation: Federation, sites: list[SiteData], tested: TestCases, fold: Fold) -> ArmResult:
+    del fold, federation
+    return ArmResult(score_prior(_prior(sites), tested, "majority"))
+
+
+def _reference(federation: Federation, sites: list[SiteData], tested: TestCases, fold: Fold) -> ArmResult:
+    del fold
+    return ArmResult(_complete(score_reference(sites, federation, tested, "reference"), sites, tested))
+
+
+def _complete(scored: pd.DataFrame, sites: list[SiteData], tested: TestCases, subsets: bool = False) -> pd.DataFrame:
+    """What an arm could not score, for want of a branch or of training data, gets the class prior of its sites."""
+    return fill_with_prior(scored, score_prior(_prior(sites), tested, str(scored["arm"].iloc[0]), subsets))
+
+
+def _prior(sites: list[SiteData]) -> np.ndarray:
+    counts = np.sum([site.class_counts() for site in sites], axis=0)
+    return counts / counts.sum()
+
+
+_ARMS: Mapping[str, Any] = {
+    "federated": _federated,
+    "local": _local,
+    "reference": _reference,
+    "centralised": _centralised,
+    "majority": _majority,
+}
+ARM_NAMES = tuple(_ARMS)

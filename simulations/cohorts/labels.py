@@ -1,0 +1,92 @@
+"""The label and the site of every case of a data folder; the task says which column is the label."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from modalities.core.files.barcodes import case_of
+from modalities.core.files.delimited import delimiter_of, listing, refuse_repeated, rows_of
+from modalities.core.settings.task import Task
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Where the label and the site of each case stand."""
+
+    path: str = "labels/pam50.csv"
+    case_id: str = "case_id"
+    label: str = "pam50"
+    """The label of a task that names no column of its own."""
+    site: str = "site_code"
+
+
+def read_labels(folder: Path, columns: Labels, tables: Sequence[Path], task: Task, problems: list[str]) -> pd.DataFrame:
+    """The cases, indexed by case_id, with `label` as it is written and `site`; problems are added to the list.
+
+    The column that `task.label` names is looked for in the list of cases, and then in the clinical tables.
+    """
+    path = folder / columns.path
+    try:
+        header, *rows = rows_of(path, delimiter_of(path))
+        wanted = columns.label if task.label == Task().label else task.label
+        if lacking := [name for name in (columns.case_id, columns.site) if name not in header]:
+            raise ValueError(
+                f"{path.name}: no column {listing(lacking)}; name the columns in dataset.yaml under labels"
+            )
+        frame = pd.DataFrame(rows, columns=pd.Index(header))
+        refuse_repeated(path, frame[columns.case_id], "cases", "keep one row a case")
+        case_ids = frame[columns.case_id]
+        if wanted in header:
+            labels, origin = frame[wanted].str.strip(), path.name
+        else:
+            found, origin = _in_tables(path, tables, wanted, set(case_ids))
+            labels = case_ids.map(found).fillna("")
+        if problem := task.problem_of(labels):
+            problems.append(f"{origin}: {problem}")
+    except ValueError as error:
+        problems.append(str(error))
+        return pd.DataFrame()
+    return pd.DataFrame(
+        {"label": labels.to_numpy(), "site": frame[columns.site].to_numpy()}, index=pd.Index(case_ids, name="case_id")
+    )
+
+
+def _in_tables(
+    path: Path, tables: Sequence[Path], wanted: str, cases: Collection[str]
+) -> tuple[Mapping[str, str], str]:
+    """Case -> label from the clinical tables that have the column, and the names of those tables.
+
+    Raises:
+        ValueError: none has it, or what they say of a case differs.
+    """
+    found = {table.name: rows for table in tables if wanted in (rows := rows_of(table, delimiter_of(table)))[0]}
+    if not found:
+        others = f", nor has {listing([table.name for table in tables])}" if tables else ""
+        raise ValueError(
+            f"{path.name}: no column {wanted}{others}; name the columns in dataset.yaml under labels, or the label's "
+            "under task.label in federation.yaml"
+        )
+    labels: dict[str, str] = {}
+    differ: set[str] = set()
+    for rows in found.values():
+        for case_id, label in _labels_in(rows, wanted, cases):
+            differ |= {case_id} if labels.setdefault(case_id, label) != label else set()
+    if differ:
+        raise ValueError(
+            f"{', '.join(found)}: {wanted} of {len(differ)} cases is not the same in every row "
+            f"({listing(sorted(differ))}); put one column of labels into {path.name}"
+        )
+    return labels, ", ".join(found)
+
+
+def _labels_in(rows: Sequence[Sequence[str]], wanted: str, cases: Collection[str]) -> list[tuple[str, str]]:
+    """(case, label) of each row of a primary tumour; header rows and other people's rows name none of the cases."""
+    header, *body = rows
+    owners = [[case_of(cell) for cell in row] for row in body]
+    hits = [sum(row[column] in cases for row in owners) for column in range(len(header))]
+    ids = [column for column, count in enumerate(hits) if count and 2 * count >= max(hits)]
+    at = header.index(wanted)
+    named = [({own[column] for column in ids}, row[at].strip()) for own, row in zip(owners, body, strict=True)]
+    return [(str(case_id), label) for held, label in named if None not in held for case_id in held if case_id in cases]

@@ -1,0 +1,123 @@
+"""Turns tables in the layout of TCGA-BRCA, or of a dataset.yaml, into site folders by tissue source site."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+import yaml
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from modalities.core.contract import Source
+from modalities.core.files.delimited import delimiter_of, listing, rows_of
+from modalities.core.registry import plugins
+from modalities.core.settings.structured import structured
+from modalities.core.settings.task import Task
+from modalities.table import ENDINGS
+from simulations.cohorts.labels import Labels, read_labels
+from simulations.cohorts.raw_files import deal
+
+POOLED = "other"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The files of a data folder; a dataset.yaml in it changes any of this."""
+
+    labels: Labels = field(default_factory=Labels)
+    sources: dict[str, list[str]] = field(
+        default_factory=lambda: {
+            "cnv": ["cnv/data_cna.txt", "cnv/data_log2_cna.txt"],
+            "clinical": [
+                "clinical/nationwidechildrens.org_clinical_patient_brca.txt",
+                "clinical/BRCA_clinicalMatrix.tsv",
+                "clinical/brca_tcga_pan_can_atlas_2018_clinical_data.tsv",
+            ],
+        }
+    )
+    """Modality -> its files; a modality not named here is the single NAME.{csv,tsv,parquet}[.gz] below the folder."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data folder: who the cases are and where each modality's files lie."""
+
+    cases: pd.DataFrame
+    """Indexed by case_id: `label` as it is written and `site`."""
+    files: Mapping[str, Sequence[Path]]
+
+
+def open_dataset(folder: Path, modalities: Sequence[str], task: Task) -> Dataset:
+    """The data folder's cases and files.
+
+    Raises:
+        ValueError: everything that is absent or ambiguous, at once.
+    """
+    problems: list[str] = []
+    layout = Layout()
+    if (folder / "dataset.yaml").is_file():
+        try:
+            raw = OmegaConf.to_container(OmegaConf.load(folder / "dataset.yaml"))
+        except (yaml.YAMLError, OmegaConfBaseException) as error:
+            raise ValueError(f"{folder}: dataset.yaml cannot be read: {error}") from error
+        layout = structured(Layout, {}, raw or {}, "dataset.yaml", problems) or layout
+    files = {name: _files(folder, name, layout, problems) for name in modalities}
+    clinical = [folder / entry for entry in layout.sources.get("clinical", []) if (folder / entry).is_file()]
+    cases = read_labels(folder, layout.labels, clinical, task, problems)
+    if problems:
+        raise ValueError(f"{folder}: {'; '.join(problems)}")
+    return Dataset(cases, files)
+
+
+def _files(folder: Path, name: str, layout: Layout, problems: list[str]) -> list[Path]:
+    if name in layout.sources:
+        entries = layout.sources[name]
+        paths = [folder / entry for entry in entries if (folder / entry).exists()]
+        is_usual = entries == Layout().sources.get(name)  # then not every cohort has all of them
+        absent = [entry for entry in entries if not (folder / entry).exists()]
+        if not paths:
+            problems.append(f"{name}: none of {listing(entries)} is there")
+        elif absent and not is_usual:
+            problems.append(f"{name}: {listing(absent)}, which dataset.yaml names, is not there")
+        return paths
+    if name in plugins() and name != "table":
+        problems.append(f"{name}: name its files in dataset.yaml under sources.{name}")
+        return []
+    found = sorted(path for ending in ENDINGS for path in folder.rglob(f"{name}{ending}"))
+    if len(found) != 1:
+        many = listing([str(path.relative_to(folder)) for path in found]) or "none"
+        problems.append(f"{name}: needs one file {name}.csv, .tsv or .parquet below the folder, found {many}")
+    return found
+
+
+def group_sites(dataset: Dataset, task: Task, min_site: int, sites_by: Path | None = None) -> pd.Series:
+    """The simulated site of each case; sites with fewer than `min_site` usable cases become one, `other`.
+
+    `sites_by` is a CSV whose first column is a site code of the labels and whose column `site` (or last) is the group.
+    """
+    site = dataset.cases["site"]
+    if sites_by is not None:
+        header, *rows = rows_of(sites_by, delimiter_of(sites_by))
+        column = header.index("site") if "site" in header else len(header) - 1
+        groups = {row[0]: row[column] or POOLED for row in rows}
+        site = site.map(groups).fillna(POOLED)
+    usable = site[dataset.cases["label"].isin(task.class_by_label)]
+    counts = usable.value_counts()
+    large = set(counts.index[counts >= min_site])
+    return site.where(site.isin(large), POOLED)
+
+
+def write_raw_files(dataset: Dataset, site_of: pd.Series, out: Path) -> dict[str, dict[str, Source]]:
+    """Each site's raw files below `out/<site>/<modality>/`; site -> modality -> source."""
+    owners = {str(case_id): str(site) for case_id, site in site_of.items()}
+    sources: dict[str, dict[str, Source]] = {site: {} for site in sorted(set(owners.values()))}
+    for modality, paths in dataset.files.items():
+        folders = {site: out / site / modality for site in sources}
+        written: dict[str, list[Path]] = {}
+        for path in paths:
+            for site, copy in deal(path, owners, folders).items():
+                written.setdefault(site, []).append(copy)
+        for site, copies in written.items():
+            sources[site][modality] = Source((folders[site],) if modality == "cnv" else tuple(copies))
+    return sources

@@ -1,0 +1,1 @@
+"""The commands of `tessera-simulate`, one family a file."""

@@ -1,0 +1,1 @@
+"""What carries messages in a simulation, and sites that misbehave on purpose."""

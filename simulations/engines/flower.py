@@ -1,0 +1,234 @@
+"""A study in Flower's simulation engine (Ray): Flower's own command line, in processes and folders of its own."""
+
+import importlib.util
+import json
+import os
+import re
+import shlex
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Timer
+from typing import TextIO
+
+import psutil
+from rich.console import Console
+
+from client.study.session import site_folders
+from modalities.core.problems import check
+from simulations.engines.machine import processors
+from strategies.bundle import REPOSITORY, staged_app
+
+LOG = "flower.log"
+# What a person who types the line needs too: nothing is installed, looked up or reported at run time.
+_SETTINGS = {
+    "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
+    "FLWR_DISABLE_UPDATE_CHECK": "1",
+    "FLWR_TELEMETRY_ENABLED": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "OMP_NUM_THREADS": "1",
+}
+_COMPLETED = "finished:completed"
+_START_S, _END_S, _POLL_S, _SHOW_S = 60.0, 10.0, 0.2, 5.0
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_STEP, _LOUD = "tessera: ", re.compile(r"\bERROR\b|\bWARNING :\s+site ")
+
+
+def run_in_flower(
+    federation_yaml: Path,
+    site_root: Path,
+    out: Path,
+    n_sites: int,
+    console: Console | None = None,
+    timeout_s: float = 7200.0,
+) -> None:
+    """Run the study; then `out` holds `release/` and `checkpoint.safetensors`, and Flower's whole log as flower.log.
+
+    Flower's own folder, its port and its processes are made for this run and end with it, however it ends. A checkpoint
+    in `out` is resumed.
+
+    Raises:
+        ValueError: there are no settings, fewer site folders than sites, or no Flower to run.
+        RuntimeError: the run did not complete; the message says where the log is.
+    """
+    console = console or Console()
+    federation_yaml, site_root, out = federation_yaml.resolve(), site_root.resolve(), out.resolve()
+    _refuse_what_cannot_run(federation_yaml, site_root, n_sites)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / LOG).unlink(missing_ok=True)
+    arguments = run_arguments(federation_yaml, site_root, out, n_sites)
+    by_hand = f"The same by hand (log: {out / LOG}):\n{typed_line(arguments)}"
+    console.print(by_hand, soft_wrap=True, markup=False, highlight=False)
+    # Below /tmp: Ray's sockets must not have long paths.
+    with tempfile.TemporaryDirectory(prefix="tessera-", dir="/tmp", ignore_cleanup_errors=True) as own:
+        environment = _environment(Path(own))
+        app = staged_app(REPOSITORY, Path(own) / "tessera")
+        with _superlink(environment, Path(own) / "empty", out / LOG):
+            in_time = _follow(["run", str(app), *arguments], environment, out / LOG, console, timeout_s)
+            outcome = _outcome(environment) if in_time else f"stopped: not finished after {timeout_s:.0f} s"
+    if outcome != _COMPLETED:
+        raise RuntimeError(f"the Flower run did not complete ({outcome}); its log is {out / LOG}")
+
+
+def run_arguments(federation_yaml: Path, site_root: Path, out: Path, n_sites: int) -> list[str]:
+    """What follows `flwr run APP`: as many Ray workers as there are sites or processors, one processor each."""
+    n_workers = min(n_sites, processors())
+    run_config = {"federation": federation_yaml, "site-root": site_root, "out": out}
+    quoted = [f'{key}="{path}"' for key, path in run_config.items()]
+    engine = f"num-supernodes={n_sites} client-resources-num-cpus=1 init-args-num-cpus={n_workers}"
+    return ["--stream", "--federation-config", engine, "--run-config", " ".join([*quoted, f"sites={n_sites}"])]
+
+
+def typed_line(arguments: Sequence[str]) -> str:
+    """The whole line for a shell: Flower looks its other programs up in PATH."""
+    settings = [f'PATH="{_programs()}:$PATH"', *(f"{name}={value}" for name, value in _SETTINGS.items())]
+    return " ".join([*settings, shlex.join(["flwr", "run", str(REPOSITORY), *arguments])])
+
+
+def _refuse_what_cannot_run(federation_yaml: Path, site_root: Path, n_sites: int) -> None:
+    """Say at once what is missing, and what to do: Flower would say it late, or in its log alone."""
+    description, n_folders = REPOSITORY / "pyproject.toml", len(site_folders(site_root))
+    check(
+        [f"{federation_yaml}: no such file"] * (not federation_yaml.is_file())
+        + [f"{site_root}: {n_folders} site folders for {n_sites} sites"] * (n_folders < n_sites)
+        + [f"no Flower simulation in {_programs()}: pip install '.[simulation]' (make setup does it)"]
+        * (importlib.util.find_spec("ray") is None or not (_programs() / "flwr").is_file())
+        + [f"{REPOSITORY}: no Flower app here; run from a clone of the repository, installed as editable"]
+        * (not description.is_file() or "[tool.flwr.app]" not in description.read_text(encoding="utf-8"))
+    )
+
+
+def _programs() -> Path:
+    """The folder of flwr and flower-superlink: that of this Python."""
+    return Path(sys.executable).parent
+
+
+def _environment(own: Path) -> dict[str, str]:
+    """Flower's and Ray's folders below `own`, a free port, no cluster and no proxy between processes of one machine."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    return {
+        **os.environ,
+        **_SETTINGS,
+        "PATH": f"{_programs()}{os.pathsep}{os.environ.get('PATH', '')}",
+        "FLWR_HOME": str(own / "flwr"),
+        "FLWR_LOCAL_SUPERLINK_HTTP_API_PORT": str(port),
+        "RAY_TMPDIR": str(own),
+        "RAY_ADDRESS": "local",
+        "NO_PROXY": "127.0.0.1,localhost",
+        "no_proxy": "127.0.0.1,localhost",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+@contextmanager
+def _superlink(environment: Mapping[str, str], empty: Path, log: Path) -> Iterator[None]:
+    """A local SuperLink as `flwr run` would start it, but as a child, so that it ends with all that it started."""
+    empty.mkdir()
+    port = environment["FLWR_LOCAL_SUPERLINK_HTTP_API_PORT"]
+    command = ["flower-superlink", "--insecure", "--simulation", "--isolation", "subprocess"]
+    # The shell outlives us by as long as it takes to end the SuperLink: its input closes when this process is gone.
+    until_we_end = '"$@" & child=$!; cat > /dev/null; kill "$child"; wait "$child"'
+    with log.open("a", encoding="utf-8") as file:
+        process = subprocess.Popen(
+            ["sh", "-c", until_we_end, "sh", *command, "--host", "127.0.0.1", "--port", port],
+            env=environment,
+            cwd=empty,  # Ray's workers import from there before they look into the bundle
+            stdin=subprocess.PIPE,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C is ours to handle
+        )
+    try:
+        _wait_until_healthy(port, log)
+        yield
+    finally:
+        _end_with_descendants(process)
+
+
+def _wait_until_healthy(port: str, log: Path) -> None:
+    deadline = time.monotonic() + _START_S
+    while time.monotonic() < deadline:
+        with suppress(urllib.error.URLError, OSError):
+            direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+            with direct.open(f"http://127.0.0.1:{port}/health", timeout=1):
+                return
+        time.sleep(_POLL_S)
+    raise RuntimeError(f"Flower's SuperLink did not start within {_START_S:.0f} s; its log is {log}")
+
+
+def _end_with_descendants(process: subprocess.Popen) -> None:
+    """Ask all of them to end, and kill those that have not after a while; nothing they hold is worth keeping."""
+    with suppress(psutil.NoSuchProcess):
+        family = [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]
+        for member in family:
+            with suppress(psutil.NoSuchProcess):
+                member.terminate()
+        deadline = time.monotonic() + _END_S
+        while (left := [member for member in family if _is_alive(member)]) and time.monotonic() < deadline:
+            process.poll()
+            time.sleep(_POLL_S)
+        for member in left:
+            with suppress(psutil.NoSuchProcess):
+                member.kill()
+    if process.stdin is not None:
+        process.stdin.close()
+    process.wait()
+
+
+def _is_alive(member: psutil.Process) -> bool:
+    try:
+        return member.is_running() and member.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _follow(
+    arguments: Sequence[str], environment: Mapping[str, str], log: Path, console: Console, timeout_s: float
+) -> bool:
+    """Run `flwr`, keep what it says in the log and show some of it; whether it ended in time."""
+    command = [_programs() / "flwr", *arguments]
+    output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "errors": "replace"}
+    with subprocess.Popen(command, env=environment, **output) as flwr:
+        alarm = Timer(timeout_s, flwr.kill)
+        alarm.start()
+        try:
+            with log.open("a", encoding="utf-8") as file:
+                _copy(flwr.stdout or (), file, console)
+            flwr.wait()
+            return alarm.is_alive()
+        finally:
+            alarm.cancel()
+            flwr.kill()
+
+
+def _copy(lines: Iterable[str], file: TextIO, console: Console) -> None:
+    """All lines to the file; to the console errors, what was refused of a site, and now and then a step."""
+    shown = time.monotonic()
+    for line in lines:
+        plain = _COLOUR.sub("", line)
+        file.write(plain)
+        file.flush()
+        _, is_step, step = plain.partition(_STEP)
+        if _LOUD.search(plain) or (is_step and time.monotonic() - shown > _SHOW_S):
+            console.print((step or plain).rstrip(), markup=False, highlight=False, soft_wrap=True)
+            shown = time.monotonic()
+
+
+def _outcome(environment: Mapping[str, str]) -> str:
+    """What Flower says became of the run: `flwr run` exits 0 even where the ServerApp raised."""
+    command = [_programs() / "flwr", "list", "--format", "json"]
+    listed = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=_START_S, check=False)
+    runs = json.loads(listed.stdout).get("runs") if listed.returncode == 0 else None
+    if not runs:
+        return "Flower did not accept the run"
+    details = runs[0]["status-details"]
+    return runs[0]["status"] if details in ("", "N/A") else f"{runs[0]['status']}: {details}"

@@ -1,0 +1,1 @@
+"""Predictions, their metrics, and the comparison of arms."""

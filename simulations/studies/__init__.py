@@ -1,0 +1,1 @@
+"""Experiments over folds, seeds, heads and strategies."""

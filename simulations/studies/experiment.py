@@ -1,0 +1,175 @@
+"""An experiment: a cohort, its outer folds, every arm on each, and the comparison in results.json and report.html."""
+
+import importlib.metadata
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+
+from client.study.session import site_folders
+from modalities.core.settings.federation import Federation, load_federation
+from modalities.core.site.store import SiteData
+from server.state.checkpoint import write_atomically
+from simulations.arms.arms import Fold
+from simulations.arms.heads import compare_heads
+from simulations.arms.scoring import test_cases
+from simulations.arms.sweep import gather, gather_heads, sweep
+from simulations.cohorts.cohort import FEDERATION, Cohort, modalities_to_remove, write_fold
+from simulations.cohorts.preserved import FOLDS, kept_folds
+from simulations.cohorts.splits import outer_folds
+from simulations.evidence.balance import fold_balance
+from simulations.evidence.gather import evidence
+from simulations.report import write_report
+from simulations.scores.compare import compare
+
+PLAN, CVS = "plan.json", ("random", "sites", "preserved")
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How the comparison is made; stands in results.json."""
+
+    name: str
+    seed: int = 0
+    cv: str = "random"
+    folds: int = 5
+    missing_rate: float = 0.0
+    engine: str = "inline"
+    labels_permuted: bool = False
+    heads: tuple[str, ...] = ()
+    """Fusion heads that are compared, beside the one that the settings name."""
+    notes: str = ""
+    """In the report's protocol: for example which clinical inputs were used."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        problems = [f"cv must be random, sites or preserved, got {self.cv!r}"] * (self.cv not in CVS)
+        problems += [f"folds must be at least 2, got {self.folds}"] * (self.folds < 2)
+        problems += [f"missing rate must be in [0, 1), got {self.missing_rate}"] * (not 0 <= self.missing_rate < 1)
+        problems += [f"engine must be inline or flower, got {self.engine!r}"] * (
+            self.engine not in ("inline", "flower")
+        )
+        if problems:
+            raise ValueError("; ".join(problems))
+
+
+def prepare_folds(
+    cohort: Cohort, federation: Federation, protocol: Protocol, out: Path, external: Cohort | None = None
+) -> list[Fold]:
+    """Site folders of every outer fold, and of the external test where there is one (the last).
+
+    Raises:
+        ValueError: `out` holds an experiment with other settings.
+    """
+    _claim(out, federation, protocol, cohort)
+    usable = cohort.usable(federation)
+    if protocol.cv == "preserved":
+        fold_of, _ = kept_folds(out / FOLDS, usable["label"], usable["site"], protocol.folds, protocol.seed)
+    else:
+        fold_of = outer_folds(usable["label"], usable["site"], protocol.cv, protocol.folds, protocol.seed)
+    removed = modalities_to_remove(cohort, protocol.missing_rate, protocol.seed)
+    folds = []
+    for number in range(1, protocol.folds + 1):
+        fold = Fold(out, out / "folds" / str(number), protocol.engine, protocol.heads)
+        tested = [str(case_id) for case_id in fold_of.index[fold_of == number]]
+        write_fold(cohort, federation, tested, removed, fold.sites)
+        folds.append(fold)
+    if external is not None:
+        fold = Fold(out, out / "folds" / "external", protocol.engine)
+        write_fold(cohort, federation, [], removed, fold.sites)
+        write_fold(external, federation, [str(case_id) for case_id in external.cases.index], {}, fold.sites)
+        folds.append(fold)
+    return folds
+
+
+def _claim(out: Path, federation: Federation, protocol: Protocol, cohort: Cohort) -> None:
+    """Write what this experiment is, or refuse the folder of another one."""
+    sites = {site: sorted(sources) for site, sources in sorted(cohort.sources.items())}
+    plan = {"digest": federation.digest, "protocol": asdict(protocol), "n_cases": len(cohort.cases), "sites": sites}
+    path, text = out / PLAN, json.dumps(plan, indent=2, sort_keys=True)
+    if path.is_file() and path.read_text(encoding="utf-8") != text:
+        raise ValueError(f"{out} holds an experiment with other settings; choose another --out, or remove the folder")
+    write_atomically(path, text.encode())
+
+
+def run_experiment(
+    folds: Sequence[Fold], protocol: Protocol, out: Path, workers: int, console: Console, has_external: bool = False
+) -> dict[str, Any]:
+    """Run what is not done, compare, and write results.json, predictions.csv.gz and report.html."""
+    sweep(folds, workers, console)
+    federation = load_federation(out / FEDERATION)
+    inner = folds[:-1] if has_external else folds
+    predictions, details = gather(inner)
+    extra = _extra(federation, details)
+    if has_external:
+        extra["external"] = gather(folds[-1:])[0]
+        extra["external_holds"] = _holds(folds[-1:], federation)
+    task = {
+        "name": federation.task.name,
+        "classes": list(federation.task.classes),
+        "dropped": _dropped(inner[0], federation),
+    }
+    settings = {**asdict(protocol), "versions": _versions(), "federation": _without_features(federation)}
+    holds = _holds(inner, federation)
+    results = compare(predictions, holds, task, settings, extra)
+    results["head"] = {arm: [fold["head"] for fold in details[arm]] for arm in ("federated", "centralised")}
+    if protocol.heads:
+        by_arm = {arm: [fold["heads"] for fold in own] for arm, own in details.items() if "heads" in own[0]}
+        results["heads"] = compare_heads(gather_heads(inner), by_arm, holds, task["classes"], protocol.seed)
+    results |= evidence(predictions, details, inner, federation)
+    if protocol.cv == "preserved":
+        results["fold_balance"] = fold_balance(predictions, task["classes"], protocol.folds, out / FOLDS)
+    write_atomically(out / "results.json", json.dumps(results, indent=1).encode())
+    predictions.to_csv(out / "predictions.csv.gz", index=False)
+    write_report(results, predictions, out)
+    return results
+
+
+def _extra(federation: Federation, details: Mapping[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    """Curves and stopping rounds by fold, one study's bytes, and seconds by arm."""
+    both = ("federated", "centralised")
+    names = list(federation.modalities)
+    return {
+        "curves": {
+            name: {arm: [fold["curves"].get(name, []) for fold in details[arm]] for arm in both} for name in names
+        },
+        "stopping": {
+            name: {arm: [fold["stopped"].get(name) for fold in details[arm]] for arm in both} for name in names
+        },
+        "bytes": details["federated"][0]["bytes"],
+        "seconds": {arm: sum(fold["seconds"] for fold in folds) for arm, folds in details.items()},
+    }
+
+
+def _holds(folds: Sequence[Fold], federation: Federation) -> pd.DataFrame:
+    """Which modalities each test case has."""
+    tables = [
+        test_cases([SiteData(folder, federation) for folder in site_folders(fold.sites)], federation).holds
+        for fold in folds
+    ]
+    return pd.concat(tables)
+
+
+def _dropped(fold: Fold, federation: Federation) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for folder in site_folders(fold.sites):
+        for label, count in SiteData(folder, federation).site.dropped.items():
+            total[label or "(blank)"] = total.get(label or "(blank)", 0) + count
+    return total
+
+
+def _without_features(federation: Federation) -> dict[str, Any]:
+    """The settings as plain values, long feature lists as their lengths."""
+    plain = federation.to_dict()
+    for section in plain["modalities"].values():
+        section["features"] = len(section["features"])
+    return plain
+
+
+def _versions() -> dict[str, str]:
+    names = ("tessera", "flwr", "torch", "scikit-learn", "numpy")
+    return {name: importlib.metadata.version(name) for name in names}

@@ -1,0 +1,122 @@
+"""The same experiment several times over: with other seeds and folds, or with more modalities missing.
+
+Each run is an experiment of its own, in a folder of its own, so a series goes on where it was stopped; raw files and
+the cohort are shared.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from modalities.core.settings.federation import Federation
+from server.state.checkpoint import write_atomically
+from simulations.cohorts.cohort import Cohort, with_features_of_data
+from simulations.report import write_study
+from simulations.studies.experiment import Protocol, prepare_folds, run_experiment
+
+SERIES_ARMS = ("federated", "centralised", "local")
+SERIES_METRICS = ("macro_auroc", "balanced_accuracy")
+PAIR = "federated-centralised"
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Series:
+    """What is run, and what it comes to."""
+
+    runs: Mapping[str, tuple[Federation, Protocol]]
+    """By folder."""
+    summary: Callable[[Sequence[Json]], Json]
+    """results.json of every run -> the series' own key."""
+    lead: str
+
+
+def plan_of(federation: Federation, protocol: Protocol, n_repeats: int, rates: Sequence[float]) -> Series | None:
+    """The seeds seed, ..., seed + n - 1, each with folds of its own; or the same folds at each missing rate.
+
+    Raises:
+        ValueError: both are asked for.
+    """
+    if n_repeats > 1 and len(rates) > 1:
+        raise ValueError("give --repeats or a list of --missing-rate, not both: each run would be made many times")
+    if n_repeats > 1:
+        seeds = range(protocol.seed, protocol.seed + n_repeats)
+        runs = {f"seed-{seed}": (replace(federation, seed=seed), replace(protocol, seed=seed)) for seed in seeds}
+        return Series(runs, repeats_summary, f"{n_repeats} runs with seeds {seeds[0]} to {seeds[-1]}, each in full.")
+    if len(rates) > 1:
+        runs = {f"missing-{rate:g}": (federation, replace(protocol, missing_rate=rate)) for rate in rates}
+        return Series(runs, missing_summary, f"{len(rates)} runs that differ by what sites lack, on the same folds.")
+    return None
+
+
+def run_series(cohort: Cohort, series: Series, out: Path, workers: int, console: Console) -> Json:
+    """Run what is not done yet; then results.json and report.html of the series, above those of the runs.
+
+    Raises:
+        ValueError: a folder of the series holds an experiment with other settings.
+    """
+    found = []
+    for name, (federation, protocol) in series.runs.items():
+        folder = out / name
+        console.print(f"{name}: {folder}", soft_wrap=True)
+        folds = prepare_folds(cohort, with_features_of_data(federation, cohort, folder), protocol, folder)
+        if not (folder / "results.json").is_file():
+            run_experiment(folds, protocol, folder, workers, console)
+        found.append(json.loads((folder / "results.json").read_text(encoding="utf-8")))
+    results = {"task": found[0]["task"], "protocol": found[0]["protocol"], "runs": list(series.runs)}
+    results |= series.summary(found)
+    write_atomically(out / "results.json", json.dumps(results, indent=1).encode())
+    write_study(results, found[0]["task"]["name"], series.lead, out)
+    return results
+
+
+def repeats_summary(found: Sequence[Json]) -> Json:
+    """`{"repeats": ...}`: each arm's value by seed, with mean and standard deviation, and of the paired difference."""
+    seeds = [one["protocol"]["seed"] for one in found]
+    arms = {arm: _by_set([one["arms"].get(arm, {}) for one in found]) for arm in SERIES_ARMS}
+    return {
+        "repeats": {
+            "seeds": seeds,
+            "cv": found[0]["protocol"]["cv"],
+            "arms": {arm: sets for arm, sets in arms.items() if sets},
+            "differences": {PAIR: _by_set([one["differences"].get(PAIR, {}) for one in found])},
+        }
+    }
+
+
+def missing_summary(found: Sequence[Json]) -> Json:
+    """`{"missing_rates": ...}`: each arm's estimate by rate, and the paired difference's."""
+    sets = ("fused", "fused_complete")
+    arms = {
+        arm: {name: [one["arms"][arm][name]["macro_auroc"] for one in found] for name in sets}
+        for arm in SERIES_ARMS
+        if all(name in one["arms"].get(arm, {}) for one in found for name in sets)
+    }
+    gaps = [one["differences"].get(PAIR, {}) for one in found]
+    return {
+        "missing_rates": {
+            "rates": [one["protocol"]["missing_rate"] for one in found],
+            "arms": arms,
+            "differences": {name: [gap.get(name, {}).get("macro_auroc") for gap in gaps] for name in sets},
+        }
+    }
+
+
+def _by_set(scored: Sequence[Json]) -> Json:
+    """SET -> metric -> values, mean and standard deviation over the runs (n - 1), of those every run has."""
+    return {
+        name: {metric: _spread([one[name][metric]["value"] for one in scored]) for metric in SERIES_METRICS}
+        for name in scored[0]
+        if all(metric in one.get(name, {}) for one in scored for metric in SERIES_METRICS)
+    }
+
+
+def _spread(values: Sequence[float | None]) -> Json:
+    known = [value for value in values if value is not None]
+    mean = float(np.mean(known)) if known else None
+    return {"values": list(values), "mean": mean, "sd": float(np.std(known, ddof=1)) if len(known) > 1 else None}

@@ -1,0 +1,88 @@
+"""The studies that have commands of their own: folds of public tables, one study on them, results.json and report."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from server.state.checkpoint import write_atomically
+from simulations.arms.arms import Fold
+from simulations.arms.sweep import progress_of
+from simulations.cohorts.cohort import FEDERATION, with_features_of_data
+from simulations.cohorts.inputs import federation_of, names_in, tcga_cohort
+from simulations.report.build import write_study
+from simulations.studies.convergence import CENTRALISED, ConvergencePlan, run_convergence
+from simulations.studies.experiment import Protocol, prepare_folds
+from simulations.studies.recipes import recipe_of
+from simulations.studies.robustness import RobustnessPlan, run_robustness
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Public tables, and how they are dealt out to sites and folds."""
+
+    data: Path
+    modalities: str
+    clinical: str
+    cnv: str
+    min_site: int
+    seed: int
+    folds: int
+    """Outer folds that are made."""
+    used: int
+    """Outer folds that are run, from the first on."""
+    settings: list[str] | None
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if not 1 <= self.used <= self.folds:
+            raise ValueError(f"--use must be from 1 to the {self.folds} folds, got {self.used}")
+
+
+def convergence_study(tables: Tables, plan: ConvergencePlan, out: Path, console: Console) -> Mapping[str, Any]:
+    """The convergence study of these tables."""
+    for strategy in plan.strategies:
+        recipe_of(strategy)
+    folds = _folds(tables, "convergence", out)
+    steps = (len(plan.strategies) + 1) * len(folds)
+    found = _with_progress(CENTRALISED, steps, console, lambda tell: run_convergence(folds, plan, out, tell))
+    return _write({"convergence": found}, "Convergence by strategy", tables, out)
+
+
+def robustness_study(tables: Tables, plan: RobustnessPlan, out: Path, console: Console) -> Mapping[str, Any]:
+    """The hostile-site study of these tables."""
+    for rule in plan.rules:
+        recipe_of(rule)
+    folds = _folds(tables, "robustness", out)
+    steps = len(plan.rules) * (len(plan.attacks) + 1) * len(folds)
+    found = _with_progress("studies", steps, console, lambda tell: run_robustness(folds, plan, out, tell))
+    return _write({"robustness": found}, "One hostile site", tables, out)
+
+
+def _folds(tables: Tables, name: str, out: Path) -> list[Fold]:
+    given = {"cnv": {"values": tables.cnv}, "clinical": {"inputs": tables.clinical}}
+    federation = federation_of(names_in(tables.modalities), given, tables.seed, tables.settings)
+    cohort = tcga_cohort(tables.data, federation, tables.min_site, None, out / "sites")
+    federation = with_features_of_data(federation, cohort, out)
+    notes = f"clinical inputs: {tables.clinical}; copy number: {tables.cnv}; {FEDERATION} has the rest"
+    return prepare_folds(cohort, federation, Protocol(name, tables.seed, "random", tables.folds, notes=notes), out)[
+        : tables.used
+    ]
+
+
+def _with_progress(
+    first: str, steps: int, console: Console, run: Callable[[Callable[[str], None]], dict[str, Any]]
+) -> dict[str, Any]:
+    with progress_of(console) as progress:
+        bar = progress.add_task(first, total=steps)
+        return run(lambda done: progress.update(bar, advance=1, description=done))
+
+
+def _write(results: Mapping[str, Any], title: str, tables: Tables, out: Path) -> Mapping[str, Any]:
+    write_atomically(out / "results.json", json.dumps(results, indent=1).encode())
+    lead = f"{tables.modalities} of public tables, {tables.used} of {tables.folds} outer folds, seed {tables.seed}."
+    write_study(results, title, lead, out)
+    return results

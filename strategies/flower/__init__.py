@@ -1,0 +1,1 @@
+"""Everything of Flower that is not public."""

@@ -1,0 +1,1 @@
+"""How the updates of one modality become one."""

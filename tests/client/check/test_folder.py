@@ -1,0 +1,172 @@
+"""A site folder with everything wrong says so at once; one that is sound says nothing wrong."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from client.check.case_list import check_cases
+from client.check.folder import check_site
+from modalities.core.settings.federation import Task
+from modalities.core.settings.site import Policy
+from tests.support import small_federation, write_sites
+
+FEDERATION = small_federation()
+TASK = Task(classes=["A", "B", "C"], drop=["X"])
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return write_sites(tmp_path, FEDERATION, [("cnv", "hif")], [37]) / "site_1"
+
+
+def errors(report):
+    return [finding for finding in report.findings if finding.level == "error"]
+
+
+def said(report, level, file=""):
+    return [finding.what for finding in report.findings if finding.level == level and file in finding.file]
+
+
+def rewrite(path, change):
+    path.write_text(change(path.read_text()))
+
+
+def test_sound_site_has_no_error_and_says_what_it_holds(folder):
+    report = check_site(folder, FEDERATION)
+    assert report.ok
+    assert said(report, "warning") == []
+    table = pd.read_csv(folder / "hif" / "table.csv")
+    listed = pd.read_csv(folder / "cases.csv")
+    training = set(listed.case_id[(listed.split == "train") & listed.label.isin(FEDERATION.task.classes)])
+    assert report.modalities["hif"].takes_part
+    assert report.modalities["hif"].cases == len(table)
+    assert report.modalities["hif"].training_cases == sum(case_id in training for case_id in table.case_id)
+
+
+def test_broken_parts_do_not_hide_each_other(folder):
+    rewrite(folder / "site.yaml", lambda text: text.replace("min_cohort", "min_chort"))
+    rewrite(folder / "cases.csv", lambda text: "")
+    rewrite(folder / "cnv" / "data_cna.txt", lambda text: text.replace("Hugo_Symbol", "gene"))
+    rewrite(folder / "hif" / "table.csv", lambda text: text.replace("feature_1,", "PAM50,", 1) + "x" + ",high" * 12)
+    found = errors(check_site(folder, FEDERATION))
+    assert [(one.file, one.where) for one in found[:3]] == [
+        ("site.yaml", "site.policy.min_chort"),
+        ("cases.csv", ""),
+        ("data_cna.txt", ""),
+    ]
+    assert "12 cells are no finite number" in found[3].what
+    assert found[3].where.startswith("line ")
+
+
+def test_absent_site_yaml_is_said(tmp_path):
+    (found,) = check_site(tmp_path, FEDERATION).findings
+    assert found.what == "no such file"
+    assert found.remedy == "a site folder needs a site.yaml"
+
+
+def test_source_that_is_not_there_does_not_stop_the_others(folder):
+    (folder / "hif" / "table.csv").unlink()
+    report = check_site(folder, FEDERATION)
+    (found,) = errors(report)
+    assert (found.file, found.where) == ("site.yaml", "sources.hif")
+    assert report.modalities["cnv"].takes_part
+    assert report.modalities["hif"].cases is None
+
+
+def test_cases_on_one_side_only_are_counted_and_other_spellings_told(folder):
+    path = folder / "hif" / "table.csv"
+    table = pd.read_csv(path)
+    table.loc[3, "case_id"] = table.loc[3, "case_id"].upper()
+    stranger = table.iloc[[5]].assign(case_id="stranger", feature_1=9.0)
+    pd.concat([table, stranger]).to_csv(path, index=False)
+    report = check_site(folder, FEDERATION)
+    notes, warnings = said(report, "note", "hif"), said(report, "warning", "hif")
+    n_lacking = 37 - (len(table) - 1)
+    assert f"2 of the {len(table) + 1} cases in it are not in cases.csv (SITE_1-CASE" in notes[0]
+    assert notes[1] == f"{n_lacking} of the 37 cases in cases.csv have no hif: a case may lack a modality"
+    assert warnings[0].startswith("1 cases are in cases.csv in another spelling: SITE_1-CASE-")
+
+
+def test_file_without_any_listed_case_is_an_error(folder):
+    rewrite(folder / "hif" / "table.csv", lambda text: text.replace("site_1-case", "elsewhere"))
+    report = check_site(folder, FEDERATION)
+    (found,) = errors(report)
+    assert "cases in it are not in cases.csv" in found.what
+    assert not report.modalities["hif"].takes_part
+
+
+def test_cohort_below_the_sites_own_minimum_takes_no_part(folder):
+    rewrite(folder / "site.yaml", lambda text: text.replace("min_cohort: 0", "min_cohort: 1000"))
+    report = check_site(folder, FEDERATION)
+    assert not any(found.takes_part for found in report.modalities.values())
+    (found,) = errors(report)
+    assert found.what == "the site takes part with none of the study's modalities (cnv, hif)"
+    assert "fewer than min_cohort = 1000: hif takes no part" in said(report, "warning", "hif")[0]
+
+
+def test_source_that_the_study_does_not_ask_for_is_noted(folder):
+    federation = small_federation()
+    fewer = type(federation)(0, federation.task, federation.fusion, {"cnv": federation.modalities["cnv"]})
+    assert said(check_site(folder, fewer), "note", "site.yaml")[0].startswith(
+        "sources that this study does not ask for"
+    )
+
+
+def test_plain_values_are_what_the_documentation_says(folder):
+    document = json.loads(json.dumps(check_site(folder, FEDERATION).to_dict()))
+    assert list(document) == ["version", "site", "ok", "modalities", "problems"]
+    assert set(document["modalities"]["cnv"]) == {"offered", "takes_part", "cases", "training_cases", "notes"}
+    assert {key for problem in document["problems"] for key in problem} == {"level", "what", "remedy", "file", "where"}
+
+
+def cases_said(folder, text, min_cell=10):
+    (folder / "cases.csv").write_text(text)
+    cases, found = check_cases(folder / "cases.csv", TASK, Policy(min_cell=min_cell))
+    return cases, {(one.level, one.where, one.what) for one in found}
+
+
+def test_split_labels_and_small_classes_of_the_case_list_are_told(tmp_path):
+    rows = [f"p{n},{'AAAB'[n % 4]},{'test' if n == 3 else 'train'}" for n in range(9)]
+    text = "\n".join(["case_id,label,split", *rows, "q1,,train", "q2,X,", "q3,A,"]) + "\n"
+    cases, found = cases_said(tmp_path, text, min_cell=5)
+    assert len(cases) == 12
+    assert found == {
+        ("warning", "column split", "2 of 12 cases have no split: they are used for training"),
+        ("note", "column label", "1 cases have no label: they are left out of training"),
+        ("note", "column label", "1 cases have the label X, which the task drops: they are left out of training"),
+        ("warning", "column label", "no case for training of class C"),
+        ("note", "column label", "fewer than min_cell = 5 cases for training: B 1"),
+    }
+
+
+def test_case_list_without_split_or_label_is_told(tmp_path):
+    _, found = cases_said(tmp_path, "case_id,label\np1,\np2,\n")
+    assert ("warning", "column split", "no column split: every case is used for training") in found
+    assert ("error", "column label", "no labelled case for training") in found
+
+
+def test_repeated_and_differently_spelled_cases_are_told(tmp_path):
+    cases, found = cases_said(tmp_path, "case_id,label,split\nP-01,A,\np01,A,\nq,B,test\nq,B,test\n")
+    assert list(cases.index) == ["P-01", "p01", "q"]
+    assert ("error", "column case_id", "cases listed more than once: q") in found
+    assert ("warning", "column case_id", "case ids that differ in spelling only: P-01 and p01") in found
+
+
+def test_real_site_is_sound(tcga_data, tmp_path):
+    """A tissue source site of TCGA-BRCA, dealt out as tessera-simulate tcga does."""
+    from modalities.core.settings.federation import federation_from
+    from modalities.core.settings.site import write_site
+    from simulations.cohorts.tcga import open_dataset, write_raw_files
+
+    federation = federation_from({"modalities": {"cnv": {}, "clinical": {}, "hif": {"kind": "table"}}})
+    dataset = open_dataset(tcga_data / "tcga-brca", list(federation.modalities), federation.task)
+    own = dataset.cases[dataset.cases["site"] == "BH"]
+    sources = write_raw_files(dataset, own["site"], tmp_path)["BH"]
+    split = np.where(np.arange(len(own)) % 5 == 0, "test", "train")
+    write_site(tmp_path / "BH", "BH", own.reset_index()[["case_id", "label"]].assign(split=split), sources, Policy())
+    report = check_site(tmp_path / "BH", federation)
+    assert report.ok
+    assert said(report, "warning") == []
+    assert {name: found.cases for name, found in report.modalities.items()} == {"cnv": 115, "clinical": 133, "hif": 105}

@@ -1,0 +1,83 @@
+"""What the values of one site tell by themselves: units, twins, absent features."""
+
+import numpy as np
+import pytest
+
+from client.check.values import check_values
+from modalities.core.contract import Cases
+from modalities.core.settings.federation import federation_from
+
+N, N_FEATURES = 23, 31
+
+
+def config(kind, **settings):
+    return federation_from({"modalities": {"m": {"kind": kind, **settings}}}).modalities["m"]
+
+
+def cases(values, features=()):
+    names = features or tuple(f"f{number}" for number in range(values.shape[1]))
+    return Cases(tuple(f"c{row}" for row in range(len(values))), values.astype(np.float32), names)
+
+
+@pytest.fixture
+def ratios():
+    return np.random.default_rng(1).normal(0, 0.4, (N, N_FEATURES))
+
+
+def said(values, settings, features=()):
+    return [(one.level, one.what) for one in check_values("file", cases(values, features), settings)]
+
+
+def test_sound_values_say_nothing(ratios):
+    assert said(ratios, config("cnv", values="log2")) == []
+    assert said(np.sign(ratios), config("cnv", values="calls")) == []
+    assert said(ratios, config("table")) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (lambda ratios: 2 * 2**ratios, r"no value is below 0 and half are above .*, like numbers of copies"),
+        (np.sign, "all values are whole numbers from -2 to 2, like GISTIC calls"),
+        (lambda ratios: ratios * 100, r"\d+\.\d% of the values are beyond \+-10"),
+    ],
+)
+def test_values_that_are_no_log2_ratios_are_told(ratios, change, what):
+    ((level, found),) = said(change(ratios), config("cnv", values="log2"))
+    assert level == "warning"
+    with pytest.raises(ValueError, match=f"^{what}; log2 ratios are agreed$"):
+        raise ValueError(found)
+
+
+def test_calls_that_are_all_0_are_told():
+    ((level, what),) = said(np.zeros((5, 7)), config("cnv"))
+    assert (level, what) == ("warning", "every call is 0: no gain and no loss in any case")
+
+
+def test_a_unit_that_changes_within_a_column_is_told(ratios):
+    ratios[:2, 4] = 1e6
+    ((level, what),) = said(ratios, config("table"))
+    assert (level, what.split(": ")[1]) == ("warning", "f4 (2)")
+
+
+def test_a_column_that_never_varies_is_noted(ratios):
+    ratios[:, 3] = 7
+    assert said(ratios, config("table")) == [("note", "columns that never vary here: f3")]
+
+
+def test_cases_with_the_very_same_values_are_told(ratios):
+    ratios[11] = ratios[2]
+    assert said(ratios, config("table")) == [("warning", "cases with the very same values: c2 and c11")]
+
+
+def test_cases_with_few_values_may_be_the_same():
+    assert said(np.tile([1.0, -1.0, 0.0], (N, 9)), config("cnv")) == []
+
+
+@pytest.mark.parametrize(("n_absent", "level"), [(1, "note"), (7, "warning"), (N_FEATURES, "error")])
+def test_absent_features_of_the_agreed_list_are_counted(ratios, n_absent, level):
+    names = tuple(f"g{number}" for number in range(N_FEATURES))
+    ratios[:, :n_absent] = np.nan
+    ((found, what),) = said(ratios, config("table", features=list(names)), features=names)
+    assert found == level
+    assert what.startswith(f"{n_absent} of the 31 agreed features ({n_absent / 31:.0%}) have no value: g0")

@@ -1,0 +1,50 @@
+"""`tessera-client init`: a site.yaml that stands already is kept, and gets what it lacks to take part."""
+
+from typer.testing import CliRunner
+
+from client.cli import app
+from client.node.home import Home
+from modalities.core.settings.site import read_site_config
+
+
+def init(folder, name="a", address="there:7"):
+    return CliRunner().invoke(app, ["init", str(folder), "--name", name, "--address", address], env={"COLUMNS": "300"})
+
+
+def test_a_new_folder_gets_a_policy_and_the_coordinator(tmp_path):
+    assert init(tmp_path / "new").exit_code == 0
+    made = read_site_config(tmp_path / "new" / "site.yaml")
+    assert (made.name, made.policy.min_holders) == ("a", 3)
+    assert (made.coordinator.address, made.coordinator.local_port) == ("there:7", 9094)
+
+
+def test_a_site_file_without_a_coordinator_is_kept_and_gets_one(tmp_path):
+    written = "name: a\npolicy: {min_holders: 2, min_cell: 7}"  # no line's end
+    (tmp_path / "site.yaml").write_text(written)
+    found = init(tmp_path)
+    assert found.exit_code == 0
+    assert (tmp_path / "site.yaml").read_text().startswith(written)
+    made = read_site_config(tmp_path / "site.yaml")
+    assert (made.policy.min_cell, made.coordinator.address) == (7, "there:7")
+    assert "is kept, with a section `coordinator` at its end" in found.output
+    assert "is 2: a modality is trained here even if fewer than 3 sites hold it" in found.output
+    key = Home(tmp_path).key.read_bytes()
+    assert "is kept" not in init(tmp_path, address="elsewhere:8").output  # the section is there now
+    assert read_site_config(tmp_path / "site.yaml").coordinator.address == "there:7"
+    assert Home(tmp_path).key.read_bytes() == key
+
+
+def test_a_site_file_of_another_name_is_refused_before_a_key_is_made(tmp_path):
+    (tmp_path / "site.yaml").write_text("name: b\n")
+    found = init(tmp_path)
+    assert found.exit_code == 1
+    assert "its name is b, not a; correct one of them" in found.output
+    assert not Home(tmp_path).key.exists()
+
+
+def test_what_is_commented_out_stands_right_once_its_mark_is_gone(tmp_path):
+    init(tmp_path)
+    path = tmp_path / "site.yaml"
+    path.write_text(path.read_text().replace("\n  #", "\n  "))
+    made = read_site_config(path)
+    assert (list(made.sources), made.coordinator.federation) == (["cnv", "clinical"], "federation.yaml")

@@ -1,0 +1,62 @@
+"""Joining: one `join` a site, told apart from whatever process has its number after a crash; and what is missing."""
+
+import fcntl
+import json
+import os
+
+import pytest
+from typer.testing import CliRunner
+
+from client.cli import app
+from client.node.approval import approve
+from client.node.home import Home
+from client.node.supervisor import Node, keep_joined, state_of, stop
+from modalities.core.settings.site import CoordinatorConfig, SiteConfig
+
+
+@pytest.fixture
+def home(tmp_path):
+    """A site whose last `join` left a state behind that names this very process."""
+    home = Home(tmp_path)
+    home.flower.mkdir(parents=True)
+    home.lock.touch()
+    home.state.write_text(json.dumps({"state": "running", "pid": os.getpid(), "time": 0.0}))
+    return home
+
+
+def test_a_number_that_another_program_has_now_is_not_taken_for_the_site(home):
+    assert state_of(home)["alive"] is False
+    assert stop(home) is False  # else this test would have ended itself
+    found = CliRunner().invoke(app, ["status", str(home.site)])
+    assert found.exit_code == 1
+    assert found.output.startswith("stopped since 1970-01-01")
+
+
+def test_a_second_join_of_a_site_is_refused(home):
+    node = Node(home, SiteConfig("a", coordinator=CoordinatorConfig("localhost:1")))
+    with home.lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert state_of(home)["alive"] is True
+        with pytest.raises(ValueError, match=rf"this site takes part already \(process {os.getpid()}\)"):
+            keep_joined(node, print)
+
+
+def test_join_names_all_that_is_missing_and_refuses_a_key_that_others_can_read(tmp_path):
+    (tmp_path / "site.yaml").write_text("name: a\n")
+    found = CliRunner().invoke(app, ["join", str(tmp_path)])
+    assert found.exit_code == 1
+    for part in (
+        "name the coordinator's gateway",
+        "put the coordinator's ca.crt there",
+        "no node key",
+        "no code is approved yet",
+    ):
+        assert part in found.output.replace("\n", " ")
+    made = CliRunner().invoke(app, ["init", str(tmp_path / "b"), "--name", "b", "--address", "localhost:1"])
+    assert made.exit_code == 0
+    (tmp_path / "b" / "ca.crt").touch()
+    approve(Home(tmp_path / "b"), 64 * "0", "typed")
+    Home(tmp_path / "b").key.chmod(0o644)
+    found = CliRunner().invoke(app, ["join", str(tmp_path / "b")])
+    assert found.exit_code == 1
+    assert "others can read this key (mode 644); run: chmod 600" in found.output.replace("\n", " ")

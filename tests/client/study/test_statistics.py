@@ -1,0 +1,60 @@
+"""What the statistics phase keeps inside: a sum over fewer cases than the site's `min_cell`."""
+
+import numpy as np
+from tests.client.test_policy import set_policy
+
+from client.study.session import sums_of
+from modalities.core.blocks.tabular import finalise
+from modalities.core.site.store import SiteData
+from tests.support import run_small, small_federation, write_sites
+
+FEDERATION = small_federation()
+FEATURES = FEDERATION.modalities["hif"].features
+
+
+def known_of(root, site, feature, n_cases):
+    """Leave this feature in so many training cases of the site's table; their values."""
+    path = root / site / "hif" / "table.csv"
+    header, *rows = [line.split(",") for line in path.read_text().splitlines()]
+    column = header.index(feature)
+    training = set(SiteData(root / site, FEDERATION).training_cases("hif"))
+    kept = [row for row in rows if row[0] in training and row[column]][:n_cases]
+    values = [float(row[column]) for row in kept]
+    for row in rows:
+        row[column] = row[column] if row in kept else ""
+    path.write_text("\n".join(",".join(row) for row in [header, *rows]) + "\n")
+    return values
+
+
+def test_a_feature_of_fewer_cases_than_min_cell_leaves_as_if_nobody_had_it(tmp_path, caplog):
+    root = write_sites(tmp_path, FEDERATION)
+    known_of(root, "site_1", FEATURES[2], 4)
+    enough = known_of(root, "site_1", FEATURES[7], 5)
+    exact = sums_of(SiteData(root / "site_1", FEDERATION), ["hif"])["hif"][0]
+    set_min_cell(root, "site_1", 5)
+    sums, n_cases = sums_of(SiteData(root / "site_1", FEDERATION), ["hif"])["hif"]
+    assert exact["n"][2] == 4
+    assert [sums[key][2] for key in ("n", "sum", "square")] == [0, 0, 0]
+    assert sums["n"][7] == 5
+    np.testing.assert_allclose(sums["sum"][7], sum(enough), rtol=1e-6)
+    assert sums["cases"] == [n_cases]
+    others = np.delete(np.arange(len(FEATURES)), 2)
+    assert all(np.array_equal(sums[key][others], exact[key][others]) for key in ("n", "sum", "square"))
+    assert "hif: 1 of 12 features are known of fewer than min_cell = 5 cases; their sums stay here" in caplog.text
+    assert finalise(sums, FEDERATION.modalities["hif"])["inverse_scale"][2] == 0  # weighs nothing until others have it
+
+
+def test_other_sites_then_give_the_feature_its_mean(tmp_path):
+    root = write_sites(tmp_path, FEDERATION)
+    known_of(root, "site_1", FEATURES[2], 4)
+    set_min_cell(root, "site_1", 5)
+    study = run_small(root, FEDERATION)
+    elsewhere = sums_of(SiteData(root / "site_3", FEDERATION), ["hif"])["hif"][0]
+    np.testing.assert_allclose(study.states["hif"]["mean"][2], elsewhere["sum"][2] / elsewhere["n"][2])
+    assert study.refused == []
+
+
+def set_min_cell(root, site, min_cell):
+    path = root / site / "site.yaml"
+    path.write_text(path.read_text().replace("min_cell: 0", ""))
+    set_policy(root, site, min_cell=min_cell)

@@ -1,0 +1,180 @@
+"""`tessera-client predict`: raw files and a signed release -> the probabilities of the study's own evaluation."""
+
+import re
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from client.cli import app
+from client.use.predict import predict, predict_folder, write_predictions
+from client.use.shapley import shapley
+from modalities.core.release.release import open_release
+from modalities.core.release.signing import make_release_key, sign
+from modalities.core.settings.site import Policy, write_site
+from modalities.core.site.cases import open_site
+from modalities.core.site.store import SiteData
+from server.cli import app as server
+from server.state.release import fitted_model, write_release
+from simulations.arms import scoring
+from tests.support import run_small, small_federation, write_sites
+
+NAMES = ("clinical", "cnv", "hif")
+SUBSETS = [kept for size in (1, 2, 3) for kept in combinations(NAMES, size)]
+FEDERATION = small_federation(
+    modalities__clinical={"kind": "clinical", "federated": {"rounds": 2, "patience": 0}},
+)
+HOLDINGS = (NAMES, ("cnv", "clinical"), ("hif", "cnv", "clinical"))
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    return write_sites(tmp_path_factory.mktemp("sites"), FEDERATION, HOLDINGS, (37, 19, 23))
+
+
+@pytest.fixture(scope="module")
+def study(root):
+    return run_small(root, FEDERATION)
+
+
+@pytest.fixture
+def signed(study, tmp_path):
+    """A signed release; the public key lies beside it."""
+    make_release_key(tmp_path / "release.key", tmp_path / "release.pub")
+    sign(write_release(tmp_path / "release", study), tmp_path / "release.key")
+    return tmp_path / "release"
+
+
+def masked(root, folder, kept):
+    """Site 1's raw files of some modalities, with a case list that names no label."""
+    site = open_site(root / "site_1", FEDERATION.task)
+    cases = pd.DataFrame({"case_id": site.cases.index, "label": ""})
+    write_site(folder, "masked", cases, {name: site.sources[name] for name in kept}, Policy())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def evaluated(root, study):
+    """The study's own evaluation of its test cases."""
+    sites = [SiteData(root / f"site_{number}", FEDERATION) for number in (1, 2, 3)]
+    return scoring.score(fitted_model(study), scoring.test_cases(sites, FEDERATION), "federated")
+
+
+@pytest.mark.parametrize("kept", SUBSETS, ids="+".join)
+def test_predictions_from_raw_files_are_those_of_the_studys_evaluation(kept, root, evaluated, signed, tmp_path):
+    found = predict_folder(masked(root, tmp_path / "site", kept), signed, signed.parent / "release.pub")
+    row = {case_id: position for position, case_id in enumerate(found.case_ids)}
+    # The evaluation names its sets in the order of the settings.
+    own = evaluated[evaluated["set"].map(lambda name: set(name.removeprefix("fused@").split("+")) == set(kept))]
+    own = own[own["set"].str.startswith("fused@") & (own["site"] == "site_1")]
+    assert len(own) >= 5
+    expected = own[[f"p_{index}" for index in range(4)]].to_numpy()
+    np.testing.assert_allclose(found.probabilities[[row[case_id] for case_id in own["case_id"]]], expected, atol=1e-6)
+
+
+def test_prior_and_contributions_add_up_to_the_probability_and_a_lacking_modality_adds_nothing(root, study, signed):
+    found = predict(open_release(signed), root / "site_3")
+    known = found.present.any(axis=1)
+    assert len(set(found.present.sum(axis=1))) > 1, "the cases differ in what they have"
+    predicted = np.array(found.predicted)
+    own = found.probabilities[np.arange(len(known)), predicted]
+    total = found.prior[predicted] + found.contributions.sum(axis=1)
+    np.testing.assert_allclose(total[known], own[known], atol=1e-12)
+    assert (found.contributions[~found.present] == 0).all()
+    assert (found.contributions[found.present] != 0).all()
+    np.testing.assert_allclose(found.prior, np.array(study.class_counts) / sum(study.class_counts))
+
+
+def test_shapley_of_a_game_worked_out_by_hand():
+    """v() = 1, v(a) = 4, v(b) = 3, v(ab) = 10: a adds (3 + 7) / 2, b adds (2 + 6) / 2."""
+    value = {(): 1.0, ("a",): 4.0, ("b",): 3.0, ("a", "b"): 10.0}
+    found = shapley({frozenset(names): np.array([own]) for names, own in value.items()}, ["a", "b"])
+    assert {name: added.tolist() for name, added in found.items()} == {"a": [5.0], "b": [4.0]}
+
+
+def test_files_have_a_row_a_case_blank_where_nothing_is_known(root, signed, tmp_path):
+    folder = masked(root, tmp_path / "site", ("hif",))
+    found = predict(open_release(signed), folder)
+    table, page = write_predictions(found, tmp_path / "out")
+    read = pd.read_csv(table).set_index("case_id")
+    held = set(open_site(root / "site_1", FEDERATION.task).read("hif", FEDERATION.modalities["hif"]).case_ids)
+    assert len(read) == 37
+    assert 0 < read["predicted"].isna().sum() == 37 - len(held)
+    assert read.loc[~read.index.isin(held)].drop(columns="modalities").isna().all(axis=None)
+    assert set(read.loc[sorted(held), "modalities"]) == {"hif"}
+    assert read["from_cnv"].isna().all()
+    text = page.read_text("utf-8")
+    assert len(re.findall("<tr>", text)) == 38
+    assert not re.search(r"(src|href)=|https?:", text)
+
+
+def test_command_needs_a_key_or_to_be_told_that_there_is_none(root, signed, tmp_path):
+    asked = ["predict", str(root / "site_1"), "--release", str(signed), "--out", str(tmp_path / "out")]
+    found = CliRunner().invoke(app, asked)
+    assert found.exit_code == 1
+    assert "no such key; give the coordinator's release.pub with --key, or --unsigned" in found.output
+    assert not (tmp_path / "out").exists()
+    for more in (["--unsigned"], ["--key", str(tmp_path / "release.pub")]):
+        found = CliRunner().invoke(app, [*asked, *more])
+        assert found.exit_code == 0, found.output
+        assert "37 cases, " in found.output
+    assert (tmp_path / "out" / "predictions.html").is_file()
+
+
+def test_folder_without_a_modality_of_the_release_and_one_with_repeated_cases_are_refused(root, signed, tmp_path):
+    folder = masked(root, tmp_path / "site", ("hif",))
+    text = (folder / "cases.csv").read_text("utf-8")
+    (folder / "cases.csv").write_text("case_id,label\nsomebody-else,\n", "utf-8")
+    with pytest.raises(ValueError, match=r"nothing to predict from: the release has clinical, cnv, hif"):
+        predict(open_release(signed), folder)
+    (folder / "cases.csv").write_text(text + "site_1-case-002,\n", "utf-8")
+    with pytest.raises(ValueError, match=r"cases listed more than once: site_1-case-002; keep one row a case"):
+        predict(open_release(signed), folder)
+
+
+def flip_a_bit(release):
+    path = release / "branches" / "cnv.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 1
+    path.write_bytes(content)
+
+
+def change_the_model(release):
+    path = release / "model.json"
+    path.write_text(path.read_text("utf-8").replace('"cnv"', '"cnv" ', 1), "utf-8")
+
+
+def lose_a_file(release):
+    (release / "crossfit" / "hif@2.safetensors").unlink()
+
+
+def sign_with_another_key(release):
+    make_release_key(release.parent / "other.key", release.parent / "other.pub")
+    sign(release, release.parent / "other.key")
+
+
+def drop_the_signature(release):
+    (release / "model.json.sig").unlink()
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (flip_a_bit, "missing or changed since the release: branches/cnv.safetensors"),
+        (change_the_model, "the signature does not fit model.json and release.pub"),
+        (lose_a_file, "missing or changed since the release: crossfit/hif@2.safetensors"),
+        (sign_with_another_key, "the signature does not fit model.json and release.pub"),
+        (drop_the_signature, "no signature here"),
+    ],
+)
+def test_verify_accepts_a_release_and_refuses_a_harmed_one_and_predict_does_too(harm, said, root, signed):
+    key = signed.parent / "release.pub"
+    assert CliRunner().invoke(server, ["verify", str(signed), "--key", str(key)]).exit_code == 0
+    harm(signed)
+    found = CliRunner().invoke(server, ["verify", str(signed), "--key", str(key)])
+    assert found.exit_code == 1
+    assert said in found.output.replace("\n", "")
+    with pytest.raises(ValueError, match=re.escape(said)):
+        predict_folder(root / "site_1", signed, key)

@@ -1,0 +1,85 @@
+"""`tessera-client prepare`: what a data manager sees."""
+
+import pytest
+from omegaconf import OmegaConf
+from typer.testing import CliRunner
+
+from client.cli import app
+from client.use.prepare import recipes_of
+from modalities.core.contract import Source
+from modalities.core.site.cases import open_sources
+from modalities.slides.config import SlidesConfig
+from tests.slides import glass, with_tissue, write_slide
+from tests.support import small_federation
+
+
+def prepare(site, *options):
+    return CliRunner().invoke(app, ["prepare", str(site), "--workers", "1", *options], env={"COLUMNS": "200"})
+
+
+@pytest.fixture
+def site(tmp_path):
+    for number in range(2):
+        pixels = with_tissue(glass(601, 701, number), 30, 30, 550, 600, number)
+        write_slide(tmp_path / "slides" / f"c{number}.svs", pixels)
+    write_slide(tmp_path / "slides" / "stranger.svs", glass(300, 300))
+    (tmp_path / "cases.csv").write_text("case_id,label\nc0,LumA\nc1,\nc2,LumB\n")
+    (tmp_path / "site.yaml").write_text(
+        "name: here\nsources:\n  wsi_image: {paths: [slides]}\n  wsi_graph: {paths: [slides]}\n"
+    )
+    return tmp_path
+
+
+def test_slides_are_prepared_once_for_both_modalities_and_the_summary_counts_them(site):
+    found = prepare(site)
+    assert found.exit_code == 0, found.output
+    assert "wsi_image, wsi_graph: backbone stain (no weights)" in found.output
+    assert "2 slides done (2 cases, 8 tiles), 1 excluded, 0 failed" in found.output
+    assert "its case is not in cases.csv" in found.output
+    cache = site / ".tessera" / "slides"
+    assert len(list(cache.glob("*/*.h5"))) == 2
+    sheet = (cache / "contact_sheet_wsi_image_wsi_graph.html").read_text()
+    assert sheet.count("data:image/jpeg;base64,") == 2
+    assert "<b>stranger</b> (stranger)<br>excluded" in sheet
+    assert "http" not in sheet
+
+
+def test_slide_that_failed_ends_in_exit_code_1_after_the_others_are_done(site):
+    (site / "slides" / "c2.svs").write_text("[no slide]")
+    found = prepare(site)
+    assert found.exit_code == 1
+    assert "2 slides done (2 cases, 8 tiles), 1 excluded, 1 failed" in found.output
+    assert "c2.svs: not a slide that can be read" in found.output
+
+
+def test_resolution_and_cache_of_the_site_are_its_own(site):
+    write_slide(site / "slides" / "c2.svs", with_tissue(glass(601, 701), 30, 30, 550, 600), mpp=None)
+    assert prepare(site).exit_code == 1
+    with (site / "site.yaml").open("a") as file:
+        file.write("slides: {default_mpp: 0.5, cache: made}\n")
+    found = prepare(site)
+    assert found.exit_code == 0, found.output
+    assert len(list((site / "made").glob("*/*.h5"))) == 3
+
+
+def test_federation_without_slide_modality_is_said(site):
+    OmegaConf.save(small_federation().to_dict(), site / "federation.yaml")
+    found = prepare(site, "--federation", str(site / "federation.yaml"))
+    assert found.exit_code == 1
+    assert "no slides to prepare: sources in site.yaml must have the name of a slide modality" in found.output
+
+
+def test_setting_that_nobody_knows_is_refused_with_the_nearest(site):
+    with (site / "site.yaml").open("a") as file:
+        file.write("slides: {defaultmpp: 0.5}\n")
+    found = prepare(site)
+    assert found.exit_code == 1
+    assert "site.slides.defaultmpp: no such setting; did you mean 'default_mpp'?" in found.output
+
+
+def test_recipe_is_the_default_without_a_federation_and_folders_are_absolute(site):
+    _, sources = open_sources(site)
+    (recipe,) = recipes_of({**sources, "cnv": Source((site,))}, None)
+    assert recipe.modalities == ("wsi_image", "wsi_graph")
+    assert recipe.config == SlidesConfig()
+    assert recipe.source.slides.cache == str((site / ".tessera" / "slides").resolve())

@@ -1,0 +1,39 @@
+"""Settings of the strategies: ranges, and which of them make a robust rule."""
+
+import pytest
+
+from modalities.core.settings.training import ROBUST, STRATEGIES, Federated, Training
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"strategy": "fedsgd"}, r"strategy must be one of \('fedavg', .*'multikrum'\), got 'fedsgd'"),
+        ({"robust": "fedavg"}, r"robust must be empty or one of \('fedmedian', .*\), got 'fedavg'"),
+        (
+            {"strategy": "krum", "robust": "fedmedian"},
+            "krum is robust by itself: leave `robust` empty, got 'fedmedian'",
+        ),
+        ({"beta_1": 1.0}, r"beta_1 and beta_2 must be in \[0, 1\), got 1.0, 0.99"),
+        ({"beta_2": -0.1}, r"beta_1 and beta_2 must be in \[0, 1\), got 0.9, -0.1"),
+        ({"server_momentum": 0.0}, r"server_momentum must be in \(0, 1\), got 0.0"),
+        ({"trim_share": 0.5}, r"trim_share must be in \(0, 0.5\), got 0.5"),
+        ({"n_hostile": 0}, "n_hostile must be at least 1, got 0"),
+        ({"min_holders": 0, "absent": "stop"}, r"min_holders must .*, got 0; absent must be one of \(.*\), got 'stop'"),
+    ],
+)
+def test_settings_out_of_range_are_refused(settings, said):
+    with pytest.raises(ValueError, match=said):
+        Federated(**settings)
+
+
+def test_the_rule_that_combines_replies_is_the_strategy_itself_or_the_one_beside_it():
+    for strategy in STRATEGIES:
+        assert Federated(strategy, proximal_mu=0.1).robust_rule == (strategy if strategy in ROBUST else "")
+    assert Federated("fedadam", robust="krum").robust_rule == "krum"
+
+
+def test_class_counts_are_needed_only_by_settings_that_use_them():
+    assert not Training().needs_class_counts
+    assert Training(class_weight_exponent=0.25).needs_class_counts
+    assert Training(prior_correction=0.5).needs_class_counts

@@ -1,0 +1,136 @@
+"""A site's data as tensors: what is kept, what is read again, and who takes part."""
+
+import os
+import shutil
+
+import numpy as np
+import pytest
+
+from modalities.core.blocks.tabular import finalise, sums
+from modalities.core.contract import Cases
+from modalities.core.settings.federation import federation_from
+from modalities.core.site.store import SiteData, digest_of
+from tests.support import small_federation, write_sites
+
+LABELS = ["A", "B", "A", "", "B", "A", "X", "B", "A", "B", "A"]
+
+
+def federation(**fusion):
+    return federation_from(
+        {
+            "task": {"classes": ["A", "B"], "drop": ["X"]},
+            "fusion": fusion,
+            "modalities": {"hif": {"features": ["f", "g"]}, "cnv": {"features": ["MYC"]}},
+        }
+    )
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Eleven cases, nine labelled, the last two of them for testing; six of the seven trained on hold hif."""
+    rows = [f"k{n},{label},{'test' if n > 8 else 'train'}" for n, label in enumerate(LABELS)]
+    (tmp_path / "cases.csv").write_text("case_id,label,split\n" + "\n".join(rows) + "\n")
+    held = [8, 1, 0, 3, 4, 6, 7, 10, 5]
+    (tmp_path / "hif.csv").write_text("case_id,f,g\n" + "".join(f"k{n},{n},{n * n}\n" for n in held))
+    (tmp_path / "cna.txt").write_text("Hugo_Symbol\tk9\tk3\nMYC\t1\t0\n")
+    (tmp_path / "site.yaml").write_text(
+        "name: north\nsources: {hif: {paths: [hif.csv]}, cnv: {paths: [cna.txt]}}\npolicy: {min_cohort: 0}\n"
+    )
+    return tmp_path
+
+
+def policy(folder, text):
+    path = folder / "site.yaml"
+    path.write_text(path.read_text().replace("policy: {min_cohort: 0}", f"policy: {{{text}}}"))
+
+
+def test_training_cases_are_the_labelled_ones_of_the_training_split_in_file_order(folder):
+    assert SiteData(folder, federation()).training_cases("hif") == ["k8", "k1", "k0", "k4", "k7", "k5"]
+
+
+def test_a_modality_without_a_training_case_takes_no_part(folder):
+    assert SiteData(folder, federation()).modalities == ["hif"]
+
+
+@pytest.mark.parametrize(("text", "held"), [("min_cohort: 6", ["hif"]), ("min_cohort: 7", []), ("min_cell: 3", [])])
+def test_a_cohort_below_the_policys_least_takes_no_part(folder, text, held):
+    policy(folder, text)  # min_cell alone leaves min_cohort at its default of 10
+    assert SiteData(folder, federation()).modalities == held
+
+
+def test_class_counts_are_of_the_cases_that_take_part(folder):
+    # k8, k0, k5 are A; k1, k4, k7 are B; k2 holds no modality
+    assert SiteData(folder, federation()).class_counts().tolist() == [3, 3]
+
+
+def test_training_tensors_follow_the_shared_state(folder):
+    data = SiteData(folder, federation())
+    config = data.federation.modalities["hif"]
+    state = finalise(sums(data.cases("hif"), config), config)
+    found = data.training("hif", state)
+    assert found.case_ids == ("k8", "k1", "k0", "k4", "k7", "k5")
+    assert found.labels.tolist() == [0, 1, 0, 1, 1, 0]
+    assert found.folds.tolist() == data.folds[list(found.case_ids)].tolist()
+    assert data.training("hif", state) is found  # kept by digest
+    other = data.training("hif", state | {"mean": state["mean"] + 1})
+    assert not np.array_equal(other.prepared, found.prepared)
+
+
+def test_tune_holds_out_one_case_in_seven_and_none_holds_out_nothing(folder):
+    rows = [f"k{n},{'AB'[n % 2]}" for n in range(70)]
+    (folder / "cases.csv").write_text("case_id,label\n" + "\n".join(rows) + "\n")
+    assert (SiteData(folder, federation(fit="tune")).folds == 1).sum() == 10  # 0.15 of 70, in whole sevenths
+    assert set(SiteData(folder, federation(fit="none")).folds) == {0}
+
+
+def test_raw_files_are_read_once_a_process_whatever_the_folds(folder):
+    one, other = SiteData(folder, federation()), SiteData(folder, federation(fit="tune"))
+    assert one.cases("hif") is other.cases("hif")
+
+
+def test_a_replaced_raw_file_is_read_again(folder):
+    before = SiteData(folder, federation()).cases("hif")
+    path = folder / "hif.csv"
+    path.write_text(path.read_text().replace("k8,8,64", "k8,9,64"))
+    os.utime(path, (5, 5))
+    after = SiteData(folder, federation()).cases("hif")
+    assert (before.values[0, 0], after.values[0, 0]) == (8, 9)
+
+
+def test_a_file_replaced_inside_a_raw_folder_is_read_again(folder):
+    (folder / "raw").mkdir()
+    shutil.move(folder / "cna.txt", folder / "raw" / "data_cna.txt")
+    path = folder / "site.yaml"
+    path.write_text(path.read_text().replace("cna.txt", "raw"))
+    before = SiteData(folder, federation()).cases("cnv")
+    (folder / "raw" / "data_cna.txt").write_text("Hugo_Symbol\tk9\tk3\nMYC\t-2\t0\n")
+    after = SiteData(folder, federation()).cases("cnv")
+    assert (before.values[0, 0], after.values[0, 0]) == (1, -2)
+
+
+def test_digest_depends_on_names_types_shapes_and_bytes():
+    base = {"a": np.zeros(6), "b": np.ones(2, np.int64)}
+    others = [
+        {"a": np.zeros(6), "c": np.ones(2, np.int64)},
+        {"a": np.zeros(6, np.float32), "b": np.ones(2, np.int64)},
+        {"a": np.zeros((2, 3)), "b": np.ones(2, np.int64)},
+        {"a": np.zeros(6), "b": np.array([1, 2])},
+    ]
+    assert digest_of(dict(reversed(base.items()))) == digest_of(base)
+    assert len({digest_of(base), *(digest_of(other) for other in others)}) == 5
+
+
+def test_example_sites_are_the_same_files_for_the_same_seed(tmp_path):
+    federation = small_federation()
+    roots = [write_sites(tmp_path / name, federation) for name in ("one", "other")]
+    files = [sorted(path.relative_to(root) for path in root.rglob("*") if path.is_file()) for root in roots]
+    assert files[0] == files[1]
+    assert all((roots[0] / file).read_bytes() == (roots[1] / file).read_bytes() for file in files[0])
+
+
+def test_selecting_cases_keeps_their_values_and_the_notes():
+    cases = Cases(("a", "b", "c"), np.arange(6).reshape(3, 2), ("x", "y"), {"n": 2})
+    assert cases.select(["c", "a"]).values.tolist() == [[4, 5], [0, 1]]
+    assert cases.select(["c", "a"]).notes == {"n": 2}
+    listed = Cases(("a", "b"), ["first", "second"]).select(["b"])
+    assert listed.values == ["second"]

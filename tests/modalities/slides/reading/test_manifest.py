@@ -1,0 +1,115 @@
+"""Which slide is whose."""
+
+import pytest
+
+from modalities.core.contract import Source
+from modalities.slides.reading.manifest import case_of_name, composition_tables, listed_files, listed_only
+
+
+def touch(folder, *names):
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+    return folder
+
+
+def listed(*paths, **columns):
+    return [(entry.path.name, entry.case_id, entry.left_out) for entry in listed_files(Source(paths, columns=columns))]
+
+
+def test_barcode_says_the_case_in_any_case_and_normal_tissue_is_left_out(tmp_path):
+    touch(tmp_path, "TCGA-A2-A04P-01Z-00-DX1.8F3A.svs", "tcga-cr-7395-01a-01-ts1.svs", "TCGA-A2-A04Q-11A-01-TS1.svs")
+    assert listed(tmp_path) == [
+        ("TCGA-A2-A04P-01Z-00-DX1.8F3A.svs", "TCGA-A2-A04P", ""),
+        ("TCGA-A2-A04Q-11A-01-TS1.svs", "", "no primary tumour, by its barcode"),
+        ("tcga-cr-7395-01a-01-ts1.svs", "TCGA-CR-7395", ""),
+    ]
+    assert case_of_name("Ward 3") == "Ward 3"
+
+
+def test_file_name_is_the_case_where_nothing_else_says_it(tmp_path):
+    touch(tmp_path, "case-7.ndpi", "notes.txt", ".hidden/case-8.svs")
+    assert listed(tmp_path) == [("case-7.ndpi", "case-7", "")]
+
+
+def test_manifest_gives_several_slides_to_a_case_and_their_resolution(tmp_path):
+    touch(tmp_path, "a/S1.svs", "a/S2.svs", "S3.tiff", "S4.svs")
+    (tmp_path / "slides.csv").write_text("case_id,slide,mpp\nc1,S1,0.25\nc1,a/S2.svs,\nc2,S3.tiff,0.5\nc3,S9.svs,\n")
+    found = listed_files(Source((tmp_path,)))
+    assert [(entry.slide, entry.case_id, entry.mpp, entry.left_out) for entry in found] == [
+        ("S1", "c1", 0.25, ""),
+        ("S2", "c1", 0.0, ""),
+        ("S3", "c2", 0.5, ""),
+        ("S4", "", 0.0, "not in slides.csv"),
+        ("S9", "c3", 0.0, "no such file; correct slides.csv or copy the slide"),
+    ]
+
+
+def test_manifest_may_lie_elsewhere_and_have_the_sites_own_columns(tmp_path):
+    touch(tmp_path / "raw", "S1.svs")
+    (tmp_path / "list.csv").write_text("patient,file,um\np1,S1.svs,0.4\n")
+    source = Source(
+        (tmp_path / "raw", tmp_path / "list.csv"), columns={"case_id": "patient", "slide": "file", "mpp": "um"}
+    )
+    assert [(entry.case_id, entry.mpp) for entry in listed_files(source)] == [("p1", 0.4)]
+
+
+def test_every_problem_of_a_manifest_is_said_at_once(tmp_path):
+    touch(tmp_path, "a/S1.svs", "b/S1.svs", "S2.svs")
+    (tmp_path / "slides.csv").write_text("case_id,slide,mpp\nc1,S1,\nc1,S2,fine\nc2,S2.svs,-1\n,S2,0\n")
+    with pytest.raises(ValueError, match=r"slides\.csv: ") as error:
+        listed_files(Source((tmp_path,)))
+    for problem in (
+        "line 2: 'S1' is the name of 2 files; give its path in the folder",
+        "line 3: mpp must be a positive number, got 'fine'",
+        "line 4: mpp must be a positive number, got '-1'",
+        "line 5: case_id and slide must not be empty",
+        "line 4: 'S2.svs' is listed more than once",
+    ):
+        assert problem in str(error.value)
+
+
+def test_manifest_without_its_columns_says_which(tmp_path):
+    touch(tmp_path, "S1.svs")
+    (tmp_path / "slides.csv").write_text("patient,slide\nc1,S1\n")
+    with pytest.raises(ValueError, match=r"slides\.csv: no column case_id; it needs case_id and slide"):
+        listed_files(Source((tmp_path,)))
+
+
+def test_folder_without_slides_is_an_error(tmp_path):
+    with pytest.raises(ValueError, match=r"no slide \(\.svs .*\) and no tile features \(\.h5"):
+        listed_files(Source((touch(tmp_path, "notes.txt"),)))
+
+
+def test_features_win_over_the_slide_and_over_a_pt_of_the_same_name(tmp_path):
+    touch(tmp_path, "x/S1.svs", "x/S1.h5", "x/S1.pt", "y/S2.svs", "y/S2.svs2")
+    assert [name for name, _, _ in listed(tmp_path / "x", tmp_path / "y")] == ["S1.h5", "S2.svs"]
+
+
+def test_first_path_wins_between_slides_and_features(tmp_path):
+    touch(tmp_path, "slides/S1.svs", "features/S1.h5", "features/S2.h5")
+    found = [name for name, _, _ in listed(tmp_path / "slides", tmp_path / "features")]
+    assert found == ["S1.svs", "S2.h5"]
+
+
+def test_dicom_slide_is_one_however_many_files_it_has(tmp_path):
+    touch(tmp_path, "c1/1.dcm", "c1/2.dcm", "c2/1.dcm")
+    assert [(entry.path.parent.name, entry.path.name) for entry in listed_files(Source((tmp_path,)))] == [
+        ("c1", "1.dcm"),
+        ("c2", "1.dcm"),
+    ]
+
+
+def test_slides_of_cases_that_the_site_does_not_list_say_so(tmp_path):
+    touch(tmp_path, "c1.svs", "c2.svs")
+    found = listed_only(listed_files(Source((tmp_path,))), {"c2"})
+    assert [entry.left_out for entry in found] == ["its case is not in cases.csv", ""]
+
+
+def test_table_with_places_is_a_composition_and_no_manifest(tmp_path):
+    touch(tmp_path, "S1.svs")
+    (tmp_path / "nuclei.csv").write_text("slide,x,y,tumour\nS1,0,0,3\n")
+    source = Source((tmp_path, tmp_path / "nuclei.csv"))
+    assert composition_tables(source) == [tmp_path / "nuclei.csv"]
+    assert [entry.case_id for entry in listed_files(source)] == ["S1"]

@@ -1,0 +1,166 @@
+"""Only the fleet routes pass the gateway, whatever else the installed Flower serves."""
+
+import asyncio
+import datetime
+import re
+import socket
+import threading
+import time
+
+import httpx
+import pytest
+import uvicorn
+from fastapi.routing import iter_route_contexts
+
+from server.network.certificates import Tls, issue_server_certificate, make_authority
+from server.network.gateway import FLEET_ROUTES, MOST_BYTES, FleetGate, nginx_configuration
+
+
+@pytest.fixture(scope="module")
+def flowers_routes():
+    """Every path that the installed SuperLink serves."""
+    from flwr.superlink.main import create_app
+
+    return {context.path for context in iter_route_contexts(create_app().routes)}
+
+
+@pytest.fixture(scope="module")
+def tls(tmp_path_factory):
+    tls = Tls(tmp_path_factory.mktemp("gateway") / "tls")
+    now = datetime.datetime.now(datetime.UTC)
+    make_authority(tls, "test", now)
+    issue_server_certificate(tls, ["localhost"], now)
+    return tls
+
+
+async def echo(scope, receive, send):
+    """Stands where the SuperLink does: says which path and headers came through, and how many bytes."""
+    if scope["type"] != "http":
+        return
+    body, more = b"", True
+    while more:
+        event = await receive()
+        body, more = body + event.get("body", b""), event.get("more_body", False)
+    names = b",".join(sorted(name for name, _ in scope["headers"]))
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"x-names", names)]})
+    await send({"type": "http.response.body", "body": f"{scope['path']} {len(body)}".encode()})
+
+
+@pytest.fixture(scope="module")
+def gate(tls):
+    """The address of a gate whose SuperLink is `echo`, over real TLS on loopback."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    config = uvicorn.Config(
+        echo,
+        host="127.0.0.1",
+        port=port,
+        lifespan="off",
+        ws="none",
+        log_level="error",
+        ssl_certfile=str(tls.certificate),
+        ssl_keyfile=str(tls.key),
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 20
+    while not server.started and time.monotonic() < deadline:
+        time.sleep(0.02)
+    yield FleetGate(tls, port)
+    server.should_exit = True
+    thread.join(10)
+
+
+def ask_all(gate, asked, content=b"", **headers):
+    """Requests through the gate, which lives as long as they do."""
+
+    async def talk():
+        transport = httpx.ASGITransport(gate)
+        async with gate.running(), httpx.AsyncClient(transport=transport, base_url="https://gate") as client:
+            return [await client.request(method, path, content=content, headers=headers) for method, path in asked]
+
+    return asyncio.run(talk())
+
+
+def ask(gate, method, path, content=b"", **headers):
+    return ask_all(gate, [(method, path)], content, **headers)[0]
+
+
+def test_the_routes_are_flowers_own_and_registering_is_not_among_them(flowers_routes):
+    assert set(FLEET_ROUTES) <= flowers_routes
+    assert {route for route in flowers_routes if route.startswith("/v1/fleet/")} - set(FLEET_ROUTES) == {
+        "/v1/fleet/register-node",
+        "/v1/fleet/unregister-node",
+    }
+
+
+def test_a_fleet_route_passes_with_its_signature_and_body(gate):
+    sent = {"x-flwr-signature": "abc", "x-forwarded-for": "1.2.3.4", "forwarded": "for=1.2.3.4"}
+    found = ask(gate, "POST", FLEET_ROUTES[3], b"12345", **sent)
+    assert (found.status_code, found.text) == (200, "/v1/fleet/pull-messages 5")
+    assert "x-flwr-signature" in found.headers["x-names"].split(",")
+    assert "forwarded" not in found.headers["x-names"]  # the SuperLink would log an address that anybody makes up
+    assert "server" not in found.headers
+
+
+def test_no_other_route_of_flower_passes(gate, flowers_routes):
+    other = flowers_routes - set(FLEET_ROUTES)
+    assert len(other) > 60
+    asked = [("GET", path) for path in flowers_routes] + [("POST", path) for path in other]
+    assert {found.status_code for found in ask_all(gate, asked)} == {404}
+
+
+REFUSED = (
+    "/v1/control/start-run",
+    "/v1/fleet/register-node",
+    "/docs",
+    "/health",
+    "/",
+    "/v1/fleet/get-run%0a",
+    "/v1/fleet/get-run/",
+    "/v1/fleet/get-run?a=1",
+    "/v1/fleet/../control/start-run",
+    "//v1/fleet/get-run",
+)
+
+
+@pytest.mark.parametrize("path", REFUSED)
+def test_anything_else_is_404(gate, path):
+    assert ask(gate, "POST", path).status_code == 404
+    assert ask(gate, "GET", FLEET_ROUTES[0]).status_code == 404
+
+
+def test_a_body_larger_than_flowers_pieces_is_cut_off(gate):
+    assert ask(gate, "POST", FLEET_ROUTES[0], b"0" * (MOST_BYTES + 1)).status_code == 413
+
+
+def test_no_more_is_read_of_a_body_of_1_gib_than_of_one_that_is_a_little_too_large(gate):
+    read = []
+
+    async def gibibyte():
+        for number in range(1024):
+            read.append(number)
+            yield bytes(2**20)
+
+    assert ask(gate, "POST", FLEET_ROUTES[0], gibibyte()).status_code == 413
+    assert len(read) == MOST_BYTES // 2**20 + 1
+
+
+def test_a_superlink_that_is_away_is_503_which_a_supernode_tries_again(tls):
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        assert ask(FleetGate(tls, closed.getsockname()[1]), "POST", FLEET_ROUTES[0]).status_code == 503
+
+
+def test_the_nginx_configuration_has_an_exact_block_for_each_route_and_404_for_the_rest(tls, tmp_path):
+    text = nginx_configuration(tls, 9443, 9092, tmp_path)
+    assert re.findall(r"location = (\S+) \{ proxy_pass https://superlink; \}", text) == list(FLEET_ROUTES)
+    assert re.findall(r"location (?!=)(.*)", text) == ["/ { return 404; }"]
+    assert "401" not in text
+    assert "403" not in text
+    assert "proxy_ssl_verify on;" in text
+    assert "$http_" not in text  # no header is logged
+    assert "if ($request_uri != $uri) { return 404; }" in text
+    assert "if ($request_method != POST) { return 404; }" in text

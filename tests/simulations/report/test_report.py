@@ -1,0 +1,299 @@
+"""The report of a made-up but plausible study."""
+
+import re
+from collections.abc import Sequence
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from simulations.report import build, overview, words, write_report
+from simulations.report.look import svg_uri
+from simulations.scores.compare import compare
+
+PAM50 = ("LumA", "LumB", "Basal", "Her2")
+SHARES = np.array([0.55, 0.2, 0.17, 0.08])
+MODALITIES = ("cnv", "clinical", "hif")
+SITES = [
+    *("University of Pittsburgh", "MSKCC", "Walter Reed", "Duke", "ILSbio <Biobank & Co>"),
+    *("Greater Poland", "Mayo", "Christiana", "other"),
+]
+SECTIONS = [
+    *("summary", "key-figures", "arms", "performance", "differences", "curves", "confusion", "roc", "recall", "sites"),
+    *("subsets", "reliability", "site-by-class", "site-by-modality", "traffic", "external", "protocol"),
+]
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return odds / odds.sum(axis=1, keepdims=True)
+
+
+class MadeUpStudy:
+    """Cases with one noisy view of their class a modality; an arm sees each view with noise of its own."""
+
+    def __init__(self, n: int, classes: Sequence[str] = PAM50, n_sites: int = 9, seed: int = 0):
+        self.rng = np.random.default_rng(seed)
+        self.classes, self.n = list(classes), n
+        share = SHARES[: len(classes)] / SHARES[: len(classes)].sum()
+        self.labels = self.rng.choice(len(classes), n, p=share)
+        self.ids = np.array([f"TCGA-{i:04}" for i in range(n)])
+        self.sites = self.rng.choice(SITES[:n_sites], n, p=(w := np.linspace(2, 0.5, n_sites)) / w.sum())
+        self.folds = np.arange(n) % 5
+        self.holds = pd.DataFrame(self.rng.random((n, 3)) < [0.87, 0.99, 0.83], columns=MODALITIES, index=self.ids)
+        self.holds["clinical"] |= ~self.holds.any(axis=1)
+        truth = np.eye(len(classes))[self.labels] + np.log(share) * 0.55
+        clear = dict(zip(MODALITIES, (0.85, 1.3, 0.95), strict=True))
+        self.views = {m: clear[m] * truth + self.rng.normal(size=truth.shape) for m in MODALITIES}
+
+    def logits(self, strength: float, noise: float) -> dict[str, np.ndarray]:
+        return {m: strength * v + self.rng.normal(size=v.shape) * noise for m, v in self.views.items()}
+
+    def rows(self, arm: str, name: str, p: np.ndarray, kept: np.ndarray) -> pd.DataFrame:
+        table = pd.DataFrame({"arm": arm, "set": name, "case_id": self.ids, "site": self.sites})
+        table["label"], table["fold"] = self.labels, self.folds
+        return table.assign(**{f"p_{c}": p[:, c] for c in range(len(self.classes))})[kept]
+
+    def arm(self, arm: str, strength: float, noise: float, masked: bool = False) -> list[pd.DataFrame]:
+        seen, held = self.logits(strength, noise), self.holds.to_numpy()
+        parts = [self.rows(arm, m, softmax(seen[m]), self.holds[m].to_numpy()) for m in MODALITIES]
+        fused = sum(np.where(self.holds[[m]].to_numpy(), seen[m], 0) for m in MODALITIES)
+        parts.append(self.rows(arm, "fused", softmax(fused * 0.75), held.any(axis=1)))
+        for mask in range(1, 7 if masked else 1):
+            names = [m for i, m in enumerate(MODALITIES) if mask >> i & 1]
+            p = softmax(seen[names[0]] if len(names) == 1 else sum(seen[m] for m in names) * 0.8)
+            parts.append(self.rows(arm, "fused@" + "+".join(names), p, held.all(axis=1)))
+        return parts
+
+    def predictions(self) -> pd.DataFrame:
+        parts = [*self.arm("centralised", 1.0, 0.2, True), *self.arm("federated", 1.0, 0.25, True)]
+        parts += self.arm("reference", 1.3, 0.35)
+        for i, site in enumerate(sorted(set(self.sites))):
+            parts += self.arm(f"local:{site}", 0.8, 0.8 + 0.14 * i)
+        prior = np.tile(np.bincount(self.labels, minlength=len(self.classes)) / self.n, (self.n, 1))
+        parts.append(self.rows("majority", "fused", prior, self.holds.any(axis=1).to_numpy()))
+        return pd.concat(parts, ignore_index=True)
+
+    def curve(self, length: int, speed: float) -> list[list[float]]:
+        rounds = np.arange(length + 1)
+        shape = 0.62 + 0.76 * np.exp(-rounds / speed) + 0.0011 * rounds
+        return [list(shape + self.rng.normal(0, 0.006, length + 1) + self.rng.normal(0, 0.02)) for _ in range(5)]
+
+    def extra(self) -> dict:
+        sites = sorted(set(self.sites))
+        curves = {m: {"federated": self.curve(80, 9), "centralised": self.curve(60, 6)} for m in MODALITIES}
+        stopping = {m: {"federated": [41, 38, 47, 44, 36], "centralised": [26, 31, 28, 24, 33]} for m in MODALITIES}
+        sizes = {"cnv": 2_133_000, "clinical": 98_400, "hif": 971_000, "fusion": 12_300}
+        traffic = {site: {m: {"up": size * 40, "down": size * 41} for m, size in sizes.items()} for site in sites}
+        traffic[sites[-1]]["cnv"] = {"up": 0, "down": 0}
+        seconds = {"federated": dict.fromkeys(MODALITIES, 41.2), "centralised": 97.0, "local": 388.4}
+        return {"bytes": traffic, "seconds": seconds, "curves": curves, "stopping": stopping}
+
+
+TASK = {"name": "PAM50 subtype of a breast tumour", "dropped": {"Normal": 30, "": 9}}
+PROTOCOL = {
+    "seed": 0, "cv": "random", "folds": 5, "engine": "inline", "clinical": "ihc", "missing_rate": None,
+    "config": {"modalities": {"cnv": {"kind": "cnv", "lr": 0.003, "strategy": {"name": "fedadam", "rounds": 80}}}},
+    "versions": {"python": "3.11.7", "torch": "2.9.0", "flwr": "1.41.0"},
+}  # fmt: skip
+
+
+def made_up_results(
+    study: MadeUpStudy, n_draws: int = 30, outside: MadeUpStudy | None = None
+) -> tuple[dict, pd.DataFrame]:
+    predictions, extra = study.predictions(), study.extra()
+    if outside:
+        extra |= {"external": outside.predictions(), "external_holds": outside.holds}
+    results = compare(predictions, study.holds, {**TASK, "classes": study.classes}, PROTOCOL, extra, n_draws)
+    return results, predictions
+
+
+@pytest.fixture(scope="module")
+def whole() -> tuple[dict, pd.DataFrame]:
+    return made_up_results(MadeUpStudy(300), outside=MadeUpStudy(120, n_sites=2, seed=1))
+
+
+@pytest.fixture(scope="module")
+def report(whole, tmp_path_factory) -> Path:
+    return write_report(*whole, tmp_path_factory.mktemp("out") / "new")
+
+
+class Page(HTMLParser):
+    """What a browser would find: section ids, images, text; an unclosed or wrongly closed tag is an error."""
+
+    def __init__(self, path: Path):
+        super().__init__()
+        self.ids, self.images, self.tags, self.words, self.open = [], [], set(), [], []
+        self.feed(path.read_text(encoding="utf-8"))
+        self.text = re.sub(r"\s+", " ", " ".join(self.words))
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        self.tags.add(tag)
+        self.ids += [found["id"]] if tag == "section" else []
+        self.images += [found] if tag == "img" else []
+        if tag not in ("meta", "img"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+
+def test_the_report_has_every_section_in_order_and_needs_nothing_else(report):
+    page = Page(report)
+    assert page.ids == SECTIONS
+    assert {"script", "link", "iframe"} & page.tags == set()
+    assert len(page.images) == 8
+    for image in page.images:
+        assert image["src"].startswith("data:image/svg+xml;base64,")
+        assert len(image["alt"]) > 40
+    assert "http" not in re.sub(r'src="[^"]*"', "", report.read_text(encoding="utf-8"))
+    assert report.with_name("report_summary.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_contents_lead_to_every_section(report):
+    assert re.findall('<a href="#([^"]+)">', report.read_text(encoding="utf-8")) == SECTIONS
+
+
+def test_each_section_says_how_to_read_it(report):
+    html = report.read_text(encoding="utf-8")
+    assert html.count('<p class="read">') == len(SECTIONS) - 1  # the summary is words already
+
+
+def test_the_numbers_are_those_of_the_results(whole, report):
+    text, results = Page(report).text, whole[0]
+    for arm in ("federated", "local", "reference"):
+        found = results["arms"][arm]["fused"]["balanced_accuracy"]
+        assert f"{found['value']:.3f} {found['low']:.3f} to {found['high']:.3f}" in text
+    gap = results["differences"]["federated-centralised"]["fused_complete"]["macro_auroc"]
+    assert f"{gap['value']:+.3f}".replace("-", words.MINUS) in text
+    assert f"scored on {results['arms']['federated']['fused_complete']['n']} patients" in text
+
+
+@pytest.fixture
+def no_pictures(monkeypatch):
+    """Pictures take seconds and are looked at by other tests."""
+    monkeypatch.setattr(build, "pictures", lambda results, predictions: {})
+
+
+def test_names_are_escaped(whole, report, tmp_path, no_pictures):
+    named = {**whole[0], "task": {**whole[0]["task"], "name": "<b>bold</b>"}}
+    html = write_report(named, whole[1], tmp_path).read_text(encoding="utf-8")
+    assert "<b>bold" not in html
+    assert "&lt;b&gt;bold" in html
+    assert "<Biobank" not in html + report.read_text(encoding="utf-8")
+    assert "ILSbio &lt;Biobank &amp; Co&gt;" in html
+
+
+def test_the_same_results_give_the_same_picture(whole):
+    first, second = (svg_uri(overview.local_sites(whole[0])) for _ in range(2))
+    assert first == second
+
+
+OPTIONAL = {
+    "differences": ["differences"], "subsets": ["subsets"], "bytes": ["traffic"], "seconds": [], "curves": ["curves"],
+    "external": ["external"], "site_by_class": ["site-by-class"], "site_by_modality": ["site-by-modality"],
+}  # fmt: skip
+
+
+def test_a_missing_part_leaves_its_section_out(whole, tmp_path, no_pictures):
+    everything = Page(write_report(*whole, tmp_path)).ids
+    for missing, sections in OPTIONAL.items():
+        results = {name: part for name, part in whole[0].items() if name != missing}
+        found = Page(write_report(results, whole[1], tmp_path)).ids
+        assert found == [name for name in everything if name not in sections], missing
+
+
+def test_no_optional_part_at_all(whole, tmp_path):
+    results = {name: part for name, part in whole[0].items() if name not in OPTIONAL}
+    left_out = {section for sections in OPTIONAL.values() for section in sections}
+    assert Page(write_report(results, whole[1], tmp_path)).ids == [name for name in SECTIONS if name not in left_out]
+
+
+def without_numbers(part: object) -> object:
+    """The same results, every measured float None."""
+    if isinstance(part, dict):
+        return {key: without_numbers(one) for key, one in part.items()}
+    return None if isinstance(part, float) else part
+
+
+def test_none_is_shown_as_not_available(whole, tmp_path):
+    results = whole[0]
+    blank = {
+        **results,
+        **{name: without_numbers(results[name]) for name in ("arms", "differences", "subsets", "external")},
+    }
+    page = Page(write_report(blank, whole[1], tmp_path))
+    assert "n/a" in page.text
+    assert "None" not in page.text
+    assert "nan" not in page.text.split()
+
+
+def test_one_site_and_two_classes(tmp_path):
+    results, predictions = made_up_results(MadeUpStudy(90, PAM50[:2], n_sites=1))
+    page = Page(write_report(results, predictions, tmp_path))
+    assert page.ids == [name for name in SECTIONS if name != "external"]
+    assert "One site trained" in page.text
+
+
+def test_a_class_without_cases_is_not_available(tmp_path):
+    study = MadeUpStudy(80, n_sites=2)
+    study.labels[study.labels == 3] = 0
+    text = Page(write_report(*made_up_results(study), tmp_path)).text
+    assert "n/a" in text
+    assert "3 of 4 classes" in text
+
+
+def test_sites_held_out_of_folds_are_explained(whole):
+    local = whole[0]["arms"]["local"]
+    short = {"Mayo": {"fused_complete": {"n": local["fused_complete"]["n"] - 9}}}
+    assert not build.partly_scored(whole[0])
+    assert build.partly_scored({**whole[0], "arms": {**whole[0]["arms"], "local": {**local, "sites": short}}})
+    assert "left out of training" in words.summary({**whole[0], "protocol": {"cv": "sites"}})
+
+
+def test_only_the_federated_arm(whole, tmp_path):
+    results = {**whole[0], "arms": {"federated": whole[0]["arms"]["federated"]}, "differences": {}}
+    predictions = whole[1][whole[1]["arm"] == "federated"]
+    assert "roc" in Page(write_report(results, predictions, tmp_path)).ids
+
+
+def estimate(value: float, low: float, high: float) -> dict:
+    return {"value": value, "low": low, "high": high}
+
+
+@pytest.mark.parametrize(
+    ("gap", "says"),
+    [
+        (estimate(-0.001, -0.006, 0.004), "cannot tell from no difference"),
+        (estimate(-0.02, -0.03, -0.01), "pooling is measurably better"),
+        (estimate(0.02, 0.01, 0.03), "training together is measurably better"),
+    ],
+)
+def test_the_summary_says_what_the_interval_allows(whole, gap, says):
+    differences = {"federated-centralised": {"fused_complete": {"macro_auroc": gap}}}
+    assert says in words.summary({**whole[0], "differences": differences})
+
+
+def test_the_summary_admits_that_joining_was_not_worth_it(whole):
+    gap = {"fused_complete": {"macro_auroc": estimate(-0.05, -0.08, -0.02)}}
+    assert "better alone" in words.summary({**whole[0], "differences": {"federated-local": gap}})
+
+
+def test_numbers_in_words():
+    assert [words.signed(x) for x in (0.0123, -0.003, -0.0001, None)] == [
+        "+0.012",
+        f"{words.MINUS}0.003",
+        "0.000",
+        "n/a",
+    ]
+    assert [words.bytes_text(x) for x in (0, 812, 3_400, 12_100_000, 999_999, None)] == [
+        "0", "812 B", "3.4 kB", "12.1 MB", "1.0 MB", "n/a",
+    ]  # fmt: skip
+    assert [words.seconds_text(x) for x in (0.42, 34, 725, 3840)] == ["0.4 s", "34 s", "12 min 5 s", "1 h 4 min"]
