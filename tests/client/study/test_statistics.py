@@ -1,11 +1,11 @@
 """What the statistics phase keeps inside: a sum over fewer cases than the site's `min_cell`."""
 
 import numpy as np
-from tests.client.test_policy import set_policy
 
 from client.study.session import sums_of
 from modalities.core.blocks.tabular import finalise
 from modalities.core.site.store import SiteData
+from tests.client.study.test_policy import set_policy
 from tests.support import run_small, small_federation, write_sites
 
 FEDERATION = small_federation()

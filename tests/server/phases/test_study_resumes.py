@@ -1,10 +1,10 @@
 """A study that dies at any step, or in the middle of an exchange, and is resumed ends with the same bits."""
 
 import pytest
-from tests.server.test_study_heads import SMALL_NETWORK
-from tests.server.test_study_stops import impatient
 
 from server.state.study import StudyState
+from tests.server.phases.test_study_heads import SMALL_NETWORK
+from tests.server.phases.test_study_stops import impatient
 from tests.support import (
     WatchedGrid,
     run_small,

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from tests.simulations.test_tcga_command import folds_in, simulate, write_tables
+
+from tests.simulations.commands.test_tcga_command import folds_in, simulate, write_tables
 
 
 @pytest.fixture(scope="module")

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from tests.server.test_strategies_of_a_study import N_CASES, federation_under
 
 from client.app import app
 from simulations.engines.hostile import ATTACKS, hostile_grid
 from simulations.engines.inline import AlteredGrid
+from tests.server.phases.test_strategies_of_a_study import N_CASES, federation_under
 from tests.support import run_small, same_arrays, write_sites
 
 SENT, TRAINED = np.array([1.0, -2.0, 0.5]), np.array([1.5, -2.0, 0.25])

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from tests.modalities.core.test_tabular import TRAIN
 from torch import nn
 
 from modalities.core.blocks.branch import Branch, build_branch, load_weights, weights_of
 from modalities.core.blocks.tabular import finalise, sums
+from tests.modalities.core.blocks.test_tabular import TRAIN
 from tests.support import small_federation
 
 CONFIG = small_federation(modalities__cnv__hidden=[5]).modalities["cnv"]

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 import torch
-from tests.modalities.core.fusion.test_heads import FITTED, NETWORKS, first, fitted, outputs
 
 from modalities.core.fusion.fit import Evaluation, class_weights, loss_and_gradient, subsets_of
 from modalities.core.fusion.head import fuse, head_named, heads
 from modalities.core.fusion.optimise import minimise
 from modalities.core.fusion.outputs import Outputs
 from modalities.core.fusion.settings import Fusion
+from tests.modalities.core.fusion.heads.test_heads import FITTED, NETWORKS, first, fitted, outputs
 
 PRESENT = ["ab", "abc", "c", "bc", "ac", "abc", "", "ab", "bc"]
 LABELS = torch.tensor([0, 2, 1, 1, 0, 2, 0, 1, 2])

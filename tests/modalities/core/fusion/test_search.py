@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from tests.modalities.core.fusion.test_heads import NETWORKS, SIZES, outputs
 
 from modalities.core.fusion.fit import Evidence, Question, head_folds
 from modalities.core.fusion.head import fuse, head_named
@@ -11,6 +10,7 @@ from modalities.core.fusion.optimise import Moments
 from modalities.core.fusion.outputs import Outputs
 from modalities.core.fusion.search import Memory, Search
 from modalities.core.fusion.settings import Fusion, Network
+from tests.modalities.core.fusion.heads.test_heads import NETWORKS, SIZES, outputs
 from tests.support import same_arrays
 
 WEIGHTS = torch.tensor([0.5, 1.0, 2.0], dtype=torch.float64)
