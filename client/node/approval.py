@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from client.node.home import Home
+from modalities.core.files.atomic import write_json
 from modalities.core.problems import check
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -23,7 +24,7 @@ def approve(home: Home, digest: str, source: str) -> None:
         ValueError: this is no digest.
     """
     check([f"{digest!r}: a digest is 64 hexadecimal digits"] if not _DIGEST.fullmatch(digest) else [])
-    _write(home, {**approvals(home), digest: {"source": source, "time": time.time()}})
+    write_json(home.approved, {**approvals(home), digest: {"source": source, "time": time.time()}})
 
 
 def withdraw(home: Home, digest: str) -> None:
@@ -34,7 +35,7 @@ def withdraw(home: Home, digest: str) -> None:
     """
     known = approvals(home)
     check([f"{digest}: not approved; approved are: {', '.join(known) or 'none'}"] if digest not in known else [])
-    _write(home, {own: entry for own, entry in known.items() if own != digest})
+    write_json(home.approved, {own: entry for own, entry in known.items() if own != digest})
 
 
 def approvals(home: Home) -> dict[str, dict[str, Any]]:
@@ -49,7 +50,7 @@ def refuse_unapproved(home: Home, digest: str) -> None:
         NotApprovedError: this site did not approve the bundle.
     """
     if digest not in approvals(home):
-        _replace(home.refused, {"digest": digest, "time": time.time()})
+        write_json(home.refused, {"digest": digest, "time": time.time()})
         raise NotApprovedError(f"the coordinator sent the code {digest}, which this site has not approved")
 
 
@@ -65,14 +66,3 @@ def refusal(digest: str, site: Path) -> str:
         f"refused: the coordinator sent the code {digest}, which this site has not approved; once you have "
         f"reviewed it, allow it with: tessera-client trust {site} {digest}"
     )
-
-
-def _write(home: Home, known: dict[str, dict[str, Any]]) -> None:
-    home.folder.mkdir(parents=True, exist_ok=True)
-    _replace(home.approved, known)
-
-
-def _replace(path: Path, content: dict[str, Any]) -> None:
-    beside = path.with_suffix(".part")
-    beside.write_text(json.dumps(content, indent=1), encoding="utf-8")
-    beside.replace(path)

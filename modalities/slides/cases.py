@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from modalities.core.contract import Source
+from modalities.core.files.atomic import remove_parts
 from modalities.core.files.delimited import listing
 from modalities.core.seeds import seed_of
 from modalities.slides.bags import SlideTiles, TileFeatures
@@ -18,7 +19,6 @@ from modalities.slides.prepare.features import read_features
 from modalities.slides.prepare.prepare import Job
 from modalities.slides.prepare.state import DONE, EXCLUDED, FAILED, SlideState, read_states, write_states
 from modalities.slides.prepare.workers import prepare_all
-from modalities.slides.reading.files import remove_parts
 from modalities.slides.reading.manifest import Listed, case_of_name, composition_tables, listed_files
 from modalities.slides.tissue.tiles import along_curve, most_tissue
 

@@ -17,8 +17,8 @@ from typing import Any
 
 import httpx
 
+from modalities.core.files.atomic import write_atomically
 from server.coordinator.folder import Study, enrolled
-from server.state.checkpoint import write_atomically
 
 CONNECTION, FINISHED = "study", "finished"
 QUIET = {

@@ -13,11 +13,11 @@ from typing import Any
 import torch
 from safetensors.numpy import save
 
+from modalities.core.files.atomic import write_atomically
 from modalities.core.model.predict import FittedBranch, FittedModel
 from modalities.core.parts import modality_of, parts_of
 from modalities.core.release.release import CALIBRATION, FORMAT, HEAD, MODEL, STATE, WEIGHT, file_of, open_release
 from modalities.core.settings.federation import Federation
-from server.state.checkpoint import write_atomically
 from server.state.study import StudyState
 from strategies.wire import Weights
 

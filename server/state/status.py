@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from server.state.checkpoint import write_atomically
+from modalities.core.files.atomic import write_atomically
 
 if TYPE_CHECKING:  # it imports torch, which reading a status need not wait for
     import server.state.study

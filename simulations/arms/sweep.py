@@ -15,7 +15,7 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from server.state.checkpoint import write_atomically
+from modalities.core.files.atomic import replacing, write_atomically
 from simulations.arms.arms import ARM_NAMES, Fold, run_arm
 
 
@@ -47,9 +47,8 @@ def run_job(job: Job) -> Job:
     result = run_arm(job.arm, job.fold)
     for path, table in ((job.predictions, result.predictions), (job.heads, result.heads)):
         if table is not None:
-            beside = path.with_suffix(".part")
-            table.to_parquet(beside)
-            beside.replace(path)
+            with replacing(path) as beside:
+                table.to_parquet(beside)
     write_atomically(job.details, json.dumps(result.details).encode())
     return job
 

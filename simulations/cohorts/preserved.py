@@ -14,8 +14,8 @@ from jaxtyping import Float, Int
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array, hstack, identity, kron, vstack
 
+from modalities.core.files.atomic import write_atomically
 from modalities.core.seeds import seed_of
-from server.state.checkpoint import write_atomically
 from simulations.cohorts.splits import check_folds, outer_folds
 
 FOLDS = "folds.json"

@@ -16,6 +16,7 @@ import torch
 from client.app import app
 from client.study.session import site_folders
 from modalities.core.blocks.branch import build_branch, load_weights
+from modalities.core.files.atomic import write_atomically
 from modalities.core.model.predict import branch_outputs
 from modalities.core.patience import Patience
 from modalities.core.registry import plugin
@@ -24,7 +25,6 @@ from modalities.core.site.store import SiteData
 from server.phases.branches import close_branches, train_branches
 from server.phases.options import Options
 from server.phases.order import take_attendance
-from server.state.checkpoint import write_atomically
 from server.state.study import StudyState
 from simulations.arms.arms import Fold
 from simulations.arms.pooled import fit_pooled

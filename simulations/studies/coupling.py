@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 
 from client.study.session import site_folders
+from modalities.core.files.atomic import write_atomically
 from modalities.core.model.predict import FittedModel
 from modalities.core.parts import parts_of
 from modalities.core.settings.federation import Federation, federation_from
 from modalities.core.site.cases import open_site
 from modalities.core.site.store import SiteData
-from server.state.checkpoint import write_atomically
 from server.state.release import fitted_model, read_release
 from server.state.study import StudyState
 from simulations.arms.arms import RELEASE, federate

@@ -11,9 +11,9 @@ import pandas as pd
 from rich.console import Console
 
 from client.study.session import site_folders
+from modalities.core.files.atomic import write_atomically
 from modalities.core.settings.federation import Federation, load_federation
 from modalities.core.site.store import SiteData
-from server.state.checkpoint import write_atomically
 from simulations.arms.arms import Fold
 from simulations.arms.heads import compare_heads
 from simulations.arms.scoring import test_cases

@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
+from modalities.core.files.atomic import write_atomically
 from modalities.core.registry import plugin
 from modalities.core.settings.federation import Federation
-from server.state.checkpoint import write_atomically
 from simulations.arms.sweep import gather, sweep
 from simulations.cohorts.cohort import Cohort, with_features_of_data
 from simulations.report import write_study

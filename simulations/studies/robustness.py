@@ -12,11 +12,11 @@ import torch
 
 from client.app import app
 from client.study.session import site_folders
+from modalities.core.files.atomic import replacing, write_atomically
 from modalities.core.settings.federation import Federation, load_federation
 from modalities.core.site.store import SiteData
 from server.phases.options import Options
 from server.phases.order import run_study
-from server.state.checkpoint import write_atomically
 from server.state.release import fitted_model
 from simulations.arms.arms import Fold
 from simulations.arms.scoring import FUSED, score, score_prior, test_cases
@@ -79,11 +79,9 @@ def run_robustness(
 
 
 def _keep(path: Path, table: pd.DataFrame, notes: Mapping[str, str]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path.with_suffix(".json"), json.dumps(notes).encode())
-    beside = path.with_suffix(".part")
-    table.to_parquet(beside)
-    beside.replace(path)
+    with replacing(path) as beside:
+        table.to_parquet(beside)
 
 
 def _run(

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
+from modalities.core.files.atomic import write_atomically
 from modalities.core.settings.federation import Federation
-from server.state.checkpoint import write_atomically
 from simulations.cohorts.cohort import Cohort, with_features_of_data
 from simulations.report import write_study
 from simulations.studies.experiment import Protocol, prepare_folds, run_experiment

@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from server.state.checkpoint import write_atomically
+from modalities.core.files.atomic import write_atomically
 from simulations.arms.arms import Fold
 from simulations.arms.sweep import progress_of
 from simulations.cohorts.cohort import FEDERATION, with_features_of_data

@@ -1,8 +1,9 @@
-"""Files that are whole or not there: written beside, flushed, renamed; and what a disk that refuses is called."""
+"""Files of the slide cache: whole or not there; a disk that takes no more is an error with its remedy."""
 
 import errno
-import os
 from pathlib import Path
+
+from modalities.core.files.atomic import write_atomically
 
 _REMEDIES = {
     errno.ENOSPC: "the disk is full: free some space, or set `slides.cache` in site.yaml to a folder on another disk",
@@ -23,33 +24,8 @@ def write_whole(path: Path, content: bytes) -> None:
     Raises:
         CannotWriteError: the disk is full, or the folder cannot be written.
     """
-    beside = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
+        write_atomically(path, content)
     except OSError as error:
-        beside.unlink(missing_ok=True) if beside.parent.is_dir() else None
         reason = _REMEDIES.get(error.errno or 0, f"{error.strerror}; set `slides.cache` in site.yaml to another folder")
         raise CannotWriteError(f"{path.parent}: {reason}") from error
-
-
-def remove_parts(folder: Path) -> None:
-    """Clear away what processes that are no more had begun to write."""
-    for part in folder.rglob("*.part"):
-        pid = part.name.split(".")[-2]
-        if pid.isdigit() and not _is_alive(int(pid)):
-            part.unlink(missing_ok=True)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from modalities.core.files.atomic import write_atomically
 from modalities.core.fusion.fit import Evaluation
 from modalities.core.fusion.optimise import Moments
 from modalities.core.fusion.search import HeadFit, Memory
 from modalities.core.patience import Patience
-from server.state.checkpoint import load_checkpoint, save_checkpoint, write_atomically
+from server.state.checkpoint import load_checkpoint, save_checkpoint
 from server.state.head_search import search_to_arrays
 from server.state.study import Progress, StudyState
 from tests.support import same_arrays, small_federation

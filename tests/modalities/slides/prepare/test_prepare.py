@@ -14,13 +14,14 @@ import numpy as np
 import pytest
 
 from modalities.core.contract import SlideSettings, Source
+from modalities.core.files.atomic import remove_parts
 from modalities.slides.cases import cache_of, prepare_slides
 from modalities.slides.config import SlidesConfig
 from modalities.slides.prepare import prepare, workers
 from modalities.slides.prepare.features import read_features
 from modalities.slides.prepare.prepare import fingerprint
 from modalities.slides.prepare.state import read_states
-from modalities.slides.reading.files import CannotWriteError, remove_parts, write_whole
+from modalities.slides.reading.files import CannotWriteError, write_whole
 from modalities.slides.reading.manifest import listed_files
 from modalities.slides.reading.source import read_slides
 from tests.slides import glass, with_tissue, write_slide

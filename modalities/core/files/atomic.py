@@ -1,0 +1,68 @@
+"""Files that are whole or not there: written beside, flushed to disk, renamed."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+_PART = ".part"
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A path to write to, which takes this one's place once the block ends; a block that fails leaves what was there.
+
+    The folder is made where it does not exist.
+
+    Raises:
+        OSError: the disk is full, or the folder cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f"{path.name}.{os.getpid()}{_PART}")
+    try:
+        yield beside
+        with beside.open("rb+") as file:
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a whole file, or leave what is there.
+
+    Raises:
+        OSError: as `replacing`.
+    """
+    with replacing(path) as beside:
+        beside.write_bytes(content)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """The same for plain values.
+
+    Raises:
+        OSError: as `replacing`.
+    """
+    write_atomically(path, json.dumps(content, indent=1).encode())
+
+
+def remove_parts(folder: Path) -> None:
+    """Clear away what processes that are no more had begun to write."""
+    for part in folder.rglob(f"*{_PART}"):
+        pid = part.name.split(".")[-2]
+        if pid.isdigit() and not _is_alive(int(pid)):
+            part.unlink(missing_ok=True)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
