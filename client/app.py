@@ -42,7 +42,7 @@ from strategies.wire import (
     to_record,
 )
 
-_LOG = getLogger("tessera.client")
+_LOG, _DATA_LOG = getLogger("tessera.client"), getLogger("tessera.client.data")
 _SETTINGS, _STATE, _DIGEST, _OUTPUTS = "settings", "state.", "digest.", "outputs."
 
 # Sums over several threads depend on how many they are: with one, every engine adds in the same order.
@@ -61,12 +61,12 @@ def capabilities(message: Message, context: Context) -> Message:
     if _is_other_than_agreed(data, context):
         return Message(RecordDict({CONFIG + STUDY: introduction}), reply_to=message)
     for name, reason in data.unusable.items():
-        _LOG.error("not taking part with %s: %s", name, reason)
+        _DATA_LOG.error("not taking part with %s: %s", name, reason)
     for name in data.modalities:
         for reason in beyond_policy(data.site.policy, data.federation, name):
             _LOG.warning("not taking part with %s", reason)
     for reason in absent_features(data):
-        _LOG.warning("%s", reason)
+        _DATA_LOG.warning("%s", reason)
     cohorts = {METRICS + name: _metrics(len(data.training_cases(name))) for name in _offered(data)}
     return Message(RecordDict({CONFIG + STUDY: introduction, **cohorts}), reply_to=message)
 
