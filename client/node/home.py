@@ -42,6 +42,11 @@ class Home:
         return self.folder / "state.json"
 
     @property
+    def connection(self) -> Path:
+        """connection.json: how the connection to the coordinator stands, written by the SuperNode."""
+        return self.folder / "connection.json"
+
+    @property
     def lock(self) -> Path:
         """Held by the `join` that runs: a process id alone may be another program's after a crash."""
         return self.folder / "join.lock"
