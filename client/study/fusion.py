@@ -7,7 +7,7 @@ import torch
 
 from client.study.session import ClientStudy
 from modalities.core.blocks.branch import Weights, build_branch, load_weights
-from modalities.core.fusion.fit import Evaluation, Evidence, Question, head_folds
+from modalities.core.fusion.evidence import Evaluation, Evidence, Question, head_folds
 from modalities.core.fusion.head import Parameters
 from modalities.core.fusion.outputs import Outputs
 from modalities.core.model.predict import branch_outputs

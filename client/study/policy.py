@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from modalities.core.files.delimited import listing
-from modalities.core.fusion.fit import Question
+from modalities.core.fusion.evidence import Question
 from modalities.core.parts import modality_of, parts_of
 from modalities.core.settings.federation import Federation, load_federation
 from modalities.core.settings.site import Policy
