@@ -211,6 +211,16 @@ def test_module_that_lacks_part_of_the_contract_is_an_error_that_names_it():
         _checked(broken, "broken")
 
 
+def test_settings_that_check_nothing_are_an_error():
+    class Config(BranchConfig):
+        pass
+
+    broken = types.ModuleType("modalities.broken")
+    broken.__dict__.update(vars(plugin("table")) | {"Config": Config})
+    with pytest.raises(TypeError, match="modalities/broken: Config must be made by `@settings`"):
+        _checked(broken, "broken")
+
+
 def test_broken_file_in_the_folder_is_an_error_never_skipped(tmp_path, monkeypatch):
     (tmp_path / "halfway.py").write_text('"""A plug-in that somebody began."""\nPRESETS = {}\n')
     monkeypatch.setattr(modalities, "__path__", [*modalities.__path__, str(tmp_path)])

@@ -85,7 +85,7 @@ def test_each_modality_has_its_own_rule_over_its_own_holders():
     amounts = {(site, "cnv"): (value, 5) for site, value in enumerate((1.0, -50.0, 3.0))}
     amounts |= {(site, "hif"): (value, 3) for site, value in zip(range(1, 6), UPDATES, strict=True)}
     amounts |= {(4, "clinical"): (2.0, 5), (5, "clinical"): (4.0, 15)}
-    settings = {"cnv": MEDIAN, "hif": KRUM, "clinical": Federated()}
+    settings = {"cnv": MEDIAN, "hif": KRUM, "clinical": Federated("fedavg")}
     composed = PerModality({part: Aggregation(own) for part, own in settings.items()}, holders, 0.3)
     before = {part: {"w": np.zeros(3, np.float32)} for part in ("cnv", "hif", "clinical")}
     found = one_round(composed, before, InlineGrid(app_of(adds(amounts)), 6, {}))

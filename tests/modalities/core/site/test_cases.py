@@ -148,8 +148,8 @@ def test_every_problem_of_the_folder_is_named_at_once(folder):
         ("sources: {}\n", r"site\.yaml: site\.name: give the site a name"),
         ("- a\n", r"site\.yaml: .*name"),
         ("a: [\n", r"site\.yaml: cannot be read"),
-        ("name: north\npolicy: {min_cell: -1}\n", "min_cell must not be negative, got -1"),
-        ("name: north\npolicy: {min_cohort: -2}\n", "min_cohort must not be negative, got -2"),
+        ("name: north\npolicy: {min_cell: -1}\n", r"site\.policy\.min_cell: must be at least 0, got -1"),
+        ("name: north\npolicy: {min_cohort: -2}\n", r"site\.policy\.min_cohort: must be at least 0, got -2"),
     ],
 )
 def test_unusable_site_yaml_is_refused(folder, text, said):
@@ -188,7 +188,7 @@ def test_how_slides_are_read_is_written_and_read_back_with_absolute_folders(tmp_
 
 def test_negative_resolution_is_refused(tmp_path):
     (tmp_path / "site.yaml").write_text(SITE + "slides: {default_mpp: -1}\n")
-    with pytest.raises(ValueError, match=r"site\.slides: default_mpp must not be negative, got -1"):
+    with pytest.raises(ValueError, match=r"site\.slides\.default_mpp: must be at least 0, got -1"):
         read_site_config(tmp_path / "site.yaml")
 
 
