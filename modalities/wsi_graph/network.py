@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-Convolution = Literal["pna", "gin", "sage"]
-Readout = Literal["last", "all"]
+CONVOLUTIONS = ("pna", "gin", "sage")
+READOUTS = ("last", "all")
 _AGGREGATORS = ["mean", "min", "max", "std"]
 _SCALERS = ["identity", "amplification", "attenuation"]
 

@@ -10,7 +10,6 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from modalities.core.contract import Source
-from modalities.core.fields import settings
 from modalities.core.files.delimited import delimiter_of, listing, rows_of
 from modalities.core.registry import plugins
 from modalities.core.settings.structured import structured
@@ -22,7 +21,7 @@ from simulations.cohorts.raw_files import deal
 POOLED = "other"
 
 
-@settings
+@dataclass(frozen=True)
 class Layout:
     """The files of a data folder; a dataset.yaml in it changes any of this."""
 

@@ -1,1 +1,1 @@
-"""The aggregation rules, a file each; strategies/rule.py says what a rule is."""
+"""How the updates of one modality become one."""
