@@ -18,6 +18,7 @@ from modalities.core.settings.federation import Federation
 from simulations.arms.arms import RELEASE
 from simulations.arms.heads import heads_named
 from simulations.cohorts.cohort import Cohort, with_features_of_data
+from simulations.cohorts.external import compare_external
 from simulations.cohorts.inputs import (
     federation_of,
     federation_of_file,
@@ -150,6 +151,8 @@ def tcga(
     if external is not None:
         outside = tcga_cohort(external, settled, min_site, sites_by, out / "external", prefix="external_")
     settled = with_features_of_data(settled, cohort, out)
+    for note in compare_external(cohort, outside, settled) if outside else ():
+        console.print(note, soft_wrap=True)
     _run(cohort, settled, protocol, out, workers, release, outside)
 
 

@@ -119,6 +119,7 @@ def _check_modality(
     except ValueError as error:
         return ModalityReport(offered=True), findings_of(str(error), file)
     found = check_values(file, read, settings)
+    read = read.with_a_known_value()
     if cases is None:
         return ModalityReport(True, False, None, None, _counted(read.notes)), found
     found += _leaks(file, read, cases, federation)

@@ -18,7 +18,7 @@ from modalities.core.registry import plugin
 from modalities.core.release.release import Release, open_release
 from modalities.core.release.signing import check_signature
 from modalities.core.settings.site import SiteConfig, read_site_config
-from modalities.core.site.cases import case_ids_of, open_sources
+from modalities.core.site.cases import case_ids_of, held, open_sources
 
 
 @dataclass(frozen=True)
@@ -102,11 +102,12 @@ def predict(release: Release, folder: Path) -> Predictions:
         own = release.federation.modalities[name]
         try:
             read = plugin(own.kind).read(sources[name], own)
+            listed = read.select([case_id for case_id in read.case_ids if case_id in set(case_ids)])
+            found[name] = held(listed, sources[name])
         except ValueError as error:
             problems.append(f"{name}: {error}")
             continue
-        found[name] = read.select([case_id for case_id in read.case_ids if case_id in set(case_ids)])
-        counts = {**read.notes, f"cases not in {config.cases}": len(read.case_ids) - len(found[name].case_ids)}
+        counts = {**found[name].notes, f"cases not in {config.cases}": len(read.case_ids) - len(listed.case_ids)}
         notes += [f"{name}: {count} {what}" for what, count in counts.items() if count]
     check(problems)
     if not any(cases.case_ids for cases in found.values()):

@@ -2,8 +2,9 @@
 
 from modalities.clinical.config import PRESETS, Config, features_of
 from modalities.clinical.example import write_example
+from modalities.clinical.inputs import prepare, sums, vectors
 from modalities.clinical.reading import read
-from modalities.core.blocks.tabular import build_encoder, collate, finalise, prepare, sums
+from modalities.core.blocks.tabular import build_encoder, collate, finalise
 
 __all__ = [
     "PRESETS",
@@ -15,5 +16,6 @@ __all__ = [
     "prepare",
     "read",
     "sums",
+    "vectors",
     "write_example",
 ]

@@ -47,14 +47,10 @@ class Field:
         return ", ".join(self.states) if self.states else f"{self.low:g} to {self.high:g} ({self.unit})"
 
     def encode(self, value: float | str | None) -> list[float]:
-        """Values of the field's columns; a missing number is NaN, a missing category is in none of its states.
-
-        So a missing category differs from each of its states, and no further column is needed: an `unknown` beside the
-        states was tried and gained nothing, while who was not tested tells the hospital rather than the tumour.
-        """
-        if self.states:
-            return [float(state == value) for state in self.states]
-        return [np.nan if value is None else float(value)]
+        """Values of the field's columns; NaN in all of them where the field is missing."""
+        if value is None:
+            return [np.nan] * len(self.features)
+        return [float(state == value) for state in self.states] or [float(value)]
 
 
 _STATUS = ("positive", "negative", "equivocal", "indeterminate")

@@ -113,7 +113,7 @@ def _record(file: File, line: int, row: Row, problems: Problems) -> Record:
         for column in columns:
             text = row.get(column, "")
             try:
-                value = parse(BY_NAME[name], file.layout.convert.get(column, str)(text))
+                value = parse(BY_NAME[name], file.layout.convert.get((name, column), str)(text))
             except ValueError as error:
                 problems.add_value(file.path.name, line, column, text, str(error))
                 break

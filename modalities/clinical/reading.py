@@ -10,7 +10,7 @@ from modalities.clinical.config import Config
 from modalities.clinical.dictionary import Record, encode, inputs_of, with_her2
 from modalities.clinical.harmonise import File, drop_patients_without_primary, harmonise, row_notes
 from modalities.clinical.problems import Problems
-from modalities.clinical.readers import biotab, cbioportal, gdc, mapped, study, xena
+from modalities.clinical.readers import biotab, cbioportal, gdc, mapped, metabric, study, xena
 from modalities.clinical.readers.layout import Layout
 from modalities.core.blocks.tabular import in_agreed_order
 from modalities.core.contract import Cases, Source
@@ -44,14 +44,16 @@ def read(source: Source, config: Config) -> Cases:
     paths = _paths(source, problems)
     files = [file for path in paths if (file := _open(path, source, problems)) is not None]
     _check_mapping(source, files, problems, all_open=len(files) == len(paths))
-    if any(file.layout.is_commented and study.is_metabric(file.header, file.body) for file in files):
-        files = [replace(file, layout=study.without_expression(file.layout)) for file in files]
-    files.sort(key=lambda file: _TRUST.index(file.layout.name))
+    files = _as_metabric(files)
+    files.sort(key=lambda file: (_TRUST.index(file.layout.name), bool(file.layout.patient)))  # patients before samples
     parts = [harmonise(file, problems) for file in files]
     problems.raise_if_any()
     drop_patients_without_primary(files, parts)
     merged, conflicts = _merge([part.records for part in parts])
     notes = {**row_notes(files, parts), "conflicts between files": conflicts}
+    for note in dict.fromkeys(file.layout.note for file in files if file.layout.note):
+        noted = [part.records for file, part in zip(files, parts, strict=True) if file.layout.note == note]
+        notes[note] = len({case_id for records in noted for case_id in records})
     return _as_cases(merged, notes, config, [file.path.name for file in files])
 
 
@@ -84,6 +86,14 @@ def _open(path: Path, source: Source, problems: Problems) -> File | None:
         problems.add(str(error))
         return None
     return file
+
+
+def _as_metabric(files: Sequence[File]) -> list[File]:
+    """The files, those of cBioPortal read as METABRIC's where one of them is."""
+    ours = (study.SAMPLE_LAYOUT.name, cbioportal.LAYOUT.name)
+    if not any(file.layout.name in ours and metabric.is_metabric(file) for file in files):
+        return list(files)
+    return [replace(file, layout=metabric.adapted(file.layout)) if file.layout.name in ours else file for file in files]
 
 
 def _delimiter(path: Path) -> str:

@@ -63,8 +63,8 @@ _TYPES = {
     "medullary": r"medullary",
     "metaplastic": r"metaplastic",
     "mixed": r"mixed",
-    "other": r"other|papillary|tubular|cribriform|apocrine|neuroendocrine|secretory|adenoid cystic|phyllodes|"
-    r"squamous|paget|inflammatory|invasive (?:breast )?carcinoma|\bnos\b",
+    "other": r"other|papillary|tubular|cribriform|apocrine|neuroendocrine|secretory|adenoid cystic|\bphyl|\bdcis\b|"
+    r"squamous|paget|inflammatory|benign|invasive (?:breast )?(?:carcinoma|tumou?r)|\bnos\b",
 }
 
 _NUMBER = r"(\d+(?:[.,]\d+)?)"

@@ -1,7 +1,7 @@
 """What a modality plug-in is: the module-level names that every file beside `core/` must define."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -68,6 +68,14 @@ class Cases:
         rows = [position[case_id] for case_id in case_ids]
         values = self.values[rows] if isinstance(self.values, np.ndarray) else [self.values[row] for row in rows]
         return Cases(tuple(case_ids), values, self.features, self.notes)
+
+    def with_a_known_value(self) -> "Cases":
+        """Without those of whom no value is known: they do not hold the modality."""
+        if not isinstance(self.values, np.ndarray) or not self.features:
+            return self
+        known = np.isfinite(self.values).any(axis=1)
+        kept = self.select([case_id for case_id, is_known in zip(self.case_ids, known, strict=True) if is_known])
+        return replace(kept, notes={**self.notes, "cases without one known value": int((~known).sum())})
 
     @staticmethod
     def join(parts: Sequence["Cases"]) -> "Cases":

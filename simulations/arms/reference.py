@@ -39,7 +39,7 @@ def score_reference(sites: Sequence[SiteData], federation: Federation, tested: T
         holders = [site for site in sites if name in site.modalities]
         parts = [site.cases(name).select(site.training_cases(name)) for site in holders]
         training, test = (
-            _as_vectors(own, federation.modalities[name]) for own in (Cases.join(parts), tested.cases[name])
+            as_vectors(own, federation.modalities[name]) for own in (Cases.join(parts), tested.cases[name])
         )
         if training.case_ids and isinstance(training.values, np.ndarray):
             y = labels[list(training.case_ids)].to_numpy()
@@ -48,7 +48,7 @@ def score_reference(sites: Sequence[SiteData], federation: Federation, tested: T
     return pd.concat([_rows(tested, arm, name, table) for name, table in scored.items()], ignore_index=True)
 
 
-def _as_vectors(cases: Cases, config: BranchConfig) -> Cases:
+def as_vectors(cases: Cases, config: BranchConfig) -> Cases:
     """The cases with a vector each, where that can be had; else as they are."""
     vectors = getattr(plugin(config.kind), "vectors", None)
     return replace(cases, values=vectors(cases)) if vectors and cases.case_ids else cases

@@ -27,7 +27,7 @@ from modalities.core.site.cases import NO_LABEL
 from modalities.core.site.store import SiteData
 from server.state.release import fitted_model, read_release
 from simulations.arms.arms import RELEASE, Fold
-from simulations.arms.reference import quiet
+from simulations.arms.reference import as_vectors, quiet
 from simulations.scores.metrics import number, weighted_auroc
 
 MIN_SITE = 20
@@ -84,7 +84,8 @@ def _cases(sites: Sequence[SiteData], name: str, split: str) -> tuple[Cases, pd.
 
 def _views(model: FittedModel, name: str, cases: Cases, owners: pd.DataFrame) -> Views:
     outputs = model.outputs({name: cases}, cases.case_ids)
-    raw = {"raw": np.asarray(cases.values, dtype=np.float64)} if isinstance(cases.values, np.ndarray) else {}
+    is_table, config = isinstance(cases.values, np.ndarray), model.federation.modalities[name]
+    raw = {"raw": np.asarray(as_vectors(cases, config).values, dtype=np.float64)} if is_table else {}
     classes = np.eye(model.federation.n_classes)[owners["label"].to_numpy(int)]
     return {
         **raw,

@@ -1,7 +1,7 @@
 """cBioPortal's web export of a study's clinical data: one row a sample, columns by their long names.
 
-It holds no receptors, but the label (`Subtype`), RNA-derived hypoxia scores, copy-number burdens, treatment and
-outcome: none of them is read.
+TCGA's holds no receptors. The label (`Subtype`, `Integrative Cluster`), RNA-derived hypoxia scores, copy-number
+burdens, treatment and outcome are not read.
 
 Source: https://www.cbioportal.org/study/clinicalData?id=brca_tcga_pan_can_atlas_2018
 """
@@ -22,13 +22,18 @@ LAYOUT = Layout(
     name="cbioportal",
     marks=frozenset({"Study ID", "Patient ID", "Sample ID"}),
     columns={
-        "age": ("Diagnosis Age",),
+        "age": ("Diagnosis Age", "Age at Diagnosis"),
+        "menopause": ("Inferred Menopausal State",),
         "t": ("American Joint Committee on Cancer Tumor Stage Code",),
         "n": ("Neoplasm Disease Lymph Node Stage American Joint Committee on Cancer Code",),
         "m": ("American Joint Committee on Cancer Metastasis Stage Code",),
-        "stage": ("Neoplasm Disease Stage American Joint Committee on Cancer Code",),
+        "stage": ("Neoplasm Disease Stage American Joint Committee on Cancer Code", "Tumor Stage"),
         "grade": ("Neoplasm Histologic Grade",),
-        "histology": (_ICD_O, "Tumor Type"),
+        "nodes_positive": ("Lymph nodes examined positive",),
+        "histology": (_ICD_O, "Tumor Type", "Tumor Other Histologic Subtype"),
+        "er": ("ER status measured by IHC", "ER Status"),
+        "pr": ("PR Status",),
+        "her2": ("HER2 Status",),
     },
     case_of=_case_of,
 )

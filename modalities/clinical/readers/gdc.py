@@ -53,7 +53,7 @@ def _layout(case: str, mark: str, demographic: str, diagnosis: str) -> Layout:
         marks=frozenset({case, mark}),
         columns={"age": (f"{demographic}age_at_index", in_days), **columns},
         case_of=case_of,
-        convert={in_days: _years},
+        convert={("age", in_days): _years},
         rank=rank,
         may_differ=True,
     )

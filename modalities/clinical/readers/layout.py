@@ -27,8 +27,10 @@ class Layout:
     """Whether the header rows are all there."""
     is_commented: bool = False
     """Lines that start with # stand above the header."""
-    convert: Mapping[str, Callable[[str], str]] = field(default_factory=dict)
-    """Column -> its text in the dictionary's unit."""
+    convert: Mapping[tuple[str, str], Callable[[str], str]] = field(default_factory=dict)
+    """(Field, column) -> the column's text in the field's unit."""
+    note: str = ""
+    """What a site should know of the format's values; said with the number of cases."""
     rank: Callable[[Row], int] = lambda row: 0
     """Of a case's rows only those of the lowest rank count."""
     may_differ: bool = False

@@ -2,25 +2,18 @@
 
 Above the attribute ids stand lines that start with #: display names, descriptions, types, priorities. A study keeps an
 attribute in either file (TCGA's receptors in the samples', METABRIC's `ER_IHC` in the patients'), so both are read for
-the same fields. The label (`SUBTYPE`, `CLAUDIN_SUBTYPE`, `INTCLUST`), treatment and outcome are not read, nor are:
-
-- `HER2_SNP6`: it is copy number;
-- METABRIC's `ER_STATUS`, `PR_STATUS` and `HER2_STATUS`: its annotation calls them ER.Expr, PR.Expr and Her2.Expr, for
-  they come from the expression arrays that also define the subtype. Elsewhere these are clinical.
+the same fields. The label (`SUBTYPE`, `CLAUDIN_SUBTYPE`, `INTCLUST`), treatment and outcome are not read.
 
 Source: https://docs.cbioportal.org/file-formats/ (clinical data).
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from modalities.clinical.readers.layout import Layout, Row, is_primary_tumour
 from modalities.core.files.barcodes import case_of
 
 PATIENTS, SAMPLES = "data_clinical_patient.txt", "data_clinical_sample.txt"
-_METABRIC = frozenset({"ER_IHC", "HER2_SNP6", "INTCLUST"})
-_BY_EXPRESSION = ("ER_STATUS", "PR_STATUS", "HER2_STATUS")
 _COLUMNS = {
     "age": ("AGE", "AGE_AT_DIAGNOSIS"),
     "menopause": ("MENOPAUSE_STATUS", "INFERRED_MENOPAUSAL_STATE"),
@@ -72,16 +65,3 @@ def with_the_other(paths: Sequence[Path]) -> list[Path]:
     other = {PATIENTS: SAMPLES, SAMPLES: PATIENTS}
     beside = [path.with_name(other[path.name]) for path in paths if path.name in other]
     return [*paths, *(path for path in beside if path.is_file() and path not in paths)]
-
-
-def is_metabric(header: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
-    """Told by its columns, or in the samples' file, which has no column of its own, by its ids."""
-    return bool(_METABRIC & set(header)) or any(row[0].startswith("MB-") for row in body)
-
-
-def without_expression(layout: Layout) -> Layout:
-    """The layout for METABRIC, whose plain receptor columns are left alone."""
-    columns = {
-        name: tuple(column for column in own if column not in _BY_EXPRESSION) for name, own in layout.columns.items()
-    }
-    return replace(layout, columns={name: own for name, own in columns.items() if own})

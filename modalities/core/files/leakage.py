@@ -35,8 +35,9 @@ _GROUPS = (
         "label",
         "it holds the molecular subtype or clusters derived from it: a label, and no input",
         r"pam ?50|(?<!histologic )(?<!histological )(?<!morphologic )(?<!morphological )\bsub ?type|nature ?2012",
-        r"int ?clust|i ?cluster|sig ?clust|claudin|intrinsic|\bluminal\b|\bbasal like\b|molecular (?:class|group|type)",
-        r"(?:integrated|rna|methylation|rppa|\bcn) (?:\w+ )*clusters?\b|\bpancan (?:\w+ )*(?:pancan|brca)\b",
+        r"int(?:egrative)? ?clust|i ?cluster|sig ?clust|claudin|intrinsic|\bluminal\b|\bbasal like\b",
+        r"(?:integrated|rna|methylation|rppa|\bcn) (?:\w+ )*clusters?\b|molecular (?:class|group|type)",
+        r"(?:three|3) ?gene\b|\bpancan (?:\w+ )*(?:pancan|brca)\b",
     ),
     _group(
         "expression",
@@ -54,7 +55,7 @@ _GROUPS = (
         "copy_number",
         "it is derived from copy number: it belongs to a copy-number modality",
         r"genome altered|\bfga\b|aneuploid|\bploidy\b|genome doubling|\bwgd\b|\bloh\b|\bhrd\b|gistic|\bcn[av]s?\b",
-        r"break ?load|chromosomal instability|(?:tumou?r|sample) purity|^purity$",
+        r"\bsnp ?6\b|break ?load|chromosomal instability|(?:tumou?r|sample) purity|^purity$",
         r"^(?!.*(?:her2|erbb2|cep ?17|cent)).*copy ?number",
     ),
     _group(

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -35,13 +35,17 @@ class Site:
     task: Task
 
     def read(self, modality: str, config: BranchConfig) -> Cases:
-        """The modality of the cases that cases.csv lists; those of the file that it doesn't list are counted."""
+        """The modality of the cases that cases.csv lists and of whom a value is known; the others are counted.
+
+        Raises:
+            ValueError: what the reader says; no value is known of any listed case; an input is the label itself.
+        """
         found = plugin(config.kind).read(self.sources[modality], config)
         listed = [case_id for case_id in found.case_ids if case_id in self.cases.index]
         unlisted = {"cases not in cases.csv": len(found.case_ids) - len(listed)}
-        kept = found.select(listed)
+        kept = held(replace(found.select(listed), notes={**found.notes, **unlisted}), self.sources[modality])
         self._refuse_the_label(modality, kept)
-        return Cases(kept.case_ids, kept.values, kept.features, {**found.notes, **unlisted})
+        return kept
 
     def labels(self, case_ids: Sequence[str]) -> np.ndarray:
         """Class index of each case."""
@@ -53,6 +57,22 @@ class Site:
             return
         if leaks := label_leaks(found, self.labels(found.case_ids), self.task):
             raise ValueError(f"site {self.name}: {modality}: {leaks}")
+
+
+def held(found: Cases, source: Source) -> Cases:
+    """The cases of whom the modality knows at least one value.
+
+    Raises:
+        ValueError: there are cases, but none of the agreed features has a value in any of them.
+    """
+    kept = found.with_a_known_value()
+    if found.case_ids and not kept.case_ids:
+        raise ValueError(
+            f"{listing([path.name for path in source.paths])}: none of the {len(found.features)} agreed features has a "
+            f"value here; compare their spelling with the file's ({listing(found.features)}), or name the file's "
+            "columns under sources.<modality>.columns in site.yaml"
+        )
+    return kept
 
 
 def label_leaks(found: Cases, labels: np.ndarray, task: Task) -> str:

@@ -108,12 +108,9 @@ class SiteData:
         found = {}
         for name in self._offered:
             try:
-                is_empty = _is_empty(self.cases(name))
+                self.cases(name)
             except ValueError as error:
                 found[name] = str(error)
-            else:
-                what = f"none of the {len(self.cases(name).features)} agreed features has a value here"
-                found |= {name: f"{what}; compare their spelling with the file's"} if is_empty else {}
         return found
 
     def cases(self, modality: str) -> Cases:
@@ -212,12 +209,6 @@ def digest_of(arrays: State) -> str:
         digest.update(f"{name}|{array.dtype}|{array.shape}|".encode())
         digest.update(array.tobytes())
     return digest.hexdigest()
-
-
-def _is_empty(cases: Cases) -> bool:
-    """Whether a table of cases has no value at all, as where its columns are named otherwise than agreed."""
-    values = cases.values
-    return isinstance(values, np.ndarray) and values.size > 0 and not any(np.isfinite(row).any() for row in values)
 
 
 def _stamps(source: Source) -> Iterator[tuple[str, int, int]]:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from client.check.values import check_values
+from modalities.clinical.dictionary import BY_NAME, encode
 from modalities.core.contract import Cases
 from modalities.core.settings.federation import federation_from
 
@@ -22,6 +23,15 @@ def cases(values, features=()):
 @pytest.fixture
 def ratios():
     return np.random.default_rng(1).normal(0, 0.4, (N, N_FEATURES))
+
+
+def test_a_category_that_no_case_has_counts_as_absent():
+    records = [{"age": 61.0, "er": "positive"}, {"er": "negative"}]
+    names = [*BY_NAME["age"].features, *BY_NAME["er"].features, *BY_NAME["pr"].features]
+    rows = np.array([encode(record, tuple(BY_NAME[name] for name in ("age", "er", "pr"))) for record in records])
+    ((level, what),) = said(rows, config("clinical", features=names), names)
+    assert level == "warning"
+    assert what == ("3 of the 7 agreed features (43%) have no value: pr=positive, pr=negative, pr=indeterminate")
 
 
 def said(values, settings, features=()):

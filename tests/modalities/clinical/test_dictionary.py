@@ -28,6 +28,13 @@ def test_case_is_encoded_by_hand():
     fields = (BY_NAME["age"], BY_NAME["er"], BY_NAME["stage"])
     assert encode({"age": 51.0, "er": "negative", "stage": 3.0}, fields) == [51, 0, 1, 0, 3]
     assert encode({"er": "indeterminate"}, fields) == pytest.approx([np.nan, 0, 0, 1, np.nan], nan_ok=True)
+    assert encode({"age": 51.0}, fields) == pytest.approx([51, *[np.nan] * 4], nan_ok=True)
+
+
+def test_the_network_sees_a_missing_category_in_none_of_its_states_and_a_missing_number_as_missing():
+    cases = Cases(("a", "b"), np.array([[np.nan, np.nan], [0, 7]], dtype=np.float32), ("er=positive", "age"))
+    assert clinical.vectors(cases) == pytest.approx(np.array([[0, np.nan], [0, 7]]), nan_ok=True)
+    assert clinical.sums(cases, clinical.Config())["n"].tolist() == [2, 1]
 
 
 def test_missing_is_a_state_of_its_own_after_scaling():

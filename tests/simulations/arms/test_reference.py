@@ -8,7 +8,7 @@ from sklearn.pipeline import make_pipeline
 
 from modalities.core.contract import Cases
 from modalities.core.settings.federation import federation_from
-from simulations.arms.reference import _as_vectors, _log_likelihood
+from simulations.arms.reference import _log_likelihood, as_vectors
 
 RNG = np.random.default_rng(3)
 VALUES, LABELS = RNG.normal(size=(23, 5)), np.arange(23) % 3
@@ -30,7 +30,7 @@ def test_case_of_a_class_that_the_fold_lacks_counts_as_never_expected():
 def test_bags_and_graphs_take_part_as_the_mean_of_their_rows():
     bags = [np.array([[1.0, 2.0], [3.0, 6.0]], np.float32), np.array([[5.0, 7.0]], np.float32)]
     configs = federation_from({"modalities": {"wsi_image": {}, "hif": {}}}).modalities
-    seen = _as_vectors(Cases(("a", "b"), bags), configs["wsi_image"])
+    seen = as_vectors(Cases(("a", "b"), bags), configs["wsi_image"])
     assert seen.values.tolist() == [[2.0, 4.0], [5.0, 7.0]]
     table = Cases(("a",), np.zeros((1, 3), np.float32))
-    assert _as_vectors(table, configs["hif"]) is table
+    assert as_vectors(table, configs["hif"]) is table

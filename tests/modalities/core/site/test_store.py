@@ -58,6 +58,26 @@ def test_a_cohort_below_the_policys_least_takes_no_part(folder, text, held):
     assert SiteData(folder, federation()).modalities == held
 
 
+def test_a_case_of_whom_no_value_is_known_does_not_hold_the_modality_and_is_counted(folder):
+    rows = (folder / "hif.csv").read_text().replace("k8,8,64", "k8,,").replace("k1,1,1", "k1,,1")
+    (folder / "hif.csv").write_text(rows)
+    data = SiteData(folder, federation())
+    assert data.training_cases("hif") == ["k1", "k0", "k4", "k7", "k5"]
+    assert data.cases("hif").notes["cases without one known value"] == 1
+
+
+def test_a_modality_of_whose_agreed_features_none_has_a_value_is_an_error_that_names_file_and_features(folder):
+    (folder / "hif.csv").write_text("case_id,F,G\n" + "".join(f"k{n},{n},{n}\n" for n in range(11)))
+    data = SiteData(folder, federation())
+    said = (
+        r"hif\.csv: none of the 2 agreed features has a value here; compare their spelling with the file's \(f, g\), "
+        r"or name the file's columns under sources\.<modality>\.columns in site\.yaml"
+    )
+    with pytest.raises(ValueError, match=said):
+        data.cases("hif")
+    assert (data.modalities, list(data.unusable)) == ([], ["hif"])
+
+
 def test_class_counts_are_of_the_cases_that_take_part(folder):
     # k8, k0, k5 are A; k1, k4, k7 are B; k2 holds no modality
     assert SiteData(folder, federation()).class_counts().tolist() == [3, 3]

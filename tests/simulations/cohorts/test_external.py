@@ -1,0 +1,66 @@
+"""An external cohort that knows nothing of what the training cases know is refused; what it lacks is said."""
+
+import json
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from modalities.core.contract import Source
+from modalities.core.settings.federation import federation_from
+from simulations.cli import app
+from simulations.cohorts.cohort import Cohort
+from simulations.cohorts.external import compare_external
+
+FEDERATION = federation_from({"modalities": {"hif": {"kind": "table", "features": ["a", "b", "c"]}}})
+
+
+def cohort(tmp_path, name, header, rows):
+    path = tmp_path / f"{name}.csv"
+    path.write_text("\n".join([header, *rows]) + "\n")
+    return Cohort(pd.DataFrame(), {name: {"hif": Source((path,))}})
+
+
+@pytest.fixture
+def trained(tmp_path):
+    """No training case has c."""
+    return cohort(tmp_path, "trained", "case_id,a,b", ["k1,1,", "k2,2,3"])
+
+
+def test_what_an_external_cohort_lacks_of_what_training_cases_have_is_said(tmp_path, trained):
+    external = cohort(tmp_path, "outside", "case_id,b,c", ["x1,1,1", "x2,,1"])
+    assert compare_external(trained, external, FEDERATION) == [
+        "hif: the external cohort lacks 1 of the 2 features that training cases have: a; they are imputed"
+    ]
+    complete = cohort(tmp_path, "complete", "case_id,a,b", ["x1,1,1"])
+    assert compare_external(trained, complete, FEDERATION) == []
+
+
+def test_an_external_cohort_that_knows_only_what_no_training_case_has_is_refused(tmp_path, trained):
+    external = cohort(tmp_path, "outside", "case_id,c", ["x1,1", "x2,2"])
+    said = (
+        r"external cohort, hif: outside\.csv: no value of any of the 2 features that training cases have \(a, b\); it "
+        r"has c, which no training case has; give its columns those names, or leave hif out"
+    )
+    with pytest.raises(ValueError, match=said):
+        compare_external(trained, external, FEDERATION)
+
+
+def test_without_a_file_of_a_modality_there_is_nothing_to_compare(tmp_path, trained):
+    assert compare_external(trained, Cohort(pd.DataFrame(), {"outside": {}}), FEDERATION) == []
+
+
+@pytest.mark.slow
+def test_the_federated_clinical_model_of_tcga_reaches_79_on_all_of_metabric(tcga_data, tmp_path):
+    """Logistic regression on receptors, age, nodes, menopause and lobular type reaches .799 there."""
+    if not (tcga_data / "metabric").is_dir():
+        pytest.skip(f"no METABRIC at {tcga_data}")
+    given = ["--data", tcga_data / "tcga-brca", "--external", tcga_data / "metabric", "--out", tmp_path]
+    result = CliRunner().invoke(app, ["tcga", *map(str, given), "--modalities", "clinical", "--folds", "2"])
+    assert result.exit_code == 0, result.output
+    assert (
+        "clinical: the external cohort lacks 8 of the 34 features that training cases have: m, nodes" in result.output
+    )
+    scored = json.loads((tmp_path / "results.json").read_text())["external"]["federated"]["clinical"]
+    assert scored["n"] == 1608
+    assert scored["macro_auroc"]["value"] >= 0.79
