@@ -73,9 +73,9 @@ class Cases:
         """Without those of whom no value is known: they do not hold the modality."""
         if not isinstance(self.values, np.ndarray) or not self.features:
             return self
-        known = np.isfinite(self.values).any(axis=1)
-        kept = self.select([case_id for case_id, is_known in zip(self.case_ids, known, strict=True) if is_known])
-        return replace(kept, notes={**self.notes, "cases without one known value": int((~known).sum())})
+        known = np.flatnonzero(np.isfinite(self.values).any(axis=1))
+        kept = self.select([self.case_ids[row] for row in known])
+        return replace(kept, notes={**self.notes, "cases without one known value": len(self.case_ids) - len(known)})
 
     @staticmethod
     def join(parts: Sequence["Cases"]) -> "Cases":
