@@ -9,6 +9,8 @@ STAMP := .venv/.installed
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest
 PIP := $(BIN)/python -m pip install -qq --constraint constraints.txt
 FUZZ_EXAMPLES ?= 2000
+MUTANTS ?= 200
+SEED ?= 0
 HOUSE := dist/wheelhouse
 BUILD := build/wheelhouse
 
@@ -16,7 +18,7 @@ BUILD := build/wheelhouse
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup format check test test-fast faults fuzz demo bench wheelhouse clean
+.PHONY: help setup format check test test-fast faults fuzz mutants demo bench wheelhouse clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' Makefile
@@ -54,6 +56,9 @@ faults: $(STAMP) ## real deployments whose parts fail in turn (25 minutes): what
 
 fuzz: $(STAMP) ## damage a file of every table format FUZZ_EXAMPLES times (minutes): no traceback, no row lost
 	TESSERA_FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(PYTEST) tests/fuzz --timeout 0 --numprocesses $(JOBS)
+
+mutants: $(STAMP) ## put MUTANTS small faults into the code, drawn by SEED: which does no fast test see? (an hour)
+	$(BIN)/python -m benchmarks.mutants --count $(MUTANTS) --seed $(SEED) --processes $(JOBS)
 
 demo: $(STAMP) ## synthetic study of every arm: runs/demo/report.html (smaller with DEMO_ARGS=--small)
 	$(BIN)/tessera-simulate demo --out runs/demo $(DEMO_ARGS)

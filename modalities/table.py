@@ -1,7 +1,7 @@
 """Any table of numbers with a row a case: CSV, TSV or Parquet, gzipped or not."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,10 @@ from modalities.core.blocks.tabular import (
     sums,
 )
 from modalities.core.contract import Cases, Source
+from modalities.core.fields import settings
 from modalities.core.files.barcodes import case_of
 from modalities.core.files.delimited import delimiter_of, listing, numbers, refuse_repeated, rows_of
 from modalities.core.files.leakage import refuse
-from modalities.core.settings.training import Federated, Training
 
 __all__ = ["PRESETS", "Config", "build_encoder", "collate", "finalise", "prepare", "read", "sums", "write_example"]
 
@@ -31,18 +31,12 @@ _EXAMPLE_FEATURES = 12
 PRESETS: Mapping[str, Mapping[str, Any]] = {}
 
 
-@dataclass(frozen=True)
+@settings
 class Config(TabularConfig):
     """A section of federation.yaml with `kind: table`; the default is linear with strong decay."""
 
     allow: list[str] = field(default_factory=list)
     """Groups of the leakage guard that are no leak here, such as `copy_number` for a table of copy-number summaries."""
-    training: Training = field(default_factory=lambda: Training(lr=3e-3, epochs=30, schedule="cosine", patience=0))
-    federated: Federated = field(
-        default_factory=lambda: Federated(
-            "fedadam", rounds=60, optimiser="sgd", lr=0.02, batch_size=0, server_lr=0.02, patience=0
-        )
-    )
 
 
 def read(source: Source, config: Config) -> Cases:

@@ -17,7 +17,7 @@ from modalities.core.console import console, plainly
 from modalities.core.settings.federation import Federation
 from simulations.arms.arms import RELEASE
 from simulations.arms.heads import heads_named
-from simulations.cohorts.cohort import Cohort, with_features_of_data
+from simulations.cohorts.cohort import EXTERNAL, Cohort, with_features_of_data
 from simulations.cohorts.external import compare_external
 from simulations.cohorts.inputs import (
     federation_of,
@@ -51,6 +51,7 @@ from simulations.commands.studies import convergence, representations, robustnes
 from simulations.engines.machine import processors
 from simulations.studies.coupling import Change, add_modality, keep_split, remove_modality
 from simulations.studies.experiment import Protocol, prepare_folds, run_experiment
+from simulations.studies.lacks import say_what_sites_lack
 from simulations.studies.series import plan_of, run_series
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -149,7 +150,7 @@ def tcga(
         return
     outside = None
     if external is not None:
-        outside = tcga_cohort(external, settled, min_site, sites_by, out / "external", prefix="external_")
+        outside = tcga_cohort(external, settled, min_site, sites_by, out / "external", prefix=EXTERNAL)
     settled = with_features_of_data(settled, cohort, out)
     for note in compare_external(cohort, outside, settled) if outside else ():
         console.print(note, soft_wrap=True)
@@ -222,6 +223,7 @@ def _run(
         f"modalities {', '.join(federation.modalities)}, {protocol.folds} {protocol.cv} folds, engine {protocol.engine}"
     )
     folds = prepare_folds(cohort, federation, protocol, out, external)
+    say_what_sites_lack(folds[-1], federation, console)
     results = run_experiment(folds, protocol, out, _busy(protocol, workers), console, external is not None)
     if release is not None:
         shutil.copytree(folds[0].folder / "federated" / RELEASE, release, dirs_exist_ok=True)

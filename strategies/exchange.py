@@ -9,7 +9,7 @@ from flwr.supercore import log
 
 from strategies.checks import NO_REPLY, NUM_EXAMPLES, Asked, Refusal, Template, accepted_parts
 from strategies.streaming import RunningSum
-from strategies.wire import ARRAYS, METRICS, bytes_by_owner, from_record, record_of, sums_of
+from strategies.wire import ARRAYS, METRICS, Weights, bytes_by_owner, from_record, record_of, sums_of
 
 _WARNING = 30
 
@@ -59,8 +59,8 @@ class Folded:
     """Sites of which at least one part was used."""
     usable: Counter[str] = field(default_factory=Counter)
     """By part: the sites whose reply to it was used, those included that had nothing to train on."""
-    kept: dict[str, list[Message]] = field(default_factory=dict)
-    """By part that is no mean: the replies to it, each as if it were of that part alone."""
+    kept: dict[str, list[tuple[Weights, int]]] = field(default_factory=dict)
+    """By part that is no mean: what each site sent for it, with the cases it learned from."""
 
 
 def fold(
@@ -107,8 +107,7 @@ def _fold_part(folded: Folded, reply: Message, part: str, weighted: bool, keep: 
     if weight:  # a site that had nothing to train on, but something to score
         record = record_of(reply.content, ARRAYS + part, ArrayRecord)
         if keep:
-            own = RecordDict({"arrays": record, "metrics": MetricRecord({NUM_EXAMPLES: metrics[NUM_EXAMPLES]})})
-            folded.kept.setdefault(part, []).append(with_content(reply, own))
+            folded.kept.setdefault(part, []).append((from_record(record), weight))  # pyright: ignore
         else:
             folded.sums.setdefault(part, RunningSum()).add(from_record(record), float(weight))  # pyright: ignore
     folded.metrics[part] = sums_of([folded.metrics.get(part, {}), metrics])

@@ -1,24 +1,21 @@
-"""One stock Flower strategy per modality, in one message per site and round.
+"""One aggregation rule per modality, in one message per site and round.
 
 A site that lacks a modality neither receives nor sends a byte of it. Replies are folded one by one into a running mean
-weighted by cases, and the stock strategy gets that mean as if it were the only reply: FedAvg of one reply is the reply,
-and the FedOpt family takes its server step on it. So memory does not grow with the number of sites. Only a robust rule
-must see the replies side by side: the parts it combines are kept until its step.
+weighted by cases, on which the rule takes its step, so memory does not grow with the number of sites. Only a rule with
+a centre must see the replies side by side: those to its parts are kept until its step.
 """
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
 from flwr.serverapp import Grid
-from flwr.serverapp.strategy import FedAvg, FedAvgM, Strategy
+from flwr.serverapp.strategy import Strategy
 from flwr.supercore.run import Run
 
-from modalities.core.settings.training import Federated
-from strategies.checks import NUM_EXAMPLES, Asked, Refusal
+from strategies.aggregation import Aggregation, combined_by
+from strategies.checks import Asked, Refusal
 from strategies.exchange import Folded, Holder, Traffic, fold, message_to, own_copy
-from strategies.rules.robust import robust_centre, shortage, too_few
 from strategies.wire import (
     ARRAYS,
     CONFIG,
@@ -74,28 +71,21 @@ class HoldersView(Grid):
 
 
 class PerModality(Strategy):
-    """Composes one strategy per part; only the parts in `active` take part in a round."""
+    """Composes one rule per part; only the parts in `active` take part in a round."""
 
     def __init__(
         self,
-        strategies: Mapping[str, FedAvg],
+        rules: Mapping[str, Aggregation],
         holders: Sequence[Holder],
         timeout: float,
         traffic: Traffic | None = None,
-        robust: Mapping[str, Federated] | None = None,
-        settings: Mapping[str, Federated] | None = None,
     ) -> None:
-        """`strategies` is by part, `holders` are the sites in the order in which their replies are folded.
-
-        `robust` has the settings of the parts whose replies a robust rule combines; `settings` is by modality, for
-        those of which a round counts only with enough sites.
-        """
-        self.strategies = dict(strategies)
-        self.robust, self.settings = dict(robust or {}), dict(settings or {})
+        """`rules` is by part, `holders` are the sites in the order in which their replies are folded."""
+        self.rules = dict(rules)
         self.holders = list(holders)
         self.timeout = timeout
         self.traffic = traffic or Traffic()
-        self.active: Collection[str] = list(strategies)
+        self.active: Collection[str] = list(rules)
         self.rounds: Mapping[str, int] = {}
         """By part, where it is in another round than the one that the message is of."""
         self.last = Folded()
@@ -107,7 +97,7 @@ class PerModality(Strategy):
     def configure_train(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> list[Message]:
-        """One message a site with the active parts that it holds; each stock strategy configures its own part."""
+        """One message a site with the active parts that it holds; each rule configures its own part."""
         return self._configure("configure_train", TRAIN, server_round, arrays, config, grid)
 
     def configure_evaluate(
@@ -121,10 +111,11 @@ class PerModality(Strategy):
     ) -> tuple[ArrayRecord | None, MetricRecord | None]:
         """The new global arrays of every part that was active, and summed metrics keyed `<part>::<metric>`.
 
-        A part that nobody trained, or too few for its robust rule or its modality's min_holders, keeps its arrays
-        exactly. What was refused stands in `last.refused`.
+        A part that nobody trained, or too few for its rule or its modality's min_holders, keeps its arrays exactly.
+        What was refused stands in `last.refused`.
         """
-        self.last = fold(replies, self._asked(), self._template, self.traffic, keep=self.robust)
+        keep = [part for part, rule in self.rules.items() if rule.centre]
+        self.last = fold(replies, self._asked(), self._template, self.traffic, keep=keep)
         self._drop_short()
         self._drop_too_few()
         trained = {*self.last.sums, *self.last.kept}
@@ -143,26 +134,23 @@ class PerModality(Strategy):
 
     def summary(self) -> None:
         """Let each part's strategy describe itself."""
-        for strategy in self.strategies.values():
-            strategy.summary()
+        for rule in self.rules.values():
+            rule.step.stock.summary()
 
     def _configure(
         self, method: str, message_type: str, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> list[Message]:
         parts = unflatten(arrays)
-        # By name: FedAvgM pairs arrays by position, and a resumed study reads them back in another order.
+        # By name: a strategy may pair arrays by position, and a resumed study reads them back in another order.
         self._template = {part: dict(sorted(parts[part].items())) for part in self.active}
         records: dict[int, dict[str, ArrayRecord | ConfigRecord]] = defaultdict(dict)
         for part, own in self._template.items():
             nodes = [holder.node_id for holder in self.holders if owner_of(part) in holder.cohorts]
             if not nodes:
                 continue
-            strategy, record = self.strategies[part], to_record(own)
-            if isinstance(strategy, FedAvgM):  # it would go on from its own last result, whatever became of it
-                strategy.current_arrays = record
-            view = HoldersView(grid, nodes)
+            configure, view = getattr(self.rules[part].step.stock, method), HoldersView(grid, nodes)
             own_round = self.rounds.get(part, server_round)
-            for message in getattr(strategy, method)(own_round, record, own_copy(config), view):
+            for message in configure(own_round, to_record(own), own_copy(config), view):
                 own_records = records[message.metadata.dst_node_id]
                 own_records[ARRAYS + part] = record_of(message.content, "arrays", ArrayRecord)
                 own_records[CONFIG + part] = record_of(message.content, "config", ConfigRecord)
@@ -185,9 +173,9 @@ class PerModality(Strategy):
     def _drop_short(self) -> None:
         """Forget the replies to every part of a modality that too few sites sent all of."""
         self.short = {}
-        for name, settings in self.settings.items():
+        for name in dict.fromkeys(owner_of(part) for part in self._template):
             parts = [part for part in self._template if owner_of(part) == name]
-            reason = too_few(settings, min((self.last.usable[part] for part in parts), default=0)) if parts else ""
+            reason = self.rules[parts[0]].too_few(min(self.last.usable[part] for part in parts))
             if reason:
                 self.short[name] = reason
                 for part in parts:
@@ -195,30 +183,21 @@ class PerModality(Strategy):
                     self.last.kept.pop(part, None)
 
     def _drop_too_few(self) -> None:
-        """Forget, and note, the replies to parts whose robust rule got too few of them."""
-        asked = {part for _, entry in self._sent for part in entry.cohorts}
-        for part in [part for part in self.robust if part in asked and owner_of(part) not in self.short]:
-            reason = shortage(self.robust[part], len(self.last.kept.get(part, ())))
+        """Forget, and note, the replies to parts that too few sites trained: one that only scores is no vote."""
+        for part in [part for part in self._template if owner_of(part) not in self.short]:
+            reason = self.rules[part].shortage(len(self.last.kept.get(part, ())))
             if reason:
                 self.last.kept.pop(part, None)
                 self.last.refused.append(Refusal("*", part, f"{reason}; its weights stay as they are this round"))
 
     def _step(self, part: str, server_round: int) -> Weights:
-        """The stock strategy's step on the mean or robust centre of the replies, in the types of the arrays before."""
-        before, strategy = self._template[part], self.strategies[part]
-        if part in self.robust:
-            centre = robust_centre(self.robust[part], before, self.last.kept.pop(part))
+        """The rule's step on what the replies combine to."""
+        before, rule = self._template[part], self.rules[part]
+        if rule.centre is None:
+            combined = self.last.sums[part].mean()
         else:
-            centre = self.last.sums[part].mean()
-        if type(strategy).aggregate_train is FedAvg.aggregate_train:
-            return centre  # what FedAvg makes of one reply, without its four copies of the model
-        arrays = to_record({name: centre[name] for name in before})
-        content = RecordDict({"arrays": arrays, "metrics": metric_record({NUM_EXAMPLES: 1})})
-        stand_in = next(message for message, asked in self._sent if part in asked.cohorts)
-        found, _ = strategy.aggregate_train(server_round, [Message(content, reply_to=stand_in)])
-        if found is None:
-            return before
-        return {name: np.asarray(found[name].numpy(), dtype=before[name].dtype) for name in before}
+            combined = combined_by(rule.centre, before, self.last.kept.pop(part))
+        return rule.step.take(server_round, before, combined)
 
     def _metrics(self) -> MetricRecord:
         flat = {f"{part}::{name}": value for part, own in self.last.metrics.items() for name, value in own.items()}

@@ -8,7 +8,6 @@ in the process.
 Run as a program: python -m client.node.fork_server SOCKET SITE_FOLDER
 """
 
-import ctypes
 import gc
 import importlib
 import json
@@ -25,18 +24,13 @@ from client.node.approval import NotApprovedError, refuse_unapproved
 from client.node.home import Home
 from strategies.bundle import digest_of_bundle
 from strategies.flower.polling import looking_often
+from strategies.flower.processes import die_with_parent
 
 NOT_APPROVED, FAILED = "bundle not approved", "see the site's log"
 """All that a server hears of a task that failed before the study's code ran."""
 LIBRARIES = ("flwr.supernode.cli.flwr_clientapp", "client.app", "torch._dynamo")
 """The program, the site's own copy of the study's code for all that it imports, and the first optimiser step."""
 _OURS = ("client", "modalities", "server", "simulations", "strategies")
-_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of linux/prctl.h
-
-
-def die_with_parent() -> None:
-    """This process ends when the one that started it does, however that ends."""
-    ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGTERM)
 
 
 def serve(address: str, home: Home) -> None:

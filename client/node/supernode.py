@@ -1,46 +1,38 @@
-"""Flower's SuperNode, which looks for work more often while there is some.
+"""The site's SuperNode: Flower's own, which keeps connection.json up to date.
 
-Flower's own waits 3 s between two looks and .5 s for a reply: most of a short round. Here both are short, until nothing
-has come for a while; then a site that waits for months asks as seldom as Flower's own. And it looks often for pieces of
-a message that are still on their way.
-
-Run as a program: python -m client.node.supernode ARGUMENTS OF flower-supernode
+Run as a program: python -m client.node.supernode SITE_FOLDER ARGUMENTS OF flower-supernode
 """
 
-import time
-from types import SimpleNamespace
-from typing import Any
+import socket
+import sys
+from pathlib import Path
 
-from client.node.fork_server import die_with_parent
-from strategies.flower.polling import looking_often
-
-_QUICK_S, _BUSY_S, _IDLE_LOOK_S = 0.2, 120.0, 3.0
-
-
-class QuickSleep:
-    """Stands in for `time` in Flower's loop, which sleeps 3 s only where no message was there."""
-
-    def __init__(self) -> None:
-        """Busy at first: a study may be waiting for this site."""
-        self._last_work = time.monotonic()
-
-    def sleep(self, seconds: float) -> None:
-        """Sleep as long as is sensible now."""
-        if seconds < _IDLE_LOOK_S:
-            self._last_work = time.monotonic()
-        is_busy = time.monotonic() - self._last_work < _BUSY_S
-        time.sleep(min(seconds, _QUICK_S) if is_busy else seconds)
+from client.node.connection import ConnectionWriter, Reason
+from client.node.home import Home
+from strategies.flower.processes import die_with_parent
 
 
 def main() -> None:
-    """Flower's program with these two changes."""
-    from flwr.supernode import start_client_internal
-    from flwr.supernode.cli import flower_supernode
+    """Run it until it is told to end, or the connection cannot be had; connection.json then says why."""
+    site, *arguments = sys.argv[1:]
+    writer = ConnectionWriter(Home(Path(site)))
+    if _is_in_use(int(arguments[arguments.index("--port") + 1])):
+        writer.cannot_start(Reason.PORT_IN_USE)
+        sys.exit(1)
+    from strategies.flower.supernode import run_supernode  # seconds
 
-    loop: Any = start_client_internal
-    loop.time = SimpleNamespace(sleep=QuickSleep().sleep)
-    loop.pull_objects = looking_often(loop.pull_objects)
-    flower_supernode()
+    sys.argv = ["flower-supernode", *arguments]
+    run_supernode(writer)
+
+
+def _is_in_use(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False
 
 
 if __name__ == "__main__":

@@ -8,33 +8,29 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from client.node.approval import last_refused, refusal
+from client.node.connection import MEANINGS, Connection, Reason, State, read_connection
 from client.node.home import Home
 from client.node.log_reader import LogReader
 from client.node.programs import write_programs
+from modalities.core.files.atomic import write_json
 from modalities.core.settings.site import SiteConfig
-
-QUIET = {
-    "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
-    "FLWR_DISABLE_UPDATE_CHECK": "1",
-    "FLWR_TELEMETRY_ENABLED": "0",
-    "JE_ARROW_MALLOC_CONF": "background_thread:false",
-    "FLWR_SUPEREXEC_TASK_POLL_INTERVAL": "0.1",
-    "OMP_NUM_THREADS": "1",
-    "PYTHONUNBUFFERED": "1",
-}
-"""Nothing is installed, looked up or reported at run time, no thread runs that a fork would lose, and work
-that comes in is taken up at once."""
+from strategies.flower.environment import FORKING, PROMPT, environment
+from strategies.flower.processes import end, start, wait_until
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 2.0, 60.0
 _STEADY_S = 120.0
 """After that long a connection, the next pause is a short one again."""
+_SILENT_S = 90.0
+"""Without a heartbeat that the coordinator took: its server has given the site up after 60 s, so nothing is lost."""
+_BLINK_S = 5.0
+"""Nobody is told of a connection that is back after that long."""
 _END_S, _LOOK_S = 20.0, 0.3
 
 
@@ -49,32 +45,25 @@ class Node:
         """Flower's SuperNode with this site's address, authority, key and folder."""
         own = self.config.coordinator
         return [
-            *(sys.executable, "-P", "-m", "client.node.supernode"),
+            *("client.node.supernode", str(self.home.site.resolve())),
             *("--superlink", own.address, "--root-certificates", str((self.home.site / own.authority).resolve())),
-            *("--auth-supernode-private-key", str(self.home.key.resolve()), "--port", str(own.local_port)),
-            *("--host", "127.0.0.1", "--node-config", f'site="{self.home.site.resolve()}"'),
+            *("--auth-supernode-private-key", str(self.home.key.resolve())),
+            *("--host", "127.0.0.1", "--port", str(own.local_port)),
+            *("--node-config", f'site="{self.home.site.resolve()}"'),
         ]
 
     def environment(self) -> dict[str, str]:
         """With Flower's own folder inside the site's, and the site's programs before Flower's."""
-        folders = [self.home.programs.resolve(), Path(sys.executable).parent, os.environ.get("PATH", "")]
-        path = os.pathsep.join(str(folder) for folder in folders)
-        return {**os.environ, **QUIET, "PATH": path, "FLWR_HOME": str(self.home.flower.resolve())}
+        return environment(self.home.flower.resolve(), self.home.programs.resolve(), **PROMPT, **FORKING)
 
     @contextmanager
     def program(self, *command: str) -> Iterator[subprocess.Popen]:
-        """A program of the node, in a session of its own, with its output in the site's log; it ends with the block."""
-        with self.home.log.open("a", encoding="utf-8") as log:
-            process = subprocess.Popen(
-                command, env=self.environment(), stdout=log, stderr=subprocess.STDOUT, start_new_session=True
-            )
+        """A program of the node, with its output in the site's log; it ends with the block."""
+        process = start((sys.executable, "-P", "-m", *command), self.environment(), self.home.log)
         try:
             yield process
         finally:
-            for number in (signal.SIGTERM, signal.SIGKILL):
-                with suppress(ProcessLookupError, subprocess.TimeoutExpired):
-                    os.killpg(process.pid, number)
-                    process.wait(_END_S)
+            end(process, _END_S)
 
 
 def keep_joined(node: Node, say: Callable[[str], None]) -> None:
@@ -97,19 +86,16 @@ def keep_joined(node: Node, say: Callable[[str], None]) -> None:
 
 
 def _keep_running(node: Node, say: Callable[[str], None]) -> None:
-    pause, told = _FIRST_PAUSE_S, ""
+    pause, teller = _FIRST_PAUSE_S, _Teller(node.home, say)
     try:
         with tempfile.TemporaryDirectory(prefix="tessera-") as folder:  # a socket's path must be short
-            socket = str(Path(folder) / "workers")
-            write_programs(node.home, socket)
+            socket = Path(folder) / "workers"
+            write_programs(node.home, str(socket))
             while True:
                 started = time.monotonic()
-                meaning, was_connected = _run_once(node, socket, say)
+                meaning = _run_once(node, socket, teller)
                 pause = _FIRST_PAUSE_S if time.monotonic() - started > _STEADY_S else pause
-                told = "" if was_connected else told
-                if meaning != told:
-                    say(f"not connected: {meaning}")
-                    told = meaning
+                teller.not_connected(meaning)
                 _write_state(node.home, "waiting", meaning=meaning)
                 time.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE_S)
@@ -119,31 +105,81 @@ def _keep_running(node: Node, say: Callable[[str], None]) -> None:
         _write_state(node.home, "stopped")
 
 
-def _run_once(node: Node, socket: str, say: Callable[[str], None]) -> tuple[str, bool]:
-    """One life of the SuperNode and of the server that forks its tasks: why it ended, and whether it was connected."""
-    Path(socket).unlink(missing_ok=True)
-    log = LogReader(node.home.log)
-    workers = (sys.executable, "-P", "-m", "client.node.fork_server", socket, str(node.home.site.resolve()))
-    with node.program(*workers) as forking:
-        _wait_until(lambda: Path(socket).exists() or forking.poll() is not None)
+def _run_once(node: Node, socket: Path, teller: "_Teller") -> str:
+    """One life of the SuperNode and of the server that forks its tasks: why it ended."""
+    for left in (socket, node.home.connection):
+        left.unlink(missing_ok=True)
+    silence, log = _Silence(), LogReader(node.home.log)
+    with node.program("client.node.fork_server", str(socket), str(node.home.site.resolve())) as forking:
+        wait_until(lambda: socket.exists() or forking.poll() is not None)
         with node.program(*node.command()) as supernode:
-            since = _write_state(node.home, "connecting")
-            refused = last_refused(node.home)
+            _write_state(node.home, State.CONNECTING)
             while supernode.poll() is None and forking.poll() is None:
-                was_connected, n_complaints = log.connected, len(log.complaints)
-                if log.read():
-                    since = since if was_connected else time.time()
-                    _write_state(node.home, "connected", since, request=log.request, complaints=log.complaints)
-                if log.connected and not was_connected:
-                    say("connected")
-                for complaint in log.complaints[n_complaints:]:
-                    say(complaint)
-                if last_refused(node.home) not in ({}, refused):
-                    refused = last_refused(node.home)
-                    say(refusal(refused["digest"], node.home.site))
+                connection = read_connection(node.home)
+                if connection is not None:
+                    log.read()
+                    teller.tell(connection, log.complaints)
+                if silence.lasts(connection):
+                    break
                 time.sleep(_LOOK_S)
-    log.read()
-    return log.meaning(node.config.coordinator.local_port), log.connected
+            is_mute = supernode.poll() is None and forking.poll() is None
+    connection = read_connection(node.home)
+    if connection is not None and connection.reason is not None:
+        return MEANINGS[connection.reason]
+    return MEANINGS[Reason.SILENT] if is_mute else f"the SuperNode ended; {node.home.log} says more"
+
+
+class _Silence:
+    """How long no heartbeat was taken; by this process's own clock, since the machine's may be set."""
+
+    def __init__(self) -> None:
+        self._contact: float | None = None
+        self._heard = time.monotonic()
+
+    def lasts(self, connection: Connection | None) -> bool:
+        """Whether it is too long."""
+        if connection is not None and connection.last_contact != self._contact:
+            self._contact, self._heard = connection.last_contact, time.monotonic()
+        return time.monotonic() - self._heard > _SILENT_S
+
+
+class _Teller:
+    """Says what changes, and keeps it for `status`; nothing is said twice in a row."""
+
+    def __init__(self, home: Home, say: Callable[[str], None]) -> None:
+        self._home, self._say = home, say
+        self._told, self._shown = "", ()
+        self._complaints: list[str] = []
+        self._refused = last_refused(home)
+
+    def tell(self, connection: Connection, complaints: Sequence[str]) -> None:
+        """How the connection stands now, and why the site takes no part, in its own words."""
+        meaning = MEANINGS[connection.reason] if connection.reason else ""
+        shown = (connection.state, connection.since, meaning, connection.request, *complaints)
+        if shown != self._shown:
+            more = {"request": connection.request, "complaints": list(complaints), "meaning": meaning}
+            _write_state(self._home, connection.state, connection.since, **more)
+            self._shown = shown
+        if connection.state is State.CONNECTED:
+            self._tell_once("connected")
+        elif meaning and time.time() - connection.since > (_BLINK_S if connection.state is State.LOST else 0):
+            self.not_connected(meaning)
+        for complaint in complaints:
+            if complaint not in self._complaints:
+                self._complaints.append(complaint)
+                self._say(complaint)
+        if last_refused(self._home) not in ({}, self._refused):
+            self._refused = last_refused(self._home)
+            self._say(refusal(self._refused["digest"], self._home.site))
+
+    def not_connected(self, meaning: str) -> None:
+        """Why there is no connection; it is tried again."""
+        self._tell_once(f"not connected: {meaning}")
+
+    def _tell_once(self, text: str) -> None:
+        if text != self._told:
+            self._say(text)
+            self._told = text
 
 
 def state_of(home: Home) -> dict[str, Any]:
@@ -160,24 +196,14 @@ def stop(home: Home) -> bool:
     if not state.get("alive"):
         return False
     os.kill(int(state["pid"]), signal.SIGTERM)
-    deadline = time.monotonic() + 2 * _END_S
-    while _is_held(home.lock) and time.monotonic() < deadline:
-        time.sleep(_LOOK_S)
+    wait_until(lambda: not _is_held(home.lock), 2 * _END_S)
     return True
 
 
-def _wait_until(holds: Callable[[], bool]) -> None:
-    while not holds():
-        time.sleep(_LOOK_S)
-
-
-def _write_state(home: Home, state: str, since: float | None = None, **more: Any) -> float:
-    """Keep where the site stands, and since when: now, unless that is said; when that is."""
-    since = since or time.time()
-    beside = home.state.with_suffix(".part")
-    beside.write_text(json.dumps({"state": state, "pid": os.getpid(), "time": since, **more}), encoding="utf-8")
-    beside.replace(home.state)
-    return since
+def _write_state(home: Home, state: str, since: float | None = None, **more: Any) -> None:
+    """Keep where the site stands, and since when: now, unless that is said. A full disk ends no connection."""
+    with suppress(OSError):
+        write_json(home.state, {"state": state, "pid": os.getpid(), "time": since or time.time(), **more})
 
 
 def _is_held(lock: Path) -> bool:

@@ -7,7 +7,7 @@ import torch
 
 from client.study.session import ClientStudy
 from modalities.core.blocks.branch import Weights, build_branch, load_weights
-from modalities.core.fusion.fit import Evaluation, Evidence, Question, head_folds
+from modalities.core.fusion.evidence import Evaluation, Evidence, Question, head_folds
 from modalities.core.fusion.head import Parameters
 from modalities.core.fusion.outputs import Outputs
 from modalities.core.model.predict import branch_outputs
@@ -19,7 +19,7 @@ def held_out_outputs(study: ClientStudy, weights: Mapping[str, Weights]) -> dict
 
     Each case is seen by the copy that was not trained on it; `weights` is by part.
     """
-    order = {case_id: row for row, case_id in enumerate(study.data.listed.case_ids)}
+    order = {case_id: row for row, case_id in enumerate(study.data.folds.index)}
     found = {}
     for modality in sorted({modality_of(part) for part in weights}):
         config, data = study.federation.modalities[modality], study.training(modality)
@@ -48,8 +48,9 @@ def fusion_answer(
 
     `kept` is what `held_out_outputs` gave; `parameters` is by owner too.
     """
-    fusion, listed, flat = study.federation.fusion, study.data.listed, flat_parameters(parameters)
-    evidence = Evidence(outputs_of(kept), torch.tensor(listed.labels), head_folds(listed.folds, fusion))
+    fusion, folds, flat = study.federation.fusion, study.data.folds, flat_parameters(parameters)
+    labels = torch.tensor(study.data.site.labels(list(folds.index)))
+    evidence = Evidence(outputs_of(kept), labels, head_folds(folds.to_numpy(), fusion))
     weights = torch.tensor(list(class_weights), dtype=torch.float64)
     found = evidence.answer(question, flat, weights, fusion.modality_dropout)
     by_owner: dict[str, Weights] = {owner: {} for owner in parameters}

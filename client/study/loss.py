@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from modalities.core.fusion.fit import class_weights
+from modalities.core.fusion.evidence import class_weights
 from modalities.core.settings.training import Training
 
 

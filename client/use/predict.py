@@ -16,7 +16,7 @@ from modalities.core.files.delimited import listing
 from modalities.core.problems import check
 from modalities.core.registry import plugin
 from modalities.core.release.release import Release, open_release
-from modalities.core.release.signing import check_signature
+from modalities.core.release.signing import SIGNATURE, check_signature
 from modalities.core.settings.site import SiteConfig, read_site_config
 from modalities.core.site.cases import case_ids_of, held, open_sources
 
@@ -69,6 +69,11 @@ def predict_folder(folder: Path, release: Path, key: Path | None) -> Predictions
         ValueError: the release is not what the key signed, or every problem of the folder at once.
     """
     if key is not None:
+        if (release / "model.json").is_file() and not (release / SIGNATURE).is_file():
+            raise ValueError(
+                f"{release}: no signature here ({SIGNATURE}); ask the coordinator for the whole release, or give "
+                "--unsigned for one that tessera-simulate made, which nobody signs"
+            )
         check_signature(release, key)
     return predict(open_release(release), folder)
 

@@ -1,45 +1,41 @@
 """The settings of the clinical modality."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import field
+from typing import Annotated, Any, Literal
 
-from modalities.clinical.dictionary import BY_NAME, INPUTS, inputs_of
+from pydantic import AfterValidator
+
+from modalities.clinical.dictionary import BY_NAME, inputs_of
 from modalities.core.blocks.tabular import TabularConfig
+from modalities.core.fields import ShareBelowOne, Widths, settings
 from modalities.core.files.delimited import listing
-from modalities.core.problems import check
 from modalities.core.settings.training import Federated, Training
 
 
-@dataclass(frozen=True)
+def _of_dictionary(fields: list[str]) -> list[str]:
+    """Fields to exclude, all of which there are."""
+    if unknown := [name for name in fields if name not in BY_NAME]:
+        raise ValueError(f"no field {listing(unknown)}; the dictionary has {', '.join(BY_NAME)}")
+    return fields
+
+
+@settings
 class Config(TabularConfig):
     """Section `modalities.clinical` of federation.yaml."""
 
-    inputs: str = "ihc"
+    inputs: Literal["ihc", "no_ihc"] = "ihc"
     """`ihc`, or `no_ihc`: without the receptors, whose status is most of what a clinical record says of the subtype."""
-    exclude: list[str] = field(default_factory=list)
+    exclude: Annotated[list[str], AfterValidator(_of_dictionary)] = field(default_factory=list)
     """Fields of the dictionary that are no inputs: those that state the label of this task."""
-    hidden: list[int] = field(default_factory=lambda: [32])
+    hidden: Widths = field(default_factory=lambda: [32])
     """Widths of the hidden SELU layers."""
-    dropout: float = 0.1
-    """Alpha-dropout after every hidden layer, in [0, 1)."""
-    input_dropout: float = 0.3
-    """Share of the features zeroed at every training step, in [0, 1): a site may lack any field."""
-    training: Training = field(default_factory=lambda: Training(lr=3e-3, epochs=40, schedule="cosine", patience=0))
-    federated: Federated = field(
-        default_factory=lambda: Federated(
-            "fedadam", rounds=80, optimiser="sgd", lr=0.1, batch_size=0, server_lr=0.02, patience=0
-        )
-    )
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        super().__post_init__()
-        unknown = [name for name in self.exclude if name not in BY_NAME]
-        check(
-            [f"inputs must be one of {INPUTS}, got {self.inputs!r}"] * (self.inputs not in INPUTS)
-            + [f"exclude: no field {listing(unknown)}; the dictionary has {', '.join(BY_NAME)}"] * bool(unknown)
-        )
+    dropout: ShareBelowOne = 0.1
+    """Alpha-dropout after every hidden layer."""
+    input_dropout: ShareBelowOne = 0.3
+    """Share of the features zeroed at every training step: a site may lack any field."""
+    training: Training = field(default_factory=lambda: Training(epochs=40))
+    federated: Federated = field(default_factory=lambda: Federated(rounds=80, lr=0.1))
 
     @property
     def known_features(self) -> Sequence[str]:

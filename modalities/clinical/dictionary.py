@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-INPUTS = ("ihc", "no_ihc")
 Record = Mapping[str, float | str]
 """One case in the dictionary's terms: field -> number or state; an absent field is missing."""
 

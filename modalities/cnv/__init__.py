@@ -1,8 +1,8 @@
 """Copy-number variation by gene or by chromosome arm, from cBioPortal, Xena or the GDC."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import field
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -13,39 +13,28 @@ from modalities.cnv.reading import read
 from modalities.core.blocks import tabular
 from modalities.core.blocks.tabular import TabularConfig, build_encoder, collate, finalise
 from modalities.core.contract import Cases, State, Sums
-from modalities.core.settings.training import Federated, Training
+from modalities.core.fields import settings
+from modalities.core.settings.training import Federated
 
 __all__ = ["PRESETS", "Config", "build_encoder", "collate", "finalise", "prepare", "read", "sums", "write_example"]
 
-VALUES = ("calls", "log2", "arms")
 
-
-@dataclass(frozen=True)
+@settings
 class Config(TabularConfig):
     """Section `modalities.cnv` of federation.yaml; the default is linear with strong decay: see docs/results.md."""
 
-    values: str = "calls"
+    values: Literal["calls", "log2", "arms"] = "calls"
     """`calls` (GISTIC, -2 to 2) or `log2` (log2 ratios) by gene, or `arms`: the mean of each of 39 chromosome arms."""
-    arms_from: str = "log2"
+    arms_from: Literal["log2", "calls"] = "log2"
     """What arms are the means of: `log2` (of segments where there are any) or `calls`; one for all sites."""
-    coding: str = "indicators"
+    coding: Literal["number", "indicators"] = "indicators"
     """`number`: one input a gene; `indicators`: for calls, three inputs a gene: gained, lost, amplified."""
-    training: Training = field(default_factory=lambda: Training(lr=3e-3, epochs=30, schedule="cosine", patience=0))
-    federated: Federated = field(
-        default_factory=lambda: Federated("fedadam", rounds=60, optimiser="sgd", lr=0.02, batch_size=0, patience=0)
-    )
+    federated: Federated = field(default_factory=lambda: Federated(server_lr=0.01))
 
     def __post_init__(self) -> None:
-        """Check the ranges."""
-        super().__post_init__()
-        if self.values not in VALUES:
-            raise ValueError(f"values must be one of {VALUES}, got {self.values!r}")
-        if self.arms_from not in ("log2", "calls"):
-            raise ValueError(f"arms_from must be 'log2' or 'calls', got {self.arms_from!r}")
-        if self.coding not in ("number", "indicators"):
-            raise ValueError(f"coding must be 'number' or 'indicators', got {self.coding!r}")
+        """Fill in the arms: nothing that sites would have to agree on."""
         if self.values == "arms" and not self.features:
-            object.__setattr__(self, "features", list(ARMS))  # nothing that sites would have to agree on
+            object.__setattr__(self, "features", list(ARMS))
 
 
 def sums(cases: Cases, config: Config) -> Sums:

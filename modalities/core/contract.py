@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from modalities.core.fields import NotNegative, settings
+
 if TYPE_CHECKING:  # torch takes seconds to import, and what only reads settings has no need of it
     import torch
     from torch import nn
@@ -18,21 +20,16 @@ State = dict[str, np.ndarray]
 """What the summed statistics become; saved with the branch, so that a release can read raw files."""
 
 
-@dataclass(frozen=True)
+@settings
 class SlideSettings:
     """How a site's slides are read; section `slides` of site.yaml."""
 
-    default_mpp: float = 0.0
+    default_mpp: NotNegative = 0.0
     """Micrometres a pixel at full resolution, of slides that do not say it themselves; 0: such a slide is an error."""
     cache: str = ""
     """Folder for what is made of the slides, relative to site.yaml; empty: .tessera/slides beside it."""
     weights: str = ""
     """Folder of backbone weights, `<backbone>.safetensors`, relative to site.yaml; looked in before any hub."""
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        if self.default_mpp < 0:
-            raise ValueError(f"default_mpp must not be negative, got {self.default_mpp}")
 
 
 @dataclass(frozen=True)
@@ -91,7 +88,7 @@ class Cases:
 
 @runtime_checkable
 class Modality(Protocol):
-    """The contract. `Config` is a frozen dataclass derived from `modalities.core.settings.training.BranchConfig`."""
+    """The contract. `Config` derives from `core.settings.training.BranchConfig`, with `@settings` of `core.fields`."""
 
     Config: type
     PRESETS: Mapping[str, Mapping[str, Any]]

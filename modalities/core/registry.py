@@ -42,4 +42,6 @@ def _checked(module: object, name: str) -> Modality:
         raise TypeError(
             f"modalities/{name}: a modality must define {', '.join(lacking)} (see docs/adding-a-modality.md)"
         )
+    if "__pydantic_fields__" not in vars(module.Config):
+        raise TypeError(f"modalities/{name}: Config must be made by `@settings` of modalities/core/fields.py")
     return module

@@ -7,44 +7,33 @@ Source: the recipe of SlideGraph+ (Lu et al. 2022, doi:10.1016/j.media.2022.1024
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from jaxtyping import Float, Int64
+from pydantic import Field, StrictInt
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import pdist
 
-from modalities.core.problems import check
+from modalities.core.fields import NotNegative, Positive, ShareBetween, settings
 
 
-@dataclass(frozen=True)
+@settings
 class Clustering:
     """Section `modalities.wsi_graph.clustering` of federation.yaml; a pixel is one of `reference_mpp`."""
 
-    spatial_threshold_px: float = 2000.0
+    spatial_threshold_px: Positive = 2000.0
     """Tiles further apart than this are not alike at all."""
-    gamma: float = 0.001
+    gamma: NotNegative = 0.001
     """How fast likeness falls with distance, for each pixel."""
-    composition_gamma: float = 0.001
+    composition_gamma: NotNegative = 0.001
     """How fast likeness falls with the Euclidean difference of the tiles' composition."""
-    cut: float = 0.8
-    """Clusters are as large as average linkage at this value of 1 - similarity, in (0, 1), makes them."""
-    exact_up_to: int = 5000
+    cut: ShareBetween = 0.8
+    """Clusters are as large as average linkage at this value of 1 - similarity makes them."""
+    exact_up_to: Annotated[StrictInt, Field(ge=1, le=20_000)] = 5000
     """Slides with more tiles than this are clustered block by block: time and memory of all pairs, but in a block."""
-    block_tiles: int = 2500
+    block_tiles: Annotated[StrictInt, Field(ge=2, le=20_000)] = 2500
     """Most tiles of a block."""
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        check(
-            [f"spatial_threshold_px must be positive, got {self.spatial_threshold_px}"]
-            * (not self.spatial_threshold_px > 0)
-            + [f"gammas must not be negative, got {self.gamma}, {self.composition_gamma}"]
-            * (not min(self.gamma, self.composition_gamma) >= 0)
-            + [f"cut must be in (0, 1), got {self.cut}"] * (not 0 < self.cut < 1)
-            + [f"exact_up_to must be in 1 to 20000, got {self.exact_up_to}"] * (not 1 <= self.exact_up_to <= 20000)
-            + [f"block_tiles must be in 2 to 20000, got {self.block_tiles}"] * (not 2 <= self.block_tiles <= 20000)
-        )
 
 
 def clusters_of(

@@ -1,68 +1,50 @@
 """Settings of the graph branch."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import field
+from typing import Annotated, Any, Literal
 
-from modalities.core.problems import check
-from modalities.core.settings.training import BranchConfig, Federated, Training
+from pydantic import Field
+
+from modalities.core.fields import Positive, ShareBelowOne, Widths, settings
+from modalities.core.settings.training import BranchConfig
 from modalities.slides.config import PAPER, SlidesConfig
 
 from .clustering import Clustering
-from .network import CONVOLUTIONS, READOUTS
-
-INPUTS = ("composition", "features", "both")
+from .network import Convolution, Readout
 
 
-@dataclass(frozen=True)
+@settings
 class Config(BranchConfig):
     """Section `modalities.wsi_graph` of federation.yaml."""
 
     slides: SlidesConfig = field(default_factory=lambda: SlidesConfig(n_tiles=0))
     """From slide to tiles and their nuclei; shared by all sites."""
-    inputs: str = "composition"
+    inputs: Literal["composition", "features", "both"] = "composition"
     """What a node is the mean of: the tiles' nuclear `composition`, the tiles' `features`, or `both`."""
     coordinates: bool = False
     """Whether a node also knows its place about the middle of its slide."""
-    reference_mpp: float = 0.25
+    reference_mpp: Positive = 0.25
     """Micrometres of the pixels that lengths are given in, whatever a scanner's pixels are."""
     clustering: Clustering = field(default_factory=Clustering)
     """Which tiles make a node."""
-    edge_px: float = 4000.0
+    edge_px: Positive = 4000.0
     """Neighbours further apart than this are not joined."""
-    convolution: str = "pna"
+    convolution: Convolution = "pna"
     """pna (scaled by the in-degrees of all sites), or gin or sage, which take less time."""
-    layers: list[int] = field(default_factory=lambda: [16])
+    layers: Annotated[Widths, Field(min_length=1)] = field(default_factory=lambda: [16])
     """Widths of the convolutions."""
-    dropout: float = 0.2
-    """After every convolution, in [0, 1)."""
-    readout: str = "all"
+    dropout: ShareBelowOne = 0.2
+    """After every convolution."""
+    readout: Readout = "all"
     """`last` averages the last convolution over a case's nodes; `all` also what went into each, and the squares."""
-    clip: float = 4.0
+    clip: Positive = 4.0
     """Scaled node features are cut to +-clip standard deviations."""
-    training: Training = field(default_factory=lambda: Training(lr=3e-3, epochs=30, schedule="cosine", patience=0))
-    federated: Federated = field(
-        default_factory=lambda: Federated(
-            "fedadam", rounds=60, optimiser="sgd", lr=0.02, batch_size=0, server_lr=0.02, patience=0
-        )
-    )
 
     def __post_init__(self) -> None:
-        """Check the ranges."""
-        check(
-            [f"inputs must be one of {INPUTS}, got {self.inputs!r}"] * (self.inputs not in INPUTS)
-            + [f"reference_mpp must be positive, got {self.reference_mpp}"] * (not self.reference_mpp > 0)
-            + [f"edge_px must be positive, got {self.edge_px}"] * (not self.edge_px > 0)
-            + [f"convolution must be one of {CONVOLUTIONS}, got {self.convolution!r}"]
-            * (self.convolution not in CONVOLUTIONS)
-            + [f"layers must be positive widths, at least one, got {list(self.layers)}"]
-            * (not self.layers or min(self.layers) < 1)
-            + [f"dropout must be in [0, 1), got {self.dropout}"] * (not 0 <= self.dropout < 1)
-            + [f"readout must be one of {READOUTS}, got {self.readout!r}"] * (self.readout not in READOUTS)
-            + [f"clip must be positive, got {self.clip}"] * (not self.clip > 0)
-            + ["inputs: composition needs slides.composition"]
-            * (self.inputs != "features" and not self.slides.composition)
-        )
+        """Refuse nodes made of what is not counted."""
+        if self.inputs != "features" and not self.slides.composition:
+            raise ValueError(f"inputs: {self.inputs} needs slides.composition")
 
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {

@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-CONVOLUTIONS = ("pna", "gin", "sage")
-READOUTS = ("last", "all")
+Convolution = Literal["pna", "gin", "sage"]
+Readout = Literal["last", "all"]
 _AGGREGATORS = ["mean", "min", "max", "std"]
 _SCALERS = ["identity", "amplification", "attenuation"]
 

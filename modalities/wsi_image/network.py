@@ -1,7 +1,7 @@
 """From a bag of tile features to one embedding and the logits of a case."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float, Int64
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from modalities.core.blocks.branch import Losses
 from modalities.core.blocks.networks import SelfNormalisingNetwork
 
-POOLINGS = ("feature_mean", "mean_logits", "mean_probabilities", "majority", "attention")
+Pooling = Literal["feature_mean", "mean_logits", "mean_probabilities", "majority", "attention"]
 TILE_WISE = ("mean_logits", "mean_probabilities", "majority")
 """These learn from every tile as if it carried its case's label, and pool only to predict."""
 

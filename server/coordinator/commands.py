@@ -22,7 +22,7 @@ from modalities.core.console import console, say
 from modalities.core.release.signing import certificate_fingerprint, check_signature, fingerprint, public_key
 from modalities.core.settings.federation import load_federation
 from server.coordinator.flower import end_broken_off, is_up, register_enrolled, superlink
-from server.coordinator.folder import Settings, Study, enrol_site, init_study, revoke_site, write_gateway
+from server.coordinator.folder import Gateway, Settings, Study, enrol_site, init_study, revoke_site, write_gateway
 from server.coordinator.hand_out import hand_out_files
 from server.coordinator.live_view import view
 from server.coordinator.renewal import problem_of_certificate, renew_certificate
@@ -39,7 +39,7 @@ def init(
     san: Annotated[
         list[str] | None, typer.Option(help="Name or address that sites connect to; may be given again.")
     ] = None,
-    gateway: Annotated[str, typer.Option(help="nginx, or builtin: within `start`, for one machine.")] = "nginx",
+    gateway: Annotated[Gateway, typer.Option(help="nginx, or builtin: within `start`, for one machine.")] = "nginx",
 ) -> None:
     """Make a study's folder: settings to fill in, certificates, release key, gateway configuration."""
     study = init_study(folder, san or [], gateway)

@@ -4,12 +4,14 @@ import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 from omegaconf import OmegaConf
 
+from modalities.core.fields import Count, Port, Positive, settings
 from modalities.core.problems import check
 from modalities.core.release.keyfiles import line_fingerprint
 from modalities.core.release.signing import make_release_key
@@ -18,39 +20,33 @@ from modalities.core.settings.structured import structured
 from server.network.certificates import Tls, issue_server_certificate, make_authority
 from server.network.gateway import nginx_configuration
 
+Gateway = Literal["nginx", "builtin"]
 LOOPBACK = ("localhost", "127.0.0.1")
 
 
-@dataclass(frozen=True)
+@settings
 class Settings:
     """coordinator.yaml: how a study is run, as opposed to what it computes."""
 
     address: str = "localhost"
     """What sites connect to; a name in the server's certificate."""
-    public_port: int = 9443
+    public_port: Port = 9443
     """The gateway's port, open to the sites."""
-    superlink_port: int = 9092
+    superlink_port: Port = 9092
     """The SuperLink's port, on loopback only."""
-    gateway: str = "nginx"
+    gateway: Gateway = "nginx"
     """`nginx`: started by you, with gateway/nginx.conf; `builtin`: within `tessera-server start`, for one machine."""
-    sites: int = 3
+    sites: Count = 3
     """A run begins once this many sites are there."""
-    wait_s: float = 600.0
+    wait_s: Positive = 600.0
     """Seconds to wait for them."""
-    round_timeout_s: float = 600.0
+    round_timeout_s: Positive = 600.0
     """Seconds that a site has for one message; what comes later is discarded."""
 
     def __post_init__(self) -> None:
-        """Check the ranges."""
-        ports = (self.public_port, self.superlink_port)
-        check(
-            [f"ports must be from 1 to 65535, got {ports}"] * any(not 0 < port < 65536 for port in ports)
-            + [f"the two ports must differ, got {ports}"] * (ports[0] == ports[1])
-            + [f"gateway must be nginx or builtin, got {self.gateway!r}"] * (self.gateway not in ("nginx", "builtin"))
-            + [f"sites must be at least 1, got {self.sites}"] * (self.sites < 1)
-            + [f"times must be positive, got {self.wait_s}, {self.round_timeout_s}"]
-            * (min(self.wait_s, self.round_timeout_s) <= 0)
-        )
+        """Refuse two programs on one port."""
+        if self.public_port == self.superlink_port:
+            raise ValueError(f"public_port and superlink_port must differ, got {self.public_port} for both")
 
 
 @dataclass(frozen=True)
@@ -124,7 +120,7 @@ class Study:
         return found
 
 
-def init_study(folder: Path, names: Sequence[str], gateway: str = "nginx") -> Study:
+def init_study(folder: Path, names: Sequence[str], gateway: Gateway = "nginx") -> Study:
     """Make the folder of a new study: settings to fill in, certificates, release key, gateway.
 
     Raises:

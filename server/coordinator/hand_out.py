@@ -1,23 +1,16 @@
 """What the coordinator gives to every site, as one folder: authority, release key, settings and the lists they name."""
 
 import shutil
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from omegaconf import OmegaConf
 
-from modalities.core.problems import check
 from server.coordinator.folder import Study
 
 
 def hand_out_files(study: Study) -> list[Path]:
-    """Fill the folder anew; its files. The settings are those of federation.yaml, which has been checked.
-
-    Raises:
-        ValueError: a list lies elsewhere than beside federation.yaml, where a site would not find it.
-    """
+    """Fill the folder anew; its files. The settings are those of federation.yaml, which has been checked."""
     lists = _lists(study)
-    outside = [name for name in lists if PurePath(name).name != name]
-    check([f"{study.federation}: features_file: {name}: put it beside federation.yaml" for name in outside])
     shutil.rmtree(study.for_sites, ignore_errors=True)
     study.for_sites.mkdir()
     files = [study.tls.authority, study.release_public_key, study.federation]

@@ -7,7 +7,7 @@ import itertools
 import json
 import textwrap
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from modalities.core.fusion.settings import Fusion
 from modalities.core.registry import plugin, plugins
@@ -16,6 +16,14 @@ from modalities.core.settings.task import Task
 from modalities.core.settings.training import BranchConfig, Federated, Training
 
 BEGIN = "<!-- from here on written by `tessera-server settings --into docs/federation.md` -->"
+_BOUNDS = {
+    "gt": "> {:,}",
+    "ge": "≥ {:,}",
+    "lt": "< {:,}",
+    "le": "≤ {:,}",
+    "min_length": "≥ {:,} long",
+    "max_length": "≤ {:,} long",
+}
 _OWN_TABLE = ("training", "federated")
 _SECTIONS = (
     ("`task`", Task),
@@ -81,14 +89,22 @@ def _changed(config: Any, usual: Any) -> str:
 
 
 def _table(config: Any, only: set[str] | None = None) -> str:
-    """A row a setting: name, default, and what its docstring says."""
+    """A row a setting: name, default, what it may be, and what its docstring says."""
     meanings = meanings_of(type(config))
     rows = [
-        f"| `{entry.name}` | {_default(getattr(config, entry.name))} | {meanings.get(entry.name, '')} |"
-        for entry in dataclasses.fields(config)
-        if only is None or entry.name in only
+        f"| `{name}` | {_default(getattr(config, name))} | {_range(checked)} | {meanings.get(name, '')} |"
+        for name, checked in config.__pydantic_fields__.items()
+        if only is None or name in only
     ]
-    return "\n".join(["| setting | default | meaning |", "|---|---|---|", *rows])
+    return "\n".join(["| setting | default | range | meaning |", "|---|---|---|---|", *rows])
+
+
+def _range(checked: Any) -> str:
+    """What a setting may be, where its type alone does not say it."""
+    if get_origin(checked.annotation) is Literal:
+        return ", ".join(f"`{choice}`" for choice in get_args(checked.annotation))
+    bounds = [(text, getattr(rule, name, None)) for rule in checked.metadata for name, text in _BOUNDS.items()]
+    return ", ".join(text.format(bound) for text, bound in bounds if bound is not None)
 
 
 def meanings_of(cls: type) -> dict[str, str]:

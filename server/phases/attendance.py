@@ -17,9 +17,9 @@ from server.phases.handshake import introduce, settle
 from server.phases.options import Options
 from server.phases.replies import note
 from server.state.study import StudyState
+from strategies.aggregation import Aggregation
 from strategies.checks import UNAVAILABLE, Refusal, refusal_of
 from strategies.exchange import Holder
-from strategies.rules.robust import too_few
 
 _LOOK_S = 1.0
 MOST_TRIES = 3
@@ -107,7 +107,7 @@ class Attendance:
         reasons = {}
         for name in names:
             n_sites = sum(name in holder.cohorts for holder in present)
-            reasons[name] = too_few(self.study.federation.modalities[name].federated, n_sites)
+            reasons[name] = Aggregation(self.study.federation.modalities[name].federated).too_few(n_sites)
         return {name: reason for name, reason in reasons.items() if reason}
 
     def able_lacking(self, present: Sequence[Holder]) -> dict[str, str]:

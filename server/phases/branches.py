@@ -12,10 +12,10 @@ from server.phases.attendance import MOST_TRIES, Attendance, Lacks
 from server.phases.closing import evaluate, score_final
 from server.phases.replies import held, note
 from server.state.study import Progress, StudyState
+from strategies.aggregation import Aggregation
 from strategies.checks import HELD_OUT_LOSS, HELD_OUT_N, Refusal
 from strategies.exchange import Holder
 from strategies.per_modality import PerModality
-from strategies.rules.build import build_strategy, optimiser_state, restore_optimiser
 from strategies.streaming import replies_in_order
 from strategies.wire import Weights, flatten, unflatten
 
@@ -46,25 +46,23 @@ def train_branches(sites: Attendance) -> None:
         _skip(study, {name: lacks[name] for name in lacks if name not in waits}, at_once=not asked)
         for name in trained:
             _advance(study, name)
-        study.optimisers = {part: optimiser_state(strategy) for part, strategy in composed.strategies.items()}
+        study.optimisers = {part: rule.step.state() for part, rule in composed.rules.items()}
         losses = {name: study.progress[name].curve[-1:] for name in trained}
         options.step(study, {**sites.event, "held_out": losses})
     _score_unscored(sites, composed)
 
 
 def _active(sites: Attendance, composed: PerModality) -> list[str]:
-    """The modalities that are not done, with their strategies; those that somebody holds for the first time begin."""
+    """The modalities that are not done, with their rules; those that somebody holds for the first time begin."""
     study, federation = sites.study, sites.study.federation
     for name in held(sites.holders):
         if name not in study.progress:
             _begin(study, name)
     for name in study.progress:
         settings = federation.modalities[name].federated
-        for part in [part for part in parts_of(name, federation.fusion) if part not in composed.strategies]:
-            composed.settings[name], composed.strategies[part] = settings, build_strategy(settings)
-            restore_optimiser(composed.strategies[part], study.optimisers.get(part, {}))
-            if settings.robust_rule:
-                composed.robust[part] = settings
+        for part in [part for part in parts_of(name, federation.fusion) if part not in composed.rules]:
+            composed.rules[part] = Aggregation(settings)
+            composed.rules[part].step.restore(study.optimisers.get(part, {}))
     return [name for name, progress in study.progress.items() if not progress.done]
 
 

@@ -9,9 +9,9 @@ from modalities.core.parts import modality_of, scoring_parts
 from server.phases.options import Options
 from server.phases.replies import held, note
 from server.state.study import StudyState
+from strategies.aggregation import Aggregation
 from strategies.exchange import Holder
 from strategies.per_modality import PerModality
-from strategies.rules.build import build_strategy
 from strategies.streaming import replies_in_order
 from strategies.wire import flatten
 
@@ -21,8 +21,8 @@ def score_final(grid: Grid, study: StudyState, holders: Sequence[Holder], option
     federation = study.federation
     names = [name for name in held(holders) if name in study.progress]
     parts = [part for name in names for part in scoring_parts(name, federation.fusion)]
-    strategies = {part: build_strategy(federation.modalities[modality_of(part)].federated) for part in parts}
-    composed = PerModality(strategies, holders, options.timeout, study.traffic)
+    rules = {part: Aggregation(federation.modalities[modality_of(part)].federated) for part in parts}
+    composed = PerModality(rules, holders, options.timeout, study.traffic)
     if parts:
         evaluate(grid, study, composed, options)
     return composed

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from flwr.app import Message, RecordDict
 
-from modalities.core.fusion.fit import Evaluation, Question, class_weights
+from modalities.core.fusion.evidence import Evaluation, Question, class_weights
 from modalities.core.fusion.head import Parameters
 from modalities.core.fusion.search import Memory, Search
 from modalities.core.parts import modality_of

@@ -10,9 +10,9 @@ from modalities.core.registry import plugin
 from server.phases.options import Options
 from server.phases.replies import held, note, query_all, sums_in
 from server.state.study import StudyState
+from strategies.aggregation import Aggregation
 from strategies.checks import CLASS_COUNTS, NUM_EXAMPLES, Refusal
 from strategies.exchange import Holder
-from strategies.rules.robust import shortage
 from strategies.statistics import add_sums
 from strategies.wire import ARRAYS, CONFIG, METRICS, STUDY, config_record, parts_in, to_record
 
@@ -191,7 +191,7 @@ def _refuse_too_few(study: StudyState, holders: Sequence[Holder]) -> None:
     for name in held(holders):
         is_begun = name in study.frozen or name in study.progress
         n_sites = sum(name in holder.cohorts for holder in holders)
-        reason = "" if is_begun else shortage(study.federation.modalities[name].federated, n_sites)
+        reason = "" if is_begun else Aggregation(study.federation.modalities[name].federated).shortage(n_sites)
         problems += [f"modality {name}: {reason}"] if reason else []
     if problems:
         remedy = "wait for more sites, or choose another rule under modalities.NAME.federated"

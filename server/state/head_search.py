@@ -6,21 +6,24 @@ from typing import Any
 import numpy as np
 import torch
 
-from modalities.core.fusion.fit import Evaluation
+from modalities.core.fusion.evidence import Evaluation
+from modalities.core.fusion.fit import FitProgress, HeadFit, Moments
 from modalities.core.fusion.head import Parameters
-from modalities.core.fusion.optimise import Moments
-from modalities.core.fusion.search import HeadFit, Memory
+from modalities.core.fusion.search import Memory
 from strategies.wire import Weights
 
 _FITS, _GRADIENTS, _MOMENTS = "fits", "gradients", "moments"
+_KINDS = ("parameters", "first", "second")
+"""Of Adam's moments."""
 
 
 def search_to_arrays(memory: Memory) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Arrays by `<group>|<owner>|<name>`, and the plain values that go with them."""
+    evaluations, moments = memory.progress.evaluations, memory.progress.moments
     groups = {
         _FITS: {key: fit.parameters for key, fit in memory.fits.items()},
-        _GRADIENTS: {str(number): each.gradient for number, each in enumerate(memory.evaluations)},
-        _MOMENTS: {kind: getattr(own, kind) for own in memory.moments for kind in ("parameters", "first", "second")},
+        _GRADIENTS: {str(number): each.gradient for number, each in enumerate(evaluations)},
+        _MOMENTS: {kind: getattr(moments, kind) for kind in _KINDS} if moments else {},
     }
     arrays = {
         f"{group}|{owner}|{name}": values.numpy()
@@ -30,8 +33,8 @@ def search_to_arrays(memory: Memory) -> tuple[dict[str, np.ndarray], dict[str, A
     }
     return arrays, {
         _FITS: {key: [fit.held_out, fit.n_held_out, fit.rounds] for key, fit in memory.fits.items()},
-        "evaluations": [[each.loss, each.held_out, each.n_held_out] for each in memory.evaluations],
-        "steps": [own.steps for own in memory.moments],
+        "evaluations": [[each.loss, each.held_out, each.n_held_out] for each in evaluations],
+        "steps": [moments.steps] if moments else [],
     }
 
 
@@ -42,8 +45,9 @@ def search_from_arrays(groups: Mapping[str, Mapping[str, Weights]], plain: Mappi
         Evaluation(loss, _tensors(groups, _GRADIENTS, str(number)), held_out, n)
         for number, (loss, held_out, n) in enumerate(plain["evaluations"])
     ]
-    parameters, first, second = (_tensors(groups, _MOMENTS, kind) for kind in ("parameters", "first", "second"))
-    return Memory(fits, evaluations, [Moments(parameters, first, second, steps) for steps in plain["steps"]])
+    parameters, first, second = (_tensors(groups, _MOMENTS, kind) for kind in _KINDS)
+    moments = Moments(parameters, first, second, *plain["steps"]) if plain["steps"] else None
+    return Memory(fits, FitProgress(evaluations, moments))
 
 
 def _tensors(groups: Mapping[str, Mapping[str, Weights]], group: str, owner: str) -> Parameters:

@@ -17,7 +17,6 @@ from modalities.core.files.atomic import write_atomically
 from modalities.core.model.predict import FittedBranch, FittedModel
 from modalities.core.parts import modality_of, parts_of
 from modalities.core.release.release import CALIBRATION, FORMAT, HEAD, MODEL, STATE, WEIGHT, file_of, open_release
-from modalities.core.settings.federation import Federation
 from server.state.study import StudyState
 from strategies.wire import Weights
 
@@ -75,12 +74,6 @@ def fitted_model(study: StudyState) -> FittedModel:
     }
     head = {key: torch.from_numpy(array) for key, array in study.head.items()}
     return FittedModel(study.federation, branches, head, study.head_name, study.calibration)
-
-
-def without_modality(federation: Federation, name: str) -> Federation:
-    """The settings with one modality less."""
-    rest = {key: config for key, config in federation.modalities.items() if key != name}
-    return Federation(federation.seed, federation.task, federation.fusion, rest)
 
 
 def _branch_arrays(state: Weights, weights: Weights) -> Weights:

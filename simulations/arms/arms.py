@@ -1,6 +1,5 @@
 """The arms of the comparison, each on one outer fold."""
 
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
 from client.app import app
 from client.study.session import site_folders
@@ -27,6 +25,7 @@ from simulations.arms.scoring import TestCases, fill_with_prior, score, score_pr
 from simulations.cohorts.cohort import FEDERATION
 from simulations.engines.flower import run_in_flower
 from simulations.engines.inline import InlineGrid
+from simulations.engines.machine import side_by_side
 from simulations.scores.predictions import LOCAL
 
 CHECKPOINT, RELEASE = "checkpoint.safetensors", "release"
@@ -59,14 +58,12 @@ class ArmResult:
 
 
 def run_arm(arm: str, fold: Fold) -> ArmResult:
-    """One arm on one fold; one torch thread, since folds and arms run side by side."""
-    torch.set_num_threads(1)
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    """One arm on one fold."""
     started = time.perf_counter()
-    federation = load_federation(fold.root / FEDERATION)
-    sites = [SiteData(folder, federation) for folder in site_folders(fold.sites)]
-    tested = test_cases(sites, federation)
-    result = _ARMS[arm](federation, sites, tested, fold)
+    with side_by_side():
+        federation = load_federation(fold.root / FEDERATION)
+        sites = [SiteData(folder, federation) for folder in site_folders(fold.sites)]
+        result = _ARMS[arm](federation, sites, test_cases(sites, federation), fold)
     result.details["seconds"] = time.perf_counter() - started
     return result
 

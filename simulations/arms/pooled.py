@@ -11,7 +11,7 @@ from client.study.loss import balance_of
 from client.study.training import learning_rate, loss_sum, optimiser_of, set_learning_rate, train_epoch
 from modalities.core.blocks.branch import Branch, Weights, build_branch, load_weights, weights_of
 from modalities.core.contract import State, Sums
-from modalities.core.fusion.fit import Evaluation, Evidence, Question, class_weights, head_folds
+from modalities.core.fusion.evidence import Evaluation, Evidence, Question, class_weights, head_folds
 from modalities.core.fusion.head import Parameters, head_named
 from modalities.core.fusion.outputs import Outputs
 from modalities.core.fusion.search import Search

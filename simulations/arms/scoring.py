@@ -44,7 +44,7 @@ def test_cases(sites: Sequence[SiteData], federation: Federation) -> TestCases:
             pd.DataFrame({"case_id": tested.index, "site": site.site.name, "label": tested["label"].to_numpy()})
         )
         for name in federation.modalities:
-            if name in site.site.sources:
+            if name in site.site.sources and name not in site.unusable:
                 found = site.cases(name)
                 read[name].append(found.select([case_id for case_id in found.case_ids if case_id in tested.index]))
     return TestCases(pd.concat(frames, ignore_index=True), {name: Cases.join(parts) for name, parts in read.items()})

@@ -16,6 +16,8 @@ from modalities.core.settings.federation import Federation, federation_from
 from modalities.core.settings.site import Policy, write_site
 
 FEDERATION = "federation.yaml"
+EXTERNAL = "external_"
+"""How the names of external sites begin."""
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,17 @@
 """The label and the site of every case of a data folder; the task says which column is the label."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
+from modalities.core.fields import settings
 from modalities.core.files.barcodes import case_of
 from modalities.core.files.delimited import delimiter_of, listing, refuse_repeated, rows_of
 from modalities.core.settings.task import Task
 
 
-@dataclass(frozen=True)
+@settings
 class Labels:
     """Where the label and the site of each case stand."""
 

@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array, hstack, identity, kron, vstack
 
-from modalities.core.files.atomic import write_atomically
+from modalities.core.files.atomic import write_json
 from modalities.core.seeds import seed_of
 from simulations.cohorts.splits import check_folds, outer_folds
 
@@ -52,7 +52,7 @@ def kept_folds(path: Path, labels: pd.Series, sites: pd.Series, n_folds: int, se
         fold, how = preserved_folds(labels, sites, n_folds, seed)
         grouped = outer_folds(labels, sites, "sites", n_folds, seed)
         found = {"how": how, "sites": _by_site(fold, sites), "grouped": _by_site(grouped, sites)}
-        write_atomically(path, json.dumps(found, indent=1).encode())
+        write_json(path, found)
     kept = json.loads(path.read_text(encoding="utf-8"))
     return sites.map(kept["sites"]).astype(int), kept["how"]
 

@@ -10,6 +10,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from modalities.core.contract import Source
+from modalities.core.fields import settings
 from modalities.core.files.delimited import delimiter_of, listing, rows_of
 from modalities.core.registry import plugins
 from modalities.core.settings.structured import structured
@@ -21,7 +22,7 @@ from simulations.cohorts.raw_files import deal
 POOLED = "other"
 
 
-@dataclass(frozen=True)
+@settings
 class Layout:
     """The files of a data folder; a dataset.yaml in it changes any of this."""
 

@@ -10,6 +10,7 @@ import jinja2
 import matplotlib as mpl
 import pandas as pd
 import yaml
+from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from simulations.report import curves, detail, overview, words
@@ -112,6 +113,8 @@ def context(results: Json, predictions: pd.DataFrame) -> dict[str, Any]:
         "headline": words.headline(results),
         "summary": words.summary(results),
         "limits": words.limits(results),
+        "still_falling": words.still_falling(results),
+        "left_out": words.left_out(results.get("external_left_out") or {}),
         "cards": cards(results),
         "partly_scored": partly_scored(results),
         "pictures": pictures(results, predictions),
@@ -163,7 +166,7 @@ def pictures(results: Json, predictions: pd.DataFrame) -> dict[str, str]:
         "roc": detail.roc(both, results["task"]["classes"]),
         "recall": detail.recall(results),
         "sites": overview.local_sites(results),
-        "reliability": detail.reliability(both, results),
+        "reliability": None if results.get("calibration") else detail.reliability(both, results),
         "external": overview.forest(results, arms="external") if results.get("external") else None,
     }
     return {name: svg_uri(figure) for name, figure in drawn.items() if figure}
@@ -180,9 +183,10 @@ def yaml_text(value: Any) -> str:
     return yaml.safe_dump(json.loads(json.dumps(value, default=str)), sort_keys=False, allow_unicode=True, width=100)
 
 
-def contents(body: str) -> list[tuple[str, str]]:
-    """Id and heading of every section that was written."""
-    return re.findall(r'<section[^>]* id="([\w-]+)">\s*<h2>([^<]+)</h2>', body)
+def contents(body: str) -> list[tuple[str, Markup]]:
+    """Id and heading of every section that was written; the headings are escaped already."""
+    found = re.findall(r'<section[^>]* id="([\w-]+)">\s*<h2>([^<]+)</h2>', body)
+    return [(name, Markup(heading)) for name, heading in found]
 
 
 def flat(nested: Json, before: str = "") -> dict[str, Any]:

@@ -1,11 +1,13 @@
 """Results in plain words: for a hospital manager, and honest where the numbers are not good."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 Json = Mapping[str, Any]
 FUSED, COMPLETE = "fused", "fused_complete"
 MINUS = "\N{MINUS SIGN}"
+STILL_FALLING = 0.01
+"""Of the whole fall of a held-out loss: more than this over the last tenth of its rounds is still falling."""
 Number = float | int | None  # beartype takes `float` at its word
 
 
@@ -154,6 +156,48 @@ def _gain(results: Json) -> str:
     if best and best.get("macro_auroc") is not None:
         text += f"; the best single site, {best['site']}, reaches {number(best['macro_auroc'])}"
     return text + "."
+
+
+def still_falling(results: Json) -> list[str]:
+    """A sentence for each branch whose rounds were used up, by count alone, while its held-out loss still fell."""
+    sentences = []
+    sections = results.get("protocol", {}).get("federation", {}).get("modalities", {})
+    for name, by_arm in results.get("curves", {}).items():
+        for arm, settings, unit in (("federated", "federated", "rounds"), ("centralised", "training", "epochs")):
+            counted = sections.get(name, {}).get(settings, {}).get("patience") == 0
+            share = late_fall(by_arm.get(arm) or []) if counted else 0.0
+            if share > STILL_FALLING:
+                sentences.append(
+                    f"{name}, {arm}: still falling after all {len(by_arm[arm][0]) - 1} {unit} (the last tenth of them "
+                    f"brought {percent(share, 1)} of the whole fall); raise modalities.{name}.{settings}.{unit}, or "
+                    f"set modalities.{name}.{settings}.patience"
+                )
+    return sentences
+
+
+def late_fall(folds: Sequence[Sequence[float | None]]) -> float:
+    """The fall of the folds' mean loss over the last tenth of the rounds, as a share of its whole fall."""
+    shortest = min(map(len, folds), default=0)
+    known = [losses[:shortest] for losses in folds]
+    mean = [
+        sum(at) / len(at) for losses in zip(*known, strict=True) if len(at := [x for x in losses if x is not None]) > 0
+    ]
+    if len(mean) < 3 or mean[0] <= mean[-1]:
+        return 0.0
+    return (mean[-1 - -(-len(mean) // 10)] - mean[-1]) / (mean[0] - mean[-1])
+
+
+def left_out(found: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """The external cases that no arm could score, in sentences."""
+    why = {
+        "no_modality": "hold none of the modalities (no file names them, or none of their values is known)",
+        "no_class": "have no label of the task's classes",
+    }
+    return [
+        f"{sum(by_site.values())} external cases {why[reason]} and are not scored: "
+        + ", ".join(f"{count} of {site}" for site, count in by_site.items())
+        for reason, by_site in found.items()
+    ]
 
 
 def limits(results: Json) -> str:

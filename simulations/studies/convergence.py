@@ -16,7 +16,7 @@ import torch
 from client.app import app
 from client.study.session import site_folders
 from modalities.core.blocks.branch import build_branch, load_weights
-from modalities.core.files.atomic import write_atomically
+from modalities.core.files.atomic import write_json
 from modalities.core.model.predict import branch_outputs
 from modalities.core.patience import Patience
 from modalities.core.registry import plugin
@@ -31,6 +31,7 @@ from simulations.arms.pooled import fit_pooled
 from simulations.arms.scoring import TestCases, test_cases
 from simulations.cohorts.cohort import FEDERATION
 from simulations.engines.inline import InlineGrid
+from simulations.engines.machine import side_by_side
 from simulations.scores.metrics import case_weights, metric_draws
 from simulations.studies.recipes import recipe_of, same_choice, tuned_value, with_recipe
 from strategies.wire import Weights
@@ -61,8 +62,8 @@ def run_convergence(
         for number, fold in enumerate(folds, start=1):
             path = out / "convergence" / f"{strategy}_{plan.rounds}_{plan.patience}_{number}.json"
             if not path.is_file():
-                path.parent.mkdir(parents=True, exist_ok=True)
-                write_atomically(path, json.dumps(_run(federation, strategy, plan, fold, chosen)).encode())
+                with side_by_side():
+                    write_json(path, _run(federation, strategy, plan, fold, chosen))
             found[strategy, number] = json.loads(path.read_text(encoding="utf-8"))
             if chosen is None and strategy != CENTRALISED:
                 chosen = {name: found[strategy, number][name]["choice"] for name in names}
@@ -83,7 +84,6 @@ def _run(
     Raises:
         RuntimeError: no value of the tuned setting got through all rounds.
     """
-    torch.set_num_threads(1)
     names = list(federation.modalities)
     tested = test_cases([SiteData(folder, federation) for folder in site_folders(fold.sites)], federation)
     if strategy == CENTRALISED:

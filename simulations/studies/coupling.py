@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from client.study.session import site_folders
-from modalities.core.files.atomic import write_atomically
+from modalities.core.files.atomic import write_json
 from modalities.core.model.predict import FittedModel
 from modalities.core.parts import parts_of
 from modalities.core.settings.federation import Federation, federation_from
@@ -124,7 +124,7 @@ def _refit(
         "unchanged": _unchanged(release, out / RELEASE, parts),
         "sets": _compare(fitted_model(before), fitted_model(after), read, federation.seed),
     }
-    write_atomically(out / "results.json", json.dumps(results, indent=1).encode())
+    write_json(out / "results.json", results)
     return Change(results, out)
 
 

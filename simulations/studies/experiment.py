@@ -9,9 +9,10 @@ from typing import Any
 
 import pandas as pd
 from rich.console import Console
+from rich.markup import escape
 
 from client.study.session import site_folders
-from modalities.core.files.atomic import write_atomically
+from modalities.core.files.atomic import write_atomically, write_json
 from modalities.core.settings.federation import Federation, load_federation
 from modalities.core.site.store import SiteData
 from simulations.arms.arms import Fold
@@ -23,8 +24,9 @@ from simulations.cohorts.preserved import FOLDS, kept_folds
 from simulations.cohorts.splits import outer_folds
 from simulations.evidence.balance import fold_balance
 from simulations.evidence.gather import evidence
-from simulations.report import write_report
+from simulations.report import words, write_report
 from simulations.scores.compare import compare
+from simulations.studies.lacks import external_left_out, refuse_modalities_of_one_class
 
 PLAN, CVS = "plan.json", ("random", "sites", "preserved")
 
@@ -63,7 +65,7 @@ def prepare_folds(
     """Site folders of every outer fold, and of the external test where there is one (the last).
 
     Raises:
-        ValueError: `out` holds an experiment with other settings.
+        ValueError: `out` holds an experiment with other settings, or a modality has cases of one class only.
     """
     _claim(out, federation, protocol, cohort)
     usable = cohort.usable(federation)
@@ -83,6 +85,7 @@ def prepare_folds(
         write_fold(cohort, federation, [], removed, fold.sites)
         write_fold(external, federation, [str(case_id) for case_id in external.cases.index], {}, fold.sites)
         folds.append(fold)
+    refuse_modalities_of_one_class(folds, federation)
     return folds
 
 
@@ -100,8 +103,11 @@ def run_experiment(
     folds: Sequence[Fold], protocol: Protocol, out: Path, workers: int, console: Console, has_external: bool = False
 ) -> dict[str, Any]:
     """Run what is not done, compare, and write results.json, predictions.csv.gz and report.html."""
-    sweep(folds, workers, console)
     federation = load_federation(out / FEDERATION)
+    left_out = external_left_out(folds[-1], federation) if has_external else {}
+    for sentence in words.left_out(left_out):
+        console.print(escape(sentence), soft_wrap=True, highlight=False)
+    sweep(folds, workers, console)
     inner = folds[:-1] if has_external else folds
     predictions, details = gather(inner)
     extra = _extra(federation, details)
@@ -123,7 +129,9 @@ def run_experiment(
     results |= evidence(predictions, details, inner, federation)
     if protocol.cv == "preserved":
         results["fold_balance"] = fold_balance(predictions, task["classes"], protocol.folds, out / FOLDS)
-    write_atomically(out / "results.json", json.dumps(results, indent=1).encode())
+    if left_out:
+        results["external_left_out"] = left_out
+    write_json(out / "results.json", results)
     predictions.to_csv(out / "predictions.csv.gz", index=False)
     write_report(results, predictions, out)
     return results

@@ -1,6 +1,5 @@
 """Copy number as arms, calls and log2 ratios, side by side: what each is worth, and what a round of it costs."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from modalities.core.files.atomic import write_atomically
+from modalities.core.files.atomic import write_json
 from modalities.core.registry import plugin
 from modalities.core.settings.federation import Federation
 from simulations.arms.sweep import gather, sweep
@@ -17,6 +16,7 @@ from simulations.cohorts.cohort import Cohort, with_features_of_data
 from simulations.report import write_study
 from simulations.scores.metrics import N_DRAWS, case_weights, summarise
 from simulations.studies.experiment import Protocol, prepare_folds
+from simulations.studies.lacks import say_what_sites_lack
 
 MODALITY = "cnv"
 REPRESENTATIONS = ("arms", "calls", "log2")
@@ -51,12 +51,13 @@ def compare_representations(
     for name, settings in federations.items():
         agreed = with_features_of_data(settings, cohort, out / name)
         folds = prepare_folds(cohort, agreed, protocol, out / name)
+        say_what_sites_lack(folds[0], agreed, console)
         sweep(folds, workers, console, STUDIED)
         predictions, details = gather(folds, STUDIED)
         scored[name] = Scored(predictions, _inputs(cohort, agreed), bytes_per_round(details["federated"]))
     classes = next(iter(federations.values())).task.classes
     results = {"representations": results_of(scored, classes, protocol.seed), "protocol": vars(protocol)}
-    write_atomically(out / "results.json", json.dumps(results, indent=1).encode())
+    write_json(out / "results.json", results)
     lead = f"{protocol.folds} {protocol.cv} folds, seed {protocol.seed}; a linear branch each, trained alone."
     write_study(results, "Representations of copy number", lead, out)
     return results

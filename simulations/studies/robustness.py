@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
 from client.app import app
 from client.study.session import site_folders
-from modalities.core.files.atomic import replacing, write_atomically
+from modalities.core.files.atomic import replacing, write_json
 from modalities.core.settings.federation import Federation, load_federation
 from modalities.core.site.store import SiteData
 from server.phases.options import Options
@@ -23,6 +22,7 @@ from simulations.arms.scoring import FUSED, score, score_prior, test_cases
 from simulations.cohorts.cohort import FEDERATION
 from simulations.engines.hostile import ATTACKS, hostile_grid
 from simulations.engines.inline import InlineGrid
+from simulations.engines.machine import side_by_side
 from simulations.scores.metrics import case_weights, estimate, metric_draws
 from simulations.studies.recipes import same_choice, with_recipe
 
@@ -64,7 +64,8 @@ def run_robustness(
             for number, fold in enumerate(folds, start=1):
                 path = out / "robustness" / f"{rule}_{attack}_{hostile}_{number}.parquet"
                 if not path.is_file():
-                    _keep(path, *_run(federation, rule, attack, hostile, plan.fit, fold))
+                    with side_by_side():
+                        _keep(path, *_run(federation, rule, attack, hostile, plan.fit, fold))
                 tables.append(pd.read_parquet(path))
                 notes |= json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
                 advance(f"{rule}, {attack}, fold {number}")
@@ -79,7 +80,7 @@ def run_robustness(
 
 
 def _keep(path: Path, table: pd.DataFrame, notes: Mapping[str, str]) -> None:
-    write_atomically(path.with_suffix(".json"), json.dumps(notes).encode())
+    write_json(path.with_suffix(".json"), notes)
     with replacing(path) as beside:
         table.to_parquet(beside)
 
@@ -88,7 +89,6 @@ def _run(
     federation: Federation, rule: str, attack: str, hostile: str, fit: str, fold: Fold
 ) -> tuple[pd.DataFrame, dict[str, str]]:
     """Fused predictions of the test cases; the class prior, and a note, where the study broke down."""
-    torch.set_num_threads(1)
     under = with_recipe(federation, rule, same_choice(list(federation.modalities), _MIDDLE), fit)
     sites = [SiteData(folder, under) for folder in site_folders(fold.sites)]
     tested = test_cases(sites, under)

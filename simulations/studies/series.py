@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from modalities.core.files.atomic import write_atomically
+from modalities.core.files.atomic import write_json
 from modalities.core.settings.federation import Federation
 from simulations.cohorts.cohort import Cohort, with_features_of_data
 from simulations.report import write_study
 from simulations.studies.experiment import Protocol, prepare_folds, run_experiment
+from simulations.studies.lacks import say_what_sites_lack
 
 SERIES_ARMS = ("federated", "centralised", "local")
 SERIES_METRICS = ("macro_auroc", "balanced_accuracy")
@@ -61,16 +62,19 @@ def run_series(cohort: Cohort, series: Series, out: Path, workers: int, console:
         ValueError: a folder of the series holds an experiment with other settings.
     """
     found = []
-    for name, (federation, protocol) in series.runs.items():
+    for name, (asked, protocol) in series.runs.items():
         folder = out / name
         console.print(f"{name}: {folder}", soft_wrap=True)
-        folds = prepare_folds(cohort, with_features_of_data(federation, cohort, folder), protocol, folder)
+        federation = with_features_of_data(asked, cohort, folder)
+        folds = prepare_folds(cohort, federation, protocol, folder)
+        if not found:  # the sites of every run are the same
+            say_what_sites_lack(folds[0], federation, console)
         if not (folder / "results.json").is_file():
             run_experiment(folds, protocol, folder, workers, console)
         found.append(json.loads((folder / "results.json").read_text(encoding="utf-8")))
     results = {"task": found[0]["task"], "protocol": found[0]["protocol"], "runs": list(series.runs)}
     results |= series.summary(found)
-    write_atomically(out / "results.json", json.dumps(results, indent=1).encode())
+    write_json(out / "results.json", results)
     write_study(results, found[0]["task"]["name"], series.lead, out)
     return results
 

@@ -1,6 +1,5 @@
 """The studies that have commands of their own: folds of public tables, one study on them, results.json and report."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from modalities.core.files.atomic import write_atomically
+from modalities.core.files.atomic import write_json
 from simulations.arms.arms import Fold
 from simulations.arms.sweep import progress_of
 from simulations.cohorts.cohort import FEDERATION, with_features_of_data
@@ -16,6 +15,7 @@ from simulations.cohorts.inputs import federation_of, names_in, tcga_cohort
 from simulations.report.build import write_study
 from simulations.studies.convergence import CENTRALISED, ConvergencePlan, run_convergence
 from simulations.studies.experiment import Protocol, prepare_folds
+from simulations.studies.lacks import say_what_sites_lack
 from simulations.studies.recipes import recipe_of
 from simulations.studies.robustness import RobustnessPlan, run_robustness
 
@@ -46,7 +46,7 @@ def convergence_study(tables: Tables, plan: ConvergencePlan, out: Path, console:
     """The convergence study of these tables."""
     for strategy in plan.strategies:
         recipe_of(strategy)
-    folds = _folds(tables, "convergence", out)
+    folds = _folds(tables, "convergence", out, console)
     steps = (len(plan.strategies) + 1) * len(folds)
     found = _with_progress(CENTRALISED, steps, console, lambda tell: run_convergence(folds, plan, out, tell))
     return _write({"convergence": found}, "Convergence by strategy", tables, out)
@@ -56,21 +56,22 @@ def robustness_study(tables: Tables, plan: RobustnessPlan, out: Path, console: C
     """The hostile-site study of these tables."""
     for rule in plan.rules:
         recipe_of(rule)
-    folds = _folds(tables, "robustness", out)
+    folds = _folds(tables, "robustness", out, console)
     steps = len(plan.rules) * (len(plan.attacks) + 1) * len(folds)
     found = _with_progress("studies", steps, console, lambda tell: run_robustness(folds, plan, out, tell))
     return _write({"robustness": found}, "One hostile site", tables, out)
 
 
-def _folds(tables: Tables, name: str, out: Path) -> list[Fold]:
+def _folds(tables: Tables, name: str, out: Path, console: Console) -> list[Fold]:
     given = {"cnv": {"values": tables.cnv}, "clinical": {"inputs": tables.clinical}}
     federation = federation_of(names_in(tables.modalities), given, tables.seed, tables.settings)
     cohort = tcga_cohort(tables.data, federation, tables.min_site, None, out / "sites")
     federation = with_features_of_data(federation, cohort, out)
     notes = f"clinical inputs: {tables.clinical}; copy number: {tables.cnv}; {FEDERATION} has the rest"
-    return prepare_folds(cohort, federation, Protocol(name, tables.seed, "random", tables.folds, notes=notes), out)[
-        : tables.used
-    ]
+    protocol = Protocol(name, tables.seed, "random", tables.folds, notes=notes)
+    folds = prepare_folds(cohort, federation, protocol, out)[: tables.used]
+    say_what_sites_lack(folds[0], federation, console)
+    return folds
 
 
 def _with_progress(
@@ -82,7 +83,7 @@ def _with_progress(
 
 
 def _write(results: Mapping[str, Any], title: str, tables: Tables, out: Path) -> Mapping[str, Any]:
-    write_atomically(out / "results.json", json.dumps(results, indent=1).encode())
+    write_json(out / "results.json", results)
     lead = f"{tables.modalities} of public tables, {tables.used} of {tables.folds} outer folds, seed {tables.seed}."
     write_study(results, title, lead, out)
     return results

@@ -1,1 +1,1 @@
-"""How the updates of one modality become one."""
+"""The aggregation rules, a file each; strategies/rule.py says what a rule is."""

@@ -10,9 +10,9 @@ from flwr.serverapp.strategy import FedAvg
 
 from modalities.core.settings.training import Federated
 from simulations.engines.inline import InlineGrid
+from strategies.aggregation import Aggregation
 from strategies.exchange import Holder
 from strategies.per_modality import HoldersView, PerModality
-from strategies.rules.build import build_strategy, optimiser_state, restore_optimiser
 from strategies.streaming import replies_in_order
 from strategies.wire import flatten, to_record
 from tests.rounds import adds, app_of, one_round, start_of
@@ -33,7 +33,7 @@ HOLDERS = [
 
 
 def composed_of(*parts, rule="fedavg", holders=HOLDERS):
-    return PerModality({part: build_strategy(RULES[rule]) for part in parts}, holders, timeout=0.3)
+    return PerModality({part: Aggregation(RULES[rule]) for part in parts}, holders, timeout=0.3)
 
 
 def test_mean_of_two_holders_with_10_and_20_cases_by_hand():
@@ -65,7 +65,7 @@ def test_equals_the_stock_strategy_run_on_all_replies(rule):
 
     grid = InlineGrid(app_of(answer), 2, {})
     holders = [Holder(1000, "east", {"cnv": 10}), Holder(1001, "north", {"cnv": 20})]
-    composed, stock = composed_of("cnv", rule=rule, holders=holders), build_strategy(RULES[rule])
+    composed, stock = composed_of("cnv", rule=rule, holders=holders), Aggregation(RULES[rule]).step.stock
     ours = theirs = {"w": np.zeros((3, 2), np.float32)}
     for step in range(3):
         ours = one_round(composed, {"cnv": ours}, grid, server_round=step + 1)["cnv"]
@@ -97,7 +97,7 @@ def test_a_modality_nobody_trained_keeps_its_weights_exactly(rule):
     found = one_round(composed, before, InlineGrid(app_of(adds(amounts)), 3, {}))
     for part in ("hif", "clinical"):  # nobody holds the last
         assert all(found[part][name].tobytes() == array.tobytes() for name, array in before[part].items())
-    assert optimiser_state(composed.strategies["hif"]) == {}
+    assert composed.rules["hif"].step.state() == {}
     assert not np.allclose(found["cnv"]["w"], before["cnv"]["w"])
 
 
@@ -117,9 +117,9 @@ def test_a_site_is_sent_its_own_active_parts_and_nothing_else():
 
 def test_each_part_gets_the_settings_of_its_own_strategy():
     """Stock strategies write into the config that they are given; they must not write into each other's."""
-    strategies = {"cnv": build_strategy(RULES["fedprox"]), "hif": build_strategy(RULES["fedavg"])}
+    rules = {"cnv": Aggregation(RULES["fedprox"]), "hif": Aggregation(RULES["fedavg"])}
     grid = InlineGrid(app_of(adds({})), 3, {})
-    messages = PerModality(strategies, HOLDERS, 0.3).configure_train(
+    messages = PerModality(rules, HOLDERS, 0.3).configure_train(
         7, flatten(start_of("cnv", "hif")), ConfigRecord({"own": 1}), grid
     )
     content = messages[1].content
@@ -234,9 +234,9 @@ def test_optimiser_state_put_back_continues_as_if_never_interrupted(rule):
     for server_round in (1, 2):
         weights = one_round(whole, weights, grid, server_round)
     resumed = composed_of("cnv", rule=rule, holders=holders)
-    state = optimiser_state(whole.strategies["cnv"])
+    state = whole.rules["cnv"].step.state()
     assert set(state) == STATE[rule]
-    restore_optimiser(resumed.strategies["cnv"], dict(reversed(state.items())))
+    resumed.rules["cnv"].step.restore(dict(reversed(state.items())))
     turned = {"cnv": dict(reversed(weights["cnv"].items()))}
     fresh = composed_of("cnv", rule=rule, holders=holders)
     straight = one_round(whole, weights, grid, 3)["cnv"]["w"]
@@ -267,7 +267,7 @@ def test_momentum_goes_on_from_the_weights_that_it_is_given():
 
 
 def test_stock_strategies_are_built_with_their_settings_and_never_wait_for_more_nodes():
-    built = {name: build_strategy(rule) for name, rule in RULES.items()}
+    built = {name: Aggregation(settings).step.stock for name, settings in RULES.items()}
     assert type(built["fedavg"]) is FedAvg
     assert built["fedprox"].proximal_mu == 0.25
     assert (built["fedadam"].eta, built["fedadam"].tau) == (0.03, 1e-2)

@@ -1,7 +1,7 @@
 """What every modality of one numeric vector a case shares: statistics over sites, scaling, batches, encoder."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 import torch
@@ -10,31 +10,22 @@ from torch import Tensor, nn
 
 from modalities.core.blocks.networks import SelfNormalisingNetwork
 from modalities.core.contract import Cases, State, Sums
-from modalities.core.problems import check
+from modalities.core.fields import Positive, ShareBelowOne, Widths, settings
 from modalities.core.settings.training import BranchConfig
 
 
-@dataclass(frozen=True)
+@settings
 class TabularConfig(BranchConfig):
     """Settings of a branch on one vector a case."""
 
-    hidden: list[int] = field(default_factory=list)
+    hidden: Widths = field(default_factory=list)
     """Widths of the hidden SELU layers; none makes the branch linear, which n < 1000 cases often favour."""
-    dropout: float = 0.0
-    """Alpha-dropout after every hidden layer, in [0, 1)."""
-    input_dropout: float = 0.0
-    """Share of the features zeroed at every training step, in [0, 1)."""
-    clip: float = 4.0
+    dropout: ShareBelowOne = 0.0
+    """Alpha-dropout after every hidden layer."""
+    input_dropout: ShareBelowOne = 0.0
+    """Share of the features zeroed at every training step."""
+    clip: Positive = 4.0
     """Scaled values are cut to +-clip standard deviations, so that one unit mix-up cannot rule a site."""
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        check(
-            [f"hidden widths must be positive, got {list(self.hidden)}"] * any(width < 1 for width in self.hidden)
-            + [f"dropout must be in [0, 1), got {self.dropout}"] * (not 0 <= self.dropout < 1)
-            + [f"input_dropout must be in [0, 1), got {self.input_dropout}"] * (not 0 <= self.input_dropout < 1)
-            + [f"clip must be positive, got {self.clip}"] * (not self.clip > 0)
-        )
 
 
 def sums(cases: Cases, config: TabularConfig) -> Sums:

@@ -1,123 +1,148 @@
-"""What some cases say of a head: its loss, the gradient, and the loss on a fold held out.
+"""Fits one head, by L-BFGS or by Adam: each only asks for summed losses and gradients, wherever the cases are.
 
-One site's cases, or all of them pooled, give a sum; sums add up over sites, so a federation reaches the very optimum
-that pooled cases would.
+A fit can stop after any answer and go on from its `FitProgress`.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import combinations
-from typing import NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, Int64
+from scipy.optimize import minimize
 from torch import Tensor
+from torch.optim.adam import adam
 
-from modalities.core.fusion.head import Head, Parameters, fuse, head_named
-from modalities.core.fusion.outputs import Outputs
+from modalities.core.fusion.evidence import Evaluation, value_and_gradient
+from modalities.core.fusion.head import Head, Parameters
 from modalities.core.fusion.settings import Fusion
+from modalities.core.patience import Patience
 
 
-@dataclass(frozen=True)
-class Question:
-    """What is asked in one round of a head's fit, besides the parameters."""
+@dataclass
+class HeadFit:
+    """A head fitted without one fold, or on everything."""
 
-    head: str
-    held_out: int = 0
-    """The fold that teaches nothing and is scored; 0: there is none."""
-    shown: tuple[str, ...] = ()
-    """The modalities shown this round; empty: all, in expectation over modality dropout."""
-
-
-class Evaluation(NamedTuple):
-    """The answer, summed over cases."""
-
-    loss: float
-    gradient: Parameters
-    held_out: float = 0.0
-    """Loss on the fold held out, of cases as they are: no modality dropout."""
-    n_held_out: int = 0
+    parameters: Parameters
+    held_out: list[float]
+    """Loss on the fold left out, summed over its cases: of the fitted head, or after 0, 1, 2, ... steps of Adam."""
+    n_held_out: int
+    rounds: int
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """Out-of-fold outputs of some cases, with their labels and the folds of the head's own cross-fit."""
+@dataclass
+class Moments:
+    """Where Adam stands: the parameters, and the running means of their gradients and of the squares of those."""
 
-    outputs: Outputs
-    labels: Int64[Tensor, " case"]
-    folds: Int64[Tensor, " case"]
+    parameters: Parameters
+    first: Parameters = field(default_factory=dict)
+    second: Parameters = field(default_factory=dict)
+    steps: int = 0
 
-    def answer(
-        self, question: Question, parameters: Parameters, weights: Float[Tensor, " class"], dropout: float
-    ) -> Evaluation:
-        """Loss and gradient over the cases that teach, and the loss over those held out."""
-        head = head_named(question.head)
-        teaches = self.folds != question.held_out
-        loss, gradient = loss_and_gradient(
-            head, parameters, self.outputs.rows(teaches), self.labels[teaches], weights, dropout, question.shown
+    def step(self, gradient: Parameters, lr: float) -> None:
+        """One step of torch's Adam."""
+        for name, values in self.parameters.items():
+            self.first.setdefault(name, torch.zeros_like(values))
+            self.second.setdefault(name, torch.zeros_like(values))
+        params, grads, firsts, seconds = (
+            [group[name] for name in gradient] for group in (self.parameters, gradient, self.first, self.second)
         )
-        scored = ~teaches & (self.outputs.n_present > 1)
-        with torch.no_grad():
-            held_out = _loss(head, parameters, self.outputs.rows(scored), self.labels[scored], weights)
-        return Evaluation(loss, gradient, float(held_out), int(scored.sum()))
+        steps: list[Tensor] = [torch.tensor(float(self.steps)) for _ in gradient]
+        plain: dict[str, Any] = {"amsgrad": False, "maximize": False, "weight_decay": 0.0}
+        adam(params, grads, firsts, seconds, [], steps, lr=lr, beta1=0.9, beta2=0.999, eps=1e-8, **plain)
+        self.steps += 1
 
 
-def head_folds(folds: Int[np.ndarray, " case"], fusion: Fusion) -> Int64[Tensor, " case"]:
-    """The folds of the head's own cross-fit: those of the branches, or, where one part is held out, every n-th case."""
-    own = folds if fusion.fit == "crossfit" else 1 + np.arange(len(folds)) % fusion.folds
-    return torch.tensor(own, dtype=torch.int64)
+@dataclass
+class FitProgress:
+    """How far the fit under way is."""
+
+    evaluations: list[Evaluation] = field(default_factory=list)
+    """The answers so far; L-BFGS is led through them again, Adam keeps no gradients."""
+    moments: Moments | None = None
+    """Where the fit is Adam's."""
 
 
-def class_weights(counts: Float[np.ndarray, " class"], exponent: float) -> Float[Tensor, " class"]:
-    """(N / n_c)^exponent, scaled to a mean of 1 over the cases; a class nobody has weighs like the rarest."""
-    known = np.where(counts > 0, counts, counts[counts > 0].min() if (counts > 0).any() else 1.0)
-    weights = (known.sum() / known) ** exponent
-    return torch.from_numpy(weights * known.sum() / (weights * known).sum())
+@dataclass
+class Fit:
+    """One fit of one head, from the start or from where it was stopped."""
+
+    head: Head
+    settings: Fusion
+    holds_out: bool
+    """Whether a fold teaches nothing and is scored."""
+    ask: Callable[[int, Parameters], Evaluation]
+    """The summed answer of all cases to the parameters in a round, by its number from 0."""
+    report: Callable[[int, float], None]
+    """Told how many rounds there were and the last one's loss, once that round is kept in the progress."""
+    progress: FitProgress
+
+    def run(self, start: Parameters, rounds: int) -> HeadFit:
+        """The fitted head; `rounds` is for Adam, L-BFGS takes those of the settings."""
+        return self._by_adam(start, rounds) if self.head.OPTIMISER == "adam" else self._by_lbfgs(start)
+
+    def _by_lbfgs(self, start: Parameters) -> HeadFit:
+        """The parameters of least loss and penalty; then, where a fold is held out, one round to score it."""
+        past, done = self.progress.evaluations, 0
+
+        def evaluate(parameters: Parameters) -> Evaluation:
+            nonlocal done
+            if done == len(past):
+                self._keep(self.ask(done, parameters))
+            done += 1
+            return past[done - 1]
+
+        parameters = minimise(self.head, start, evaluate, self.settings)
+        last = evaluate(parameters) if self.holds_out else Evaluation(0.0, {})
+        return HeadFit(parameters, [last.held_out], last.n_held_out, done)
+
+    def _by_adam(self, start: Parameters, rounds: int) -> HeadFit:
+        """Steps on the summed gradient, until the fold held out gains no more."""
+        past, network = self.progress.evaluations, self.settings.network
+        patience = Patience(network.patience)
+        moments = self.progress.moments = self.progress.moments or Moments(start)
+        for step in range(rounds + self.holds_out):  # one round more scores what the last step led to
+            if step == len(past):
+                answer = self.ask(step, moments.parameters)
+                _, pull = penalty_and_gradient(self.head, moments.parameters, self.settings)
+                moments.step({name: answer.gradient[name] + pull[name] for name in pull}, network.lr)
+                self._keep(answer._replace(gradient={}))
+            patience.improves(step, past[step].held_out)
+            if self.holds_out and patience.exhausted(step):
+                break
+        return HeadFit(moments.parameters, [each.held_out for each in past], past[-1].n_held_out, len(past))
+
+    def _keep(self, answer: Evaluation) -> None:
+        self.progress.evaluations.append(answer)
+        self.report(len(self.progress.evaluations), answer.loss)
 
 
-def subsets_of(modalities: Sequence[str], dropout: float) -> list[tuple[list[str], float]]:
-    """Every subset that modality dropout can leave, with its chance; never the empty one."""
-    chances = [
-        (list(kept), (1 - dropout) ** size * dropout ** (len(modalities) - size))
-        for size in range(1, len(modalities) + 1)
-        for kept in combinations(modalities, size)
-    ]
-    return [(kept, chance) for kept, chance in chances if chance > 0]
+def minimise(
+    head: Head, start: Parameters, evaluate: Callable[[Parameters], Evaluation], settings: Fusion
+) -> Parameters:
+    """The parameters of least summed loss plus penalty, by L-BFGS."""
+    if not start:
+        return start
+    names, shapes = list(start), [start[name].shape for name in start]
+    splits = np.cumsum([values.numel() for values in start.values()])[:-1]
+
+    def unflatten(flat: np.ndarray) -> Parameters:
+        pieces = zip(names, shapes, np.split(flat, splits), strict=True)
+        return {name: torch.from_numpy(piece.copy()).reshape(shape) for name, shape, piece in pieces}
+
+    def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        parameters = unflatten(flat)
+        answer = evaluate(parameters)
+        extra, pull = penalty_and_gradient(head, parameters, settings)
+        slopes = [(answer.gradient[name] + pull[name]).numpy().ravel() for name in names]
+        return answer.loss + extra, np.concatenate(slopes)
+
+    first = np.concatenate([values.numpy().ravel() for values in start.values()])
+    found = minimize(objective, first, jac=True, method="L-BFGS-B", options={"maxfun": settings.rounds})
+    return unflatten(found.x)
 
 
-def loss_and_gradient(
-    head: Head,
-    parameters: Parameters,
-    outputs: Outputs,
-    labels: Int64[Tensor, " case"],
-    weights: Float[Tensor, " class"],
-    dropout: float,
-    shown: Sequence[str] = (),
-) -> tuple[float, Parameters]:
-    """Class-weighted cross-entropy summed over the cases, and its gradient.
-
-    In expectation over modality dropout, or, where `shown` names modalities, with those alone.
-    """
-    leaves = {name: values.clone().requires_grad_() for name, values in parameters.items()}
-    total = torch.zeros((), dtype=torch.float64)
-    for kept, chance in [(list(shown), 1.0)] if shown else subsets_of(outputs.modalities, dropout):
-        hidden = outputs.only(kept)
-        fusible = hidden.n_present > 1
-        if fusible.any():
-            total = total + chance * _loss(head, leaves, hidden.rows(fusible), labels[fusible], weights)
-    if not total.requires_grad:
-        return float(total), {name: torch.zeros_like(values) for name, values in parameters.items()}
-    names = list(leaves)
-    found = torch.autograd.grad(total, [leaves[name] for name in names], allow_unused=True)
-    gradient = {
-        name: torch.zeros_like(leaves[name]) if part is None else part for name, part in zip(names, found, strict=True)
-    }
-    return float(total.detach()), gradient
-
-
-def _loss(
-    head: Head, parameters: Parameters, outputs: Outputs, labels: Int64[Tensor, " case"], weights: Tensor
-) -> Float[Tensor, ""]:
-    logits = fuse(head, parameters, outputs)
-    return torch.nn.functional.cross_entropy(logits, labels, weight=weights, reduction="sum")
+def penalty_and_gradient(head: Head, parameters: Parameters, settings: Fusion) -> tuple[float, Parameters]:
+    """What the head adds once to the summed loss."""
+    return value_and_gradient(partial(head.penalty, settings=settings), parameters)

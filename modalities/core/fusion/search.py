@@ -11,25 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from modalities.core.fusion.fit import Evaluation, Question, subsets_of
+from modalities.core.fusion.evidence import Evaluation, Question, subsets_of
+from modalities.core.fusion.fit import Fit, FitProgress, HeadFit
 from modalities.core.fusion.head import Parameters, head_named
-from modalities.core.fusion.optimise import Moments, minimise, penalty_and_gradient
 from modalities.core.fusion.settings import AUTO, Fusion
-from modalities.core.patience import Patience
 from modalities.core.seeds import seed_of
 
 Ask = Callable[[Question, Parameters], Evaluation]
-
-
-@dataclass
-class HeadFit:
-    """A head fitted without one fold, or on everything."""
-
-    parameters: Parameters
-    held_out: list[float]
-    """Loss on the fold left out, summed over its cases: of the fitted head, or after 0, 1, 2, ... steps of Adam."""
-    n_held_out: int
-    rounds: int
 
 
 @dataclass
@@ -38,10 +26,8 @@ class Memory:
 
     fits: dict[str, HeadFit] = field(default_factory=dict)
     """Those that are done, by `<head>@<fold left out>`."""
-    evaluations: list[Evaluation] = field(default_factory=list)
-    """Of the fit under way; L-BFGS is led through them again, Adam keeps no gradients."""
-    moments: list[Moments] = field(default_factory=list)
-    """Of the fit under way, where it is Adam's."""
+    progress: FitProgress = field(default_factory=FitProgress)
+    """Of the fit under way."""
 
 
 def _say_nothing(event: Mapping[str, Any]) -> None:
@@ -104,47 +90,20 @@ class Search:
         return sum(fit.rounds for fit in self.memory.fits.values())
 
     def _fit(self, name: str, held_out: int, rounds: int) -> HeadFit:
-        key = f"{name}@{held_out}"
+        key, head = f"{name}@{held_out}", head_named(name)
         if key not in self.memory.fits:
-            by_adam = head_named(name).OPTIMISER == "adam"
-            fit = self._by_adam(name, held_out, rounds) if by_adam else self._by_lbfgs(name, held_out)
-            self.memory.fits[key] = fit
-            self.memory.evaluations.clear()
-            self.memory.moments.clear()
+
+            def ask(step: int, parameters: Parameters) -> Evaluation:
+                shown = self._shown(name, step) if head.OPTIMISER == "adam" else ()
+                return self.ask(Question(name, held_out, shown), parameters)
+
+            def report(done: int, loss: float) -> None:
+                self.report({"phase": "fusion", "head": name, "round": done, "loss": loss})
+
+            fit = Fit(head, self.settings, held_out > 0, ask, report, self.memory.progress)
+            self.memory.fits[key] = fit.run(self.start(name), rounds)
+            self.memory.progress = FitProgress()
         return self.memory.fits[key]
-
-    def _by_lbfgs(self, name: str, held_out: int) -> HeadFit:
-        past, question, done = self.memory.evaluations, Question(name, held_out), 0
-
-        def evaluate(parameters: Parameters) -> Evaluation:
-            nonlocal done
-            if done == len(past):
-                past.append(self.ask(question, parameters))
-                self._tell(name)
-            done += 1
-            return past[done - 1]
-
-        found = minimise(head_named(name), self.start(name), evaluate, self.settings)
-        last = evaluate(found) if held_out else Evaluation(0.0, {})
-        return HeadFit(found, [last.held_out], last.n_held_out, done)
-
-    def _by_adam(self, name: str, held_out: int, rounds: int) -> HeadFit:
-        """Steps on the summed gradient, each with drawn modalities hidden, until the fold left out gains no more."""
-        past, head, patience = self.memory.evaluations, head_named(name), Patience(self.settings.network.patience)
-        if not self.memory.moments:
-            self.memory.moments.append(Moments(self.start(name)))
-        moments = self.memory.moments[0]
-        for step in range(rounds + (held_out > 0)):  # one round more scores what the last step led to
-            if step == len(past):
-                found = self.ask(Question(name, held_out, self._shown(name, step)), moments.parameters)
-                _, pull = penalty_and_gradient(head, moments.parameters, self.settings)
-                moments.step({key: found.gradient[key] + pull[key] for key in pull}, self.settings.network.lr)
-                past.append(found._replace(gradient={}))
-                self._tell(name)
-            patience.improves(step, past[step].held_out)
-            if held_out and patience.exhausted(step):
-                break
-        return HeadFit(moments.parameters, [each.held_out for each in past], past[-1].n_held_out, len(past))
 
     def _shown(self, name: str, step: int) -> tuple[str, ...]:
         """What modality dropout leaves in this round: two modalities or more, since one alone teaches nothing."""
@@ -152,7 +111,3 @@ class Search:
         chances = np.array([chance for _, chance in subsets])
         draw = np.random.default_rng(seed_of(self.seed, "fusion", name, step))
         return tuple(subsets[draw.choice(len(subsets), p=chances / chances.sum())][0])
-
-    def _tell(self, name: str) -> None:
-        past = self.memory.evaluations
-        self.report({"phase": "fusion", "head": name, "round": len(past), "loss": past[-1].loss})

@@ -3,11 +3,10 @@
 import dataclasses
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, cast
 
 import yaml
@@ -22,7 +21,10 @@ from modalities.core.settings.structured import structured, unknown_key
 from modalities.core.settings.task import Task
 from modalities.core.settings.training import BranchConfig
 
+_SECTIONS = ("seed", "task", "fusion", "modalities")
 _DEFAULT_KIND = "table"
+_MOST_MODALITIES = 100
+_MOST_BYTES = 32 * 2**20  # of a list of features: a million names
 _TAKEN = ("fused", "fused_complete", "shared", "study")  # names of reports and of the wire
 
 
@@ -82,9 +84,7 @@ def federation_from(raw: Mapping[str, Any], folder: Path | None = None) -> Feder
     Raises:
         ValueError: every problem at once.
     """
-    problems: list[str] = []
-    known = {"seed": 0, "task": 0, "fusion": 0, "modalities": 0}
-    problems += [unknown_key(key, known, "") for key in raw if key not in known]
+    problems = [unknown_key(str(key), _SECTIONS, "") for key in raw if key not in _SECTIONS]
     seed = raw.get("seed", 0)
     if not isinstance(seed, int) or isinstance(seed, bool):
         problems.append(f"seed: must be a whole number, got {seed!r}")
@@ -93,6 +93,9 @@ def federation_from(raw: Mapping[str, Any], folder: Path | None = None) -> Feder
     sections = raw.get("modalities") or {}
     if not isinstance(sections, Mapping) or not sections:
         problems.append("modalities: name at least one, such as `cnv: {}`")
+        sections = {}
+    if len(sections) > _MOST_MODALITIES:
+        problems.append(f"modalities: at most {_MOST_MODALITIES}, got {len(sections)}")
         sections = {}
     configs = {str(name): _branch(str(name), section or {}, folder, problems) for name, section in sections.items()}
     problems += _leaks(task, configs)
@@ -113,7 +116,7 @@ def _leaks(task: Task | None, configs: Mapping[str, Any]) -> list[str]:
 
 def _fusion(section: Any, problems: list[str]) -> Any:
     """The fusion section over its preset, with heads that exist and can be fitted that way."""
-    preset = section.get("preset") or "" if isinstance(section, Mapping) else ""
+    preset = str(section.get("preset") or "") if isinstance(section, Mapping) else ""
     if preset not in FUSION_PRESETS:
         problems.append(f"fusion.preset: no preset {preset!r}; there is: paper")
         return None
@@ -150,36 +153,43 @@ def _branch(name: str, section: Any, folder: Path | None, problems: list[str]) -
     if not isinstance(section, Mapping):
         problems.append(f"{where}: must be a section with settings, got {section!r}")
         return None
-    kind = section.get("kind") or (name if name in plugins() else _DEFAULT_KIND)
+    kind = str(section.get("kind") or (name if name in plugins() else _DEFAULT_KIND))
     try:
         module = plugin(kind)
     except ValueError as error:
         problems.append(f"{where}.kind: {error}")
         return None
-    preset = section.get("preset") or ""
+    preset = str(section.get("preset") or "")
     if preset and preset not in module.PRESETS:
         problems.append(f"{where}.preset: no preset {preset!r}; {kind} has: {', '.join(module.PRESETS) or 'none'}")
         return None
     values = {**section, "kind": kind}
     if section.get("features_file"):
-        values |= {"features": _features(section["features_file"], folder, where, problems), "features_file": ""}
-    config = structured(module.Config, module.PRESETS.get(preset, {}), values, where, problems)
-    repeated = sorted(name for name, count in Counter(config.features if config else ()).items() if count > 1)
-    if repeated:
-        problems.append(f"{where}.features: names a feature twice: {', '.join(repeated[:10])}")
-    return config
+        values |= {"features": _features(str(section["features_file"]), folder, where, problems), "features_file": ""}
+    return structured(module.Config, module.PRESETS.get(preset, {}), values, where, problems)
 
 
 def _features(name: str, folder: Path | None, where: str, problems: list[str]) -> list[str]:
-    if folder is None:
-        problems.append(f"{where}.features_file: only the coordinator's federation.yaml may name a file")
-        return []
     try:
-        features = json.loads((folder / name).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        problems.append(f"{where}.features_file: {name} cannot be read as JSON: {error}")
+        return _names_in(folder, name)
+    except ValueError as error:
+        problems.append(f"{where}.features_file: {error}")
         return []
+
+
+def _names_in(folder: Path | None, name: str) -> list[str]:
+    """The names in a file beside federation.yaml, which may come from elsewhere: nothing else of this disk is read."""
+    if folder is None:
+        raise ValueError("only the coordinator's federation.yaml may name a file")
+    path = folder / name
+    if PurePath(name).name != name or path.is_symlink() or not path.is_file():
+        raise ValueError(f"{name}: no such file beside federation.yaml; put it there, and give its name only")
+    if (size := path.stat().st_size) > _MOST_BYTES:
+        raise ValueError(f"{name} has {size:,} bytes; a list of features has at most {_MOST_BYTES:,}")
+    try:
+        features = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ValueError(f"{name} cannot be read as JSON: {error}") from error
     if not isinstance(features, list) or not all(isinstance(item, str) for item in features):
-        problems.append(f"{where}.features_file: {name} must hold a JSON list of names")
-        return []
+        raise ValueError(f"{name} must hold a JSON list of names")
     return features

@@ -3,22 +3,24 @@
 import dataclasses
 import os.path
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pandas as pd
 import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from pydantic import AfterValidator
 
 from modalities.core.contract import SlideSettings, Source
+from modalities.core.fields import Count, Port, Whole, settings
 from modalities.core.problems import check
 from modalities.core.settings.structured import as_far_as_possible
 
 
-@dataclass(frozen=True)
+@settings
 class SourceConfig:
     """One modality's raw files; section `sources.<modality>` of site.yaml."""
 
@@ -30,39 +32,37 @@ class SourceConfig:
     """For plain CSV files: field name -> this site's column."""
 
 
-@dataclass(frozen=True)
+@settings
 class Policy:
     """What the site allows, whatever a server asks."""
 
     modalities: list[str] = field(default_factory=list)
     """The modalities it will train; empty allows all that it has sources for."""
-    min_cohort: int = 10
+    min_cohort: Whole = 10
     """A modality with fewer training cases than this takes no part."""
-    min_cell: int = 10
+    min_cell: Whole = 10
     """A class count from 1 to below this leaves the site as half of it; a sum over fewer cases stays at the site."""
-    min_holders: int = 1
+    min_holders: Count = 1
     """A modality that fewer sites than this hold is not trained here: with two, each can subtract itself."""
-    max_rounds: int = 1000
+    max_rounds: Count = 1000
     """No branch is trained for more rounds than this."""
-    max_local_epochs: int = 20
+    max_local_epochs: Count = 20
     """No round may ask for more passes over the cases than this."""
 
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        least = {"min_holders": self.min_holders, "max_rounds": self.max_rounds}
-        least["max_local_epochs"] = self.max_local_epochs
-        check(
-            [f"{name} must be at least 1, got {value}" for name, value in least.items() if value < 1]
-            + [f"min_cohort must not be negative, got {self.min_cohort}"] * (self.min_cohort < 0)
-            + [f"min_cell must not be negative, got {self.min_cell}"] * (self.min_cell < 0)
-        )
+
+def _address(text: str) -> str:
+    """A coordinator's address, or none; anything else is refused."""
+    host, _, port = text.rpartition(":")
+    if text and not (host and port.isdecimal() and 0 < int(port) < 65536):
+        raise ValueError(f"must be `name:port`, got {text!r}")
+    return text
 
 
-@dataclass(frozen=True)
+@settings
 class CoordinatorConfig:
     """Whom the site takes part with; section `coordinator` of site.yaml. Needed to join, not to simulate."""
 
-    address: str = ""
+    address: Annotated[str, AfterValidator(_address)] = ""
     """`name:port` of the coordinator's gateway."""
     authority: str = "ca.crt"
     """The coordinator's certificate authority, relative to site.yaml: the only one that is trusted."""
@@ -71,20 +71,11 @@ class CoordinatorConfig:
     federation: str = ""
     """The federation.yaml that this site agreed to, relative to site.yaml: it takes part under these settings only,
     whatever a server sends; empty: under any that the policy allows."""
-    local_port: int = 9094
+    local_port: Port = 9094
     """A free port of this machine, for Flower's own processes; on loopback only."""
 
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        host, _, port = self.address.rpartition(":")
-        check(
-            [f"address must be `name:port`, got {self.address!r}"]
-            * (bool(self.address) and not (host and port.isdecimal() and 0 < int(port) < 65536))
-            + [f"local_port must be from 1 to 65535, got {self.local_port}"] * (not 0 < self.local_port < 65536)
-        )
 
-
-@dataclass(frozen=True)
+@settings
 class SiteConfig:
     """The whole of site.yaml."""
 
@@ -100,11 +91,6 @@ class SiteConfig:
     """Of whole slides: their resolution where the files do not say it, and where what is made of them is kept."""
     policy: Policy = field(default_factory=Policy)
     """What the site allows, whatever a server asks."""
-
-    def offers(self, modalities: Sequence[str]) -> list[str]:
-        """Those of the federation's modalities that the site has and will train."""
-        allowed = self.policy.modalities or list(self.sources)
-        return [name for name in modalities if name in self.sources and name in allowed]
 
 
 def problem_of_name(site: str) -> str:

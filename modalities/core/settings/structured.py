@@ -1,103 +1,130 @@
-"""Plain values from YAML or JSON into frozen dataclasses: every problem found, each with its place and a suggestion."""
+"""Plain values from YAML or JSON into settings: every problem at once, with its place, the value and a suggestion."""
 
 import dataclasses
 import difflib
+import reprlib
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from pydantic import TypeAdapter, ValidationError
+
+_SAID = {
+    "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
+    "dataclass_type": "must be a section with settings",
+    "dict_type": "must be a section",
+    "finite_number": "must be a finite number",
+    "float_type": "must be a number, without quotes",
+    "greater_than": "must be above {gt:g}",
+    "greater_than_equal": "must be at least {ge:g}",
+    "int_type": "must be a whole number, without quotes",
+    "less_than": "must be below {lt:g}",
+    "less_than_equal": "must be at most {le:g}",
+    "list_type": "must be a list",
+    "literal_error": "must be {expected}",
+    "string_too_short": "must not be empty",
+    "string_type": "must be text",
+    "too_long": "must have at most {max_length} entries",
+    "too_short": "must have at least {min_length} entries",
+}
+_ATTEMPTS = 4
+"""Rules that hold between settings are asked once each of these is right by itself, from the innermost section out."""
+_VALUE = reprlib.Repr()
+_VALUE.maxstring = _VALUE.maxother = _VALUE.maxlong = 100
 
 
 def structured(cls: type, preset: Mapping[str, Any], values: Any, where: str, problems: list[str]) -> Any:
-    """The dataclass of these values over the preset over its defaults; a value of None leaves what is below it.
+    """The settings of these values over the preset over the defaults; a value of None leaves what is below it.
 
     Problems are added to the list, and then None is given.
     """
     before = len(problems)
-    found = _over(cls(), preset, values, where, problems)
-    return found if len(problems) == before else None
+    settings = as_far_as_possible(cls, values, where, problems, preset)
+    return settings if len(problems) == before else None
 
 
-def as_far_as_possible(cls: type, values: Any, where: str, problems: list[str]) -> Any:
-    """The dataclass of the values that are right, with defaults for the others: to look further for problems."""
-    return _over(cls(), {}, values, where, problems)
-
-
-def unknown_key(key: str, known: Mapping[str, Any], prefix: str) -> str:
-    """The problem of a key that is not known, with the nearest one that is."""
-    near = difflib.get_close_matches(str(key), list(known), n=1, cutoff=0.0)
-    return f"{prefix}{key}: no such setting; did you mean {near[0] if near else ', '.join(known)!r}?"
-
-
-def _over(default: Any, preset: Mapping[str, Any], values: Any, where: str, problems: list[str]) -> Any:
-    """The dataclass `default` with the preset and the values over it, section by section."""
+def as_far_as_possible(
+    cls: type, values: Any, where: str, problems: list[str], preset: Mapping[str, Any] | None = None
+) -> Any:
+    """The settings of the values that are right, with defaults for the others: to look further for problems."""
     if not isinstance(values, Mapping):
-        problems.append(f"{where}: must be a section with settings, got {values!r}")
-        return default
-    known = {entry.name: entry.type for entry in dataclasses.fields(default)}
-    problems += [unknown_key(str(key), known, f"{where}.") for key in values if key not in known]
-    found, flat = {}, None
-    for key, kind in known.items():
-        place, below, given = f"{where}.{key}", preset.get(key), values.get(key)
-        if dataclasses.is_dataclass(kind):
-            section = {} if given is None else given
-            found[key] = _over(getattr(default, key), below or {}, section, place, problems)
-        elif (entry := _entry_type(kind)) is not None and isinstance(given, Mapping):
-            found[key] = {
-                str(name): _over(entry(), {}, own or {}, f"{place}.{name}", problems) for name, own in given.items()
-            }
-        elif _needs_no_check(kind, given):
-            found[key] = list(given) if isinstance(given, list) else given
-        elif given is not None or below is not None:
-            flat = _writable(default) if flat is None else flat
-            _put(flat, key, below, place, problems)
-            _put(flat, key, given, place, problems)
-            found[key] = _plain(flat[key])
-    try:
-        return dataclasses.replace(default, **found)
-    except ValueError as error:
-        problems.append(f"{where}: {error}")
-        return default
+        problems.append(f"{where}: must be a section with settings, got {_VALUE.repr(values)}")
+        return cls()
+    plain = _over(_over(dataclasses.asdict(cls()), preset or {}), values)
+    for _ in range(_ATTEMPTS):
+        try:
+            settings = _adapter(cls).validate_python(plain)
+        except ValidationError as error:
+            for wrong in error.errors(include_url=False):
+                problems.append(_said(cls, where, wrong))
+                _take_out(plain, wrong["loc"])
+        else:
+            problems += [f"{place}: `${{` is not allowed in a setting" for place in _lookups(settings, where)]
+            return settings
+    return cls()
 
 
-def _needs_no_check(kind: Any, given: Any) -> bool:
-    """Whether this is of its field's type as it stands: OmegaConf would take milliseconds to find that out."""
-    if kind == list[str]:
-        return isinstance(given, list) and all(_needs_no_check(str, word) for word in given)
-    return kind in (bool, int, float, str) and type(given) is kind and "${" not in str(given)
+def unknown_key(key: str, known: Iterable[str], prefix: str) -> str:
+    """The problem of a key that is not known, with the nearest one that is."""
+    near = difflib.get_close_matches(key, list(known), n=1, cutoff=0.0)
+    return f"{prefix}{key}: no such setting; did you mean {near[0]!r}?"
 
 
-def _writable(default: Any) -> DictConfig:
-    """The dataclass as OmegaConf checks settings against it."""
-    flat = OmegaConf.structured(default)
-    OmegaConf.set_readonly(flat, False)  # which frozen dataclasses make it
-    return flat
+@cache
+def _adapter(cls: type) -> TypeAdapter[Any]:
+    return TypeAdapter(cls)
 
 
-def _plain(value: Any) -> Any:
-    """A setting as OmegaConf keeps it, as itself."""
-    return OmegaConf.to_object(value) if OmegaConf.is_config(value) else value
+def _over(below: Mapping[str, Any], values: Mapping[Any, Any]) -> dict[str, Any]:
+    """The values over those below, section by section; None leaves what is below."""
+    merged = dict(below)
+    for key, value in values.items():
+        name, under = str(key), below.get(str(key))
+        if isinstance(value, Mapping):
+            merged[name] = _over(under if isinstance(under, Mapping) else {}, value)
+        elif value is not None or name not in below:
+            merged[name] = value
+    return merged
 
 
-def _entry_type(kind: Any) -> Any:
-    """The dataclass D of a field of type dict[str, D]; None for any other type."""
-    entry = typing.get_args(kind)[1:] if typing.get_origin(kind) is dict else ()
-    return entry[0] if entry and dataclasses.is_dataclass(entry[0]) else None
+def _said(cls: type, where: str, wrong: Any) -> str:
+    """One of pydantic's errors as a problem."""
+    path, context = wrong["loc"], wrong.get("ctx", {})
+    if wrong["type"] == "unexpected_keyword_argument":
+        return unknown_key(str(path[-1]), _known(cls, path[:-1]), "".join(f"{step}." for step in (where, *path[:-1])))
+    place = ".".join(str(step) for step in (where, *path))
+    if wrong["type"] == "value_error":
+        return f"{place}: {context['error']}"
+    said = _SAID[wrong["type"]].format(**context) if wrong["type"] in _SAID else wrong["msg"]
+    remedy = "; put it in quotes" if wrong["type"] == "string_type" and isinstance(wrong["input"], bool) else ""
+    return f"{place}: {said}, got {_VALUE.repr(wrong['input'])}{remedy}"
 
 
-def _put(flat: DictConfig, key: str, value: Any, place: str, problems: list[str]) -> None:
-    """One setting, checked for its type; `${...}` would make OmegaConf look things up, which no setting needs."""
-    if value is None:
-        return
-    if "${" in str(value):
-        problems.append(f"{place}: `${{` is not allowed in a setting")
-        return
-    if isinstance(value, list) and (within := [one for one in value if isinstance(one, list | Mapping)]):
-        problems.append(f"{place}: must be a plain list, got {within[0]!r} in it")  # OmegaConf would take it
-        return
-    try:
-        flat.merge_with({key: value})
-    except (OmegaConfBaseException, ValueError, TypeError) as error:
-        problems.append(f"{place}: {str(error).splitlines()[0]}")
+def _known(kind: Any, path: Sequence[int | str]) -> Iterable[str]:
+    """The settings of the section at this path."""
+    for step in path:
+        kind = (typing.get_args(kind)[1:] or [kind.__pydantic_fields__[step].annotation])[0]
+    return kind.__pydantic_fields__
+
+
+def _take_out(plain: dict[str, Any], path: Sequence[int | str]) -> None:
+    """Leave the default in place of a wrong value: of the whole list for one of its entries, of all for a whole."""
+    section: Any = plain
+    steps = list(path)
+    while len(steps) > 1 and isinstance(section.get(steps[0]), dict):
+        section = section[steps.pop(0)]
+    if steps:
+        section.pop(steps[0], None)
+    else:
+        section.clear()
+
+
+def _lookups(value: Any, where: str) -> Iterator[str]:
+    """Where `${...}` stands: OmegaConf would look something up, which no setting needs."""
+    if dataclasses.is_dataclass(value):
+        for entry in dataclasses.fields(value):
+            yield from _lookups(getattr(value, entry.name), f"{where}.{entry.name}")
+    elif "${" in str(value):
+        yield where

@@ -2,20 +2,26 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
+from typing import Annotated
 
+from pydantic import Field
+
+from modalities.core.fields import settings
 from modalities.core.files.delimited import listing
 from modalities.core.problems import check
 
+Classes = Annotated[list[str], Field(min_length=2, max_length=1000)]
 
-@dataclass(frozen=True)
+
+@settings
 class Task:
     """Section `task` of federation.yaml."""
 
     name: str = "pam50"
     """Shown in reports."""
-    classes: list[str] = field(default_factory=lambda: ["LumA", "LumB", "Basal", "Her2"])
+    classes: Classes = field(default_factory=lambda: ["LumA", "LumB", "Basal", "Her2"])
     """The class list, in the order of the outputs."""
     label: str = "label"
     """The column of cases.csv that holds the class; in a data folder, docs/tasks.md says where it is looked for."""
@@ -32,8 +38,7 @@ class Task:
         written = [*self.classes, *(text for name, own in self.values.items() for text in own if text != name)]
         repeated = [text for text, count in Counter([*written, *set(self.drop)]).items() if count > 1]
         check(
-            [f"a task needs at least 2 classes, got {list(self.classes)}"] * (len(self.classes) < 2)
-            + [f"classes must differ, got {list(self.classes)}"] * (len(set(self.classes)) < len(self.classes))
+            [f"classes must differ, got {list(self.classes)}"] * (len(set(self.classes)) < len(self.classes))
             + [f"values: {listing(unknown)}: no such class; there are {', '.join(self.classes)}"] * bool(unknown)
             + [f"values and drop: {listing(repeated)} must belong to one class, or be dropped"] * bool(repeated)
         )

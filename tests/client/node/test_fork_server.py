@@ -12,7 +12,6 @@ from client.cli import app
 from client.node.approval import NotApprovedError, approvals, approve, last_refused, refusal, withdraw
 from client.node.fork_server import FAILED, NOT_APPROVED, guarded
 from client.node.home import Home
-from client.node.log_reader import LogReader
 from client.node.programs import ALLOWED, REFUSED, write_programs
 from strategies.bundle import digest_of_bundle, digest_of_checkout, staged_app
 
@@ -110,18 +109,3 @@ def test_whatever_else_flower_would_start_at_a_site_is_refused(tmp_path):
         assert done.returncode == 1
         assert f"{name} refused" in done.stderr
     assert stat.S_IMODE((folder / ALLOWED).stat().st_mode) == 0o700
-
-
-def test_the_log_says_when_a_site_is_connected_what_it_works_on_and_why_it_ended(tmp_path):
-    log = tmp_path / "site.log"
-    log.write_text("SuperNode ID: of an earlier life\n")
-    reader = LogReader(log)
-    assert (reader.read(), reader.connected) == (False, False)
-    with log.open("a") as file:
-        file.write("SuperNode ID: 17\nReceiving: train.branches message (ID: 3)\n")
-    assert (reader.read(), reader.connected, reader.request) == (True, True, "train.branches")
-    assert "the SuperNode ended" in reader.meaning(9094)
-    with log.open("a") as file:
-        file.write("[Errno 98] address already in use\n")
-    reader.read()
-    assert "uses port 9094" in reader.meaning(9094)

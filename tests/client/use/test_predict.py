@@ -178,3 +178,9 @@ def test_verify_accepts_a_release_and_refuses_a_harmed_one_and_predict_does_too(
     assert said in found.output.replace("\n", "")
     with pytest.raises(ValueError, match=re.escape(said)):
         predict_folder(root / "site_1", signed, key)
+
+
+def test_a_release_that_nobody_signed_is_refused_with_the_way_to_read_it(root, signed):
+    drop_the_signature(signed)
+    with pytest.raises(ValueError, match=r"model\.json\.sig.*or give --unsigned for one that tessera-simulate made"):
+        predict_folder(root / "site_1", signed, signed.parent / "release.pub")

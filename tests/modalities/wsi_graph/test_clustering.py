@@ -62,5 +62,7 @@ def test_exactly_as_many_tiles_as_allowed_are_clustered_over_all_pairs():
 
 
 def test_settings_out_of_range_are_all_named():
-    with pytest.raises(ValueError, match=r"cut must be in \(0, 1\), got 1.0; block_tiles must be in 2 to 20000, got 1"):
+    with pytest.raises(
+        ValueError, match=r"(?s)cut\n  Input should be less than 1 .*block_tiles\n  Input should be greater than .* 2 "
+    ):
         Clustering(cut=1.0, block_tiles=1)

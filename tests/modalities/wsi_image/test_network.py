@@ -1,4 +1,5 @@
 import math
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ import torch
 
 from modalities import wsi_image
 from modalities.core.blocks.branch import build_branch
-from modalities.wsi_image.network import POOLINGS, Bags
+from modalities.wsi_image.network import Bags, Pooling
 from tests.modalities.wsi import as_cases, config_of
 
 SIZES = (3, 1, 5)
@@ -86,7 +87,7 @@ def test_tile_wise_loss_is_the_mean_over_cases_of_the_mean_over_tiles():
     assert loss.item() == pytest.approx(torch.stack(each).mean().item(), rel=1e-5)
 
 
-@pytest.mark.parametrize("pooling", POOLINGS)
+@pytest.mark.parametrize("pooling", get_args(Pooling))
 def test_loss_reaches_every_weight(pooling):
     branch, prepared = made(pooling=pooling, hidden=[6])
     branch.train().loss(wsi_image.collate(prepared, torch.tensor([0, 1, 2])), torch.tensor([2, 0, 1])).backward()

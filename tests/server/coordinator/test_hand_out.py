@@ -6,7 +6,6 @@ from typer.testing import CliRunner
 from modalities.core.settings.federation import load_federation
 from server.cli import app
 from server.coordinator.folder import init_study
-from server.coordinator.hand_out import hand_out_files
 from strategies.bundle import digest_of_checkout
 
 
@@ -32,12 +31,14 @@ def test_it_has_the_lists_that_the_settings_name_and_no_key(study):
 def test_settings_that_are_wrong_hand_out_nothing(study):
     found = CliRunner().invoke(app, ["hand-out", str(study.folder)], env={"COLUMNS": "300"})
     assert found.exit_code == 1
-    assert "genes.json cannot be read as JSON" in found.output
+    assert "genes.json: no such file beside federation.yaml" in found.output
     assert not study.for_sites.exists()
 
 
 def test_a_list_that_a_site_would_not_find_is_refused(study, tmp_path):
     (tmp_path / "genes.json").write_text('["A"]')
     study.federation.write_text("modalities: {cnv: {features_file: ../genes.json}, clinical: }\n")
-    with pytest.raises(ValueError, match=r"features_file: \.\./genes\.json: put it beside federation\.yaml"):
-        hand_out_files(study)
+    with pytest.raises(
+        ValueError, match=r"features_file: \.\./genes\.json: no such file beside federation\.yaml; put it there"
+    ):
+        load_federation(study.federation)

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from modalities.core.files.atomic import write_atomically
-from modalities.core.fusion.fit import Evaluation
-from modalities.core.fusion.optimise import Moments
-from modalities.core.fusion.search import HeadFit, Memory
+from modalities.core.fusion.evidence import Evaluation
+from modalities.core.fusion.fit import FitProgress, HeadFit, Moments
+from modalities.core.fusion.search import Memory
 from modalities.core.patience import Patience
 from server.state.checkpoint import load_checkpoint, save_checkpoint
 from server.state.head_search import search_to_arrays
@@ -37,7 +37,7 @@ def grown_state():
     fits = {"mean@1": HeadFit({}, [1.5], 7, 1), "weighted@0": HeadFit({"cnv.a": draw[0]}, [0.0], 0, 3)}
     evaluations = [Evaluation(3.5, {"cnv.d": draw[1]}, 1.25, 5), Evaluation(2.5, {"cnv.d": draw[2]})]
     moments = Moments({"cnv.W": draw[3].float()}, {"cnv.W": draw[4]}, {"cnv.W": draw[5]}, 2)
-    state.search = Memory(fits, evaluations, [moments])
+    state.search = Memory(fits, FitProgress(evaluations, moments))
     state.head_name, state.out_of_fold, state.fusion_rounds = "weighted", {"mean": 0.75, "weighted": 0.5}, 4
     state.head = {"cnv.d": rng.normal(size=4), "shared.b": rng.normal(size=4)}
     state.calibration = {"temperature": rng.normal(size=1), "thresholds": rng.normal(size=4)}

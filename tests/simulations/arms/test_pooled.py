@@ -9,7 +9,7 @@ from modalities.core.contract import Cases
 from modalities.core.registry import plugin
 from modalities.core.site.store import SiteData
 from simulations.arms.pooled import fit_pooled, pooled_data, pooled_state
-from tests.modalities.core.fusion.test_fit import SMOOTH
+from tests.modalities.core.fusion.test_evidence import SMOOTH
 from tests.support import same_arrays, small_federation, write_sites
 
 FEDERATION = small_federation(
@@ -96,9 +96,9 @@ def test_head_is_fitted_and_finite(fitted):
 @pytest.mark.parametrize("name", SMOOTH)
 def test_head_of_a_federation_is_the_optimum_that_pooled_cases_reach(name):
     """The same branches, frozen: the federation's summed gradient finds what one pooled fit finds."""
-    from modalities.core.fusion.fit import Evaluation, class_weights, loss_and_gradient
+    from modalities.core.fusion.evidence import Evaluation, class_weights, loss_and_gradient
+    from modalities.core.fusion.fit import minimise
     from modalities.core.fusion.head import head_named
-    from modalities.core.fusion.optimise import minimise
     from modalities.core.fusion.outputs import Outputs
 
     head, settings = head_named(name), FEDERATION.fusion

@@ -58,6 +58,10 @@ def beside(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, 
     """A run with small sites to pool, beside a consortium that takes no part in it."""
     outside, out = (tmp_path_factory.mktemp(name) for name in ("outside", "out"))
     write_tables(outside, 61, 2, "AB")
+    calls = pd.read_csv(outside / "cnv" / "data_cna.txt", sep="\t")  # the first three have no hif either
+    calls.drop(columns=[name for name in calls if name[8:12] in ("0000", "0001", "0002")]).to_csv(
+        outside / "cnv" / "data_cna.txt", sep="\t", index=False
+    )
     named = ["--data", str(data), "--out", str(out), "--external", str(outside)]
     return out, simulate(*named, "--min-site", "20", "--workers", "1")
 
@@ -72,10 +76,19 @@ def test_small_sites_are_pooled_and_dropped_labels_counted(beside: tuple[Path, d
 def test_an_external_folder_is_scored_and_never_trained_on(beside: tuple[Path, dict]) -> None:
     out, results = beside
     assert set(results["external"]) >= {"centralised", "federated", "local", "reference", "majority"}
-    assert results["external"]["federated"]["fused"]["n"] == 56
+    assert results["external"]["federated"]["fused"]["n"] == 53
     assert results["arms"]["federated"]["fused"]["n"] == 120
     sites = json.loads((out / "folds" / "external" / "federated.json").read_text(encoding="utf-8"))["bytes"]
     assert all(set(sites[site]) == {"study"} for site in sites if site.startswith("external_"))
+
+
+def test_external_cases_that_hold_nothing_are_counted_and_said(beside: tuple[Path, dict]) -> None:
+    out, results = beside
+    assert results["external_left_out"]["no_modality"] == {"external_A2": 2, "external_B2": 1}
+    assert sum(results["external_left_out"]["no_class"].values()) == 5
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "3 external cases hold none of the modalities" in page
+    assert "2 of external_A2, 1 of external_B2" in page
 
 
 @pytest.mark.slow

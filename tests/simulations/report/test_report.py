@@ -286,6 +286,45 @@ def test_the_summary_admits_that_joining_was_not_worth_it(whole):
     assert "better alone" in words.summary({**whole[0], "differences": {"federated-local": gap}})
 
 
+def test_the_calibration_section_takes_the_place_of_the_plain_reliability_diagram(whole, tmp_path):
+    one = {"ece": 0.1, "log_loss": 0.5, "bins": [{"confidence": 0.7, "right": 0.8, "n": 10}]}
+    found = {"temperatures": [1.0], "sets": {"fused": {"n": 10, "before": one, "after": one}}}
+    page = Page(write_report({**whole[0], "calibration": {"federated": found}}, whole[1], tmp_path))
+    assert "calibration" in page.ids
+    assert "reliability" not in page.ids
+
+
+FALLING = [None, *(1.0 - 0.01 * number for number in range(61))]  # by as much in the last tenth as in any other
+SETTLED = [1.4, *(0.5 + 0.4 * 0.8**number for number in range(60))]
+
+
+@pytest.mark.parametrize(
+    ("curve", "patience", "said"),
+    [(FALLING, 0, True), (SETTLED, 0, False), (FALLING, 5, False), (FALLING[::-1], 0, False)],
+)
+def test_a_branch_whose_rounds_were_used_up_while_it_still_fell_is_named(
+    whole, tmp_path, no_pictures, curve, patience, said
+):
+    section = {"federated": {"patience": patience}, "training": {"patience": 5}}
+    protocol = {**whole[0]["protocol"], "federation": {"modalities": {"cnv": section}}}
+    results = {**whole[0], "protocol": protocol, "curves": {"cnv": {"federated": [curve, curve]}}}
+    sentences = words.still_falling(results)
+    assert bool(sentences) is said
+    if said:
+        assert (
+            "cnv, federated: still falling after all 61 rounds (the last tenth of them brought 11.7 %" in sentences[0]
+        )
+        assert "modalities.cnv.federated.rounds" in sentences[0]
+
+
+def test_external_cases_that_no_arm_could_score_are_told_in_the_report(whole, tmp_path, no_pictures):
+    left_out = {"no_modality": {"external_X": 40, "external_Y": 24}, "no_class": {"external_X": 3}}
+    text = Page(write_report({**whole[0], "external_left_out": left_out}, whole[1], tmp_path)).text
+    assert "64 external cases hold none of the modalities" in text
+    assert "40 of external_X, 24 of external_Y" in text
+    assert "3 external cases have no label of the task's classes" in text
+
+
 def test_numbers_in_words():
     assert [words.signed(x) for x in (0.0123, -0.003, -0.0001, None)] == [
         "+0.012",

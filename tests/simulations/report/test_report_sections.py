@@ -35,6 +35,15 @@ def test_a_study_is_a_page_of_its_sections(tmp_path):
     assert "<north>" not in page
 
 
+def test_the_contents_escape_a_heading_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "simulations.report.sections.SECTIONS", (lambda results: Section("site", "A case's site & <age>", "Read it."),)
+    )
+    page = write_study({}, "Study", "", tmp_path).read_text("utf-8")
+    assert '<a href="#site">A case&#39;s site &amp; &lt;age&gt;</a>' in page
+    assert "&amp;#39;" not in page
+
+
 def test_a_study_that_was_not_made_leaves_its_section_out(tmp_path):
     page = write_study({}, "Nothing", "", tmp_path).read_text("utf-8")
     assert 'id="made-up"' not in page

@@ -106,6 +106,17 @@ def test_the_interval_covers_the_value_and_narrows_with_n():
     assert widths[0] / widths[1] == pytest.approx(4, rel=0.35)  # sqrt(16)
 
 
+def test_the_interval_of_a_well_calibrated_models_ece_holds_its_value():
+    rng = np.random.default_rng(5)
+    top = rng.uniform(0.5, 1, 400)
+    labels = (rng.random(400) > top).astype(int)  # right as often as it says: class 0 with probability `top`
+    probabilities = two(list(1 - top))
+    raw = metrics.summarise(probabilities, labels, metrics.case_weights(400, 1), ["A", "B"])["ece"]["value"]
+    found = metrics.summarise(probabilities, labels, metrics.case_weights(400, 500), ["A", "B"])["ece"]
+    assert 0 <= found["low"] < found["value"] < found["high"]
+    assert found["value"] == raw, "the value is that of the sample, whatever the resamples are"
+
+
 def test_draws_are_the_sample_first_then_multinomial_counts():
     weights = metrics.case_weights(7, 30, seed=1)
     assert weights.shape == (31, 7)

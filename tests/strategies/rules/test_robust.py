@@ -5,10 +5,9 @@ import pytest
 
 from modalities.core.settings.training import Federated
 from simulations.engines.inline import InlineGrid
+from strategies.aggregation import Aggregation
 from strategies.exchange import Holder
 from strategies.per_modality import PerModality
-from strategies.rules.build import build_robust, build_strategy
-from strategies.rules.robust import least_sites, shortage
 from tests.rounds import adds, app_of, one_round
 
 MEDIAN, TRIMMED = Federated("fedmedian"), Federated("fedtrimmedavg", trim_share=0.2)
@@ -26,7 +25,7 @@ def combined(settings, updates, cases=(), before=0.0, dtype=np.float32):
     cases = cases or [11] * len(updates)
     amounts = {(site, "cnv"): (update, n) for site, (update, n) in enumerate(zip(updates, cases, strict=True))}
     holders = holders_of(len(updates), "cnv", n=max(cases))
-    composed = PerModality({"cnv": build_strategy(settings)}, holders, 0.3, robust={"cnv": settings})
+    composed = PerModality({"cnv": Aggregation(settings)}, holders, 0.3)
     weights = {"cnv": {"w": np.full((3, 2), before, dtype), "b": np.full(5, before, dtype)}}
     found = one_round(composed, weights, InlineGrid(app_of(adds(amounts)), len(updates), {}))["cnv"]
     assert {name: (array.dtype, array.shape) for name, array in found.items()} == {
@@ -86,9 +85,8 @@ def test_each_modality_has_its_own_rule_over_its_own_holders():
     amounts = {(site, "cnv"): (value, 5) for site, value in enumerate((1.0, -50.0, 3.0))}
     amounts |= {(site, "hif"): (value, 3) for site, value in zip(range(1, 6), UPDATES, strict=True)}
     amounts |= {(4, "clinical"): (2.0, 5), (5, "clinical"): (4.0, 15)}
-    rules = {"cnv": MEDIAN, "hif": KRUM}
-    strategies = {part: build_strategy(own) for part, own in rules.items()} | {"clinical": build_strategy(Federated())}
-    composed = PerModality(strategies, holders, 0.3, robust=rules)
+    settings = {"cnv": MEDIAN, "hif": KRUM, "clinical": Federated("fedavg")}
+    composed = PerModality({part: Aggregation(own) for part, own in settings.items()}, holders, 0.3)
     before = {part: {"w": np.zeros(3, np.float32)} for part in ("cnv", "hif", "clinical")}
     found = one_round(composed, before, InlineGrid(app_of(adds(amounts)), 6, {}))
     values = {part: float(own["w"][0]) for part, own in found.items()}
@@ -110,27 +108,33 @@ def test_what_the_sites_hold_is_not_changed_by_rules_that_consume_their_replies(
         kept.append({"w": np.full(3, float(site), np.float32)})
         return kept[-1], 5
 
-    composed = PerModality({"cnv": build_strategy(MEDIAN)}, holders_of(3, "cnv"), 0.3, robust={"cnv": MEDIAN})
+    composed = PerModality({"cnv": Aggregation(MEDIAN)}, holders_of(3, "cnv"), 0.3)
     one_round(composed, {"cnv": {"w": np.zeros(3, np.float32)}}, InlineGrid(app_of(answer), 3, {}))
     assert [own["w"].tolist() for own in kept] == [[0.0] * 3, [1.0] * 3, [2.0] * 3]
 
 
 def test_a_round_with_too_few_replies_keeps_the_weights_and_says_so():
-    amounts = {(0, "cnv"): (1.0, 5), (1, "cnv"): (np.nan, 5), (2, "cnv"): (3.0, 5)}
+    """One site's weights cannot be used: the modality is asked for again. One that only scores is no vote."""
     before = {"cnv": {"w": np.full(3, 0.1, np.float32)}}
-    composed = PerModality({"cnv": build_strategy(MEDIAN)}, holders_of(3, "cnv"), 0.3, robust={"cnv": MEDIAN})
+    need = "fedmedian needs at least 3 sites for a median that differs from the mean, and has 2"
+    amounts = {(0, "cnv"): (1.0, 5), (1, "cnv"): (np.nan, 5), (2, "cnv"): (3.0, 5)}
+    composed = PerModality({"cnv": Aggregation(MEDIAN)}, holders_of(3, "cnv"), 0.3)
     found = one_round(composed, before, InlineGrid(app_of(adds(amounts)), 3, {}))
     assert found["cnv"]["w"].tobytes() == before["cnv"]["w"].tobytes()
-    assert [(refusal.site, refusal.part) for refusal in composed.last.refused] == [("site 1", "cnv"), ("*", "cnv")]
-    assert composed.last.refused[1].reason == (
-        "fedmedian needs at least 3 sites for a median that differs from the mean, and has 2; "
-        "its weights stay as they are this round"
-    )
+    assert [(refusal.site, refusal.part) for refusal in composed.last.refused] == [("site 1", "cnv")]
+    assert composed.short == {"cnv": need}
+    amounts[1, "cnv"] = (9.0, 0)
+    found = one_round(composed, before, InlineGrid(app_of(adds(amounts)), 3, {}))
+    assert found["cnv"]["w"].tobytes() == before["cnv"]["w"].tobytes()
+    assert composed.short == {}
+    assert [(refusal.site, refusal.part, refusal.reason) for refusal in composed.last.refused] == [
+        ("*", "cnv", f"{need}; its weights stay as they are this round")
+    ]
 
 
 def test_a_site_that_only_scores_is_no_vote():
     amounts = {(0, "cnv"): (1.0, 5), (1, "cnv"): (-9.0, 0), (2, "cnv"): (3.0, 5), (3, "cnv"): (4.0, 5)}
-    composed = PerModality({"cnv": build_strategy(MEDIAN)}, holders_of(4, "cnv"), 0.3, robust={"cnv": MEDIAN})
+    composed = PerModality({"cnv": Aggregation(MEDIAN)}, holders_of(4, "cnv"), 0.3)
     found = one_round(composed, {"cnv": {"w": np.zeros(3, np.float32)}}, InlineGrid(app_of(adds(amounts)), 4, {}))
     assert found["cnv"]["w"].tolist() == [3.0] * 3
 
@@ -150,25 +154,21 @@ def test_a_site_that_only_scores_is_no_vote():
     ],
 )
 def test_least_number_of_sites_by_hand(settings, least):
-    assert least_sites(settings) == least
-    assert shortage(settings, least) == ""
-    assert (least == 1) or shortage(settings, least - 1)
+    rule = Aggregation(settings)
+    assert rule.shortage(least) == ""
+    assert least == 1 or f"needs at least {least} sites" in rule.shortage(least - 1)
 
 
 @pytest.mark.parametrize("share", [0.07, 0.1, 0.2, 0.25, 0.3, 1 / 3, 0.45, 0.49])
 def test_trimming_with_the_least_number_of_sites_drops_some_and_keeps_some(share):
-    n = least_sites(Federated("fedtrimmedavg", trim_share=share))
+    rule = Aggregation(Federated("fedtrimmedavg", trim_share=share))
+    n = next(n for n in range(99) if not rule.shortage(n))
     assert 1 <= int(share * n) < n / 2
     assert n == 3 or int(share * (n - 1)) == 0
 
 
 def test_shortage_names_rule_need_and_what_there_is():
-    assert shortage(KRUM, 4) == "krum needs at least 5 sites to withstand 1 hostile (n_hostile), and has 4"
-    assert shortage(TRIMMED, 2) == (
+    assert Aggregation(KRUM).shortage(4) == "krum needs at least 5 sites to withstand 1 hostile (n_hostile), and has 4"
+    assert Aggregation(TRIMMED).shortage(2) == (
         "fedtrimmedavg needs at least 5 sites to leave one out at each end (trim_share 0.2), and has 2"
     )
-
-
-def test_settings_without_a_robust_rule_build_none():
-    with pytest.raises(ValueError, match="no robust rule in these settings: strategy fedadam"):
-        build_robust(Federated("fedadam"), 5)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from modalities.core.fusion.fit import Evidence, Question, head_folds
+from modalities.core.fusion.evidence import Evidence, Question, head_folds
+from modalities.core.fusion.fit import FitProgress, Moments
 from modalities.core.fusion.head import fuse, head_named
-from modalities.core.fusion.optimise import Moments
 from modalities.core.fusion.outputs import Outputs
 from modalities.core.fusion.search import Memory, Search
 from modalities.core.fusion.settings import Fusion, Network
@@ -131,7 +131,7 @@ def test_a_network_learns_for_as_many_rounds_as_were_best_for_the_folds_left_out
     assert min(curve) < curve[0]
     own.fitted(name)
     assert own.memory.fits[f"{name}@0"].rounds == max(1, int(np.argmin(curve)))
-    assert own.memory.evaluations == own.memory.moments == []
+    assert own.memory.progress == FitProgress()
 
 
 def _fusible():

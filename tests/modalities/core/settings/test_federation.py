@@ -1,6 +1,7 @@
 """federation.yaml: what is refused, what is said about it, and the digest."""
 
 import json
+import os
 import re
 
 import pytest
@@ -134,7 +135,7 @@ def test_unknown_key_is_refused_with_the_nearest_known_one(raw, said):
     ],
 )
 def test_training_values_out_of_range_are_refused(section, key, value):
-    with pytest.raises(ValueError, match=rf"modalities\.cnv\.{section}: {key} must"):
+    with pytest.raises(ValueError, match=rf"modalities\.cnv\.{section}(\.|: ){key}:? must"):
         federation_from({"modalities": {"cnv": {section: {key: value}}}})
 
 
@@ -143,7 +144,7 @@ def test_training_values_out_of_range_are_refused(section, key, value):
     [("dropout", 1.0), ("input_dropout", -0.1), ("clip", 0), ("hidden", [5, 0]), ("values", "segments")],
 )
 def test_branch_values_out_of_range_are_refused(key, value):
-    with pytest.raises(ValueError, match=rf"modalities\.cnv: {key}.* must"):
+    with pytest.raises(ValueError, match=rf"modalities\.cnv\.{key}.*: must"):
         federation_from({"modalities": {"cnv": {key: value}}})
 
 
@@ -174,7 +175,7 @@ def test_fedprox_needs_a_pull():
 
 @pytest.mark.parametrize("classes", [["A"], ["A", "B", "A"]])
 def test_class_list_has_two_different_classes(classes):
-    with pytest.raises(ValueError, match=r"task: .*classes"):
+    with pytest.raises(ValueError, match=r"task.*classes.*got \['A'"):
         federation_from({"task": {"classes": classes}, "modalities": {"cnv": {}}})
 
 
@@ -210,6 +211,60 @@ def test_section_that_holds_no_settings_is_refused(section):
         federation_from({"modalities": {"cnv": {}}} | section)
 
 
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        ({"modalities": {"x": {"kind": ["cnv"]}}}, r"modalities\.x\.kind: no modality of kind \"\['cnv'\]\""),
+        ({"modalities": {"cnv": {"preset": {"paper": 1}}}}, r"modalities\.cnv\.preset: no preset"),
+        ({"fusion": {"preset": ["paper"]}}, r"fusion\.preset: no preset"),
+        ({"fusion": {"head": ["mean"]}}, r"fusion\.head: must be text, got \['mean'\]"),
+        ({"modalities": {f"m{number}": {} for number in range(101)}}, "modalities: at most 100, got 101"),
+        ({"modalities": {"cnv": {"hidden": [10**9]}}}, r"hidden\.0: must be at most 65536, got 1000000000"),
+        (
+            {"modalities": {"cnv": {"hidden": [1] * 65}}},
+            r"hidden: must have at most 64 entries, got \[1, 1, .*\.\.\.\]",
+        ),
+        ({"fusion": {"folds": 10**9}}, r"fusion\.folds: must be at most 50"),
+        ({"fusion": {"weight_penalty": float("nan")}}, r"fusion\.weight_penalty: must be a finite number, got nan"),
+        ({"fusion": {"network": {"lr": float("inf")}}}, r"fusion\.network\.lr: must be a finite number, got inf"),
+        ({"task": {"classes": [f"c{number}" for number in range(1001)]}}, r"task\.classes: must have at most 1000"),
+        (
+            {"modalities": {"cnv": {"federated": {"strategy": "fedprox", "proximal_mu": float("nan")}}}},
+            r"federated\.proximal_mu: must be a finite number, got nan",
+        ),
+        ({"modalities": {"cnv": {"federated": {"lr": 10**400}}}}, r"federated\.lr: must be a .*number"),
+    ],
+)
+def test_settings_that_would_fill_or_break_a_site_are_refused(raw, said):
+    with pytest.raises(ValueError, match=said):
+        federation_from({"modalities": {"cnv": {}}} | raw)
+
+
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        ({"clip": True}, r"clip: must be a number, without quotes, got True"),
+        ({"clip": "4"}, r"clip: must be a number, without quotes, got '4'"),
+        ({"training": {"epochs": True}}, r"training\.epochs: must be a whole number, without quotes, got True"),
+        ({"training": {"epochs": 2.5}}, r"training\.epochs: must be a whole number, without quotes, got 2\.5"),
+        ({"federated": {"robust": False}}, r"federated\.robust: must be text, got False; put it in quotes"),
+        ({"hidden": 3}, r"hidden: must be a list, got 3"),
+        ({"kind": "wsi_graph", "coordinates": "maybe"}, r"coordinates: must be true or false, got 'maybe'"),
+    ],
+)
+def test_value_of_another_type_is_refused_not_converted(section, said):
+    with pytest.raises(ValueError, match=rf"modalities\.cnv\.{said}"):
+        federation_from({"modalities": {"cnv": section}})
+
+
+def test_rules_between_settings_are_named_beside_wrong_settings():
+    federated = {"strategy": "krum", "robust": "krum", "rounds": 0}
+    with pytest.raises(
+        ValueError, match=r"federated\.rounds: must .*; modalities\.cnv\.federated: krum is robust by itself"
+    ):
+        federation_from({"modalities": {"cnv": {"federated": federated}}})
+
+
 def test_every_problem_is_named_at_once():
     raw = {
         "sed": 1,
@@ -226,12 +281,12 @@ def test_every_problem_is_named_at_once():
         federation_from(raw)
     for said in (
         "seed: must be a whole number",
-        "at least 2 classes",
-        "folds must",
-        "held_out must",
-        "lr must",
-        "rounds must",
-        "clip must",
+        "task.classes: must have at least 2 entries",
+        "fusion.folds: must",
+        "held_out: must",
+        "training.lr: must",
+        "federated.rounds: must",
+        "cnv.clip: must",
         "hiden: no such",
         "x.kind",
     ):
@@ -264,7 +319,36 @@ def test_unusable_features_file_is_refused(folder, content, said):
 
 def test_absent_features_file_is_named(folder):
     (folder / "genes.json").unlink()
-    with pytest.raises(ValueError, match=r"features_file: genes\.json cannot be read"):
+    with pytest.raises(ValueError, match=r"features_file: genes\.json: no such file beside federation\.yaml"):
+        load_federation(folder / "federation.yaml")
+
+
+@pytest.mark.parametrize(
+    "name", ["../genes.json", "/dev/zero", "sub/genes.json", "pipe", "link.json", ".", ["genes.json"]]
+)
+def test_features_file_is_a_plain_file_beside_federation_yaml(folder, name):
+    study = folder / "study"
+    (study / "sub").mkdir(parents=True)
+    os.mkfifo(study / "pipe")
+    (study / "sub" / "genes.json").write_text('["MYC"]')
+    (study / "link.json").symlink_to(folder / "genes.json")
+    (study / "federation.yaml").write_text(json.dumps({"modalities": {"cnv": {"features_file": name}}}))
+    with pytest.raises(ValueError, match=r"cnv\.features_file: .*: no such file beside federation\.yaml; put it there"):
+        load_federation(study / "federation.yaml")
+
+
+def test_features_file_larger_than_any_list_of_features_is_not_read(folder):
+    with (folder / "genes.json").open("r+b") as file:
+        file.truncate(33 * 2**20)  # sparse
+    with pytest.raises(
+        ValueError, match=r"genes\.json has 34,603,008 bytes; a list of features has at most 33,554,432"
+    ):
+        load_federation(folder / "federation.yaml")
+
+
+def test_features_file_nested_a_thousand_deep_is_refused_not_followed(folder):
+    (folder / "genes.json").write_text("[" * 100_000)
+    with pytest.raises(ValueError, match=r"features_file: genes\.json cannot be read as JSON"):
         load_federation(folder / "federation.yaml")
 
 
@@ -276,7 +360,7 @@ def test_feature_listed_twice_in_the_file_is_refused(folder):
 
 @pytest.mark.parametrize("name", [["MYC"], {"MYC": 1}])
 def test_name_that_is_a_list_or_a_section_is_refused(name):
-    with pytest.raises(ValueError, match=r"modalities\.cnv\.features: must be a plain list, got .*MYC.* in it"):
+    with pytest.raises(ValueError, match=r"modalities\.cnv\.features\.1: must be text, got .*MYC.*"):
         federation_from({"modalities": {"cnv": {"features": ["TP53", name]}}})
 
 
@@ -331,7 +415,10 @@ def test_absent_file_is_refused_by_name(tmp_path):
         ({"head": "intermediate", "fit": "none"}, "fusion.fit: intermediate says nothing until fitted"),
         ({"preset": "papers"}, "fusion.preset: no preset 'papers'; there is: paper"),
         ({"network": {"width": 6, "attention_heads": 4}}, "width must be a multiple of attention_heads, got 6 and 4"),
-        ({"network": {"rounds": 0, "lr": 0.0}}, "rounds must be at least 1, got 0; lr must be positive"),
+        (
+            {"network": {"rounds": 0, "lr": 0.0}},
+            "network.rounds: must be at least 1, got 0; fusion.network.lr: must be above 0, got 0.0",
+        ),
     ],
 )
 def test_a_head_that_cannot_be_is_refused(fusion, message):

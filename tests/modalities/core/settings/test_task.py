@@ -83,7 +83,7 @@ def test_agreed_column_that_states_the_label_is_refused():
 
 
 def test_field_to_exclude_must_be_of_the_dictionary():
-    with pytest.raises(ValueError, match=r"modalities\.clinical: exclude: no field er_stat; the dictionary has age, "):
+    with pytest.raises(ValueError, match=r"modalities\.clinical\.exclude: no field er_stat; the dictionary has age, "):
         federation_from({"modalities": {"clinical": {"exclude": ["er_stat"]}}})
 
 

@@ -14,12 +14,12 @@ from modalities.core.settings.training import ROBUST, STRATEGIES, Federated, Tra
             {"strategy": "krum", "robust": "fedmedian"},
             "krum is robust by itself: leave `robust` empty, got 'fedmedian'",
         ),
-        ({"beta_1": 1.0}, r"beta_1 and beta_2 must be in \[0, 1\), got 1.0, 0.99"),
-        ({"beta_2": -0.1}, r"beta_1 and beta_2 must be in \[0, 1\), got 0.9, -0.1"),
-        ({"server_momentum": 0.0}, r"server_momentum must be in \(0, 1\), got 0.0"),
-        ({"trim_share": 0.5}, r"trim_share must be in \(0, 0.5\), got 0.5"),
-        ({"n_hostile": 0}, "n_hostile must be at least 1, got 0"),
-        ({"min_holders": 0, "absent": "stop"}, r"min_holders must .*, got 0; absent must be one of \(.*\), got 'stop'"),
+        ({"beta_1": 1.0}, r"beta_1\n  Input should be less than 1 "),
+        ({"beta_2": -0.1}, r"beta_2\n  Input should be greater than or equal to 0 "),
+        ({"server_momentum": 0.0}, r"server_momentum\n  Input should be greater than 0 "),
+        ({"trim_share": 0.5}, r"trim_share\n  Input should be less than 0.5 "),
+        ({"n_hostile": 0}, r"n_hostile\n  Input should be greater than or equal to 1 "),
+        ({"min_holders": 0, "absent": "stop"}, r"(?s)min_holders\n .*absent\n  Input should be 'wait' or 'skip' "),
     ],
 )
 def test_settings_out_of_range_are_refused(settings, said):

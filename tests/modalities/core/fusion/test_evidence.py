@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from modalities.core.fusion.fit import Evaluation, class_weights, loss_and_gradient, subsets_of
+from modalities.core.fusion.evidence import Evaluation, class_weights, loss_and_gradient, subsets_of
+from modalities.core.fusion.fit import minimise
 from modalities.core.fusion.head import fuse, head_named, heads
-from modalities.core.fusion.optimise import minimise
 from modalities.core.fusion.outputs import Outputs
 from modalities.core.fusion.settings import Fusion
 from tests.modalities.core.fusion.heads.test_heads import FITTED, NETWORKS, first, fitted, outputs

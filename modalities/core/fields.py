@@ -1,0 +1,34 @@
+"""Types and ranges of settings, said once, beside the field: a section is checked whether a file or code makes it."""
+
+import dataclasses
+from typing import Annotated, TypeVar, cast, dataclass_transform
+
+from pydantic import ConfigDict, Field, StrictFloat, StrictInt
+from pydantic.dataclasses import dataclass as validating
+
+_CHECKED = ConfigDict(extra="forbid", allow_inf_nan=False, coerce_numbers_to_str=True)
+_Section = TypeVar("_Section")
+
+Whole = Annotated[StrictInt, Field(ge=0)]
+Count = Annotated[StrictInt, Field(ge=1)]
+Port = Annotated[StrictInt, Field(ge=1, le=65535)]
+Level = Annotated[StrictInt, Field(ge=0, le=255)]
+"""Of a colour or a saturation, of 255."""
+Number = StrictFloat
+NotNegative = Annotated[StrictFloat, Field(ge=0)]
+Positive = Annotated[StrictFloat, Field(gt=0)]
+Share = Annotated[StrictFloat, Field(ge=0, le=1)]
+ShareBelowOne = Annotated[StrictFloat, Field(ge=0, lt=1)]
+ShareBetween = Annotated[StrictFloat, Field(gt=0, lt=1)]
+Widths = Annotated[list[Annotated[StrictInt, Field(ge=1, le=65_536)]], Field(max_length=64)]
+"""Widths of layers, the first one first: bounded, so that no coordinator's settings fill a site's memory."""
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field,))
+def settings(cls: type[_Section]) -> type[_Section]:
+    """A frozen dataclass whose fields are checked when one is made; numbers stay numbers: no text, no yes or no.
+
+    Raises:
+        pydantic.ValidationError: a ValueError, with every field that is wrong; raised by what is decorated.
+    """
+    return cast(type[_Section], validating(cls, frozen=True, config=_CHECKED))

@@ -1,0 +1,51 @@
+"""Programs that are started and ended here: what they are told, how long one waits for them, how they end.
+
+Nothing here is Flower's; its programs are why it is needed. They fork, start others and outlive whoever started them.
+"""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of linux/prctl.h
+_END_S, _LOOK_S = 10.0, 0.3
+
+
+def programs() -> Path:
+    """The folder of Flower's programs: that of this Python."""
+    return Path(sys.executable).parent
+
+
+def die_with_parent() -> None:
+    """This process ends when the one that started it does, however that ends."""
+    ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGTERM)
+
+
+def start(command: Sequence[str], environment: Mapping[str, str], log: Path) -> subprocess.Popen:
+    """A program in a session of its own, with all that it says at the end of the log; `end` ends it."""
+    with log.open("a", encoding="utf-8") as file:
+        return subprocess.Popen(command, env=environment, stdout=file, stderr=subprocess.STDOUT, start_new_session=True)
+
+
+def end(process: subprocess.Popen, patience_s: float = _END_S) -> None:
+    """Ask a program of `start` and all that it started to end, and kill what has not after a while."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError, subprocess.TimeoutExpired):
+            os.killpg(process.pid, number)
+            process.wait(patience_s)
+
+
+def wait_until(holds: Callable[[], bool], seconds: float = float("inf"), look_s: float = _LOOK_S) -> bool:
+    """Look again and again whether something holds; whether it did in time."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(look_s)
+    return True

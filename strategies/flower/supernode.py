@@ -1,0 +1,126 @@
+"""Flower's SuperNode as a site needs it: it looks for work often, reports its connection, and ends when it gives up.
+
+What is not public of it here, and why:
+
+- the `time` of its loop, which sleeps 3 s between two looks and .5 s for a reply: most of a short round;
+- the `pull_objects` of its loop: see `polling`;
+- its `FleetHttpClient`, through which every request to the coordinator passes, and which therefore knows whether the
+  connection stands. Flower writes that into its log and nowhere else;
+- the rule by which its requests are tried again: Flower takes every transport error for final whose text holds "ssl",
+  "tls" or "certificate", so a gateway that stalls while a connection is being opened would lose the site for good;
+- that `flower_supernode` returns when Flower has given up. The thread of its HTTP server then keeps the process alive,
+  without a connection and without a word.
+"""
+
+import ssl
+import time
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, NoReturn, Protocol
+
+import httpx
+from flwr.supercore.exit import ExitCode, flwr_exit
+from flwr.supernode import fleet_http_connection, start_client_internal
+from flwr.supernode.cli import flower_supernode
+from flwr.supernode.fleet_http_client import FleetHttpClient
+
+from strategies.flower.causes import causes
+from strategies.flower.polling import looking_often
+
+_QUICK_S, _BUSY_S, _IDLE_LOOK_S = 0.2, 120.0, 3.0
+
+
+class Watch(Protocol):
+    """Who is told how the SuperNode's requests fare; called from two threads."""
+
+    def answered(self, request: str) -> None:
+        """The coordinator answered this request, such as `pull-messages` or `send-node-heartbeat`."""
+        ...
+
+    def failed(self, request: str, error: httpx.HTTPError) -> None:
+        """This request was not answered, or was refused."""
+        ...
+
+    def is_of_another_release(self) -> None:
+        """The coordinator's Flower is of another minor release, and refuses to talk to this one."""
+        ...
+
+    def asked(self, message_type: str) -> None:
+        """A message came, such as `train.branches`."""
+        ...
+
+
+def run_supernode(watch: Watch) -> NoReturn:
+    """Run Flower's program, with the arguments of this process, until it is told to end or gives up."""
+    adapt(watch)
+    flower_supernode()
+    flwr_exit(ExitCode.SUPERNODE_CONNECTION_ERROR, "The connection was lost, and Flower does not try any longer.")
+
+
+def adapt(watch: Watch) -> None:
+    """Put what stands above into Flower's modules."""
+    loop: Any = start_client_internal
+    loop.time = SimpleNamespace(sleep=QuickSleep().sleep)
+    loop.pull_objects = looking_often(loop.pull_objects)
+    connection: Any = fleet_http_connection
+    connection.FleetHttpClient = watched(watch)
+    connection.make_simple_http_retry_invoker = patient(connection.make_simple_http_retry_invoker)
+
+
+class QuickSleep:
+    """Stands in for `time` in Flower's loop, which sleeps 3 s only where no message was there.
+
+    Quick while there is work, and until nothing has come for a while: then a site that waits for months asks as seldom
+    as Flower's own.
+    """
+
+    def __init__(self) -> None:
+        self._last_work = time.monotonic()  # a study may be waiting for this site
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep as long as is sensible now."""
+        if seconds < _IDLE_LOOK_S:
+            self._last_work = time.monotonic()
+        is_busy = time.monotonic() - self._last_work < _BUSY_S
+        time.sleep(min(seconds, _QUICK_S) if is_busy else seconds)
+
+
+def watched(watch: Watch) -> type[FleetHttpClient]:
+    """Flower's client, whose every request is reported."""
+
+    class Watched(FleetHttpClient):
+        def _unary_unary(self, *, path: str, **options: Any) -> Any:
+            request = path.rpartition("/")[2]
+            try:
+                response = super()._unary_unary(path=path, **options)
+            except httpx.HTTPError as error:
+                watch.failed(request, error)
+                raise
+            except SystemExit:  # raised by Flower where the releases differ, and nowhere else while it asks
+                watch.is_of_another_release()
+                raise
+            watch.answered(request)
+            if request == "pull-messages":
+                for message in response.messages_list:
+                    watch.asked(message.metadata.message_type)
+            return response
+
+    return Watched
+
+
+def patient(make_invoker: Callable[[], Any]) -> Callable[[], Any]:
+    """Flower's retries, which of all transport errors give up on a certificate alone."""
+
+    def make() -> Any:
+        invoker = make_invoker()
+        flowers = invoker.should_giveup
+
+        def is_final(error: Exception) -> bool:
+            if isinstance(error, httpx.TransportError):
+                return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes(error))
+            return flowers(error)
+
+        invoker.should_giveup = is_final
+        return invoker
+
+    return make

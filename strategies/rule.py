@@ -1,0 +1,90 @@
+"""What an aggregation rule is, and how one is found by name.
+
+Each file of `strategies/rules` defines one rule as a class `Rule`, which settings name as the file is named. A rule is
+a `Step`, from the weights of this round to those of the next, or a `Centre`, which combines the sites' updates other
+than by their mean. `strategy` of federation.yaml names either, `robust` a centre for the step to start from.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Sequence
+from functools import cache, cached_property
+from typing import Any, ClassVar
+
+from flwr.serverapp.strategy import FedAvg
+
+from modalities.core.settings.training import Federated
+from strategies import rules as folder
+from strategies.tuning import LOCAL, Recipe
+from strategies.wire import Weights
+
+NODES: dict[str, Any] = {"min_train_nodes": 1, "min_evaluate_nodes": 1, "min_available_nodes": 1}
+"""For Flower's strategies: none waits for more nodes than there are."""
+
+
+class _Rule:
+    recipe: ClassVar[Recipe] = Recipe(LOCAL, "lr", (1e-4, 1e-3, 1e-2))
+    """How `tessera-simulate` runs and tunes the rule beside others."""
+
+    def __init__(self, settings: Federated) -> None:
+        self.settings = settings
+
+    def problems(self) -> list[str]:
+        """What is wrong with the settings for this rule, besides what is wrong for any."""
+        return []
+
+
+class Step(_Rule):
+    """From the weights of a round to those of the next; this one takes what the sites' weights combine to."""
+
+    @cached_property
+    def stock(self) -> FedAvg:
+        """The Flower strategy that writes the messages to the sites."""
+        return FedAvg(**NODES)
+
+    def take(self, server_round: int, before: Weights, combined: Weights) -> Weights:
+        """The new weights, in the names, order and types of those before."""
+        del server_round, before
+        return combined
+
+    def state(self) -> Weights:
+        """What the step carries from round to round, for the checkpoint; keyed as its rule likes."""
+        return {}
+
+    def restore(self, state: Weights) -> None:
+        """Go on from what `state` gave, in whatever order."""
+
+
+class Centre(_Rule):
+    """One update made of the sites' updates, which it sees side by side: memory grows with the number of sites."""
+
+    def needs(self) -> tuple[int, str]:
+        """How many sites, and what for: 3, "for a median that differs from the mean"."""
+        return 1, ""
+
+    def combine(self, updates: Sequence[Weights], cases: Sequence[int]) -> Weights:
+        """One update of all; each is float64, a site's weights minus those before, with the cases it learned from."""
+        raise NotImplementedError
+
+
+@cache
+def rules() -> dict[str, type[Step] | type[Centre]]:
+    """Every rule by name.
+
+    Raises:
+        TypeError: a file there defines no rule; it is an error, never skipped.
+    """
+    found = {}
+    for name in sorted(module.name for module in pkgutil.iter_modules(folder.__path__)):
+        rule = getattr(importlib.import_module(f"{folder.__name__}.{name}"), "Rule", None)
+        if not (isinstance(rule, type) and issubclass(rule, Step | Centre)):
+            raise TypeError(
+                f"strategies/rules/{name}.py: must define `Rule`, a Step or a Centre (see docs/adding-a-strategy.md)"
+            )
+        found[name] = rule
+    return found
+
+
+def centres() -> list[str]:
+    """The names of the rules that are a `Centre`: those that `robust` may name."""
+    return [name for name, rule in rules().items() if issubclass(rule, Centre)]
