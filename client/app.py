@@ -4,12 +4,15 @@ Every reply is built here: counts, sums, weights, losses. An exception leaves as
 """
 
 from logging import getLogger
+from pathlib import Path
 
 import torch
 from flwr.app import ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 
 from client.check.values import absent_features
+from client.node.home import Home
+from client.study.answered import count_round, digest_of_request
 from client.study.calibration import conformal_counts, temperature_losses
 from client.study.fusion import fusion_answer, held_out_outputs
 from client.study.mods import NotSettledError, as_it_was_asked, listed, without_exception_text
@@ -25,6 +28,7 @@ from client.study.policy import (
 )
 from client.study.rounds import score_part, train_part
 from client.study.session import ClientStudy, blurred_class_counts, federation_of, site_data, site_folder, sums_of
+from modalities.core.site.shelf import Shelf
 from modalities.core.site.store import SiteData, digest_of
 from strategies.checks import CLASS_COUNTS, HELD_OUT_LOSS, HELD_OUT_N, LOSS, LOSSES, NUM_EXAMPLES
 from strategies.wire import (
@@ -43,7 +47,7 @@ from strategies.wire import (
 )
 
 _LOG, _DATA_LOG = getLogger("tessera.client"), getLogger("tessera.client.data")
-_SETTINGS, _STATE, _DIGEST, _OUTPUTS = "settings", "state.", "digest.", "outputs."
+_SETTINGS, _ROLL, _STATE, _DIGEST, _OUTPUTS = "settings", "roll", "state.", "digest.", "outputs."
 
 # Sums over several threads depend on how many they are: with one, every engine adds in the same order.
 torch.set_num_threads(1)
@@ -54,19 +58,24 @@ app = ClientApp(mods=[without_exception_text, as_it_was_asked, listed])
 
 @app.query("capabilities")
 def capabilities(message: Message, context: Context) -> Message:
-    """Phase 1: which of the study's modalities this site has, and how many training cases of each."""
-    context.state[_SETTINGS] = ConfigRecord({"federation": _config(message, STUDY)["federation"]})
+    """Phase 1: which of the study's modalities this site has, and how many training cases of each.
+
+    Here the files are read: what later messages need of them is kept, in the context and on the site's disk.
+    """
+    sent = _config(message, STUDY)["federation"]
+    if _SETTINGS not in context.state or sent != record_of(context.state, _SETTINGS, ConfigRecord)["federation"]:
+        context.state.clear()  # what was kept under other settings
+        context.state[_SETTINGS] = ConfigRecord({"federation": sent})
     data = _data(context)
-    introduction = ConfigRecord({"site": data.site.name, "digest": data.federation.digest})
+    introduction = ConfigRecord({"site": data.config.name, "digest": data.federation.digest})
     if _is_other_than_agreed(data, context):
         return Message(RecordDict({CONFIG + STUDY: introduction}), reply_to=message)
-    for name, reason in data.unusable.items():
-        _DATA_LOG.error("not taking part with %s: %s", name, reason)
+    if _ROLL not in context.state:
+        _say_what_is_wrong(data)
+        _keep_roll(context, data)
     for name in data.modalities:
-        for reason in beyond_policy(data.site.policy, data.federation, name):
+        for reason in beyond_policy(data.config.policy, data.federation, name):
             _LOG.warning("not taking part with %s", reason)
-    for reason in absent_features(data):
-        _DATA_LOG.warning("%s", reason)
     cohorts = {METRICS + name: _metrics(len(data.training_cases(name))) for name in _offered(data)}
     return Message(RecordDict({CONFIG + STUDY: introduction, **cohorts}), reply_to=message)
 
@@ -103,12 +112,15 @@ def setup(message: Message, context: Context) -> Message:
         raise ValueError("other settings than this site agreed to")
     if CLASS_COUNTS in settings:
         known[CLASS_COUNTS] = class_numbers(data.federation, settings, CLASS_COUNTS)  # pyright: ignore
+    _keep_roll(context, data)
     for key in [key for key in context.state if key.startswith(_STATE)]:
         del context.state[key]  # of a setup before this one, which more sites held
     for name in _held_by_enough(message, data, parts_in(message.content)):
         record = record_of(message.content, ARRAYS + name, ArrayRecord)
-        context.state[_STATE + name] = record
-        digests[_DIGEST + name] = digest_of(from_record(record))
+        context.state[_STATE + name], state = record, from_record(record)
+        digests[_DIGEST + name] = digest_of(state)
+        if _home(context):
+            data.training(name, state, digests[_DIGEST + name])  # and every round finds it prepared
         reply[METRICS + name] = _metrics(len(data.training_cases(name)))
     context.state[_SETTINGS] = ConfigRecord({**known, **digests})
     return Message(reply, reply_to=message)
@@ -117,10 +129,13 @@ def setup(message: Message, context: Context) -> Message:
 @app.train("branches")
 def train_branches(message: Message, context: Context) -> Message:
     """Phase 3: train each part that came, and score the weights as they came on the held-out fold."""
-    study, reply = _study(context), RecordDict()
+    study, reply, home = _study(context), RecordDict(), _home(context)
+    policy = study.data.config.policy
     for part, weights in _arrays(message, study.data).items():
-        config = _config(message, part)
-        server_round, pull = round_asked(study.data.site.policy, study.federation, part, config)
+        server_round, pull = round_asked(policy, study.federation, part, _config(message, part))
+        if home:
+            asked = digest_of_request(weights, server_round, pull)
+            count_round(home, study.federation.digest, part, asked, policy.max_rounds)
         trained, metrics = train_part(study, part, weights, server_round, pull)
         reply[ARRAYS + part], reply[METRICS + part] = to_record(trained), MetricRecord(metrics)
     return Message(reply, reply_to=message)
@@ -148,7 +163,8 @@ def train_fusion(message: Message, context: Context) -> Message:
     losses = {LOSS: found.loss, HELD_OUT_LOSS: found.held_out, HELD_OUT_N: found.n_held_out}
     for owner, arrays in gradient.items():
         reply[ARRAYS + FUSION + owner] = to_record(arrays)
-        reply[METRICS + FUSION + owner] = _metrics(n_cases, **losses)
+        # Once: summed over the sites that hold this or that modality, they would differ by a single site's.
+        reply[METRICS + FUSION + owner] = _metrics(n_cases, **(losses if owner == SHARED else {}))
     return Message(reply, reply_to=message)
 
 
@@ -185,7 +201,30 @@ def _data(context: Context) -> SiteData:
         raise NotSettledError("no settings in this run yet: the server sends them first")
     text = str(record_of(context.state, _SETTINGS, ConfigRecord)["federation"])
     folder = site_folder(context.node_config, context.run_config, federation_of(text))
-    return site_data(folder, text)
+    roll = record_of(context.state, _ROLL, ConfigRecord) if _ROLL in context.state else None
+    home = _home(context)
+    return site_data(folder, text, roll, Shelf(home.prepared) if home else None)
+
+
+def _home(context: Context) -> Home | None:
+    """Where a real site keeps what Tessera makes; None for a simulated one, which keeps things in its process."""
+    return Home(Path(str(context.node_config["site"]))) if "site" in context.node_config else None
+
+
+def _keep_roll(context: Context, data: SiteData) -> None:
+    """Let the rest of the run train on the cases that it begins with; what they hold later processes find on disk."""
+    if _ROLL in context.state:
+        return
+    context.state[_ROLL] = ConfigRecord(data.roll.to_plain())
+    for name in data.modalities if _home(context) else ():
+        data.values(name)
+
+
+def _say_what_is_wrong(data: SiteData) -> None:
+    for name, reason in data.unusable.items():
+        _DATA_LOG.error("not taking part with %s: %s", name, reason)
+    for reason in absent_features(data):
+        _DATA_LOG.warning("%s", reason)
 
 
 def _study(context: Context) -> ClientStudy:
@@ -197,6 +236,9 @@ def _study(context: Context) -> ClientStudy:
     data, states = _data(context), _below(context, _STATE)
     if not states:
         raise NotSettledError("no shared statistics in this run yet: the server sends them first")
+    if data.case_list_changed:
+        n, file = len(data.roll.case_ids), data.config.cases
+        _LOG.warning("%s was changed since this run began, which goes on with the %d cases and folds of then", file, n)
     held = record_of(context.state, _SETTINGS, ConfigRecord)
     counts = held.get(CLASS_COUNTS, ())
     return ClientStudy(data, states, {name: str(held[_DIGEST + name]) for name in states}, counts)  # pyright: ignore
@@ -229,21 +271,21 @@ def _arrays(message: Message, data: SiteData) -> dict[str, Weights]:
     allowed = _offered(data)
     refused = sorted({owner_of(part) for part in parts} - {*allowed, SHARED})
     if refused:
-        why = "".join(f"; {name}: {data.unusable[name]}" for name in refused if name in data.unusable)
-        raise ValueError(f"asked for {', '.join(refused)}: this site takes part with {', '.join(allowed)} only{why}")
+        raise ValueError(f"asked for {', '.join(refused)}: this site takes part with {', '.join(allowed)} only")
     return {part: from_record(record_of(content, ARRAYS + part, ArrayRecord)) for part in parts}
 
 
 def _offered(data: SiteData) -> list[str]:
     """What this site has enough cases of, under settings that its policy allows."""
-    return [name for name in data.modalities if not beyond_policy(data.site.policy, data.federation, name)]
+    return [name for name in data.modalities if not beyond_policy(data.config.policy, data.federation, name)]
 
 
 def _is_other_than_agreed(data: SiteData, context: Context) -> bool:
     """Whether these are other settings than the site agreed to; then every later request of this run is refused."""
-    unlike = other_than_agreed(data.site, data.federation)
+    agreed = data.config.coordinator.federation
+    unlike = other_than_agreed(data.folder / agreed, data.federation) if agreed else ""
     if unlike:
-        _LOG.error("not taking part: other settings than this site agreed to, in %s: %s", data.site.agreed, unlike)
+        _LOG.error("not taking part: other settings than this site agreed to, in %s: %s", agreed, unlike)
         del context.state[_SETTINGS]
     return bool(unlike)
 
@@ -253,7 +295,7 @@ def _held_by_enough(message: Message, data: SiteData, modalities: list[str]) -> 
     offered, reasons = _offered(data), {}
     for name in modalities:
         n_holders = holders_asked(name, _config(message, name))
-        enough = too_few_holders(data.site.policy, name, n_holders)
+        enough = too_few_holders(data.config.policy, name, n_holders)
         reasons[name] = enough if name in offered else f"{name}: this site did not offer it"
     for reason in filter(None, reasons.values()):
         _LOG.warning("not taking part with %s", reason)

@@ -1,6 +1,7 @@
 """The commands with which a site takes part: init, trust, join, status, leave."""
 
 import re
+import shutil
 import time
 from pathlib import Path
 from typing import Annotated
@@ -131,8 +132,11 @@ def status(site: Site) -> None:
 
 
 def leave(site: Site) -> None:
-    """Stop taking part; what the site sent until now stays in the study."""
-    say("left" if stop(Home(site)) else "this site does not take part")
+    """Stop taking part, and clear away what was prepared of the data; what the site sent stays in the study."""
+    home = Home(site)
+    say("left" if stop(home) else "this site does not take part")
+    for folder in (home.prepared, home.answered):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _when(seconds: float) -> str:

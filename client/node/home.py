@@ -37,6 +37,16 @@ class Home:
         return self.folder / "sent.jsonl"
 
     @property
+    def prepared(self) -> Path:
+        """The site's data as tensors, ready for training; `leave` takes it away."""
+        return self.folder / "prepared"
+
+    @property
+    def answered(self) -> Path:
+        """What the site trained, a file a study: what `policy.max_rounds` is held against; `leave` takes it away."""
+        return self.folder / "answered"
+
+    @property
     def state(self) -> Path:
         """state.json: what `status` shows."""
         return self.folder / "state.json"

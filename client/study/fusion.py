@@ -19,7 +19,7 @@ def held_out_outputs(study: ClientStudy, weights: Mapping[str, Weights]) -> dict
 
     Each case is seen by the copy that was not trained on it; `weights` is by part.
     """
-    order = {case_id: row for row, case_id in enumerate(study.data.folds.index)}
+    order = {case_id: row for row, case_id in enumerate(study.data.listed.case_ids)}
     found = {}
     for modality in sorted({modality_of(part) for part in weights}):
         config, data = study.federation.modalities[modality], study.training(modality)
@@ -48,9 +48,8 @@ def fusion_answer(
 
     `kept` is what `held_out_outputs` gave; `parameters` is by owner too.
     """
-    fusion, folds, flat = study.federation.fusion, study.data.folds, flat_parameters(parameters)
-    labels = torch.tensor(study.data.site.labels(list(folds.index)))
-    evidence = Evidence(outputs_of(kept), labels, head_folds(folds.to_numpy(), fusion))
+    fusion, listed, flat = study.federation.fusion, study.data.listed, flat_parameters(parameters)
+    evidence = Evidence(outputs_of(kept), torch.tensor(listed.labels), head_folds(listed.folds, fusion))
     weights = torch.tensor(list(class_weights), dtype=torch.float64)
     found = evidence.answer(question, flat, weights, fusion.modality_dropout)
     by_owner: dict[str, Weights] = {owner: {} for owner in parameters}

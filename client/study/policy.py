@@ -6,6 +6,7 @@ here, by the site's copy of the code.
 
 import math
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from modalities.core.files.delimited import listing
@@ -13,7 +14,6 @@ from modalities.core.fusion.evidence import Question
 from modalities.core.parts import modality_of, parts_of
 from modalities.core.settings.federation import Federation, load_federation
 from modalities.core.settings.site import Policy
-from modalities.core.site.cases import Site
 
 SIMULATION_ONLY = ("site-root",)
 """Names of a run config that say where data lies; a real site's own node config does."""
@@ -57,13 +57,13 @@ def refuse_run_config(run: Mapping[str, Any]) -> None:
         )
 
 
-def other_than_agreed(site: Site, sent: Federation) -> str:
-    """How the settings sent differ from those that the site agreed to; empty where they do not, or it named none.
+def other_than_agreed(file: Path, sent: Federation) -> str:
+    """How the settings sent differ from those that the site agreed to, in this file; empty where they do not.
 
     Raises:
-        ValueError: the file that site.yaml names cannot be read.
+        ValueError: the file cannot be read.
     """
-    agreed = load_federation(site.agreed) if site.agreed else sent
+    agreed = load_federation(file)
     return "" if agreed.digest == sent.digest else "; ".join(differences(agreed, sent))
 
 

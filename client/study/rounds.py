@@ -33,7 +33,7 @@ def train_part(
     optimiser = optimiser_of(federated.optimiser, branch, lr, settings.training.weight_decay)
     pull = Pull.from_here(branch, proximal_mu) if proximal_mu else None
     balance = balance_of(settings.training, study.class_counts, data.labels[rows])
-    seed_torch(seed_of(study.federation.seed, study.data.site.name, part, server_round))
+    seed_torch(seed_of(study.federation.seed, study.data.config.name, part, server_round))
     loss = 0.0
     for _ in range(federated.local_epochs):
         loss = train_epoch(branch, data, rows, optimiser, federated.batch_size or max(1, len(rows)), pull, balance)

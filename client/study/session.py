@@ -21,6 +21,8 @@ from modalities.core.settings.federation import Federation, federation_from
 from modalities.core.settings.site import Policy
 from modalities.core.site.cases import blurred
 from modalities.core.site.example import write_example_site
+from modalities.core.site.roll import Roll
+from modalities.core.site.shelf import Shelf
 from modalities.core.site.store import BranchData, SiteData
 
 _LOG = getLogger("tessera.client")
@@ -55,11 +57,11 @@ def federation_of(text: str) -> Federation:
     return federation_from(json.loads(text))
 
 
-def site_data(folder: Path, text: str) -> SiteData:
-    """This folder under these settings; opened once a process."""
+def site_data(folder: Path, text: str, roll: Mapping[str, Any] | None = None, shelf: Shelf | None = None) -> SiteData:
+    """This folder under these settings; opened once a process, with the roll that the run began with if it has one."""
     opened = _opened(folder.parent, text)
     if folder not in opened:
-        opened[folder] = SiteData(folder, federation_of(text))
+        opened[folder] = SiteData(folder, federation_of(text), Roll.from_plain(roll) if roll else None, shelf)
     return opened[folder]
 
 
@@ -127,10 +129,10 @@ def sums_of(data: SiteData, modalities: Sequence[str]) -> dict[str, tuple[Sums, 
     found = {}
     for name in modalities:
         if name in data.modalities:
-            config, case_ids = data.federation.modalities[name], data.training_cases(name)
-            sums = plugin(config.kind).sums(data.cases(name).select(case_ids), config)
+            config, cases = data.federation.modalities[name], data.values(name)
+            sums = plugin(config.kind).sums(cases, config)
             exact = {key: np.asarray(value, dtype=np.float64) for key, value in sums.items()}
-            found[name] = _without_few(name, exact, data.site.policy), len(case_ids)
+            found[name] = _without_few(name, exact, data.config.policy), len(cases.case_ids)
     return found
 
 
@@ -151,4 +153,4 @@ def _without_few(modality: str, sums: Sums, policy: Policy) -> Sums:
 
 def blurred_class_counts(data: SiteData) -> np.ndarray:
     """Training cases by class; a count from 1 to below the site's `min_cell` leaves as half of that."""
-    return blurred(data.class_counts(), data.site.policy)
+    return blurred(data.class_counts(), data.config.policy)

@@ -103,6 +103,58 @@ def test_a_request_for_what_the_policy_forbids_fails_whatever_the_server_asks(ro
     assert site.ask("train.fusion", config__study=config, **fusion).has_error()
 
 
+def test_a_site_settles_under_no_other_settings_than_it_agreed_to(root, caplog):
+    """Not even where no handshake came before the setup, as after a restart."""
+    (root / "site_1" / "agreed.yaml").write_text(small_federation(seed=4).to_json())
+    with (root / "site_1" / "site.yaml").open("a") as file:
+        file.write("coordinator: {federation: agreed.yaml}\n")
+    site = Site(root)
+    settings = ConfigRecord({"federation": FEDERATION.to_json()})
+    states = {f"arrays__{name}": to_record(state) for name, state in site.states().items()}
+    holders = {f"config__{name}": ConfigRecord({"holders": 1}) for name in FEDERATION.modalities}
+    assert site.ask("query.setup", config__study=settings, **holders, **states).has_error()
+    assert "other settings than this site agreed to" in caplog.text
+    train = {"config__cnv": ConfigRecord({"server-round": 1}), "arrays__cnv": to_record(site.weights())}
+    assert site.ask("train.branches", **train).error.code == NO_SETTINGS
+
+
+def test_weights_of_a_modality_that_the_site_does_not_hold_are_refused_by_name(root, caplog):
+    policy(root, "min_cohort: 0, modalities: [hif]")
+    site = Site(root)
+    site.set_up()
+    for part in ("cnv", "cnv@1", "rna"):
+        caplog.clear()
+        train = {f"config__{part}": ConfigRecord({"server-round": 1}), f"arrays__{part}": to_record(site.weights())}
+        assert site.ask("train.branches", **train).has_error()
+        assert f"asked for {part.partition('@')[0]}: this site takes part with hif only" in caplog.text
+
+
+def test_a_second_setup_without_a_modality_ends_its_part_in_the_run(site):
+    """More sites held it before; a state that stayed would let the server go on asking."""
+    site.set_up()
+    settings = ConfigRecord({"federation": FEDERATION.to_json()})
+    state = to_record(site.states()["hif"])
+    site.ask("query.setup", config__study=settings, config__hif=ConfigRecord({"holders": 1}), arrays__hif=state)
+    for name, fails in (("hif", False), ("cnv", True)):
+        train = {f"config__{name}": ConfigRecord({"server-round": 1}), f"arrays__{name}": to_record(site.weights(name))}
+        assert site.ask("train.branches", **train).has_error() == fails
+
+
+def test_the_fusion_heads_losses_leave_once_and_not_by_modality(site):
+    """Summed over the sites that hold one modality or another, they would differ by a single site's."""
+    site.set_up()
+    parts = {f"arrays__{name}@{fold}": to_record(site.weights(name)) for name in ("cnv", "hif") for fold in (1, 2)}
+    site.ask("evaluate.branches", **parts)
+    head = {"arrays__fusion__shared": to_record({"s": np.ones(3)})}
+    head |= {f"arrays__fusion__{name}": to_record({"d": np.zeros(4)}) for name in ("cnv", "hif")}
+    config = ConfigRecord({"head": "weighted_logits", "held-out": 1, "class-weights": [1.0] * 4})
+    reply = site.ask("train.fusion", config__study=config, **head).content
+    assert set(reply["metrics.fusion.shared"]) == {"num-examples", "loss-sum", "held-out-loss-sum", "held-out-n"}
+    assert reply["metrics.fusion.shared"]["loss-sum"] > 0
+    for name in ("cnv", "hif"):
+        assert set(reply[f"metrics.fusion.{name}"]) == {"num-examples"}
+
+
 def test_statistics_are_the_plugins_sums_over_the_training_cases(site):
     site.introduced()
     content = site.ask(
@@ -158,6 +210,7 @@ def test_the_same_request_gives_the_same_weights_and_another_round_others(site):
         return all_arrays(reply.content)["arrays.hif"]["head.weight"].tobytes()
 
     assert train(1) == train(1)
+    assert train(1) != train(2)
 
 
 def test_scoring_reports_numbers_and_keeps_the_outputs_inside(site):

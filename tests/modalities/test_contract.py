@@ -18,6 +18,7 @@ from modalities.core.registry import _checked, plugin, plugins
 from modalities.core.seeds import seed_of
 from modalities.core.settings.federation import federation_from
 from modalities.core.settings.training import BranchConfig
+from modalities.core.site.tensor_files import load_tensors, save_tensors
 
 N_CLASSES = 4
 N_CASES = 61
@@ -130,6 +131,21 @@ def test_state_is_plain_arrays_that_two_sites_get_alike(kind, example):
     assert one.keys() == other.keys()
     assert all(isinstance(array, np.ndarray) and array.dtype.kind in "fiub" for array in one.values())
     assert all(np.array_equal(one[name], other[name]) for name in one)
+
+
+def test_what_is_read_and_prepared_comes_back_from_disk_as_it_was(kind, example, tmp_path):
+    module, config, cases = plugin(kind), config_of(kind), example(kind)[2]
+    state, prepared = prepared_of(kind, cases, config)
+    save_tensors(tmp_path / "read", cases)
+    save_tensors(tmp_path / "prepared", prepared)
+    read, rows = load_tensors(tmp_path / "read"), torch.tensor([3, 0, 7])
+    assert (read.case_ids, read.features, read.notes) == (cases.case_ids, cases.features, cases.notes)
+    assert all(
+        np.array_equal(array, module.sums(read, config)[name]) for name, array in module.sums(cases, config).items()
+    )
+    encoder = module.build_encoder(config, state).eval()
+    kept = module.collate(load_tensors(tmp_path / "prepared"), rows)
+    assert torch.equal(encoder(kept), encoder(module.collate(prepared, rows)))
 
 
 def test_gradient_flows_from_the_logits_to_every_weight(kind, example):

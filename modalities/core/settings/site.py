@@ -3,7 +3,7 @@
 import dataclasses
 import os.path
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
 from typing import Annotated, Any
@@ -91,6 +91,11 @@ class SiteConfig:
     """Of whole slides: their resolution where the files do not say it, and where what is made of them is kept."""
     policy: Policy = field(default_factory=Policy)
     """What the site allows, whatever a server asks."""
+
+    def offers(self, modalities: Sequence[str]) -> list[str]:
+        """Those of the federation's modalities that the site has and will train."""
+        allowed = self.policy.modalities or list(self.sources)
+        return [name for name in modalities if name in self.sources and name in allowed]
 
 
 def problem_of_name(site: str) -> str:

@@ -30,17 +30,9 @@ class Site:
     cases: pd.DataFrame
     """Indexed by case_id: `label` (class index, or NO_LABEL) and `split` (train or test)."""
     sources: Mapping[str, Source]
-    policy: Policy
     dropped: Mapping[str, int]
     """Labels left out, counted; a blank one under ''."""
     task: Task
-    agreed: Path | None = None
-    """The federation.yaml that the site agreed to; None: it named none."""
-
-    def offers(self, modalities: Sequence[str]) -> list[str]:
-        """Those of the federation's modalities that this site has and will train."""
-        allowed = self.policy.modalities or list(self.sources)
-        return [name for name in modalities if name in self.sources and name in allowed]
 
     def read(self, modality: str, config: BranchConfig) -> Cases:
         """The modality of the cases that cases.csv lists and of whom a value is known; the others are counted.
@@ -102,20 +94,19 @@ def blurred(counts: np.ndarray, policy: Policy) -> np.ndarray:
     return np.where((counts > 0) & (counts < policy.min_cell), policy.min_cell / 2, counts)
 
 
-def open_site(folder: Path, task: Task) -> Site:
-    """The site folder at this path.
+def open_site(folder: Path, task: Task, config: SiteConfig | None = None) -> Site:
+    """The site folder at this path; `config` is its site.yaml, where that was read before.
 
     Raises:
         ValueError: every problem of site.yaml and cases.csv at once.
     """
-    config = read_site_config(folder / "site.yaml")
+    config = config or read_site_config(folder / "site.yaml")
     problems: list[str] = []
     sources = sources_of(folder, config, problems)
     cases, dropped = read_cases(folder / config.cases, task, problems)
     if problems:
         raise ValueError(f"site {config.name}: {'; '.join(problems)}")
-    agreed = folder / config.coordinator.federation if config.coordinator.federation else None
-    return Site(config.name, cases, sources, config.policy, dropped, task, agreed)
+    return Site(config.name, cases, sources, dropped, task)
 
 
 def open_sources(folder: Path) -> tuple[SiteConfig, dict[str, Source]]:

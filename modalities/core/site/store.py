@@ -1,8 +1,9 @@
-"""A site's data as tensors: read once a process, scaled once a state, kept by digest."""
+"""A site's data as tensors: read once, scaled once a state, and kept: in this process, and at a real site on disk."""
 
 import hashlib
+import os
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,12 +15,18 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from modalities.core.contract import Cases, State
+from modalities.core.contract import Cases, Source, State
+from modalities.core.problems import check
 from modalities.core.registry import plugin
 from modalities.core.settings.federation import Federation
-from modalities.core.settings.training import Federated, Training
+from modalities.core.settings.site import read_site_config, sources_of
+from modalities.core.settings.training import BranchConfig, Federated, Training
 from modalities.core.site.cases import NO_LABEL, Site, folds_of, open_site
+from modalities.core.site.roll import Roll
+from modalities.core.site.shelf import Shelf, code_digest
 
+OWN_FOLDER = ".tessera"
+"""In the site folder: what Tessera makes itself, and no raw file."""
 _KEPT = 64
 _kept: OrderedDict[tuple, Cases] = OrderedDict()
 
@@ -41,29 +48,65 @@ class BranchData:
 
 
 class SiteData:
-    """A site folder under one federation's settings."""
+    """A site folder under one federation's settings; everything but site.yaml is opened when it is first asked for."""
 
-    def __init__(self, folder: Path, federation: Federation) -> None:
-        """Open the folder; raw files are read when first asked for."""
-        self.folder = folder
-        self.federation = federation
-        self.site: Site = open_site(folder, federation.task)
-        self.folds: pd.Series = self._folds()
+    def __init__(
+        self, folder: Path, federation: Federation, roll: Roll | None = None, shelf: Shelf | None = None
+    ) -> None:
+        """`roll` is that of the run, once it has one; `shelf` keeps what later processes would read again."""
+        self.folder, self.federation = folder, federation
+        self.config = read_site_config(folder / "site.yaml")
+        self._given, self._shelf = roll, shelf
         self._cases: dict[str, Cases] = {}
         self._training: dict[tuple[str, str], BranchData] = {}
 
     @cached_property
+    def site(self) -> Site:
+        """The folder with its case list, as they are now."""
+        return open_site(self.folder, self.federation.task, self.config)
+
+    @cached_property
+    def folds(self) -> pd.Series:
+        """Fold of every labelled training case of the case list: 0 where nothing is held out."""
+        fusion, seed = self.federation.fusion, self.federation.seed
+        if fusion.fit == "crossfit":
+            return folds_of(self.site, seed, fusion.folds)
+        if fusion.fit == "tune":
+            share = folds_of(self.site, seed, round(1 / fusion.held_out))
+            return share.where(share == 1, 2)
+        train = self.site.cases[(self.site.cases["split"] == "train") & (self.site.cases["label"] != NO_LABEL)]
+        return pd.Series(0, index=train.index)
+
+    @cached_property
+    def listed(self) -> Roll:
+        """The labelled training cases: as the run began, or else as the case list has them now, whatever they hold."""
+        if self._given is not None:
+            return self._given
+        case_ids, folds = list(self.folds.index), self.folds.to_numpy(dtype=np.int64)
+        return Roll(tuple(case_ids), self.site.labels(case_ids), folds, {}, self._case_list())
+
+    @cached_property
+    def roll(self) -> Roll:
+        """The same, with what they hold of the modalities that the site offers and can read."""
+        usable = [name for name in self._offered if name not in self.unusable] if self._given is None else ()
+        return replace(self.listed, held={**self.listed.held, **{name: self._rows(name) for name in usable}})
+
+    @property
+    def case_list_changed(self) -> bool:
+        """Whether cases.csv is no longer the file that the roll was drawn up from."""
+        return self.roll.case_list != self._case_list()
+
+    @cached_property
     def modalities(self) -> list[str]:
         """The federation's modalities that this site takes part in: offered, and with a large enough cohort."""
-        offered = self.site.offers(list(self.federation.modalities))
-        readable = [name for name in offered if name not in self.unusable]
-        return [name for name in readable if len(self.training_cases(name)) >= max(1, self.site.policy.min_cohort)]
+        least, held = max(1, self.config.policy.min_cohort), self.roll.held
+        return [name for name in self._offered if len(held.get(name, ())) >= least]
 
     @cached_property
     def unusable(self) -> dict[str, str]:
         """Why a modality that is offered cannot be used; one of them does not keep the site from the others."""
         found = {}
-        for name in self.site.offers(list(self.federation.modalities)):
+        for name in self._offered:
             try:
                 self.cases(name)
             except ValueError as error:
@@ -73,43 +116,89 @@ class SiteData:
     def cases(self, modality: str) -> Cases:
         """Every listed case that holds the modality, as read."""
         if modality not in self._cases:
-            config = self.federation.modalities[modality]
-            reading = replace(config, training=Training(), federated=Federated())  # how it is trained is no matter
-            key = (_files(self.site, modality), repr(reading), tuple(self.site.cases.index))
+            config, listed = self.federation.modalities[modality], self.site.cases
+            key = (*self._reading(modality), tuple(listed.index), tuple(listed["label"]))
             self._cases[modality] = _keep(key, lambda: self.site.read(modality, config))
         return self._cases[modality]
 
     def training_cases(self, modality: str) -> list[str]:
         """The labelled training cases that hold the modality, in file order."""
-        return [case_id for case_id in self.cases(modality).case_ids if case_id in self.folds.index]
+        return [self.listed.case_ids[row] for row in self._rows(modality)]
+
+    def values(self, modality: str) -> Cases:
+        """The training cases that hold the modality, as read.
+
+        Raises:
+            ValueError: the run began with cases that the files, or the case list, no longer have.
+        """
+        return self._on_shelf(modality, "read", "", lambda: self._select(modality))
 
     def training(self, modality: str, state: State, digest: str = "") -> BranchData:
         """The modality's training cases, scaled by the shared state, whose digest may be given if it is known."""
         key = (modality, digest or digest_of(state))
         if key not in self._training:
-            case_ids = self.training_cases(modality)
             config = self.federation.modalities[modality]
             module = plugin(config.kind)
-            prepared = module.prepare(self.cases(modality).select(case_ids), state, config)
-            labels = torch.tensor(self.site.labels(case_ids))
-            folds = self.folds[case_ids].to_numpy()
-            self._training[key] = BranchData(tuple(case_ids), prepared, labels, folds, module.collate)
+            prepared = self._on_shelf(
+                modality, "prepared", key[1], lambda: module.prepare(self.values(modality), state, config), "read"
+            )
+            rows = self._rows(modality)
+            labels, folds = torch.tensor(self.listed.labels[rows]), self.listed.folds[rows]
+            self._training[key] = BranchData(
+                tuple(self.training_cases(modality)), prepared, labels, folds, module.collate
+            )
         return self._training[key]
 
     def class_counts(self) -> np.ndarray:
         """Labelled training cases by class that hold at least one modality which takes part."""
-        held = sorted({case_id for name in self.modalities for case_id in self.training_cases(name)})
-        return np.bincount(self.site.labels(held), minlength=self.federation.n_classes).astype(np.float64)
+        held = sorted({row for name in self.modalities for row in self.roll.held[name].tolist()})
+        return np.bincount(self.roll.labels[held], minlength=self.federation.n_classes).astype(np.float64)
 
-    def _folds(self) -> pd.Series:
-        fusion, seed = self.federation.fusion, self.federation.seed
-        if fusion.fit == "crossfit":
-            return folds_of(self.site, seed, fusion.folds)
-        if fusion.fit == "tune":
-            share = folds_of(self.site, seed, round(1 / fusion.held_out))
-            return share.where(share == 1, 2)
-        train = self.site.cases[(self.site.cases["split"] == "train") & (self.site.cases["label"] != NO_LABEL)]
-        return pd.Series(0, index=train.index)
+    @property
+    def _offered(self) -> list[str]:
+        return self.config.offers(list(self.federation.modalities))
+
+    def _rows(self, modality: str) -> Int64[np.ndarray, " case"]:
+        """Where the modality's training cases stand among those listed, in file order."""
+        if modality in self.listed.held:
+            return self.listed.held[modality]
+        position = {case_id: row for row, case_id in enumerate(self.listed.case_ids)}
+        held = self.cases(modality).case_ids
+        return np.array([position[case_id] for case_id in held if case_id in position], dtype=np.int64)
+
+    def _select(self, modality: str) -> Cases:
+        read, wanted = self.cases(modality), self.training_cases(modality)
+        if gone := len(set(wanted) - set(read.case_ids)):
+            raise ValueError(
+                f"{modality}: {gone} cases that this run began with are gone from {self.config.cases} or from the "
+                "files; put them back, or ask the coordinator for a new run"
+            )
+        return read.select(wanted)
+
+    def _on_shelf(self, modality: str, what: str, state: str, make: Callable[[], Any], instead_of: str = "") -> Any:
+        """What the shelf has for these files, settings, cases and state, or else what `make` gives."""
+        if self._shelf is None:
+            return make()
+        key = (code_digest(), *self._reading(modality), self.training_cases(modality), state)
+        digest = hashlib.sha256(repr(key).encode()).hexdigest()
+        before = f"{modality}.{instead_of}" if instead_of else ""
+        return self._shelf.keep(f"{modality}.{what}", digest, make, before)
+
+    def _reading(self, modality: str) -> tuple:
+        """What decides what a modality's raw files are read and prepared as: how it is trained then does not matter."""
+        source, config = self._sources[modality], self.federation.modalities[modality]
+        reading: BranchConfig = replace(config, training=Training(), federated=Federated())
+        return tuple(_stamps(source)), source.format, tuple(source.columns.items()), source.slides, repr(reading)
+
+    @cached_property
+    def _sources(self) -> dict[str, Source]:
+        problems: list[str] = []
+        sources = sources_of(self.folder, self.config, problems)
+        check([f"site {self.config.name}: {'; '.join(problems)}"] if problems else [])
+        return sources
+
+    def _case_list(self) -> tuple[int, int]:
+        return _stamp(self.folder / self.config.cases)
 
 
 def digest_of(arrays: State) -> str:
@@ -122,13 +211,23 @@ def digest_of(arrays: State) -> str:
     return digest.hexdigest()
 
 
-def _files(site: Site, modality: str) -> tuple:
+def _stamps(source: Source) -> Iterator[tuple[str, int, int]]:
     """The raw files, those in a folder too, and what tells that one was replaced: size and time of each."""
-    source = site.sources[modality]
-    paths = [file for path in source.paths for file in ([path, *sorted(path.rglob("*"))] if path.is_dir() else [path])]
-    stats = [(str(path), path.stat()) for path in paths]
-    files = tuple((path, stat.st_size, stat.st_mtime_ns) for path, stat in stats)
-    return files, source.format, tuple(source.columns.items()), source.slides
+    for path in source.paths:
+        if not path.is_dir():
+            yield str(path), *_stamp(path)
+        for folder, below, files in os.walk(path):
+            below[:] = sorted(set(below) - {OWN_FOLDER})
+            yield from ((str(Path(folder, name)), *_stamp(Path(folder, name))) for name in sorted(files))
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """Size, and time of the last change; of what is not there, as behind a dangling link, neither."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return -1, -1
+    return stat.st_size, stat.st_mtime_ns
 
 
 def _keep(key: tuple, make: Callable[[], Cases]) -> Cases:

@@ -48,3 +48,14 @@ def test_what_is_commented_out_stands_right_once_its_mark_is_gone(tmp_path):
     path.write_text(path.read_text().replace("\n  #", "\n  "))
     made = read_site_config(path)
     assert (list(made.sources), made.coordinator.federation) == (["cnv", "clinical"], "federation.yaml")
+
+
+def test_a_site_that_leaves_keeps_nothing_that_was_prepared_of_its_data(tmp_path):
+    home = Home(tmp_path)
+    init(tmp_path)
+    for folder in (home.prepared, home.answered):
+        folder.mkdir()
+        (folder / "file").write_text("of the study")
+    found = CliRunner().invoke(app, ["leave", str(tmp_path)])
+    assert found.output == "this site does not take part\n"
+    assert sorted(path.name for path in home.folder.iterdir()) == ["node.key", "node.pub"]

@@ -1,6 +1,7 @@
 """What the statistics phase keeps inside: a sum over fewer cases than the site's `min_cell`."""
 
 import numpy as np
+import pytest
 
 from client.study.session import sums_of
 from modalities.core.blocks.tabular import finalise
@@ -42,6 +43,17 @@ def test_a_feature_of_fewer_cases_than_min_cell_leaves_as_if_nobody_had_it(tmp_p
     assert all(np.array_equal(sums[key][others], exact[key][others]) for key in ("n", "sum", "square"))
     assert "hif: 1 of 12 features are known of fewer than min_cell = 5 cases; their sums stay here" in caplog.text
     assert finalise(sums, FEDERATION.modalities["hif"])["inverse_scale"][2] == 0  # weighs nothing until others have it
+
+
+@pytest.mark.parametrize(("n_known", "leaves"), [(1, 0), (2, 0), (4, 0), (5, 5)])
+def test_a_feature_of_one_case_alone_stays_too(tmp_path, n_known, leaves):
+    """Over one case, a sum is that case's own value."""
+    root = write_sites(tmp_path, FEDERATION)
+    known_of(root, "site_1", FEATURES[2], n_known)
+    set_min_cell(root, "site_1", 5)
+    sums = sums_of(SiteData(root / "site_1", FEDERATION), ["hif"])["hif"][0]
+    assert sums["n"][2] == leaves
+    assert (sums["square"][2] > 0) == (leaves > 0)
 
 
 def test_other_sites_then_give_the_feature_its_mean(tmp_path):

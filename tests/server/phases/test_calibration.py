@@ -1,5 +1,7 @@
 """The calibration phase of a whole study: what sites are asked, what they send, and what comes of it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -12,6 +14,7 @@ from modalities.core.fusion.head import head_named
 from modalities.core.model.calibration import GRID, TEMPERATURE, THRESHOLDS, calibrated, temperature_of
 from modalities.core.model.conformal import score_counts, thresholds_of
 from modalities.core.parts import modality_of
+from modalities.core.settings.site import Policy
 from modalities.core.site.store import SiteData, digest_of
 from server.state.release import fitted_model
 from strategies.wire import to_record
@@ -109,7 +112,7 @@ def test_no_small_count_leaves_a_site_that_forbids_it(tmp_path):
         (root / f"site_{number}" / "site.yaml").write_text(
             (root / f"site_{number}" / "site.yaml").read_text().replace("min_cell: 0", "min_cell: 5")
         )
-        assert data.site.policy.min_cell == 0
+        assert data.config.policy.min_cell == 0
     grid = WatchedGrid(root)
     run_small(root, FEDERATION, grid)
     asked = {message.metadata.message_id: message for message in grid.asked}
@@ -120,12 +123,15 @@ def test_no_small_count_leaves_a_site_that_forbids_it(tmp_path):
             assert (counts == 2.5).any()
 
 
-def test_a_site_with_too_few_cases_of_two_modalities_sends_no_loss(root, watched, monkeypatch):
+def test_a_site_with_too_few_cases_of_two_modalities_sends_no_loss(root, watched):
     _, study = watched
     site, kept = kept_at(root, study, 1)
-    policy = type(site.data.site.policy)(min_cell=1000)
-    object.__setattr__(site.data.site, "policy", policy)
-    assert losses_at(site, kept, by_owner(study.head)).tolist() == [0] * len(GRID)
+    n_cases = int((outputs_of(kept).n_present > 1).sum())
+    for min_cell, sends in ((n_cases, True), (n_cases + 1, False)):
+        site.data.config = replace(site.data.config, policy=Policy(min_cell=min_cell))
+        losses = losses_at(site, kept, by_owner(study.head))
+        assert losses.shape == GRID.shape
+        assert losses.all() == losses.any() == sends
 
 
 def test_a_reply_of_another_shape_is_refused_and_the_others_count(root, watched):

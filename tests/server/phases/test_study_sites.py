@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
+from modalities.core.settings.site import read_site_config
 from modalities.core.site.cases import open_site
 from modalities.core.site.example import write_example_site
 from tests.support import (
@@ -122,4 +123,4 @@ def test_other_ways_to_fit_the_head_go_through(root, fit):
 def test_example_sites_need_no_files_from_anybody(tmp_path):
     folder = write_example_site(tmp_path, FEDERATION, 6)
     assert folder.name == "site_7"
-    assert open_site(folder, FEDERATION.task).offers(["cnv", "hif"]) == ["hif"]  # the seventh lacks the first
+    assert read_site_config(folder / "site.yaml").offers(["cnv", "hif"]) == ["hif"]  # the seventh lacks the first
