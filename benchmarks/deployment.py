@@ -107,7 +107,7 @@ def measure(setting: Setting, root: Path, rounds: int) -> dict[str, Any]:
     sites = [write_tables(root / "sites", name, n, rng, modalities) for (name, modalities), n in held]
     deployment = Deployment(root, federation, sites, setting.is_stock)
     deployment.run()
-    if refused := read_status(deployment.study.run)["refused"]:
+    if refused := [note for note in read_status(deployment.study.run)["notes"] if note["level"] == "refused"]:
         raise RuntimeError(f"not every reply was used: {refused}")
     found = rounds_in(notes_in(deployment.notes), nodes(deployment.study))[_WARM_UP:]
     _check_length(found, rounds, deployment.steps)

@@ -1,40 +1,48 @@
-"""One exchange with the sites: a message to each, its checked reply, and the sum of what came back, part by part."""
+"""One exchange with the sites: a message to each, its reply once checked, and what the replies add up to."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
-from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
+from flwr.app import ConfigRecord, Message, RecordDict
 from flwr.supercore import log
 
-from strategies.checks import NO_REPLY, NUM_EXAMPLES, Asked, Refusal, Template, accepted_parts
+from strategies.checks import (
+    NO_REPLY,
+    NUM_EXAMPLES,
+    OTHER_NODE,
+    UNREADABLE,
+    Holder,
+    Part,
+    Refusal,
+    UnusableError,
+    refusal_of,
+)
 from strategies.streaming import RunningSum
-from strategies.wire import ARRAYS, METRICS, Weights, bytes_by_owner, from_record, record_of, sums_of
+from strategies.wire import Weights, bytes_by_owner, sums_of
 
+OTHER = "other"
 _WARNING = 30
-
-
-@dataclass(frozen=True)
-class Holder:
-    """A site as the server knows it."""
-
-    node_id: int
-    site: str
-    cohorts: Mapping[str, int]
-    """Modality -> the cases it trains on."""
+T = TypeVar("T")
+Read = Callable[[Holder, RecordDict], tuple[T, list[Refusal]]]
+"""Makes of one site's reply what can be used of it, and a refusal of each thing in it that cannot."""
+Refuse = Callable[[Sequence[Refusal]], None]
 
 
 @dataclass
 class Traffic:
     """Payload bytes by site and modality, both ways, over the whole study."""
 
+    owners: Collection[str] = ()
+    """The modalities and `shared` and `study`: bytes of anything else that a site sends are its `other`. Empty: all."""
     down: dict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
     up: dict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
 
     def count(self, direction: Mapping[str, dict[str, int]], site: str, content: RecordDict) -> None:
         """Add one message."""
         for owner, size in bytes_by_owner(content).items():
-            direction[site][owner] += size
+            direction[site][owner if owner in self.owners or not self.owners else OTHER] += size
 
     def table(self) -> dict[str, dict[str, dict[str, int]]]:
         """Site -> modality -> {"up", "down"}."""
@@ -46,6 +54,44 @@ class Traffic:
             }
             for site in sites
         }
+
+
+def usable(
+    replies: Iterable[Message], asked: Mapping[str, Holder], read: Read[T], traffic: Traffic, refuse: Refuse
+) -> Iterator[tuple[Holder, T]]:
+    """What can be used of each reply, in their order; `refuse` is told of everything else, silence included.
+
+    `asked` is by message id. The holder given out is the one asked. No reply is held while the next one is awaited,
+    provided that the caller drops what it was given.
+    """
+    silent = dict(asked)
+    for reply in replies:
+        holder = silent.pop(reply.metadata.reply_to_message_id, None)
+        if holder is None:
+            refuse([Refusal("?", "*", "a second reply, or one to a message that was not sent in this exchange")])
+            continue
+        try:
+            found, refused = _opened(reply, holder, read, traffic)
+        except UnusableError as error:
+            found, refused = None, [Refusal(holder.site, "*", str(error))]
+        except Exception:  # whatever a site can think of sending
+            log(_WARNING, "site %s: %s", holder.site, UNREADABLE, exc_info=True)
+            found, refused = None, [Refusal(holder.site, "*", UNREADABLE)]
+        del reply
+        refuse(refused)
+        if found is not None:
+            yield holder, found
+        del found
+    refuse([Refusal(holder.site, "*", NO_REPLY) for holder in silent.values()])
+
+
+def _opened(reply: Message, holder: Holder, read: Read[T], traffic: Traffic) -> tuple[T | None, list[Refusal]]:
+    if reply.has_error():
+        return None, [refusal_of(holder.site, reply.error)]
+    if reply.metadata.src_node_id != holder.node_id:
+        return None, [Refusal(holder.site, "*", OTHER_NODE)]
+    traffic.count(traffic.up, holder.site, reply.content)
+    return read(holder, reply.content)
 
 
 @dataclass
@@ -62,55 +108,17 @@ class Folded:
     kept: dict[str, list[tuple[Weights, int]]] = field(default_factory=dict)
     """By part that is no mean: what each site sent for it, with the cases it learned from."""
 
-
-def fold(
-    replies: Iterable[Message],
-    asked: Mapping[str, Asked],
-    template: Template,
-    traffic: Traffic,
-    weighted: bool = True,
-    keep: Collection[str] = (),
-) -> Folded:
-    """Check each reply and fold it in; `asked` is by message id, `weighted` by the reply's number of examples.
-
-    Parts in `keep` are kept one by one instead of added up.
-
-    Parts of a mean are used one by one. Parts of a plain sum belong together (the gradient of one loss), so a reply
-    with anything wrong in it is not used at all.
-    """
-    folded = Folded()
-    silent = {entry.site for entry in asked.values()}
-    for reply in replies:
-        entry = asked.get(reply.metadata.reply_to_message_id)
-        if entry is None:
-            folded.refused.append(Refusal("?", "*", "a reply to a message that was not sent in this round"))
-            continue
-        silent.discard(entry.site)
-        if reply.has_content():
-            traffic.count(traffic.up, entry.site, reply.content)
-        good, refused = accepted_parts(reply, entry, template)
-        folded.refused += refused
-        for part in good if weighted or not refused else ():
-            _fold_part(folded, reply, part, weighted, part in keep)
-            folded.answered.add(entry.site)
-            folded.usable[part] += 1
-        del reply  # before the next one is asked for, so that two are never held
-    folded.refused += [Refusal(site, "*", NO_REPLY) for site in sorted(silent)]
-    for refusal in folded.refused:
-        log(_WARNING, "site %s, %s: %s; the round goes on without it", refusal.site, refusal.part, refusal.reason)
-    return folded
-
-
-def _fold_part(folded: Folded, reply: Message, part: str, weighted: bool, keep: bool) -> None:
-    metrics = record_of(reply.content, METRICS + part, MetricRecord)
-    weight = metrics[NUM_EXAMPLES] if weighted else 1.0
-    if weight:  # a site that had nothing to train on, but something to score
-        record = record_of(reply.content, ARRAYS + part, ArrayRecord)
-        if keep:
-            folded.kept.setdefault(part, []).append((from_record(record), weight))  # pyright: ignore
-        else:
-            folded.sums.setdefault(part, RunningSum()).add(from_record(record), float(weight))  # pyright: ignore
-    folded.metrics[part] = sums_of([folded.metrics.get(part, {}), metrics])
+    def add(self, site: str, parts: Mapping[str, Part], weighted: bool = True, keep: Collection[str] = ()) -> None:
+        """Fold in what one site sent, `weighted` by its number of examples; parts in `keep` are kept one by one."""
+        for part, (arrays, metrics) in parts.items():
+            weight = int(metrics[NUM_EXAMPLES]) if weighted else 1
+            if weight and part in keep:
+                self.kept.setdefault(part, []).append((arrays, weight))
+            elif weight:  # else a site that had nothing to train on, but something to score
+                self.sums.setdefault(part, RunningSum()).add(arrays, float(weight))
+            self.metrics[part] = sums_of([self.metrics.get(part, {}), metrics])
+            self.answered.add(site)
+            self.usable[part] += 1
 
 
 def with_content(reply: Message, content: RecordDict) -> Message:
@@ -121,7 +129,7 @@ def with_content(reply: Message, content: RecordDict) -> Message:
 def message_to(
     holder: Holder, content: RecordDict, message_type: str, timeout: float, traffic: Traffic, group: str = ""
 ) -> Message:
-    """A message to one site, counted, that dies with the round."""
+    """A message to one site, its bytes counted; undelivered after `timeout` seconds, it is dropped."""
     traffic.count(traffic.down, holder.site, content)
     return Message(content, holder.node_id, message_type, ttl=timeout, group_id=group)
 

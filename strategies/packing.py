@@ -140,10 +140,18 @@ def _blocks(held: dict[str, ArrayRecord], listed: str) -> list[ConfigRecord]:
     return [ConfigRecord({"bytes": whole[at : at + BLOCK]}) for at in range(0, len(whole), BLOCK)]
 
 
+def _int64(digits: str) -> int:
+    """What Flower's own records can hold: JSON knows no bound, and 10**400 is not even a float."""
+    number = int(digits)
+    if not -(2**63) <= number < 2**63:
+        raise ValueError("a whole number of more than 64 bits")
+    return number
+
+
 def _read(whole: bytes) -> dict[str, Any]:
     """Records by their key, in the order in which they were packed."""
     arrays = load(whole)
-    plain = json.loads(arrays.pop(_LIST).tobytes())
+    plain = json.loads(arrays.pop(_LIST).tobytes(), parse_int=_int64)
     records: dict[str, dict[str, Any]] = {key: values or {} for key, values in plain.items()}
     for name, array in arrays.items():
         key, _, own = name.partition(SEPARATOR)

@@ -8,14 +8,15 @@ a centre must see the replies side by side: those to its parts are kept until it
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import Strategy
 from flwr.supercore.run import Run
 
 from strategies.aggregation import Aggregation, combined_by
-from strategies.checks import Asked, Refusal
-from strategies.exchange import Folded, Holder, Traffic, fold, message_to, own_copy
+from strategies.checks import Holder, Refusal, Template, each_part, trained_part
+from strategies.exchange import Folded, Traffic, message_to, own_copy, usable
 from strategies.wire import (
     ARRAYS,
     CONFIG,
@@ -91,7 +92,7 @@ class PerModality(Strategy):
         self.last = Folded()
         self.short: dict[str, str] = {}
         """Modality -> why the last round of it does not count."""
-        self._sent: list[tuple[Message, Asked]] = []
+        self._sent: list[tuple[Message, Holder]] = []
         self._template: dict[str, Weights] = {}
 
     def configure_train(
@@ -114,8 +115,7 @@ class PerModality(Strategy):
         A part that nobody trained, or too few for its rule or its modality's min_holders, keeps its arrays exactly.
         What was refused stands in `last.refused`.
         """
-        keep = [part for part, rule in self.rules.items() if rule.centre]
-        self.last = fold(replies, self._asked(), self._template, self.traffic, keep=keep)
+        self._take_in(replies, self._template)
         self._drop_short()
         self._drop_too_few()
         trained = {*self.last.sums, *self.last.kept}
@@ -128,8 +128,7 @@ class PerModality(Strategy):
     def aggregate_evaluate(self, server_round: int, replies: Iterable[Message]) -> MetricRecord | None:
         """Summed metrics keyed `<part>::<metric>`; scoring replies carry no arrays."""
         del server_round
-        nothing = {part: {} for part in self._template}
-        self.last = fold(replies, self._asked(), nothing, self.traffic)
+        self._take_in(replies, {part: {} for part in self._template})
         return self._metrics()
 
     def summary(self) -> None:
@@ -162,13 +161,19 @@ class PerModality(Strategy):
                 self._sent.append((message, self._asked_of(holder, records[holder.node_id])))
         return [message for message, _ in self._sent]
 
-    def _asked_of(self, holder: Holder, records: Mapping[str, object]) -> Asked:
+    def _asked_of(self, holder: Holder, records: Mapping[str, object]) -> Holder:
         parts = [key.removeprefix(ARRAYS) for key in records if key.startswith(ARRAYS)]
-        return Asked(holder.site, holder.node_id, {part: holder.cohorts[owner_of(part)] for part in parts})
+        return Holder(holder.node_id, holder.site, {part: holder.cohorts[owner_of(part)] for part in parts})
 
-    def _asked(self) -> dict[str, Asked]:
-        """By message id, which a message has only once it was pushed."""
-        return {message.metadata.message_id: asked for message, asked in self._sent}
+    def _take_in(self, replies: Iterable[Message], template: Template) -> None:
+        """Check each reply and fold it into `last`: added up, or kept where a part's rule sees replies side by side."""
+        self.last = folded = Folded()
+        asked = {message.metadata.message_id: holder for message, holder in self._sent}  # an id comes with the push
+        keep = [part for part, rule in self.rules.items() if rule.centre]
+        read = each_part(trained_part(template))
+        for holder, parts in usable(replies, asked, read, self.traffic, folded.refused.extend):
+            folded.add(holder.site, parts, keep=keep)
+            parts.clear()  # so that one reply is held at a time
 
     def _drop_short(self) -> None:
         """Forget the replies to every part of a modality that too few sites sent all of."""
@@ -191,13 +196,21 @@ class PerModality(Strategy):
                 self.last.refused.append(Refusal("*", part, f"{reason}; its weights stay as they are this round"))
 
     def _step(self, part: str, server_round: int) -> Weights:
-        """The rule's step on what the replies combine to."""
+        """The rule's step on what the replies combine to; one that is not finite is not taken, and noted."""
         before, rule = self._template[part], self.rules[part]
-        if rule.centre is None:
-            combined = self.last.sums[part].mean()
-        else:
-            combined = combined_by(rule.centre, before, self.last.kept.pop(part))
-        return rule.step.take(server_round, before, combined)
+        state = rule.step.state()
+        with np.errstate(over="ignore", invalid="ignore"):
+            if rule.centre is None:
+                combined = self.last.sums[part].mean()
+            else:
+                combined = combined_by(rule.centre, before, self.last.kept.pop(part))
+            after = rule.step.take(server_round, before, combined)
+        if all(np.isfinite(array).all() for array in (*after.values(), *rule.step.state().values())):
+            return after
+        self.rules[part] = Aggregation(rule.settings)
+        self.rules[part].step.restore(state)
+        self.last.refused.append(Refusal("*", part, "the replies add up to weights that are not finite; they stay"))
+        return before
 
     def _metrics(self) -> MetricRecord:
         flat = {f"{part}::{name}": value for part, own in self.last.metrics.items() for name, value in own.items()}

@@ -8,7 +8,8 @@ import torch
 from flwr.app import Message
 from flwr.serverapp import Grid
 
-Weights = dict[str, np.ndarray]
+from strategies.wire import Weights
+
 _POLL_S = 0.1
 
 
@@ -53,9 +54,9 @@ class RunningSum:
         """Fold in `weight` times the arrays."""
         if not self._sum:
             self._dtypes = {name: array.dtype for name, array in arrays.items()}
-            self._sum = {
-                name: torch.from_numpy(np.asarray(array * _factor(array, weight))) for name, array in arrays.items()
-            }
+            with np.errstate(over="ignore"):  # as torch, below
+                weighted = {name: array * _factor(array, weight) for name, array in arrays.items()}
+            self._sum = {name: torch.from_numpy(np.asarray(array)) for name, array in weighted.items()}
         else:
             for name, array in arrays.items():
                 self._sum[name].add_(torch.from_numpy(np.asarray(array)), alpha=weight)

@@ -37,8 +37,9 @@ class PreparedGraph(NamedTuple):
 
 def sums(cases: Cases, config: Config) -> Sums:
     """Moments of the nodes, a case counting as one, and the nodes by in-degree, which PNA scales by."""
-    degrees = [np.minimum(in_degrees(graph), _MOST_DEGREES) for graph in cases.values]
-    histogram = np.bincount(np.concatenate(degrees), minlength=_MOST_DEGREES + 1).astype(np.float64)
+    none = np.zeros(0, np.int64)
+    degrees = np.concatenate([none, *(np.minimum(in_degrees(graph), _MOST_DEGREES) for graph in cases.values)])
+    histogram = np.bincount(degrees, minlength=_MOST_DEGREES + 1).astype(np.float64)
     return {**sums_of_rows([graph.nodes for graph in cases.values]), "degrees": histogram}
 
 

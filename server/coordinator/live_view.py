@@ -31,9 +31,9 @@ def view(status: Mapping[str, Any]) -> Group:
 
 
 def _lines(status: Mapping[str, Any]) -> list[str]:
-    """What is not as it should be: who is away, what waits, and the last of what was refused or noted."""
+    """What is not as it should be: who is away, what waits, and the last notes."""
     lines = [f"not here yet: {', '.join(status['missing'])}"] if status.get("missing") else []
     lines += [f"away: {', '.join(status['away'])}"] if status.get("away") else []
     lines += [f"waiting: {name}: {reason}" for name, reason in status.get("waiting", {}).items()]
-    lines += [f"noted: {one['site']}, {one['part']}: {one['reason']}" for one in status.get("refused", [])[-_NOTES:]]
+    lines += [f"noted: {note['site']}, {note['part']}: {note['text']}" for note in status.get("notes", [])[-_NOTES:]]
     return lines + ([status["note"]] if status.get("note") else [])

@@ -9,53 +9,54 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
-from flwr.app import Error
 from flwr.serverapp import Grid
 
 from server.phases.closing import score_final
 from server.phases.handshake import introduce, settle
 from server.phases.options import Options
-from server.phases.replies import note
+from server.phases.sites import Sites
+from server.state.notes import INFO, WARNING
 from server.state.study import StudyState
 from strategies.aggregation import Aggregation
-from strategies.checks import UNAVAILABLE, Refusal, refusal_of
-from strategies.exchange import Holder
+from strategies.checks import Holder
 
 _LOOK_S = 1.0
 MOST_TRIES = 3
-"""In a row, of what sites that are there answer with nothing that can be used."""
+"""Times in a row that sites may be there and answer with nothing that can be used."""
+LEAST_FUSED = 2
+"""Sites whose sum the fusion head may learn from: the gradient of a single one is that site's own."""
 Lacks = Mapping[str, str]
 """Modality -> why a round of it cannot count; `*` for the study as a whole."""
-Found = TypeVar("Found")
+T = TypeVar("T")
 
 
-class Attendance:
-    """The sites of one run of a study, and which of them are there."""
+class Attendance(Sites):
+    """The sites that take part, and which of them are there."""
 
     def __init__(
         self, grid: Grid, study: StudyState, options: Options, holders: Sequence[Holder], nodes: Sequence[int]
     ) -> None:
-        """`holders` took in the settings; `nodes` are all that were asked who they are."""
-        self.grid, self.study, self.options = grid, study, options
+        """`holders` took in the settings; `nodes` were asked who they are, whether or not they take part."""
+        super().__init__(grid, study, options)
         self.holders = list(holders)
         self.is_closed = False
         """Whether the branches are final, and their outputs kept by the sites."""
         self.event: Mapping[str, Any] = {"phase": "setup"}
         """Where the study stands, for the status."""
-        self._asked = set(nodes)
+        self._introduced = set(nodes)
         self._failed: Counter[str] = Counter()
 
     def present(self) -> list[Holder]:
         """The sites that can be asked now, in order of their names."""
-        study, before = self.study, len(self.study.refused)
+        study, before = self.study, len(self.study.notes)
         online = set(self.grid.get_node_ids())
         for holder in self.holders:
-            if holder.node_id not in online and holder.site not in study.away:
-                note(study, [refusal_of(holder.site, Error(UNAVAILABLE))])
-        self._asked &= online
-        self._take_in(sorted(online - self._asked - {holder.node_id for holder in self.holders}))
+            if holder.node_id not in online:
+                self.note_away(holder.site)
+        self._introduced &= online
+        self._take_in(sorted(online - self._introduced - {holder.node_id for holder in self.holders}))
         self._bring_up_to_date([holder for holder in self.holders if holder.node_id in online])
-        if before != len(study.refused):
+        if before != len(study.notes):
             self.tell()
         behind = study.away | study.unsettled
         return [holder for holder in self.holders if holder.site not in behind]
@@ -75,13 +76,13 @@ class Attendance:
         self.set_waiting({})
         return present
 
-    def ask(
+    def gather(
         self,
         phase: str,
         lacks_of: Callable[[Sequence[Holder]], Lacks],
-        exchange: Callable[[Sequence[Holder]], tuple[Found, Collection[str]]],
-    ) -> Found:
-        """What an exchange finds, once nothing is lacking with the sites that answered it; it gives both.
+        exchange: Callable[[Sequence[Holder]], tuple[T, Collection[str]]],
+    ) -> T:
+        """The result of an exchange, once nothing is lacking with the sites that answered it; it gives both.
 
         Raises:
             RuntimeError: too few sites are there, or too few of those that are there sent what can be used.
@@ -89,16 +90,17 @@ class Attendance:
         lacks: Lacks = {}
         for _ in range(MOST_TRIES):
             present = self.present_when(lacks_of)
-            found, answered = exchange(present)
+            result, answered = exchange(present)
             lacks = lacks_of([holder for holder in present if holder.site in answered])
             if not lacks:
-                return found
+                return result
         raise RuntimeError(f"{phase}: {self.stalled(lacks)}")
 
     def set_waiting(self, lacks: Lacks) -> None:
         """Say what the study waits for, when it begins to and when that is over."""
         before, self.study.waiting = self.study.waiting, dict(lacks)
-        note(self.study, [Refusal("*", name, f"waits: {lacks[name]}") for name in lacks if name not in before])
+        for name in [name for name in lacks if name not in before]:
+            self.note(WARNING, "*", name, f"waits: {lacks[name]}")
         if before != self.study.waiting:
             self.tell()
 
@@ -111,16 +113,31 @@ class Attendance:
         return {name: reason for name, reason in reasons.items() if reason}
 
     def able_lacking(self, present: Sequence[Holder]) -> dict[str, str]:
-        """The same for the fusion head, which learns from sites with two modalities: of those that wait for a site."""
-        study, reasons = self.study, {}
-        known = [own for own in study.cohorts.values() if len(own) > 1]
-        for name in study.progress:
-            settings = study.federation.modalities[name].federated
-            least = min(settings.min_holders, sum(name in own for own in known))
+        """The same for the fusion head, which learns from sites with two modalities.
+
+        A share of the head that fewer than two sites of the study could teach waits for nobody; it stays as it is.
+        """
+        reasons = {}
+        for name in [name for name in self.study.progress if self.n_able(name) >= LEAST_FUSED]:
+            settings = self.study.federation.modalities[name].federated
+            least = max(LEAST_FUSED, min(settings.min_holders, self.n_able(name)))
             n_sites = sum(name in holder.cohorts for holder in able(present))
             if n_sites < least and settings.absent == "wait":
                 reasons[name] = f"{n_sites} of at least {least} sites that have it beside another modality"
-        return reasons or ({} if able(present) else {"*": "no site with two modalities"})
+        n_sites = len(able(present))
+        few = f"{n_sites} of at least {LEAST_FUSED} sites with two modalities"
+        return reasons or ({"*": few} if n_sites < LEAST_FUSED else {})
+
+    def n_able(self, name: str) -> int:
+        """Sites of the study, here or not, that have this modality beside another one."""
+        return sum(name in cohorts for cohorts in self._able_cohorts())
+
+    def can_fuse(self) -> bool:
+        """Whether a fusion head can be fitted, and calibrated, in this study."""
+        return len(self._able_cohorts()) >= LEAST_FUSED
+
+    def _able_cohorts(self) -> list[Mapping[str, int]]:
+        return [cohorts for cohorts in self.study.cohorts.values() if len(cohorts) > 1]
 
     def stalled(self, lacks: Lacks) -> str:
         """What to say where the study cannot go on."""
@@ -144,14 +161,14 @@ class Attendance:
         """Ask who these nodes are; a modality that nobody held before waits for the next run."""
         if not nodes:
             return
-        self._asked |= set(nodes)
+        self._introduced |= set(nodes)
         study = self.study
         usable = study.progress if self.is_closed else study.states
-        known = [holder.site for holder in self.holders if holder.site not in study.away]
-        for holder in introduce(self.grid, study, nodes, self.options, known):
+        taken = [holder.site for holder in self.holders if holder.site not in study.away]
+        for holder in introduce(self, nodes, taken):
             cohorts = {name: n for name, n in holder.cohorts.items() if name in usable}
-            early = [name for name in holder.cohorts if name not in cohorts]
-            note(study, [Refusal(holder.site, name, "nobody held it before; from the next run on") for name in early])
+            for name in [name for name in holder.cohorts if name not in cohorts]:
+                self.note(INFO, holder.site, name, "nobody held it before; from the next run on")
             self.holders = [own for own in self.holders if own.site != holder.site]
             if cohorts:
                 self.holders.append(Holder(holder.node_id, holder.site, cohorts))
@@ -169,16 +186,16 @@ class Attendance:
         behind = [own for own in online if own.site in study.unsettled and self._failed[own.site] < MOST_TRIES]
         if not behind:
             return
-        agreed = settle(self.grid, study, behind, self.holders, self.options)
+        agreed = settle(self, behind, self.holders)
         if self.is_closed:
-            answered = score_final(self.grid, study, agreed, self.options).last.answered
+            answered = score_final(self, agreed).last.answered
             agreed = [holder for holder in agreed if holder.site in answered]
         self._failed.update(holder.site for holder in behind)
         for holder in agreed:
             del self._failed[holder.site]
             study.unsettled.discard(holder.site)
             self.holders[[own.site for own in self.holders].index(holder.site)] = holder
-            note(study, [Refusal(holder.site, "*", "it is here and up to date, and takes part from now on")])
+            self.note(INFO, holder.site, "*", "it is here and up to date, and takes part from now on")
 
 
 def able(holders: Sequence[Holder]) -> list[Holder]:

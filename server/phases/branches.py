@@ -10,11 +10,11 @@ from modalities.core.patience import Patience
 from modalities.core.seeds import seed_of
 from server.phases.attendance import MOST_TRIES, Attendance, Lacks
 from server.phases.closing import evaluate, score_final
-from server.phases.replies import held, note
+from server.phases.sites import Sites, held
+from server.state.notes import WARNING
 from server.state.study import Progress, StudyState
 from strategies.aggregation import Aggregation
-from strategies.checks import HELD_OUT_LOSS, HELD_OUT_N, Refusal
-from strategies.exchange import Holder
+from strategies.checks import HELD_OUT_LOSS, HELD_OUT_N, Holder
 from strategies.per_modality import PerModality
 from strategies.streaming import replies_in_order
 from strategies.wire import Weights, flatten, unflatten
@@ -43,7 +43,7 @@ def train_branches(sites: Attendance) -> None:
             _pause(sites, waits, asked, fruitless)
             continue
         fruitless = 0
-        _skip(study, {name: lacks[name] for name in lacks if name not in waits}, at_once=not asked)
+        _skip(sites, {name: lacks[name] for name in lacks if name not in waits}, at_once=not asked)
         for name in trained:
             _advance(study, name)
         study.optimisers = {part: rule.step.state() for part, rule in composed.rules.items()}
@@ -91,7 +91,7 @@ def _train_round(sites: Attendance, composed: PerModality, asked: Sequence[str],
     messages = composed.configure_train(server_round, flatten(sent), ConfigRecord(), sites.grid)
     replies = replies_in_order(sites.grid, messages, sites.options.timeout)
     arrays, _ = composed.aggregate_train(server_round, replies)
-    note(study, composed.last.refused)
+    sites.refuse(composed.last.refused)
     for name in [name for name in asked if name not in composed.short]:
         _watch(study, composed, name, study.progress[name].rounds, sent)
     study.weights |= unflatten(arrays) if arrays is not None else {}
@@ -123,14 +123,15 @@ def _pause(sites: Attendance, waits: Lacks, asked: Sequence[str], fruitless: int
     sites.present_when(lacks_of)
 
 
-def _skip(study: StudyState, lacks: Lacks, at_once: bool) -> None:
+def _skip(sites: Sites, lacks: Lacks, at_once: bool) -> None:
     """Count a round without a step; all that are left at once, where nobody can be asked meanwhile."""
+    study = sites.study
     for name, reason in lacks.items():
         progress, last = study.progress[name], study.federation.modalities[name].federated.rounds
         first, progress.rounds = progress.rounds + 1, last if at_once else progress.rounds + 1
         progress.done = progress.rounds >= last
         what = f"round {first}" if progress.rounds == first else f"rounds {first} to {progress.rounds}"
-        note(study, [Refusal("*", name, f"{what} skipped: {reason}")])
+        sites.note(WARNING, "*", name, f"{what} skipped: {reason}")
 
 
 def _watch(study: StudyState, composed: PerModality, name: str, rounds: int, scored: Mapping[str, Weights]) -> None:
@@ -169,7 +170,7 @@ def _score_unscored(sites: Attendance, composed: PerModality) -> None:
         return
     composed.active = [part for name in waiting for part in parts_of(name, study.federation.fusion)]
     composed.holders = sites.present()
-    evaluate(sites.grid, study, composed, sites.options)
+    evaluate(sites, composed)
     for name in waiting:
         progress = study.progress[name]
         before = progress.stop.best_round
@@ -187,7 +188,7 @@ def close_branches(sites: Attendance) -> None:
         return
     sites.event = {"phase": "closing evaluation"}
     present = sites.present()
-    composed = score_final(sites.grid, study, present, sites.options)
+    composed = score_final(sites, present)
     sites.is_closed = True
     for name in [name for name in held(present) if name in study.progress]:
         progress = study.progress[name]

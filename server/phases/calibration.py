@@ -12,14 +12,10 @@ from flwr.app import RecordDict
 from modalities.core.model.calibration import GRID, TEMPERATURE, THRESHOLDS, temperature_of
 from modalities.core.model.conformal import N_BINS, thresholds_of
 from server.phases.attendance import Attendance, able
-from server.phases.replies import note, query_all, sums_in
 from server.state.study import StudyState
-from strategies.checks import CLASS_COUNTS, LOSSES, Refusal
-from strategies.exchange import Holder
+from strategies.checks import CLASS_COUNTS, LOSSES, Holder, each_part, sums_part
 from strategies.statistics import add_sums
-from strategies.wire import ARRAYS, CONFIG, FUSION, SHARED, STUDY, config_record, to_record
-
-Sums = dict[str, np.ndarray]
+from strategies.wire import ARRAYS, CONFIG, FUSION, SHARED, STUDY, Weights, config_record, to_record
 
 
 def calibrate(sites: Attendance) -> None:
@@ -33,19 +29,19 @@ def calibrate(sites: Attendance) -> None:
         return  # nothing was held out to learn from
     sites.event = {"phase": "calibration"}
     temperature = 1.0
-    if any(len(own) > 1 for own in study.cohorts.values()):
-        losses = {LOSSES: np.zeros(len(GRID))}
+    if sites.can_fuse():
+        losses = {SHARED: {LOSSES: np.zeros(len(GRID))}}
 
-        def temperature_losses(present: Sequence[Holder]) -> tuple[Sums, Collection[str]]:
-            return _summed(sites, able(present), "query.calibration", SHARED, losses, {})
+        def temperature_losses(present: Sequence[Holder]) -> tuple[Weights, Collection[str]]:
+            return _summed(sites, able(present), "query.calibration", losses, {})
 
-        temperature = temperature_of(sites.ask("calibration", sites.able_lacking, temperature_losses)[LOSSES])
-    counts = {CLASS_COUNTS: np.zeros((study.federation.n_classes, N_BINS))}
+        temperature = temperature_of(sites.gather("calibration", sites.able_lacking, temperature_losses)[LOSSES])
+    counts = {STUDY: {CLASS_COUNTS: np.zeros((study.federation.n_classes, N_BINS))}}
 
-    def score_counts(present: Sequence[Holder]) -> tuple[Sums, Collection[str]]:
-        return _summed(sites, present, "query.conformal", STUDY, counts, {"temperature": temperature})
+    def score_counts(present: Sequence[Holder]) -> tuple[Weights, Collection[str]]:
+        return _summed(sites, present, "query.conformal", counts, {"temperature": temperature})
 
-    summed = sites.ask("calibration", _nobody, score_counts)
+    summed = sites.gather("calibration", _nobody, score_counts)
     study.calibration = {TEMPERATURE: np.array([temperature]), THRESHOLDS: thresholds_of(summed[CLASS_COUNTS])}
     sites.options.step(study, {"phase": "calibration", "temperature": temperature})
 
@@ -58,22 +54,19 @@ def _summed(
     sites: Attendance,
     holders: Sequence[Holder],
     message_type: str,
-    part: str,
-    template: Mapping[str, np.ndarray],
+    template: Mapping[str, Weights],
     sent: Mapping[str, float],
-) -> tuple[Sums, Collection[str]]:
-    """One exchange: what every site sent under `part`, checked and added up; and whose is in it."""
-    study, found = sites.study, []
-    contents = {holder.node_id: _content(study, holder, sent) for holder in holders}
-    for holder, reply in query_all(sites.grid, study, holders, message_type, contents, sites.options):
-        for _, arrays in sums_in(reply, holder, [part], study):
-            if {name: array.shape for name, array in arrays.items()} == {n: a.shape for n, a in template.items()}:
-                found.append((holder.site, arrays))
-            else:
-                note(study, [Refusal(holder.site, part, "other names or shapes than were asked for")])
-    total, refused = add_sums(found, {holder.site: sum(holder.cohorts.values()) for holder in holders}, part)
-    note(study, refused)
-    return total, {site for site, _ in found} - {refusal.site for refusal in refused}
+) -> tuple[Weights, Collection[str]]:
+    """One exchange: the sums, like those of the template, of all sites together; and whose are in it."""
+    (part,) = template
+    questions = [
+        (Holder(holder.node_id, holder.site, {part: sum(holder.cohorts.values())}), _content(sites.study, holder, sent))
+        for holder in holders
+    ]
+    answers = sites.ask(message_type, questions, each_part(sums_part(template)))
+    sums = [(holder.site, parts[part]) for holder, parts in answers if part in parts]
+    total, _ = add_sums(sums, part)  # none is refused: every length is in the template
+    return total, {site for site, _ in sums}
 
 
 def _content(study: StudyState, holder: Holder, sent: Mapping[str, float]) -> RecordDict:

@@ -5,25 +5,26 @@ from typing import Any
 
 import numpy as np
 import torch
-from flwr.app import Message, RecordDict
+from flwr.app import RecordDict
 
 from modalities.core.fusion.evidence import Evaluation, Question, class_weights
 from modalities.core.fusion.head import Parameters
 from modalities.core.fusion.search import Memory, Search
 from modalities.core.parts import modality_of
-from server.phases.attendance import Attendance, able
-from server.phases.replies import held, note
-from strategies.checks import HELD_OUT_LOSS, HELD_OUT_N, LOSS, Asked
-from strategies.exchange import Holder, fold, message_to
-from strategies.streaming import replies_in_order
+from server.phases.attendance import LEAST_FUSED, Attendance, able
+from server.phases.sites import held
+from server.state.notes import WARNING
+from strategies.checks import HELD_OUT_LOSS, HELD_OUT_N, LOSS, Holder, Part, Refusal, gradient_part, parts_used
+from strategies.exchange import Folded
 from strategies.wire import ARRAYS, CONFIG, FUSION, SHARED, STUDY, Weights, config_record, to_record
+
+NOT_FITTED = "only one site has it beside another modality: its share of the fusion head stays as it is"
 
 
 def fit_fusion(sites: Attendance) -> None:
     """Phase 4: branches frozen; each round asks every site for the head's summed loss and gradient."""
     study, search = sites.study, head_search(sites)
-    possible = any(len(own) > 1 for own in study.cohorts.values())
-    study.head_name, head, study.out_of_fold = search.settle(possible)
+    study.head_name, head, study.out_of_fold = search.settle(sites.can_fuse())
     study.head = {name: values.numpy() for name, values in head.items()}
     study.fusion_rounds, study.search = search.rounds, Memory()
 
@@ -31,11 +32,13 @@ def fit_fusion(sites: Attendance) -> None:
 def head_search(sites: Attendance) -> Search:
     """Fits heads on the outputs that the sites keep; goes on from what the study remembers of an earlier run."""
     study, federation = sites.study, sites.study.federation
-    # Those of the sites that were there before, too: a head knows every branch that the study ends with.
+    # Also those whose sites have left: a head knows every branch that the study ends with.
     names = sorted({*held(sites.holders), *(modality_of(part) for part in study.weights)})
     sizes = {name: study.weights[name]["head.weight"].shape[1] for name in names}
     weights = class_weights(np.asarray(study.class_counts), federation.fusion.class_weight_exponent).tolist()
     sites.event = {"phase": "fusion"}
+    for name in [name for name in names if sites.n_able(name) == 1 and federation.fusion.fit != "none"]:
+        sites.note(WARNING, "*", name, NOT_FITTED)
 
     def ask(question: Question, parameters: Parameters) -> Evaluation:
         config = {"head": question.head, "held-out": question.held_out, "class-weights": weights}
@@ -44,7 +47,7 @@ def head_search(sites: Attendance) -> Search:
         def exchange(present: Sequence[Holder]) -> tuple[Evaluation, Collection[str]]:
             return _fusion_round(sites, able(present), parameters, config)
 
-        return sites.ask("fusion", sites.able_lacking, exchange)
+        return sites.gather("fusion", sites.able_lacking, exchange)
 
     def report(event: Mapping[str, Any]) -> None:
         sites.event = event
@@ -56,31 +59,38 @@ def head_search(sites: Attendance) -> Search:
 def _fusion_round(
     sites: Attendance, holders: Sequence[Holder], parameters: Parameters, question: Mapping[str, Any]
 ) -> tuple[Evaluation, Collection[str]]:
-    """The head's loss and gradient, each site asked with the tensors of its own modalities; and who answered."""
-    study, options = sites.study, sites.options
+    """The head's loss and gradient, each site asked with the tensors of its own modalities; and who answered.
+
+    There is no gradient for what fewer than two sites taught: it stays as it is.
+    """
     by_part: dict[str, Weights] = {FUSION + SHARED: {}}
     for key, value in parameters.items():
         owner, _, name = key.partition(".")
         by_part.setdefault(FUSION + owner, {})[name] = value.numpy()
-    config = config_record(question)
-    asked: list[tuple[Message, Asked]] = []
-    for holder in holders:
-        own = {part: by_part[part] for part in by_part if part.removeprefix(FUSION) in (*holder.cohorts, SHARED)}
-        content = RecordDict({CONFIG + STUDY: config, **{ARRAYS + part: to_record(own[part]) for part in own}})
-        message = message_to(holder, content, "train.fusion", options.timeout, study.traffic)
-        # No more cases take part than the site has of all its modalities together.
-        asked.append((message, Asked(holder.site, holder.node_id, dict.fromkeys(own, sum(holder.cohorts.values())))))
-    replies = replies_in_order(sites.grid, [message for message, _ in asked], options.timeout)
-    by_id = {message.metadata.message_id: entry for message, entry in asked}
-    folded = fold(replies, by_id, by_part, study.traffic, weighted=False)
-    note(study, folded.refused)
+    questions = [_question(holder, by_part, question) for holder in holders]
+    folded = Folded()
+
+    def read(holder: Holder, answer: RecordDict) -> tuple[dict[str, Part], list[Refusal]]:
+        """All or nothing: loss and gradient must be of the same cases, or the search goes astray."""
+        parts, refused = parts_used(holder, answer, gradient_part(by_part))
+        return ({} if refused else parts), refused
+
+    for holder, parts in sites.ask("train.fusion", questions, read):
+        folded.add(holder.site, parts, weighted=False)
     gradient = {
-        f"{part.removeprefix(FUSION)}.{name}": torch.from_numpy(
-            folded.sums[part].total()[name] if part in folded.sums else np.zeros_like(value)
-        )
-        for part, own in by_part.items()
-        for name, value in own.items()
+        f"{part.removeprefix(FUSION)}.{name}": torch.from_numpy(array)
+        for part, own in folded.sums.items()
+        if folded.usable[part] >= LEAST_FUSED
+        for name, array in own.total().items()
     }
-    own = folded.metrics.get(FUSION + SHARED, {})
-    loss, held_out, n_held_out = (own.get(name, 0.0) for name in (LOSS, HELD_OUT_LOSS, HELD_OUT_N))
+    sums = folded.metrics.get(FUSION + SHARED, {})
+    loss, held_out, n_held_out = (sums.get(name, 0.0) for name in (LOSS, HELD_OUT_LOSS, HELD_OUT_N))
     return Evaluation(loss, gradient, held_out, int(n_held_out)), folded.answered
+
+
+def _question(holder: Holder, by_part: Mapping[str, Weights], question: Mapping[str, Any]) -> tuple[Holder, RecordDict]:
+    """What one site is asked; no more cases take part than the site has of all its modalities together."""
+    own = [part for part in by_part if part.removeprefix(FUSION) in (*holder.cohorts, SHARED)]
+    arrays = {ARRAYS + part: to_record(by_part[part]) for part in own}
+    asked = Holder(holder.node_id, holder.site, dict.fromkeys(own, sum(holder.cohorts.values())))
+    return asked, RecordDict({CONFIG + STUDY: config_record(question), **arrays})

@@ -1,40 +1,51 @@
 """Phases 1 and 2: who takes part with what, and the statistics that all sites share."""
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from flwr.app import ConfigRecord, Message, MetricRecord, RecordDict
-from flwr.serverapp import Grid
+import numpy as np
+from flwr.app import ConfigRecord, MetricRecord, RecordDict
 
+from modalities.core.contract import Cases
 from modalities.core.registry import plugin
-from server.phases.options import Options
-from server.phases.replies import held, note, query_all, sums_in
-from server.state.study import StudyState
+from modalities.core.settings.training import BranchConfig
+from server.phases.sites import Sites, held
+from server.state.notes import WARNING
 from strategies.aggregation import Aggregation
-from strategies.checks import CLASS_COUNTS, NUM_EXAMPLES, Refusal
-from strategies.exchange import Holder
+from strategies.checks import (
+    CLASS_COUNTS,
+    LONGEST_NAME,
+    MOST_CASES,
+    NUM_EXAMPLES,
+    Holder,
+    Refusal,
+    UnusableError,
+    parts_used,
+    shown,
+    sums_part,
+)
 from strategies.statistics import add_sums
-from strategies.wire import ARRAYS, CONFIG, METRICS, STUDY, config_record, parts_in, to_record
+from strategies.wire import ARRAYS, CONFIG, METRICS, STUDY, Weights, config_record, parts_in, to_record
 
-TAKES_NO_PART = "it takes part with nothing that it has; its own log says why"
 _POLL_S = 1.0
 
 
-def wait_for_nodes(grid: Grid, study: StudyState, options: Options) -> list[int]:
-    """The nodes that are there: as many as were asked for, or all once their number stands still.
+def wait_for_nodes(sites: Sites) -> list[int]:
+    """The connected nodes, once there are as many as were asked for, or, if no number was, once no more come.
 
     Raises:
         RuntimeError: there are too few in time; those that are not there are named.
     """
+    options = sites.options
     deadline, before, told = time.monotonic() + options.wait, -1, None
     while True:
-        nodes = sorted(grid.get_node_ids())
+        nodes = sorted(sites.grid.get_node_ids())
         missing = sorted({site for node_id, site in options.enrolled.items() if node_id not in nodes})
         enough = len(nodes) >= options.sites if options.sites else len(nodes) > 0 and len(nodes) == before
         if enough:
             return nodes
         if missing and missing != told:
-            options.tell(study, {"phase": "waiting for the sites", "missing": missing})
+            options.tell(sites.study, {"phase": "waiting for the sites", "missing": missing})
         if time.monotonic() > deadline:
             there = f"{len(nodes)} of {options.sites or 'any'} sites are there after {options.wait:.0f} s"
             named = f", not {', '.join(missing)}" if missing else ""
@@ -43,52 +54,53 @@ def wait_for_nodes(grid: Grid, study: StudyState, options: Options) -> list[int]
         time.sleep(_POLL_S)
 
 
-def handshake(grid: Grid, study: StudyState, nodes: Sequence[int], options: Options) -> list[Holder]:
+def handshake(sites: Sites, nodes: Sequence[int]) -> list[Holder]:
     """Phase 1: the sites of these nodes that take part, by name; replies are folded in this order.
 
     Raises:
         RuntimeError: no site takes part, or too few hold a modality for the robust rule that its settings name.
     """
-    found = introduce(grid, study, nodes, options)
-    absent = sorted(set(study.federation.modalities) - set(held(found)) - set(study.progress))
-    if not found:
+    study, holders = sites.study, introduce(sites, nodes)
+    absent = sorted(set(study.federation.modalities) - set(held(holders)) - set(study.progress))
+    if not holders:
         raise RuntimeError("no site takes part in this study; the sites' logs say why")
-    note(study, [Refusal("*", name, "no site holds it; the study goes on without it") for name in absent])
-    _refuse_too_few(study, found)
-    options.tell(study, {"phase": "handshake", "sites": [holder.site for holder in found]})
-    return found
+    for name in absent:
+        sites.note(WARNING, "*", name, "no site holds it; the study goes on without it")
+    _refuse_too_few(sites, holders)
+    sites.options.tell(study, {"phase": "handshake", "sites": [holder.site for holder in holders]})
+    return holders
 
 
-def introduce(
-    grid: Grid, study: StudyState, nodes: Sequence[int], options: Options, known: Collection[str] = ()
-) -> list[Holder]:
-    """The sites of these nodes that have something to train on, by name; `known` are sites that others are."""
-    names = {node_id: f"node {position}" for position, node_id in enumerate(nodes, start=1)} | dict(options.enrolled)
-    unnamed = [Holder(node_id, names[node_id], {}) for node_id in nodes]
+def introduce(sites: Sites, nodes: Sequence[int], taken: Collection[str] = ()) -> list[Holder]:
+    """The sites of these nodes that have something to train on, by name; names in `taken` are other sites'."""
+    study, enrolled = sites.study, sites.options.enrolled
+    names = {node_id: f"node {position}" for position, node_id in enumerate(nodes, start=1)} | dict(enrolled)
     settings = config_record({"federation": study.federation.to_json(), "digest": study.federation.digest})
-    contents = {holder.node_id: RecordDict({CONFIG + STUDY: settings}) for holder in unnamed}
+    content = RecordDict({CONFIG + STUDY: settings})
     holders: dict[str, Holder] = {}
-    for unknown, reply in query_all(grid, study, unnamed, "query.capabilities", contents, options, counted=False):
-        holder, reason = _introduced(reply, unknown.node_id, study)
-        owner = options.enrolled.get(unknown.node_id)
-        if holder is not None and owner not in (None, holder.site):
-            holder, reason = None, f"it calls itself {holder.site!r}, but its key is enrolled as {owner!r}"
-        if holder is not None and (holder.site in holders or holder.site in known):
-            holder, reason = None, f"a second node calls itself {holder.site!r}"
-        if holder is None:
-            note(study, [Refusal(unknown.site, "*", reason)])
-            continue
+
+    def read(unnamed: Holder, answer: RecordDict) -> tuple[Holder, list[Refusal]]:
+        holder = Holder(unnamed.node_id, *_introduced(answer, sites))
+        if enrolled.get(holder.node_id, holder.site) != holder.site:
+            owner = enrolled[holder.node_id]
+            raise UnusableError(f"it calls itself {holder.site!r}, but its key is enrolled as {owner!r}")
+        if holder.site in holders or holder.site in taken:
+            raise UnusableError(f"a second node calls itself {holder.site!r}")
+        study.traffic.count(study.traffic.down, holder.site, content)  # a site has a name only now
+        study.traffic.count(study.traffic.up, holder.site, answer)
+        return holder, []
+
+    questions = [(Holder(node_id, names[node_id], {}), content) for node_id in nodes]
+    for _, holder in sites.ask("query.capabilities", questions, read, counted=False):
         holders[holder.site] = holder
-        note(study, [] if holder.cohorts else [Refusal(holder.site, "*", TAKES_NO_PART)])
-        study.traffic.count(study.traffic.down, holder.site, contents[holder.node_id])
-        study.traffic.count(study.traffic.up, holder.site, reply.content)
-    study.cohorts = dict(
-        sorted({**study.cohorts, **{site: dict(own.cohorts) for site, own in holders.items()}}.items())
-    )
+        if not holder.cohorts:
+            sites.note(WARNING, holder.site, "*", "it takes part with none of its modalities; its own log says why")
+    cohorts = {**study.cohorts, **{site: dict(holder.cohorts) for site, holder in holders.items()}}
+    study.cohorts = dict(sorted(cohorts.items()))
     return [holders[site] for site in sorted(holders) if holders[site].cohorts]
 
 
-def gather_statistics(grid: Grid, study: StudyState, holders: Sequence[Holder], options: Options) -> list[Holder]:
+def gather_statistics(sites: Sites, holders: Sequence[Holder]) -> list[Holder]:
     """Phase 2: sums from every site, added and finalised, once a study; who takes part, with what.
 
     A frozen branch keeps its own. A site sends no sums of a modality that fewer hold than its policy asks for.
@@ -96,47 +108,77 @@ def gather_statistics(grid: Grid, study: StudyState, holders: Sequence[Holder], 
     Raises:
         RuntimeError: a modality's sums came from nobody.
     """
+    study = sites.study
     wanted = [name for name in held(holders) if name not in study.states]
     if not wanted and study.class_counts:
         return list(holders)
-    numbers = {name: {"holders": sum(name in holder.cohorts for holder in holders)} for name in wanted} | {STUDY: {}}
-    contents = {
-        holder.node_id: RecordDict(
-            {CONFIG + name: config_record(own) for name, own in numbers.items() if _asks(holder, name)}
-        )
-        for holder in holders
-    }
-    sums: dict[str, list] = {name: [] for name in numbers}
-    left = {holder.site: holder for holder in holders}
-    for holder, reply in query_all(grid, study, holders, "query.statistics", contents, options):
-        own = left[holder.site] = _without_turned_down(study, holder, reply, wanted)
-        for name, arrays in sums_in(reply, own, [name for name in sums if _asks(own, name)], study):
-            sums[name].append((holder.site, arrays))
-    study.cohorts |= {site: dict(own.cohorts) for site, own in left.items()}
-    kept = [own for own in left.values() if own.cohorts]
-    for name in [name for name in sums if name == STUDY or name in held(kept)]:
-        most = {holder.site: holder.cohorts.get(name, sum(holder.cohorts.values())) for holder in holders}
-        total, refused = add_sums(sums[name], most, name)
-        note(study, refused)
+    configs = {name: study.federation.modalities[name] for name in wanted}
+    templates = {name: _sums_of_nobody(config) for name, config in configs.items()}
+    templates[STUDY] = {CLASS_COUNTS: np.zeros(study.federation.n_classes)}
+    sums, left = _ask_for_sums(sites, holders, templates)
+    study.cohorts |= {site: dict(holder.cohorts) for site, holder in left.items()}
+    kept = [holder for holder in left.values() if holder.cohorts]
+    for name in [name for name in templates if name == STUDY or name in held(kept)]:
+        total, refused = add_sums(sums[name], name)
+        sites.refuse(refused)
         if not total:
             raise RuntimeError(f"{name}: no site sent usable statistics; the sites' logs say why")
         if name == STUDY:
             study.class_counts = total[CLASS_COUNTS].tolist()
         else:
-            config = study.federation.modalities[name]
-            study.states[name] = plugin(config.kind).finalise(total, config)
-    options.step(study, {"phase": "statistics"})
+            study.states[name] = plugin(configs[name].kind).finalise(total, configs[name])
+    sites.options.step(study, {"phase": "statistics"})
     return kept
 
 
-def _without_turned_down(study: StudyState, holder: Holder, reply: Message, asked: Sequence[str]) -> Holder:
+def _ask_for_sums(
+    sites: Sites, holders: Sequence[Holder], templates: Mapping[str, Weights]
+) -> tuple[dict[str, list[tuple[str, Weights]]], dict[str, Holder]]:
+    """By part (site, sums), and every site without the modalities that it turned down."""
+    asked_of = {holder.site: _asked(holder, templates) for holder in holders}
+    numbers = {name: {"holders": sum(name in holder.cohorts for holder in holders)} for name in templates}
+    numbers[STUDY] = {}
+    by_site = {holder.site: holder for holder in holders}
+    left = dict(by_site)
+
+    def read(asked: Holder, answer: RecordDict) -> tuple[dict[str, Weights], list[Refusal]]:
+        holder = left[asked.site] = _without_turned_down(sites, by_site[asked.site], answer, templates)
+        return parts_used(_asked(holder, templates), answer, sums_part(templates))
+
+    questions = [
+        (asked, RecordDict({CONFIG + part: config_record(numbers[part]) for part in asked.cohorts}))
+        for asked in asked_of.values()
+    ]
+    sums: dict[str, list[tuple[str, Weights]]] = {part: [] for part in templates}
+    for asked, parts in sites.ask("query.statistics", questions, read):
+        for part, arrays in parts.items():
+            sums[part].append((asked.site, arrays))
+    return sums, left
+
+
+def _asked(holder: Holder, parts: Collection[str]) -> Holder:
+    """The site with the parts that it is asked for, and how many cases may be in each."""
+    n_cases = {part: n for part, n in holder.cohorts.items() if part in parts}
+    return Holder(holder.node_id, holder.site, {**n_cases, STUDY: sum(holder.cohorts.values())})
+
+
+def _sums_of_nobody(config: BranchConfig) -> Weights:
+    """What a plug-in's sums look like under these settings; a length of 0 is one that only the data know."""
+    features = config.known_features
+    no_cases = Cases((), np.zeros((0, len(features)), np.float32), tuple(features))
+    return plugin(config.kind).sums(no_cases, config)
+
+
+def _without_turned_down(sites: Sites, holder: Holder, answer: RecordDict, asked: Collection[str]) -> Holder:
     """The site without the modalities that it was asked for and says nothing of; each is noted."""
-    down = [name for name in asked if name in holder.cohorts and name not in parts_in(reply.content, METRICS)]
-    note(study, [Refusal(holder.site, name, "the site turned it down; its own log says why") for name in down])
+    taken = parts_in(answer, METRICS)
+    down = [name for name in holder.cohorts if name in asked and name not in taken]
+    for name in down:
+        sites.note(WARNING, holder.site, name, "the site turned it down; its own log says why")
     return Holder(holder.node_id, holder.site, {name: n for name, n in holder.cohorts.items() if name not in down})
 
 
-def send_setup(grid: Grid, study: StudyState, holders: Sequence[Holder], options: Options) -> list[Holder]:
+def send_setup(sites: Sites, holders: Sequence[Holder]) -> list[Holder]:
     """Give every site the settings and the shared statistics of its modalities, once a run; who takes part, with what.
 
     A site may turn a modality down, where fewer hold it than its policy asks for. Then fewer hold it, so the others
@@ -145,49 +187,52 @@ def send_setup(grid: Grid, study: StudyState, holders: Sequence[Holder], options
     Raises:
         RuntimeError: no site is left, or too few hold a modality for the robust rule that its settings name.
     """
-    asked = list(holders)
-    while (agreed := settle(grid, study, asked, asked, options)) != asked:
+    study, asked = sites.study, list(holders)
+    while (agreed := settle(sites, asked, asked)) != asked:
         if not agreed:
             raise RuntimeError("no site took in the settings; the sites' logs say why")
         asked = agreed
     study.cohorts |= {holder.site: {} for holder in holders if holder.site not in {own.site for own in agreed}}
-    _refuse_too_few(study, agreed)
-    options.tell(study, {"phase": "setup", "sites": [holder.site for holder in agreed]})
+    _refuse_too_few(sites, agreed)
+    sites.options.tell(study, {"phase": "setup", "sites": [holder.site for holder in agreed]})
     return agreed
 
 
-def settle(
-    grid: Grid, study: StudyState, asked: Sequence[Holder], known: Sequence[Holder], options: Options
-) -> list[Holder]:
-    """One round of the setup: those of the sites that answered, with the modalities that they took.
+def settle(sites: Sites, asked: Sequence[Holder], holders: Sequence[Holder]) -> list[Holder]:
+    """One round of the setup: the sites that answered, with the modalities that they took; `holders` are all sites.
 
-    `known` are all who hold something. The summed class counts go along only where a branch's loss needs them.
+    The summed class counts go along only where a branch's loss needs them.
     """
+    study = sites.study
     needed = any(config.training.needs_class_counts for config in study.federation.modalities.values())
     counts = {CLASS_COUNTS: study.class_counts} if needed else {}
     settings = config_record({"federation": study.federation.to_json(), **counts})
-    numbers = {name: sum(name in holder.cohorts for holder in known) for name in held(known)}
-    contents = {
-        holder.node_id: RecordDict(
-            {
-                CONFIG + STUDY: settings,
-                **{CONFIG + name: config_record({"holders": numbers[name]}) for name in holder.cohorts},
-                **{ARRAYS + name: to_record(study.states[name]) for name in holder.cohorts},
-            }
+    numbers = {name: sum(name in holder.cohorts for holder in holders) for name in held(holders)}
+    questions = [
+        (
+            holder,
+            RecordDict(
+                {
+                    CONFIG + STUDY: settings,
+                    **{CONFIG + name: config_record({"holders": numbers[name]}) for name in holder.cohorts},
+                    **{ARRAYS + name: to_record(study.states[name]) for name in holder.cohorts},
+                }
+            ),
         )
         for holder in asked
-    }
-    agreed = []
-    for holder, reply in query_all(grid, study, asked, "query.setup", contents, options):
-        own = _without_turned_down(study, holder, reply, list(holder.cohorts))
-        study.cohorts[holder.site] = dict(own.cohorts)
-        agreed += [own] if own.cohorts else []
-    return agreed
+    ]
+
+    def read(holder: Holder, answer: RecordDict) -> tuple[Holder, list[Refusal]]:
+        return _without_turned_down(sites, holder, answer, holder.cohorts), []
+
+    agreed = [holder for _, holder in sites.ask("query.setup", questions, read)]
+    study.cohorts |= {holder.site: dict(holder.cohorts) for holder in agreed}
+    return [holder for holder in agreed if holder.cohorts]
 
 
-def _refuse_too_few(study: StudyState, holders: Sequence[Holder]) -> None:
+def _refuse_too_few(sites: Sites, holders: Sequence[Holder]) -> None:
     """Stop before the first round of a modality that too few sites hold for its rule; once begun, it may wait."""
-    problems = []
+    study, problems = sites.study, []
     for name in held(holders):
         is_begun = name in study.frozen or name in study.progress
         n_sites = sum(name in holder.cohorts for holder in holders)
@@ -198,22 +243,25 @@ def _refuse_too_few(study: StudyState, holders: Sequence[Holder]) -> None:
         raise RuntimeError(f"{'; '.join(problems)}; {remedy} (docs/strategies.md)")
 
 
-def _asks(holder: Holder, name: str) -> bool:
-    return name == STUDY or name in holder.cohorts
+def _introduced(answer: RecordDict, sites: Sites) -> tuple[str, dict[str, int]]:
+    """The name that the site gives, and by modality the cases that it trains on.
 
-
-def _introduced(reply: Message, node_id: int, study: StudyState) -> tuple[Holder | None, str]:
-    """The site as it introduces itself, or why it cannot take part."""
-    config = reply.content.get(CONFIG + STUDY)
-    if not isinstance(config, ConfigRecord) or not isinstance(config.get("site"), str) or not config["site"]:
-        return None, "the site did not say its name"
-    if config.get("digest") != study.federation.digest:
-        return None, "the site understood other settings than were sent: do the versions agree?"
+    Raises:
+        UnusableError: it cannot take part.
+    """
+    config, federation = answer.get(CONFIG + STUDY), sites.study.federation
+    name = config.get("site") if isinstance(config, ConfigRecord) else None
+    if not isinstance(config, ConfigRecord) or not isinstance(name, str) or not name:
+        raise UnusableError("the site did not say its name")
+    if name != shown(name):
+        raise UnusableError(f"its name is longer than {LONGEST_NAME} letters, or cannot be printed")
+    if config.get("digest") != federation.digest:
+        raise UnusableError("the site understood other settings than were sent: do the versions agree?")
     cohorts = {}
-    for name in parts_in(reply.content, METRICS):
-        record = reply.content[METRICS + name]
+    for modality in parts_in(answer, METRICS):
+        record = answer[METRICS + modality]
         n = record.get(NUM_EXAMPLES) if isinstance(record, MetricRecord) else None
-        if name not in study.federation.modalities or not isinstance(n, int) or n < 1:
-            return None, f"it announced {name!r} with {n!r} cases"
-        cohorts[name] = n
-    return Holder(node_id, str(config["site"]), cohorts), ""
+        if modality not in federation.modalities or not isinstance(n, int) or not 1 <= n <= MOST_CASES:
+            raise UnusableError(f"it announced {shown(modality)!r} with {shown(repr(n))} cases")
+        cohorts[modality] = n
+    return name, cohorts

@@ -9,6 +9,7 @@ from server.phases.calibration import calibrate
 from server.phases.fusion import fit_fusion
 from server.phases.handshake import gather_statistics, handshake, send_setup, wait_for_nodes
 from server.phases.options import Options
+from server.phases.sites import Sites
 from server.state.study import StudyState
 
 
@@ -33,10 +34,10 @@ def run_study(grid: Grid, federation: Federation, options: Options, start: Study
 
 def take_attendance(grid: Grid, study: StudyState, options: Options) -> Attendance:
     """Phases 1 and 2: the sites that take part, each with the settings and the shared statistics."""
-    nodes = wait_for_nodes(grid, study, options)
-    holders = handshake(grid, study, nodes, options)
-    holders = gather_statistics(grid, study, holders, options)
-    return Attendance(grid, study, options, send_setup(grid, study, holders, options), nodes)
+    sites = Sites(grid, study, options)
+    nodes = wait_for_nodes(sites)
+    holders = send_setup(sites, gather_statistics(sites, handshake(sites, nodes)))
+    return Attendance(grid, study, options, holders, nodes)
 
 
 def _begin(federation: Federation, options: Options, start: StudyState | None) -> StudyState:

@@ -15,7 +15,7 @@ STATUS = "status.json"
 
 
 def write_status(folder: Path, study: "server.state.study.StudyState", event: Mapping[str, Any]) -> None:
-    """Keep the last step: phase, round, loss, who takes part with what, who is away, bytes, what was refused."""
+    """Keep the last step: phase, round, loss, who takes part with what, who is away, bytes, the last notes."""
     folder.mkdir(parents=True, exist_ok=True)
     status = {
         "time": time.time(),
@@ -31,7 +31,7 @@ def write_status(folder: Path, study: "server.state.study.StudyState", event: Ma
         "bytes": bytes_by_owner(study),
         "away": sorted(study.away),
         "waiting": study.waiting,
-        "refused": study.refused[-20:],
+        "notes": [note._asdict() for note in study.notes[-20:]],
     }
     write_atomically(folder / STATUS, json.dumps(status, indent=1, default=str).encode())
 

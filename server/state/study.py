@@ -14,12 +14,13 @@ from modalities.core.patience import Patience
 from modalities.core.settings.federation import Federation
 from server.state.checkpoint import load_checkpoint, save_checkpoint
 from server.state.head_search import search_from_arrays, search_to_arrays
+from server.state.notes import REFUSED, Note
 from strategies.exchange import Traffic
-from strategies.wire import Weights
+from strategies.wire import SHARED, STUDY, Weights
 
 _GROUPS = ("states", "weights", "best", "optimisers")
 _SINGLES = ("head", "calibration")
-_PLAIN = ("class_counts", "frozen", "finished", "cohorts", "refused", "head_name", "out_of_fold", "fusion_rounds")
+_PLAIN = ("class_counts", "frozen", "finished", "cohorts", "head_name", "out_of_fold", "fusion_rounds")
 
 
 @dataclass
@@ -64,7 +65,7 @@ class StudyState:
     finished: bool = False
     cohorts: dict[str, dict[str, int]] = field(default_factory=dict)
     """Site -> modality -> training cases, as last announced."""
-    refused: list[dict[str, str]] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
     traffic: Traffic = field(default_factory=Traffic)
     away: set[str] = field(default_factory=set)
     """Sites that are not connected now; of this run, and in no checkpoint."""
@@ -72,6 +73,15 @@ class StudyState:
     """Sites that lack what they were sent in this run; in no checkpoint."""
     waiting: dict[str, str] = field(default_factory=dict)
     """Modality -> why its rounds wait or are skipped just now; in no checkpoint."""
+
+    def __post_init__(self) -> None:
+        """Bytes are told apart by what the settings know, whatever a site sends."""
+        self.traffic.owners = {*self.federation.modalities, SHARED, STUDY}
+
+    @property
+    def refused(self) -> list[Note]:
+        """What sites sent that was not used."""
+        return [note for note in self.notes if note.level == REFUSED]
 
     def save(self, path: Path) -> None:
         """Write the checkpoint."""
@@ -112,7 +122,8 @@ class StudyState:
             name: Progress(own["rounds"], Patience(**own["stop"]), own["done"], own["curve"])
             for name, own in meta["progress"].items()
         }
-        state.traffic = _traffic(meta["traffic"])
+        state.notes = [Note(*note) for note in meta.get("notes", ())]
+        _restore(state.traffic, meta["traffic"])
         return state
 
     def _group(self, group: str) -> Mapping[str, Mapping[str, np.ndarray]]:
@@ -123,13 +134,12 @@ class StudyState:
             "digest": self.federation.digest,
             **{name: getattr(self, name) for name in _PLAIN},
             "progress": {name: asdict(own) for name, own in self.progress.items()},
+            "notes": self.notes,
             "traffic": self.traffic.table(),
         }
 
 
-def _traffic(table: Mapping[str, Mapping[str, Mapping[str, int]]]) -> Traffic:
-    traffic = Traffic()
+def _restore(traffic: Traffic, table: Mapping[str, Mapping[str, Mapping[str, int]]]) -> None:
     for site, owners in table.items():
         for owner, both in owners.items():
             traffic.down[site][owner], traffic.up[site][owner] = both["down"], both["up"]
-    return traffic

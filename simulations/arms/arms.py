@@ -91,7 +91,7 @@ def _federated(federation: Federation, sites: list[SiteData], tested: TestCases,
         "curves": {name: progress.curve for name, progress in study.progress.items()},
         "stopped": {name: progress.stop.best_round for name, progress in study.progress.items()},
         "bytes": study.traffic.table(),
-        "refused": study.refused,
+        "notes": [note._asdict() for note in study.notes],
         "fusion_rounds": study.fusion_rounds,
         "conformal": thresholds_by_site(model, outputs_by_site(study, sites)),
     }

@@ -74,6 +74,6 @@ def test_site_coordinator_and_superlink_are_killed_in_turn_and_the_study_ends_as
         assert {name: own["done"] for name, own in status["rounds"].items()} == {"cnv": ROUNDS, "hif": ROUNDS}
     finally:
         machine.end_all()
-        refused = read_status(machine.study.run).get("refused", [])
+        refused = read_status(machine.study.run).get("notes", [])
         logs = [f"== {name}\n{machine.said(name)[-1500:]}" for name in ("run", "resume", "start", "site_2")]
         (tmp_path / "told.txt").write_text("\n".join([*told, json.dumps(refused, indent=1), *logs]))

@@ -44,7 +44,7 @@ def test_a_modality_whose_last_holder_leaves_waits_or_is_skipped_and_the_others_
         assert (done["cnv"], done["hif"]) == (ROUNDS, ROUNDS)
         assert 2 <= done["waits"] < ROUNDS
         status = read_status(study.run)
-        reasons = {(one["site"], one["part"]): one["reason"] for one in status["refused"]}
+        reasons = {(one["site"], one["part"]): one["text"] for one in status["notes"]}
         assert reasons["*", "hif"] == f"round {ROUNDS} skipped: {LACKS}"
         assert reasons["*", "waits"] == f"waits: {LACKS}"
         assert status["away"] == [LEAVES] or LEAVES in str(status["cohorts"])

@@ -14,7 +14,7 @@ from tests.support import WatchedGrid, run_small, site_number, small_federation
 
 ROUNDS, SLOW_ROUND, DEADLINE_S = 6, 2, 20
 SLOW, REQUEST = "site_2", "train.branches"
-LATE = {"site": SLOW, "part": "*", "reason": "no reply before the deadline"}
+LATE = {"level": "refused", "site": SLOW, "part": "*", "text": "no reply before the deadline"}
 
 
 @pytest.mark.faults
@@ -35,13 +35,13 @@ def test_a_round_ends_at_its_deadline_without_the_slow_site_and_its_late_reply_i
         asked = Asked(machine, SLOW)
         wait_until(lambda: asked.for_(REQUEST), 60, "the slow site is asked", 0.02)
         assert machine.signal_all_of(signal.SIGSTOP, *words) >= 1
-        wait_until(lambda: LATE in read_status(study.run)["refused"], 2 * DEADLINE_S, "the deadline", 0.1)
+        wait_until(lambda: LATE in read_status(study.run)["notes"], 2 * DEADLINE_S, "the deadline", 0.1)
         machine.signal_all_of(signal.SIGCONT, *words)
         machine.log("status").write_text(machine.call("server", "status", study.folder))
         wait_until(lambda: run.poll() is not None, 240, "the study ends")
         assert run.returncode == 0, machine.said("run")
-        refused = read_status(study.run)["refused"]
-        assert {one["reason"] for one in refused} == {LATE["reason"]}, refused
+        refused = read_status(study.run)["notes"]
+        assert {note["text"] for note in refused} == {LATE["text"]}, refused
         assert Home(machine.sites / SLOW).log.read_text().count(f"Sending: {REQUEST} message") == ROUNDS
         machine.call("server", "verify", study.run / "release", "--key", study.release_public_key)
 
@@ -50,7 +50,7 @@ def test_a_round_ends_at_its_deadline_without_the_slow_site_and_its_late_reply_i
         assert_same(study.run / "release", run_small(machine.sites, federation, lost))
     finally:
         machine.end_all()
-        (tmp_path / "told.txt").write_text(json.dumps(read_status(study.run).get("refused", []), indent=1))
+        (tmp_path / "told.txt").write_text(json.dumps(read_status(study.run).get("notes", []), indent=1))
 
 
 def rounds_done(study):

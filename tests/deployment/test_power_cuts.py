@@ -65,7 +65,7 @@ def test_power_fails_at_the_coordinator_in_every_phase_and_the_study_ends_as_if_
     finally:
         machine.end_all()
         logs = [f"== {name}\n{machine.said(name)[-1500:]}" for name in ("start", *MOMENTS)]
-        refused = json.dumps(read_status(study.run).get("refused", []), indent=1)
+        refused = json.dumps(read_status(study.run).get("notes", []), indent=1)
         (tmp_path / "told.txt").write_text("\n".join([*told, refused, *logs]))
 
 

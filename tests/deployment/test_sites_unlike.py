@@ -71,8 +71,8 @@ def test_other_settings_genes_and_classes_are_each_told_and_the_study_is_that_of
         assert all(words in shown for shown in told(machine, site)), told(machine, site)
     assert "modalities.cnv.federated.rounds: agreed 7, sent 2" in machine.said(AGREED)
     status = read_status(machine.study.run)
-    assert {one["site"]: one["reason"] for one in status["refused"]} == {
-        AGREED: "it takes part with nothing that it has; its own log says why",
+    assert {note["site"]: note["text"] for note in status["notes"]} == {
+        AGREED: "it takes part with none of its modalities; its own log says why",
         CLASSES: "the site reported a failure; its own log says more",
     }
     assert {site: set(held) for site, held in status["cohorts"].items() if held} == {
@@ -94,7 +94,7 @@ def test_a_run_config_that_says_where_data_lies_is_refused_by_every_site(machine
     wait_until(lambda: outcome(study, run_id)[0].startswith(FINISHED), 120, "the run has ended")
     assert outcome(study, run_id)[0] == "finished:failed"
     assert not (elsewhere / "release").exists()
-    refused = read_status(elsewhere)["refused"] if (elsewhere / "status.json").is_file() else []
+    refused = read_status(elsewhere)["notes"] if (elsewhere / "status.json").is_file() else []
     for site in ("site_1", AGREED, GENES, CLASSES):
         assert all("site-root" in shown for shown in told(machine, site)), (told(machine, site), refused)
 

@@ -121,9 +121,7 @@ def test_the_others_go_on_and_the_sites_own_log_says_what_to_correct(tmp_path, w
     grid = WatchedGrid(root)
     with caplog.at_level("ERROR", logger="tessera.client"):
         study = run_small(root, FEDERATION, grid)
-    assert study.refused == [
-        {"site": "node 2", "part": "*", "reason": "the site reported a failure; its own log says more"}
-    ]
+    assert study.refused == [("refused", "node 2", "*", "the site reported a failure; its own log says more")]
     assert same_study(study, without)
     (record,) = [record for record in caplog.records if record.name == "tessera.client"]
     with pytest.raises(ValueError, match=said):

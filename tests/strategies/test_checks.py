@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 from flwr.app import Array, ArrayRecord, ConfigRecord, Error, Message, MetricRecord, RecordDict
 
-from strategies.checks import Asked, Refusal, accepted_parts, refusal_of
+from strategies.checks import (
+    MOST_CASES,
+    Holder,
+    Refusal,
+    each_part,
+    gradient_part,
+    refusal_of,
+    sums_part,
+    trained_part,
+)
+from strategies.exchange import Traffic, usable
 from strategies.wire import to_record
 from tests.support import asked_message
 
@@ -12,7 +22,7 @@ TEMPLATE = {
     "cnv": {"w": np.zeros((3, 2), np.float32), "steps": np.zeros((), np.int64)},
     "hif": {"w": np.zeros(5, np.float32)},
 }
-ASKED = Asked("north", 1000, {"cnv": 17, "hif": 11})
+ASKED = Holder(1000, "north", {"cnv": 17, "hif": 11})
 GOOD_CNV = {"w": np.ones((3, 2), np.float32), "steps": np.array(4)}
 GOOD_HIF = {"w": np.ones(5, np.float32)}
 CLEAN = {"num-examples": 11, "loss-sum": 2.5, "held-out-n": 0, "held-out-loss-sum": 0.0}
@@ -28,8 +38,18 @@ def parts(cnv=GOOD_CNV, cnv_metrics=None, **more):
     return RecordDict({key: record for key, record in (content | more).items() if record is not None})
 
 
-def judged(content, node_id=1000):
-    return accepted_parts(Message(content, reply_to=asked_message(node_id)), ASKED, TEMPLATE)
+def read(replies, asked, reader=None, traffic=None):
+    """What is used of them, and what is refused; `asked` is the id of the only message."""
+    refused = []
+    reader = reader or each_part(trained_part(TEMPLATE))
+    used = [parts for _, parts in usable(replies, {asked: ASKED}, reader, traffic or Traffic(), refused.extend)]
+    return used, refused
+
+
+def judged(content, node_id=1000, reader=None):
+    message = asked_message(node_id)
+    used, refused = read([Message(content, reply_to=message)], message.metadata.message_id, reader)
+    return [part for parts in used for part in parts], refused
 
 
 def test_an_honest_reply_is_used_whole():
@@ -89,6 +109,11 @@ def test_an_array_of_python_objects_is_never_unpickled():
         ({"num-examples": 18}, "num-examples must be from 0 to the 17 cases announced"),
         ({"num-examples": -1}, "num-examples must be from 0 to the 17 cases announced"),
         ({"num-examples": 3.0}, "num-examples must be from 0 to the 17 cases announced"),
+        ({"num-examples": 10**400}, "num-examples must be from 0 to the 17 cases announced"),
+        ({"loss-sum": 10**400}, "a loss of more than 1e+09 a case"),
+        ({"loss-sum": 1.8e10}, "a loss of more than 1e+09 a case"),
+        ({"held-out-loss-sum": 1e300}, "a loss of more than 1e+09 a case"),
+        ({"anything": 1.0}, "unknown metrics: anything"),
         ({"loss-sum": float("nan")}, "a metric is not a finite number"),
         ({"held-out-loss-sum": float("inf")}, "a metric is not a finite number"),
         ({"loss-sum": [1.0, 2.0]}, "a metric is not a finite number"),
@@ -129,8 +154,9 @@ def test_a_reply_from_another_node_than_the_one_asked_is_refused_whole():
 
 
 def test_an_error_is_told_by_its_code_and_never_by_its_text():
-    reply = Message(Error(2, "KeyError: TCGA-BH-A0B3 in /home/north/secret.csv"), reply_to=asked_message())
-    good, refused = accepted_parts(reply, ASKED, TEMPLATE)
+    message = asked_message()
+    reply = Message(Error(2, "KeyError: TCGA-BH-A0B3 in /home/north/secret.csv"), reply_to=message)
+    good, refused = read([reply], message.metadata.message_id)
     assert good == []
     assert [refusal.reason for refusal in refused] == ["the site reported a failure; its own log says more"]
 
@@ -153,3 +179,168 @@ def test_what_a_site_sends_as_a_name_is_not_repeated_at_length():
 )
 def test_an_error_is_told_of_in_plain_words_that_are_not_the_sites(error, said):
     assert refusal_of("a", error) == Refusal("a", "*", said, error.code)
+
+
+# ---- whatever a site thinks of
+
+
+def test_a_reply_that_no_check_foresaw_is_refused_and_the_next_one_is_used():
+    """The reader itself fails: on one part, or on the reply as a whole."""
+
+    def fails_on_cnv(content, part, n_cases):
+        return {"hif": part}[part]
+
+    good, refused = judged(parts(), reader=each_part(fails_on_cnv))
+    assert good == ["hif"]
+    assert [(refusal.part, refusal.reason) for refusal in refused] == [("cnv", "it cannot be read")]
+
+    def fails(holder, content):
+        raise IndexError(SECRET)
+
+    good, refused = judged(parts(), reader=fails)
+    assert good == []
+    assert refused == [Refusal("north", "*", "it cannot be read")]
+
+
+SECRET = "TCGA-BH-A0B3"
+
+
+@pytest.mark.parametrize("value", [[], b"", "", [b""], [""]])
+def test_values_that_flower_knows_no_size_of_are_counted_and_end_nothing(value):
+    """Flower's own count raises IndexError or ValueError, before anything is checked."""
+    good, refused = judged(parts(**{"config.x": ConfigRecord({"y": value})}))
+    assert good == ["cnv", "hif"]
+    assert refused == []
+
+
+def test_a_second_reply_to_the_same_message_is_not_used():
+    message = asked_message()
+    replies = [Message(parts(), reply_to=message) for _ in range(2)]
+    used, refused = read(replies, message.metadata.message_id)
+    assert len(used) == 1
+    assert [refusal.site for refusal in refused] == ["?"]
+
+
+def test_a_site_that_does_not_answer_is_named():
+    assert read([], asked_message().metadata.message_id) == (
+        [],
+        [Refusal("north", "*", "no reply before the deadline")],
+    )
+
+
+def test_a_hundred_thousand_names_that_nobody_asked_for_are_counted_and_three_named():
+    strange = {f"arrays.{number:06d}\x1b[2J": ArrayRecord() for number in range(100_000)}
+    traffic, message = Traffic(owners={"cnv", "hif", "shared", "study"}), asked_message()
+    reply = Message(RecordDict({**parts(), **strange}), reply_to=message)
+    used, refused = read([reply], message.metadata.message_id, traffic=traffic)
+    assert list(used[0]) == ["cnv", "hif"]
+    assert [refusal.part for refusal in refused] == ["000000?[2J", "000001?[2J", "000002?[2J", "*"]
+    assert refused[-1].reason == "99997 more parts not asked of this site"
+    assert set(traffic.table()["north"]) == {"cnv", "hif", "other"}
+
+    named = {f"w{number}": np.zeros(0) for number in range(1000)}
+    (refusal,) = judged(parts(GOOD_CNV | named))[1]
+    assert refusal.reason == "arrays named ['w0', 'w1', 'w10'] and 997 more are missing or unknown"
+
+
+# ---- finite is not enough
+
+
+@pytest.mark.parametrize(
+    ("w", "is_used"),
+    [(3e38, False), (-3e38, False), (1001.0, True), (1500.0, False)],
+)
+def test_weights_further_away_than_training_moves_them_are_refused_whatever_float32_can_hold(w, is_used):
+    """Six weights of 0 and one step of 0: a root mean square of at most 1000 over seven, which 1080 in six has."""
+    good, refused = judged(parts({"w": np.full((3, 2), w, np.float32), "steps": np.array(0)}))
+    assert ("cnv" in good) == is_used
+    assert [refusal.reason.partition(" by ")[0] for refusal in refused] == ["moves the weights"] * (not is_used)
+
+
+def test_weights_that_are_large_already_may_move_further():
+    template = {"cnv": {"w": np.full(4, 50.0)}, "hif": {"w": np.zeros(5, np.float32)}}
+    for w, is_used in ((50_000.0, True), (52_000.0, False)):  # 1000 x (50 + 1) away at most
+        content = parts({"w": np.full(4, w)})
+        assert ("cnv" in judged(content, reader=each_part(trained_part(template)))[0]) == is_used
+
+
+def test_whole_numbers_are_held_to_it_too():
+    assert judged(parts(GOOD_CNV | {"steps": np.array(2**63 - 1)}))[0] == ["hif"]
+
+
+@pytest.mark.parametrize("slope", [1e300, -1e300, 1.8e10])
+def test_a_gradient_steeper_than_any_loss_is_refused(slope):
+    template = {"cnv": {"d": np.zeros(4)}, "hif": {"w": np.zeros(5, np.float32)}}
+    content = parts({"d": np.array([0.0, 1.0, slope, 0.0])})
+    good, refused = judged(content, reader=each_part(gradient_part(template)))
+    assert good == ["hif"]
+    assert [refusal.reason for refusal in refused] == ["d is steeper than 1e+09 a case"]
+    content = parts({"d": np.array([0.0, 1.0, 1.6e10, 0.0])})
+    assert judged(content, reader=each_part(gradient_part(template)))[1] == []
+
+
+# ---- sums
+
+SUMS = {"cases": np.zeros(1), "n": np.zeros(2), "sum": np.zeros(2), "square": np.zeros(2)}
+
+
+def sums(n=(4.0, 2.0), total=(8.0, 1.0), square=(20.0, 3.0), cases=(17,)):
+    named = {"cases": cases, "n": n, "sum": total, "square": square}
+    return {name: np.array(values, float) for name, values in named.items()}
+
+
+def of_sums(arrays, template=SUMS):
+    """The reason of the refusal of these arrays; empty if they are used. 17 cases are announced."""
+    reader = each_part(sums_part({"cnv": template, "hif": {"w": np.zeros(5)}}))
+    record = arrays if isinstance(arrays, ConfigRecord) else to_record(arrays)
+    content = RecordDict({"arrays.cnv": record, "arrays.hif": to_record({"w": np.ones(5)})})
+    good, refused = judged(content, reader=reader)
+    assert "hif" in good
+    assert [refusal.part for refusal in refused] == ["cnv"] * ("cnv" not in good)
+    return "".join(refusal.reason for refusal in refused)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        (sums(n=(4, 18)), "n outside 0 to the 17 cases announced"),
+        (sums(n=(-1, 2)), "n outside 0 to the 17 cases announced"),
+        (sums(cases=(1e15,)), "cases outside 0 to the 17 cases announced"),
+        (sums(square=(15.9, 3)), "a negative variance"),  # 15.9 / 4 < (8 / 4)^2
+        (sums(total=(np.nan, 1)), "sum is not finite"),
+        (sums(square=(np.inf, 3)), "square is not finite"),
+        (sums(square=(1e101, 3)), "square is beyond 1e+100"),
+        (sums(total=(-1e101, 3)), "sum is beyond 1e+100"),
+        (sums(square=(20, 3, 5)), "square is float64[3], expected float64[2]"),
+        (sums(total=8.0), "sum is float64[], expected float64[2]"),
+        ({name: own.astype(np.float32) for name, own in sums().items()}, "cases is float32[1], expected float64[1]"),
+        ({"n": np.ones(2), "sum": np.ones(2)}, "arrays named ['cases', 'square'] are missing or unknown"),
+        ({}, "arrays named ['cases', 'n', 'square'] and 1 more are missing or unknown"),
+        (ConfigRecord({"a": 1}), "no arrays"),
+    ],
+)
+def test_sums_that_no_cases_can_have_are_refused(wrong, reason):
+    assert of_sums(wrong) == reason
+
+
+def test_sums_like_those_agreed_are_used():
+    assert of_sums(sums()) == ""
+
+
+def test_a_variance_of_zero_is_right_despite_rounding():
+    value = 0.1 * 7
+    assert of_sums(sums((7, 7), (7 * value, 0), (7 * value * value * (1 - 1e-15), 0))) == ""
+
+
+def test_a_length_that_only_the_data_know_may_be_any_but_not_of_another_rank():
+    ragged = {name: np.zeros(0) if name != "cases" else own for name, own in SUMS.items()}
+    assert of_sums(sums((1, 1, 1), (1, 1, 1), (1, 1, 1)), ragged) == ""
+    assert of_sums(sums(square=((1, 2), (3, 4))), ragged) == "square is float64[2, 2], expected float64[0]"
+    assert of_sums(sums(square=(20, 3, 5)), ragged) == "it cannot be read"  # its n and sum have two
+
+
+def test_class_counts_are_no_less_than_nothing_and_no_more_than_a_site_may_announce():
+    template = {"class-counts": np.zeros(2)}
+    assert of_sums({"class-counts": np.array([5.0, -1.0])}, template) == "class-counts outside 0 to 1e+06"
+    assert of_sums({"class-counts": np.array([5.0, MOST_CASES + 1.0])}, template) == "class-counts outside 0 to 1e+06"
+    assert of_sums({"class-counts": np.array([5.0, 2.5])}, template) == ""

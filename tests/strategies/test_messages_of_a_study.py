@@ -77,7 +77,7 @@ def test_a_site_with_two_of_three_modalities_gets_no_fusion_tensor_of_the_third(
         "site_2": False,
         "site_3": True,
     }
-    assert study.head["hif.d"].shape == (4,)  # learned from the first site alone
+    assert study.head["hif.d"].tolist() == [0] * 4  # the first site alone could teach it, so nobody does
 
 
 def test_the_table_of_bytes_is_what_the_messages_hold(watched):

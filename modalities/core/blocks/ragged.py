@@ -16,13 +16,13 @@ from modalities.core.contract import State, Sums
 
 
 def sums_of_rows(values: Sequence[np.ndarray]) -> Sums:
-    """Over cases: their number, and by feature the sums of each case's mean and mean square."""
-    rows = [case.astype(np.float64) for case in values]
+    """Over cases: their number, and by feature the sums of each case's mean and mean square; of no case, no feature."""
+    rows = [case.astype(np.float64) for case in values] or [np.zeros((1, 0))]
     total = np.sum([case.mean(axis=0) for case in rows], axis=0)
     squares = np.sum([np.square(case).mean(axis=0) for case in rows], axis=0)
     return {
-        "cases": np.array([len(rows)], dtype=np.float64),
-        "n": np.full(total.shape, len(rows), dtype=np.float64),
+        "cases": np.array([len(values)], dtype=np.float64),
+        "n": np.full(total.shape, len(values), dtype=np.float64),
         "sum": total,
         "square": squares,
     }

@@ -35,6 +35,7 @@ class Evaluation(NamedTuple):
 
     loss: float
     gradient: Parameters
+    """By parameter; one that is not in it stays as it is."""
     held_out: float = 0.0
     """Loss on the fold held out, of cases as they are: no modality dropout."""
     n_held_out: int = 0

@@ -106,7 +106,7 @@ class Fit:
             if step == len(past):
                 answer = self.ask(step, moments.parameters)
                 _, pull = penalty_and_gradient(self.head, moments.parameters, self.settings)
-                moments.step({name: answer.gradient[name] + pull[name] for name in pull}, network.lr)
+                moments.step({name: slope + pull[name] for name, slope in answer.gradient.items()}, network.lr)
                 self._keep(answer._replace(gradient={}))
             patience.improves(step, past[step].held_out)
             if self.holds_out and patience.exhausted(step):
@@ -135,8 +135,9 @@ def minimise(
         parameters = unflatten(flat)
         answer = evaluate(parameters)
         extra, pull = penalty_and_gradient(head, parameters, settings)
-        slopes = [(answer.gradient[name] + pull[name]).numpy().ravel() for name in names]
-        return answer.loss + extra, np.concatenate(slopes)
+        none = {name: torch.zeros_like(values) for name, values in parameters.items()}
+        slopes = none | {name: slope + pull[name] for name, slope in answer.gradient.items()}
+        return answer.loss + extra, np.concatenate([slopes[name].numpy().ravel() for name in names])
 
     first = np.concatenate([values.numpy().ravel() for values in start.values()])
     found = minimize(objective, first, jac=True, method="L-BFGS-B", options={"maxfun": settings.rounds})

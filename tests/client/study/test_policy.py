@@ -63,7 +63,7 @@ def test_a_modality_that_too_few_hold_is_turned_down_and_asked_for_no_more(tmp_p
     grid = WatchedGrid(root)
     study = run_small(root, federation, grid)
     reason = "the site turned it down; its own log says why"
-    assert study.refused == [{"site": site, "part": "hif", "reason": reason} for site in ("site_1", "site_3")]
+    assert study.notes == [("warning", site, "hif", reason) for site in ("site_1", "site_3")]
     assert study.cohorts.keys() == {"site_1", "site_2", "site_3"}
     assert all(set(held) == {"cnv"} for held in study.cohorts.values())
     trained = [message for message in grid.asked if message.metadata.message_type.endswith("branches")]
@@ -123,7 +123,7 @@ def test_a_round_beyond_the_policy_is_refused_though_the_settings_named_fewer(tm
 
     grid.push_messages = later
     study = run_small(root, federation, grid)
-    assert [one["site"] for one in study.refused if "its own log says more" in one["reason"]].count("site_1") >= 2
+    assert [one.site for one in study.refused if "its own log says more" in one.text].count("site_1") >= 2
     assert study.finished
 
 

@@ -41,6 +41,12 @@ def root(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def alike(tmp_path_factory):
+    """Three sites with both modalities: two are left for the fusion head where one is away."""
+    return write_sites(tmp_path_factory.mktemp("alike"), FEDERATION, [("cnv", "hif")] * 3)
+
+
+@pytest.fixture(scope="module")
 def apart(tmp_path_factory):
     return write_sites(tmp_path_factory.mktemp("apart"), FEDERATION, ALONE)
 
@@ -68,7 +74,7 @@ def asked_of(grid, number, message_type=None):
 
 
 def reasons(study, site="site_3"):
-    return [refusal["reason"] for refusal in study.refused if refusal["site"] == site]
+    return [note.text for note in study.notes if note.site == site]
 
 
 def loses(message_type, group):
@@ -116,12 +122,12 @@ def test_a_site_that_was_started_anew_unseen_says_so_and_takes_part_again_in_the
     assert same_study(study, expected)
 
 
-def test_a_site_that_comes_back_in_the_fusion_phase_keeps_its_outputs_again(root):
+def test_a_site_that_comes_back_in_the_fusion_phase_keeps_its_outputs_again(alike):
     def away(grid):
         return [3] if asked_of(grid, 1).count("train.fusion") == 1 else []
 
-    grid = WatchedGrid(root, away=away)
-    study = run_small(root, FEDERATION, grid)
+    grid = WatchedGrid(alike, away=away)
+    study = run_small(alike, FEDERATION, grid)
     after = asked_of(grid, 3)[asked_of(grid, 3).index("train.fusion") + 1 :]
     assert after[:3] == ["query.setup", "evaluate.branches", "train.fusion"]
     assert reasons(study) == [AWAY, BACK]
@@ -133,25 +139,84 @@ def test_a_site_that_comes_back_in_the_fusion_phase_keeps_its_outputs_again(root
             lost.extend([message.metadata.message_id] * (message.metadata.message_id not in lost))
         return message.metadata.message_id in lost[1:2]
 
-    assert same_study(study, run_small(root, FEDERATION, WatchedGrid(root, loses=second_fusion)))
+    assert same_study(study, run_small(alike, FEDERATION, WatchedGrid(alike, loses=second_fusion)))
 
 
-def test_a_site_that_leaves_in_the_calibration_is_counted_again_in_its_second_exchange(root):
+def test_a_site_that_leaves_one_other_alone_with_the_fusion_head_is_waited_for(root):
+    """The gradient of the site that is left would be that of its own cases."""
+    looks = []
+
+    def away(grid):
+        looks.extend([1] * (asked_of(grid, 1).count("train.fusion") == 1))
+        return [3] if 0 < len(looks) < 9 else []
+
+    grid = WatchedGrid(root, away=away)
+    study = run_small(root, FEDERATION, grid)
+    assert same_study(study, run_small(root, FEDERATION))
+    few = "1 of at least 2 sites that have it beside another modality"
+    assert [note for note in study.notes if note.site == "*"] == [
+        ("warning", "*", name, f"waits: {few}") for name in ("cnv", "hif")
+    ]
+
+
+def test_a_gradient_that_only_one_of_two_sites_sent_is_asked_for_again(root):
+    """Both are there, but what one of them answers cannot be used: the other's is not used either."""
+    refusing = []
+
+    def fails_once(asked, reply):
+        if site_number(asked) == 3 and asked.metadata.message_type == "train.fusion" and not refusing:
+            refusing.append(asked)
+            return Message(Error(2, ""), reply_to=asked)
+        return None
+
+    grid = WatchedGrid(root, falsifies=fails_once)
+    assert same_study(run_small(root, FEDERATION, grid), run_small(root, FEDERATION))
+    assert refusing
+
+
+def test_a_modality_that_one_site_alone_has_beside_another_keeps_its_share_of_the_head_as_it_began(tmp_path):
+    federation = small_federation(
+        modalities__second={
+            "kind": "cnv",
+            "features": small_federation().modalities["cnv"].features,
+            "federated": {"rounds": 1},
+        }
+    )
+    holdings = [("cnv", "hif", "second"), ("cnv", "second"), ("hif",)]
+    study = run_small(write_sites(tmp_path, federation, holdings), federation)
+    assert study.head["hif.d"].tolist() == [0] * 4  # where it began
+    assert all(np.abs(study.head[f"{name}.d"]).max() > 0 for name in ("cnv", "second"))
+    only = "only one site has it beside another modality: its share of the fusion head stays as it is"
+    assert study.notes == [("warning", "*", "hif", only)]
+
+
+def test_a_single_site_with_two_modalities_fits_no_head_and_no_temperature(tmp_path):
+    root = write_sites(tmp_path, FEDERATION, [("cnv", "hif"), ("cnv",), ("hif",)])
+    grid = WatchedGrid(root)
+    study = run_small(root, FEDERATION, grid)
+    assert study.finished
+    assert not {"train.fusion", "query.calibration"} & {message.metadata.message_type for message in grid.asked}
+    assert study.head["cnv.d"].tolist() == study.head["hif.d"].tolist() == [0] * 4
+    assert study.calibration["temperature"].tolist() == [1.0]
+    assert [note.part for note in study.notes] == ["cnv", "hif"]
+
+
+def test_a_site_that_leaves_in_the_calibration_is_counted_again_in_its_second_exchange(alike):
     def dies(asked, reply):
         if site_number(asked) == 3 and asked.metadata.message_type == "query.calibration":
             grid.restart(3)
             return Message(Error(5, "gone"), reply_to=asked)
         return None
 
-    grid = WatchedGrid(root, falsifies=dies)
-    study = run_small(root, FEDERATION, grid)
+    grid = WatchedGrid(alike, falsifies=dies)
+    study = run_small(alike, FEDERATION, grid)
     assert asked_of(grid, 3)[-4:] == ["query.calibration", "query.setup", "evaluate.branches", "query.conformal"]
     assert reasons(study) == [AWAY, BACK]
     scored = [reply for reply in grid.replies if reply.has_content() and "arrays.study" in reply.content]
     assert len(scored) == 3 + 3  # statistics and score counts of every site
 
 
-def test_a_site_that_cannot_be_brought_up_to_date_is_tried_three_times_and_then_left_alone(root):
+def test_a_site_that_cannot_be_brought_up_to_date_is_tried_three_times_and_then_left_alone(alike):
     federation = small_federation(
         fusion__rounds=1, modalities__cnv__federated__rounds=6, modalities__hif__federated__rounds=6
     )
@@ -163,8 +228,8 @@ def test_a_site_that_cannot_be_brought_up_to_date_is_tried_three_times_and_then_
             return Message(Error(2, ""), reply_to=asked) if is_setup else None
         return None
 
-    grid = WatchedGrid(root, falsifies=forgets_all)
-    study = run_small(root, federation, grid)
+    grid = WatchedGrid(alike, falsifies=forgets_all)
+    study = run_small(alike, federation, grid)
     assert study.finished
     assert asked_of(grid, 3, "train.branches") == ["1", "2"]
     assert reasons(study) == [ANEW, *["the site reported a failure; its own log says more"] * 3]

@@ -134,17 +134,20 @@ def test_a_site_with_too_few_cases_of_two_modalities_sends_no_loss(root, watched
         assert losses.all() == losses.any() == sends
 
 
-def test_a_reply_of_another_shape_is_refused_and_the_others_count(root, watched):
+def test_a_reply_of_another_shape_is_refused_and_the_others_count(tmp_path):
+    root = write_sites(tmp_path, FEDERATION, [("cnv", "hif")] * 3)
+
     def falsify(message, reply):
         if message.metadata.message_type == "query.calibration" and site_number(message) == 3:
             return with_content(reply, RecordDict({"arrays.shared": to_record({"losses": np.zeros(7)})}))
         return None
 
     study = run_small(root, FEDERATION, WatchedGrid(root, falsifies=falsify))
-    refused = {(one["site"], one["part"]): one["reason"] for one in study.refused}
-    assert refused == {("site_3", "shared"): "other names or shapes than were asked for"}
-    alone = losses_at(*kept_at(root, study, 1), by_owner(study.head))
-    assert study.calibration[TEMPERATURE].tolist() == [temperature_of(alone)]
+    refused = {(one.site, one.part): one.text for one in study.refused}
+    assert refused == {("site_3", "shared"): "losses is float64[7], expected float64[161]"}
+    head = by_owner(study.head)
+    others = losses_at(*kept_at(root, study, 1), head) + losses_at(*kept_at(root, study, 2), head)
+    assert study.calibration[TEMPERATURE].tolist() == [temperature_of(others)]
 
 
 def test_nobody_to_calibrate_on_says_so_and_the_study_can_go_on(root, watched, tmp_path):

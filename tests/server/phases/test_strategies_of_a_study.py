@@ -111,9 +111,9 @@ def one_silent_in_round_2(root, federation, times):
 def test_a_round_that_too_few_answered_is_skipped_where_the_settings_say_so(root):
     federation = federation_under("krum", absent="skip")
     study = one_silent_in_round_2(root, federation, times=1)
-    notes = [refusal for refusal in study.refused if refusal["site"] == "*"]
-    assert [refusal["part"] for refusal in notes] == ["hif"]
-    assert notes[0]["reason"].startswith("round 2 skipped: krum needs at least 5 sites to withstand 1 hostile")
+    notes = [note for note in study.notes if note.site == "*"]
+    assert [note.part for note in notes] == ["hif"]
+    assert notes[0].text.startswith("round 2 skipped: krum needs at least 5 sites to withstand 1 hostile")
     assert study.finished
     assert study.progress["hif"].rounds == 3
     assert not same_arrays(study.weights, run_small(root, federation).weights)
@@ -122,6 +122,6 @@ def test_a_round_that_too_few_answered_is_skipped_where_the_settings_say_so(root
 def test_a_round_that_too_few_answered_is_asked_for_again_and_leaves_no_trace_in_the_weights(root):
     federation = federation_under("krum")
     study = one_silent_in_round_2(root, federation, times=2)
-    notes = [refusal["reason"] for refusal in study.refused if refusal["site"] == "*"]
+    notes = [note.text for note in study.notes if note.site == "*"]
     assert [reason.partition(":")[0] for reason in notes] == ["waits", "waits"]
     assert same_study(study, run_small(root, federation))

@@ -82,15 +82,13 @@ def test_site_without_a_training_case_takes_no_part_and_the_others_go_on(tmp_pat
     assert same_study(study, two_of_three)
     assert not study.cohorts.get("site_2")
     if not rows:  # an empty list is a mistake; a list of others' cases is not
-        assert [refusal["site"] for refusal in study.refused] == ["node 2"]
+        assert [refusal.site for refusal in study.refused] == ["node 2"]
 
 
 def test_modality_that_nobody_holds_is_named_and_the_study_goes_on_without_it(tmp_path):
     root = write_sites(tmp_path, FEDERATION, [("cnv",), ("cnv",)], [23, 19])
     study = run_small(root, FEDERATION)
-    assert study.refused == [
-        {"site": "*", "part": "hif", "reason": "no site holds it; the study goes on without it"},
-    ]
+    assert study.notes == [("warning", "*", "hif", "no site holds it; the study goes on without it")]
     assert set(study.weights) == {"cnv", "cnv@1", "cnv@2"}
 
 

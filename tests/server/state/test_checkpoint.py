@@ -13,6 +13,7 @@ from modalities.core.fusion.search import Memory
 from modalities.core.patience import Patience
 from server.state.checkpoint import load_checkpoint, save_checkpoint
 from server.state.head_search import search_to_arrays
+from server.state.notes import Note
 from server.state.study import Progress, StudyState
 from tests.support import same_arrays, small_federation
 
@@ -42,7 +43,7 @@ def grown_state():
     state.head = {"cnv.d": rng.normal(size=4), "shared.b": rng.normal(size=4)}
     state.calibration = {"temperature": rng.normal(size=1), "thresholds": rng.normal(size=4)}
     state.cohorts = {"north": {"cnv": 17}}
-    state.refused = [{"site": "south", "part": "*", "reason": "no reply before the deadline"}]
+    state.notes = [Note("refused", "south", "*", "no reply before the deadline")]
     state.traffic.down["north"]["cnv"] = 1301
     state.traffic.up["north"]["shared"] = 17
     return state
@@ -73,7 +74,7 @@ def test_everything_a_study_knows_comes_back_bit_for_bit(tmp_path):
         "frozen",
         "finished",
         "cohorts",
-        "refused",
+        "notes",
     ):
         assert getattr(found, name) == getattr(state, name), name
     assert found.traffic.table() == state.traffic.table()
