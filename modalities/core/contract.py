@@ -106,7 +106,11 @@ class Modality(Protocol):
         ...
 
     def sums(self, cases: Cases, config: Any) -> Sums:
-        """This site's part of the federated statistics; adding the sums of two sites gives those of both."""
+        """This site's part of the federated statistics; adding the sums of two sites gives those of both.
+
+        Of no case: zeros, which tell the names and lengths that the settings agree on. The coordinator holds what sites
+        send against them; a length that only the data know is 0.
+        """
         ...
 
     def finalise(self, total: Sums, config: Any) -> State:

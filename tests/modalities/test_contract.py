@@ -13,7 +13,7 @@ import torch
 import modalities
 from modalities.core.blocks.branch import Branch
 from modalities.core.blocks.networks import SelfNormalisingNetwork
-from modalities.core.contract import Modality
+from modalities.core.contract import Cases, Modality
 from modalities.core.registry import _checked, plugin, plugins
 from modalities.core.seeds import seed_of
 from modalities.core.settings.federation import federation_from
@@ -117,6 +117,22 @@ def test_sums_are_float64_and_those_of_two_halves_add_up_to_those_of_the_whole(k
     for name, array in whole.items():
         assert array.dtype == np.float64
         np.testing.assert_allclose(halves[0][name] + halves[1][name], array, rtol=1e-9, atol=1e-9)
+
+
+def test_sums_of_no_case_are_zeros_that_tell_names_and_agreed_lengths(kind, example):
+    """The coordinator holds what sites send against them; a length that only the data know is 0."""
+    module, cases = plugin(kind), example(kind)[2]
+    config = config_of(kind, features=list(cases.features)) if cases.features else config_of(kind)
+    nobody = Cases((), np.zeros((0, len(cases.features)), np.float32), cases.features)
+    template, sums = module.sums(nobody, config), module.sums(cases, config)
+    assert template.keys() == sums.keys()
+    for name, array in template.items():
+        assert array.dtype == np.float64
+        assert not array.any()
+        assert len(array.shape) == len(sums[name].shape)
+        lengths = zip(array.shape, sums[name].shape, strict=True)
+        assert all(agreed in (0, length) for agreed, length in lengths), name
+        assert not cases.features or array.shape == sums[name].shape
 
 
 def test_sums_name_no_case(kind, example):

@@ -7,6 +7,7 @@ import pytest
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
 from safetensors.numpy import save
 
+from strategies import packing
 from strategies.packing import BLOCK, PackingGrid, is_packed, packed, unpacked
 from strategies.wire import from_record, to_record
 from tests.support import BareGrid, asked_message
@@ -79,6 +80,9 @@ def listing(**records):
         listing(**{"another.cnv": {}}),
         listing(**{"config.cnv": {"a": {"b": 1}}}),
         listing(**{"metrics.cnv": {"a": "text"}}),
+        listing(**{"metrics.cnv": {"loss-sum": 10**400}}),
+        listing(**{"metrics.cnv": {"num-examples": 2**63}}),
+        listing(**{"config.cnv": {"a": [-(2**63) - 1]}}),
         save({"records": np.frombuffer(b"[" * 100_000, dtype=np.uint8)}),
     ],
 )
@@ -119,3 +123,22 @@ def test_what_goes_to_two_sites_is_packed_once_and_senders_and_receivers_see_the
     for number, reply in enumerate(grid.pull_messages(["a"])):
         assert reply.content["config.study"]["site"] == number
         assert np.array_equal(reply.content["arrays.cnv"]["weight"].numpy(), LARGE["weight"])
+
+
+def test_more_than_ten_blocks_are_put_together_in_the_order_of_their_numbers(monkeypatch):
+    monkeypatch.setattr(packing, "BLOCK", BLOCK // 64)
+    sent = packed(RecordDict({"arrays.rna": to_record(LARGE)}))
+    assert len(sent) > 20
+    assert np.array_equal(unpacked(sent)["arrays.rna"]["weight"].numpy(), LARGE["weight"])
+
+
+def test_sites_that_are_sent_other_arrays_of_the_same_names_get_their_own():
+    made = {}
+    contents = [RecordDict({"arrays.cnv": to_record({"w": np.full(3, float(site))})}) for site in range(2)]
+    found = [unpacked(packed(content, made))["arrays.cnv"]["w"].numpy() for content in contents]
+    assert [array.tolist() for array in found] == [[0.0] * 3, [1.0] * 3]
+
+
+def test_the_largest_whole_numbers_of_flower_arrive():
+    sent = RecordDict({"metrics.cnv": MetricRecord({"most": 2**63 - 1, "least": -(2**63)})})
+    assert dict(unpacked(packed(sent))["metrics.cnv"]) == dict(sent["metrics.cnv"])

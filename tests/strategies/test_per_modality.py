@@ -129,7 +129,7 @@ def test_each_part_gets_the_settings_of_its_own_strategy():
 
 def test_replies_are_folded_in_site_order_whatever_order_they_come_in():
     """Floating-point sums depend on the order; these three differ in the last bit."""
-    amounts = {(site, "cnv"): (amount, n) for site, (amount, n) in enumerate([(0.1, 3), (1e7, 5), (-0.7, 11)])}
+    amounts = {(site, "cnv"): (amount, n) for site, (amount, n) in enumerate([(0.1, 3), (999.0, 5), (-0.7, 11)])}
     holders = [Holder(1000 + site, f"s{site}", {"cnv": 11}) for site in range(3)]
 
     class Backwards(InlineGrid):
@@ -284,3 +284,23 @@ def test_a_view_shows_the_holders_and_passes_everything_else_on():
     view = HoldersView(grid, [1000, 1002])
     assert list(view.get_node_ids()) == [1000, 1002]
     assert view.run is grid.run
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_weights_that_add_up_to_more_than_float32_holds_are_not_taken_and_the_next_round_goes_on(rule):
+    """Each reply is finite, and within what training moves; 15 cases of 1e38 are not."""
+    start, holders = (
+        {"w": np.full(3, 1e37, np.float32)},
+        [Holder(1000 + site, f"s{site}", {"cnv": 9}) for site in (0, 1)],
+    )
+    composed, other = (composed_of("cnv", rule=rule, holders=holders) for _ in range(2))
+    huge = InlineGrid(app_of(adds({(site, "cnv"): (1e38, 7 + site) for site in (0, 1)})), 2, {})
+    found = one_round(composed, {"cnv": start}, huge)["cnv"]
+    assert found["w"].tobytes() == start["w"].tobytes()
+    assert [(one.site, one.part, one.reason) for one in composed.last.refused] == [
+        ("*", "cnv", "the replies add up to weights that are not finite; they stay")
+    ]
+    honest = InlineGrid(app_of(adds({(site, "cnv"): (0.5, 7 + site) for site in (0, 1)})), 2, {})
+    after = one_round(composed, {"cnv": {"w": np.ones(3, np.float32)}}, honest, 2)["cnv"]["w"]
+    expected = one_round(other, {"cnv": {"w": np.ones(3, np.float32)}}, honest, 2)["cnv"]["w"]
+    assert after.tobytes() == expected.tobytes()

@@ -4,7 +4,7 @@ A case counts as one however many rows it has: a slide of 10,000 tiles neither o
 sums that leave the site.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from modalities.core.blocks.tabular import TabularConfig, finalise
 from modalities.core.contract import State, Sums
 
 
-def sums_of_rows(values: Sequence[np.ndarray]) -> Sums:
+def sums_of_rows(values: Collection[np.ndarray]) -> Sums:
     """Over cases: their number, and by feature the sums of each case's mean and mean square; of no case, no feature."""
     rows = [case.astype(np.float64) for case in values] or [np.zeros((1, 0))]
     total = np.sum([case.mean(axis=0) for case in rows], axis=0)

@@ -409,6 +409,26 @@ def test_a_site_that_comes_after_the_handshake_takes_part_from_then_on(root):
     assert set(study.cohorts) == {"site_1", "site_2", "site_3"}
 
 
+def test_a_node_that_did_not_say_who_it_is_is_asked_again_once_it_has_left_and_come_back(root):
+    looks = []
+
+    def away(grid):
+        looks.extend([1] * (asked_of(grid, 1, "train.branches") == ["1"]))
+        return [3] if looks else []
+
+    def away_then_back(grid):
+        return away(grid) if asked_of(grid, 1, "train.branches") in ([], ["1"]) else []
+
+    def silent(message):
+        return site_number(message) == 3 and message.metadata.message_type == "query.capabilities" and not looks
+
+    grid = WatchedGrid(root, away=away_then_back, loses=silent)
+    study = run_small(root, FEDERATION, grid)
+    assert asked_of(grid, 3)[:3] == ["query.capabilities", "query.capabilities", "query.setup"]
+    assert asked_of(grid, 3, "train.branches") == ["3"]
+    assert [note.text for note in study.refused] == ["no reply before the deadline"]
+
+
 def test_a_site_that_comes_late_with_what_nobody_held_before_waits_with_that_for_the_next_run(tmp_path):
     root = write_sites(tmp_path, FEDERATION, [("cnv",), ("cnv",), ("cnv", "hif")])
 
