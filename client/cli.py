@@ -15,7 +15,6 @@ from rich.table import Table
 from client.check.findings import LEVELS
 from client.node import commands
 from modalities.core.console import console, plainly, say
-from modalities.core.settings.federation import load_federation
 
 if TYPE_CHECKING:
     import client.check.folder
@@ -63,6 +62,7 @@ def prepare(
     Exit code 1 if a slide failed, after all others are done; 130 if it was interrupted.
     """
     from client.use.prepare import prepare_site
+    from strategies.settings import load_federation
 
     settings = load_federation(federation) if federation else None
     try:

@@ -10,13 +10,14 @@ from flwr.serverapp import Grid, ServerApp
 from flwr.supercore import log
 from flwr.superlink.grid import http_grid
 
-from modalities.core.settings.federation import Federation, load_federation
+from modalities.core.settings.federation import Federation
 from server.phases.example import example_federation
 from server.phases.options import Options
 from server.phases.order import run_study
 from server.state.release import write_release
 from strategies.flower.polling import looking_often
 from strategies.packing import PackingGrid
+from strategies.settings import load_federation
 
 _INFO = 20
 

@@ -7,9 +7,9 @@ import typer
 from rich.table import Table
 
 from modalities.core.console import console, plainly, say
-from modalities.core.settings.federation import load_federation
 from server.coordinator import commands
 from server.coordinator.settings_page import settings_text, written_into
+from strategies.settings import load_federation
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from modalities.core.settings.training import Federated
-from strategies.rule import Centre, Step, rules
+from strategies.rule import Centre, Step, rule_named
 from strategies.streaming import as_type
 from strategies.wire import Weights
 
@@ -20,7 +20,7 @@ class Aggregation:
         self.centre: Centre | None = None
         self.centre_name = ""
         for name in (settings.strategy, settings.robust):
-            rule = rules()[name](settings) if name else None
+            rule = rule_named(name)(settings) if name else None
             if isinstance(rule, Step):
                 self.step = rule
             elif rule is not None:

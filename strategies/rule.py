@@ -85,6 +85,17 @@ def rules() -> dict[str, type[Step] | type[Centre]]:
     return found
 
 
+def rule_named(name: str) -> type[Step] | type[Centre]:
+    """The rule of this name.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if name not in rules():
+        raise ValueError(f"no aggregation rule {name!r}; known rules: {', '.join(rules())}")
+    return rules()[name]
+
+
 def centres() -> list[str]:
     """The names of the rules that are a `Centre`: those that `robust` may name."""
     return [name for name, rule in rules().items() if issubclass(rule, Centre)]

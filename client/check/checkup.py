@@ -10,8 +10,9 @@ from client.check.network import reach_findings
 from client.check.own_files import fingerprints, own_findings
 from client.node.home import Home
 from client.study.policy import differences
-from modalities.core.settings.federation import Federation, load_federation
+from modalities.core.settings.federation import Federation
 from modalities.core.settings.site import SiteConfig, site_config, sources_of
+from strategies.settings import load_federation
 
 
 def check_everything(folder: Path, federation: Path | None, offline: bool) -> SiteReport:

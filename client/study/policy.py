@@ -12,8 +12,9 @@ from typing import Any
 from modalities.core.files.delimited import listing
 from modalities.core.fusion.evidence import Question
 from modalities.core.parts import modality_of, parts_of
-from modalities.core.settings.federation import Federation, load_federation
+from modalities.core.settings.federation import Federation
 from modalities.core.settings.site import Policy
+from strategies.settings import load_federation
 
 SIMULATION_ONLY = ("site-root",)
 """Names of a run config that say where data lies; a real site's own node config does."""

@@ -20,7 +20,6 @@ from rich.live import Live
 
 from modalities.core.console import console, say
 from modalities.core.release.signing import certificate_fingerprint, check_signature, fingerprint, public_key
-from modalities.core.settings.federation import load_federation
 from server.coordinator.flower import end_broken_off, is_up, register_enrolled, superlink
 from server.coordinator.folder import Gateway, Settings, Study, enrol_site, init_study, revoke_site, write_gateway
 from server.coordinator.hand_out import hand_out_files
@@ -29,6 +28,7 @@ from server.coordinator.renewal import problem_of_certificate, renew_certificate
 from server.network.gateway import FleetGate
 from server.state.status import read_status
 from strategies.bundle import digest_of_checkout
+from strategies.settings import load_federation
 
 _END_S, _LOOK_S = 10.0, 0.5
 Folder = Annotated[Path, typer.Argument(help="The study's folder, made by `init`.")]

@@ -10,13 +10,13 @@ from typing import Any, TypeVar
 from modalities.core.problems import check
 from modalities.core.release.release import MODEL, open_release
 from modalities.core.release.signing import sign
-from modalities.core.settings.federation import load_federation
 from server.coordinator.flower import FINISHED, is_up, nodes, nodes_file, outcome, submit, unfinished_run
 from server.coordinator.folder import Study
 from server.state.release import write_release
 from server.state.status import read_status
 from server.state.study import StudyState
 from strategies.bundle import REPOSITORY, staged_app
+from strategies.settings import load_federation
 
 _MOST_DEATHS = 3
 _LOOK_S = 0.5

@@ -11,7 +11,7 @@ import pandas as pd
 
 from client.app import app
 from client.study.session import site_folders
-from modalities.core.settings.federation import Federation, load_federation
+from modalities.core.settings.federation import Federation
 from modalities.core.site.store import SiteData
 from server.phases.options import Options
 from server.phases.order import run_study
@@ -27,6 +27,7 @@ from simulations.engines.flower import run_in_flower
 from simulations.engines.inline import InlineGrid
 from simulations.engines.machine import side_by_side
 from simulations.scores.predictions import LOCAL
+from strategies.settings import load_federation
 
 CHECKPOINT, RELEASE = "checkpoint.safetensors", "release"
 

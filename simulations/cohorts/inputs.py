@@ -7,9 +7,10 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from modalities.core.registry import plugins
-from modalities.core.settings.federation import Federation, federation_from, load_federation
+from modalities.core.settings.federation import Federation
 from simulations.cohorts.cohort import Cohort
 from simulations.cohorts.tcga import group_sites, open_dataset, write_raw_files
+from strategies.settings import federation_from, load_federation
 
 
 def names_in(text: str) -> list[str]:

@@ -20,7 +20,7 @@ from modalities.core.files.atomic import write_json
 from modalities.core.model.predict import branch_outputs
 from modalities.core.patience import Patience
 from modalities.core.registry import plugin
-from modalities.core.settings.federation import Federation, load_federation
+from modalities.core.settings.federation import Federation
 from modalities.core.site.store import SiteData
 from server.phases.branches import close_branches, train_branches
 from server.phases.options import Options
@@ -34,6 +34,7 @@ from simulations.engines.inline import InlineGrid
 from simulations.engines.machine import side_by_side
 from simulations.scores.metrics import case_weights, metric_draws
 from simulations.studies.recipes import recipe_of, same_choice, tuned_value, with_recipe
+from strategies.settings import load_federation
 from strategies.wire import Weights
 
 GAP = 0.01

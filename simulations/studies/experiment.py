@@ -13,7 +13,7 @@ from rich.markup import escape
 
 from client.study.session import site_folders
 from modalities.core.files.atomic import write_atomically, write_json
-from modalities.core.settings.federation import Federation, load_federation
+from modalities.core.settings.federation import Federation
 from modalities.core.site.store import SiteData
 from simulations.arms.arms import Fold
 from simulations.arms.heads import compare_heads
@@ -27,6 +27,7 @@ from simulations.evidence.gather import evidence
 from simulations.report import words, write_report
 from simulations.scores.compare import compare
 from simulations.studies.lacks import external_left_out, refuse_modalities_of_one_class
+from strategies.settings import load_federation
 
 PLAN, CVS = "plan.json", ("random", "sites", "preserved")
 

@@ -12,7 +12,7 @@ import pandas as pd
 from client.app import app
 from client.study.session import site_folders
 from modalities.core.files.atomic import replacing, write_json
-from modalities.core.settings.federation import Federation, load_federation
+from modalities.core.settings.federation import Federation
 from modalities.core.site.store import SiteData
 from server.phases.options import Options
 from server.phases.order import run_study
@@ -25,6 +25,7 @@ from simulations.engines.inline import InlineGrid
 from simulations.engines.machine import side_by_side
 from simulations.scores.metrics import case_weights, estimate, metric_draws
 from simulations.studies.recipes import same_choice, with_recipe
+from strategies.settings import load_federation
 
 NONE = "none"
 ALLOWED_FALL = 0.02

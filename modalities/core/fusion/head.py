@@ -24,7 +24,7 @@ float64 where L-BFGS fits them; the networks that Adam fits have float32.
 
 @runtime_checkable
 class Head(Protocol):
-    """What a file of this folder defines."""
+    """What a file of the folder `heads` defines."""
 
     OPTIMISER: str
     """`lbfgs` for a smooth loss of few parameters; `adam` for a network, which also stops early."""
@@ -44,12 +44,21 @@ class Head(Protocol):
 
 @cache
 def heads() -> dict[str, Head]:
-    """Every head by name: the modules of this folder that fulfil the contract."""
+    """Every head by name: the files of the folder `heads`.
+
+    Raises:
+        TypeError: a file there lacks part of the contract; it is an error, never skipped.
+    """
     found = {}
-    for module in pkgutil.iter_modules(folder.__path__):
-        loaded = importlib.import_module(f"modalities.core.fusion.heads.{module.name}")
-        if isinstance(loaded, Head):
-            found[module.name] = loaded
+    for name in sorted(module.name for module in pkgutil.iter_modules(folder.__path__)):
+        loaded = importlib.import_module(f"{folder.__name__}.{name}")
+        if not isinstance(loaded, Head):
+            lacking = [part for part in ("OPTIMISER", "initial", "logits", "penalty") if not hasattr(loaded, part)]
+            raise TypeError(
+                f"modalities/core/fusion/heads/{name}.py: must define {', '.join(lacking)} "
+                "(see docs/adding-a-fusion-head.md)"
+            )
+        found[name] = loaded
     return found
 
 

@@ -3,11 +3,11 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePath
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import yaml
 from omegaconf import DictConfig, OmegaConf
@@ -17,9 +17,9 @@ from modalities.core.files.delimited import listing
 from modalities.core.fusion.settings import AUTO, FUSION_PRESETS, Fusion
 from modalities.core.problems import check
 from modalities.core.registry import plugin, plugins
-from modalities.core.settings.structured import structured, unknown_key
+from modalities.core.settings.structured import as_far_as_possible, structured, unknown_key
 from modalities.core.settings.task import Task
-from modalities.core.settings.training import BranchConfig
+from modalities.core.settings.training import BranchConfig, Federated
 
 _SECTIONS = ("seed", "task", "fusion", "modalities")
 _DEFAULT_KIND = "table"
@@ -58,7 +58,19 @@ class Federation:
         return len(self.task.classes)
 
 
-def load_federation(path: Path, overrides: Sequence[str] = ()) -> Federation:
+class RuleProblems(Protocol):
+    """What is wrong with the aggregation rules that settings name, and, where they are `complete`, with both."""
+
+    def __call__(self, settings: Federated, complete: bool) -> Iterable[str]: ...
+
+
+def any_rule(settings: Federated, complete: bool) -> Iterable[str]:
+    """Nothing: the rules lie above the settings (strategies/settings.py), and a release is read without them."""
+    del settings, complete
+    return ()
+
+
+def load_federation(path: Path, overrides: Sequence[str] = (), problems_of: RuleProblems = any_rule) -> Federation:
     """The settings of a federation.yaml, with dotted overrides such as `modalities.cnv.training.lr=1e-3`.
 
     Raises:
@@ -73,12 +85,14 @@ def load_federation(path: Path, overrides: Sequence[str] = ()) -> Federation:
     except (OSError, yaml.YAMLError, OmegaConfBaseException, ValueError) as error:
         raise ValueError(f"{path.name}: cannot be read: {error}") from error
     try:
-        return federation_from(cast(dict[str, Any], raw), path.parent)
+        return federation_from(cast(dict[str, Any], raw), path.parent, problems_of)
     except ValueError as error:
         raise ValueError(f"{path.name}: {error}") from None
 
 
-def federation_from(raw: Mapping[str, Any], folder: Path | None = None) -> Federation:
+def federation_from(
+    raw: Mapping[str, Any], folder: Path | None = None, problems_of: RuleProblems = any_rule
+) -> Federation:
     """The settings of plain values; `features_file` is read relative to `folder`, and refused where that is None.
 
     Raises:
@@ -97,7 +111,10 @@ def federation_from(raw: Mapping[str, Any], folder: Path | None = None) -> Feder
     if len(sections) > _MOST_MODALITIES:
         problems.append(f"modalities: at most {_MOST_MODALITIES}, got {len(sections)}")
         sections = {}
-    configs = {str(name): _branch(str(name), section or {}, folder, problems) for name, section in sections.items()}
+    configs = {
+        str(name): _branch(str(name), section or {}, folder, problems, problems_of)
+        for name, section in sections.items()
+    }
     problems += _leaks(task, configs)
     check(problems)
     return Federation(seed, task, fusion, configs)  # pyright: ignore[reportArgumentType]  # no problems: not None
@@ -144,7 +161,7 @@ def _check_head(fusion: Fusion, problems: list[str]) -> None:
         problems.append("fusion.head: `auto` needs two candidates or more, and fit: crossfit or tune")
 
 
-def _branch(name: str, section: Any, folder: Path | None, problems: list[str]) -> Any:
+def _branch(name: str, section: Any, folder: Path | None, problems: list[str], problems_of: RuleProblems) -> Any:
     """One modality's section as its plug-in's Config."""
     where = f"modalities.{name}"
     if not name.isidentifier() or name in _TAKEN:
@@ -166,7 +183,11 @@ def _branch(name: str, section: Any, folder: Path | None, problems: list[str]) -
     values = {**section, "kind": kind}
     if section.get("features_file"):
         values |= {"features": _features(str(section["features_file"]), folder, where, problems), "features_file": ""}
-    return structured(module.Config, module.PRESETS.get(preset, {}), values, where, problems)
+    before = len(problems)
+    config = as_far_as_possible(module.Config, values, where, problems, module.PRESETS.get(preset, {}))
+    complete = len(problems) == before
+    problems += [f"{where}.federated: {problem}" for problem in problems_of(config.federated, complete)]
+    return config if len(problems) == before else None
 
 
 def _features(name: str, folder: Path | None, where: str, problems: list[str]) -> list[str]:

@@ -18,10 +18,7 @@ from modalities.core.fields import (
     settings,
 )
 from modalities.core.files.delimited import listing
-from modalities.core.problems import check
 
-ROBUST = ("fedmedian", "fedtrimmedavg", "krum", "multikrum")
-STRATEGIES = ("fedavg", "fedprox", "fedadam", "fedyogi", "fedadagrad", "fedavgm", *ROBUST)
 Schedule = Literal["constant", "cosine"]
 
 
@@ -69,10 +66,10 @@ class Federated:
     """Federated training of a branch."""
 
     strategy: str = "fedadam"
-    """The rule that combines the sites' weights, one of STRATEGIES: see docs/strategies.md."""
+    """The rule from the weights of a round to those of the next: a file of strategies/rules (docs/strategies.md)."""
     robust: str = ""
-    """A rule of ROBUST that first makes one reply of all, for the step of `strategy` (which may be robust by itself);
-    empty takes their mean, which one hostile site can move anywhere."""
+    """A robust rule whose result takes the place of the sites' mean in the step of `strategy`, unless that is robust
+    by itself; empty takes the mean, which one hostile site can move anywhere."""
     rounds: Count = 60
     """Most rounds; the stopping rule may choose fewer."""
     local_epochs: Count = 1
@@ -108,22 +105,6 @@ class Federated:
     absent: Literal["wait", "skip"] = "wait"
     """What becomes of a round with fewer, whose weights stay as they are: `wait` asks for it again once enough sites
     are there, and the study does not end without it; `skip` counts it, so that nobody waits for a site that is away."""
-
-    def __post_init__(self) -> None:
-        """Check the rules of aggregation."""
-        twice = f"{self.strategy} is robust by itself: leave `robust` empty, got {self.robust!r}"
-        check(
-            [f"strategy must be one of {STRATEGIES}, got {self.strategy!r}"] * (self.strategy not in STRATEGIES)
-            + [f"fedprox needs proximal_mu > 0, got {self.proximal_mu}"]
-            * (self.strategy == "fedprox" and self.proximal_mu == 0)
-            + [f"robust must be empty or one of {ROBUST}, got {self.robust!r}"] * (self.robust not in ("", *ROBUST))
-            + [twice] * (self.strategy in ROBUST and self.robust != "")
-        )
-
-    @property
-    def robust_rule(self) -> str:
-        """The rule of ROBUST that makes one reply of all; empty for their mean."""
-        return self.strategy if self.strategy in ROBUST else self.robust
 
 
 @settings

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from modalities.core.settings.training import ROBUST, STRATEGIES
 from server.state.study import StudyState
+from strategies.rule import centres, rules
 from tests.support import WatchedGrid, run_small, same_arrays, same_study, site_number, small_federation, write_sites
 
 N_CASES = (17, 13, 19, 11, 23)
@@ -47,7 +47,7 @@ def stopped_after_two_rounds(root, federation, path):
         run_small(root, federation, checkpoint=path, report=pull_the_plug)
 
 
-@pytest.mark.parametrize("strategy", [*STRATEGIES, COMBINED])
+@pytest.mark.parametrize("strategy", [*rules(), COMBINED])
 def test_resumed_study_ends_with_the_very_same_weights(root, tmp_path, strategy):
     federation, path = federation_under(strategy), tmp_path / "checkpoint.safetensors"
     whole = run_small(root, federation)
@@ -70,7 +70,7 @@ def test_the_optimiser_state_in_the_checkpoint_is_what_makes_it_so(root, tmp_pat
     assert not same_study(run_small(root, federation), run_small(root, federation, checkpoint=path))
 
 
-@pytest.mark.parametrize("strategy", ROBUST)
+@pytest.mark.parametrize("strategy", centres())
 def test_too_few_holders_stop_the_study_before_its_first_round(tmp_path, strategy):
     root = write_sites(tmp_path, federation_under("fedavg"), [("hif",)] * 2, N_CASES[:2])
     grid = WatchedGrid(root, 2)

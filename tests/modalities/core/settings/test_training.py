@@ -1,19 +1,13 @@
-"""Settings of the strategies: ranges, and which of them make a robust rule."""
+"""Settings of training: ranges."""
 
 import pytest
 
-from modalities.core.settings.training import ROBUST, STRATEGIES, Federated, Training
+from modalities.core.settings.training import Federated, Training
 
 
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"strategy": "fedsgd"}, r"strategy must be one of \('fedavg', .*'multikrum'\), got 'fedsgd'"),
-        ({"robust": "fedavg"}, r"robust must be empty or one of \('fedmedian', .*\), got 'fedavg'"),
-        (
-            {"strategy": "krum", "robust": "fedmedian"},
-            "krum is robust by itself: leave `robust` empty, got 'fedmedian'",
-        ),
         ({"beta_1": 1.0}, r"beta_1\n  Input should be less than 1 "),
         ({"beta_2": -0.1}, r"beta_2\n  Input should be greater than or equal to 0 "),
         ({"server_momentum": 0.0}, r"server_momentum\n  Input should be greater than 0 "),
@@ -25,12 +19,6 @@ from modalities.core.settings.training import ROBUST, STRATEGIES, Federated, Tra
 def test_settings_out_of_range_are_refused(settings, said):
     with pytest.raises(ValueError, match=said):
         Federated(**settings)
-
-
-def test_the_rule_that_combines_replies_is_the_strategy_itself_or_the_one_beside_it():
-    for strategy in STRATEGIES:
-        assert Federated(strategy, proximal_mu=0.1).robust_rule == (strategy if strategy in ROBUST else "")
-    assert Federated("fedadam", robust="krum").robust_rule == "krum"
 
 
 def test_class_counts_are_needed_only_by_settings_that_use_them():
