@@ -7,16 +7,15 @@ pixels of level 0, whose attributes say how the tiles were cut. CLAM: the same t
 
 import io
 import math
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
-import torch
 
 from modalities.slides.bags import TileFeatures
+from modalities.slides.prepare.arrays import FeatureFileError, datasets_in, shape_problems, tensors_in
 from modalities.slides.reading.files import write_whole
 
 _CHUNK_ROWS = 1024
@@ -50,13 +49,17 @@ def read_features(path: Path) -> TileFeatures:
     """The tile features of a file of ours, of TRIDENT's or of CLAM's.
 
     Raises:
-        ValueError: the file is damaged, holds no features, or features and coords do not fit together.
+        ValueError: the file is damaged, points at other files, holds no features, or features and coords do not fit
+            together.
     """
     try:
         return _read_pt(path) if path.suffix == ".pt" else _read_h5(path)
-    except (OSError, RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
-        raise ValueError(
-            f"{path.name}: not a feature file that can be read ({str(error).splitlines()[0]}); extract it again"
+    except FeatureFileError:
+        raise
+    except Exception as error:  # of any kind that a damaged or hostile file may cause in h5py and torch
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise FeatureFileError(
+            f"{path.name}: not a feature file that can be read ({reason}); extract it again"
         ) from error
 
 
@@ -81,17 +84,11 @@ def _magnification(mpp: float) -> int:
 
 def _read_h5(path: Path) -> TileFeatures:
     with h5py.File(path, "r") as file:
-        held: dict[str, Any] = {str(name): file[str(name)] for name in file}
-        if "features" not in held:
-            raise ValueError(
-                f"{path.name}: holds {', '.join(held) or 'nothing'}, but no `features`: places of tiles only; "
-                "name the folder of the features in site.yaml"
-            )
-        arrays = {name: _rows(held[name][()]) if name in held else None for name in _ARRAYS}
+        held = datasets_in(file, path, _ARRAYS)
         cut = dict(held["coords"].attrs) if "coords" in held else {}
         return _fitting(
             path,
-            arrays,
+            {name: dataset[()] for name, dataset in held.items()},
             side0=_side0(cut),
             mpp=_mpp(file.attrs, cut),
             names=_names(held["features"]),
@@ -102,26 +99,24 @@ def _read_h5(path: Path) -> TileFeatures:
 
 
 def _read_pt(path: Path) -> TileFeatures:
-    """A tensor, or a dictionary with one named `features`; nothing else is ever unpacked."""
-    found = torch.load(path, map_location="cpu", weights_only=True)
-    held = found if isinstance(found, dict) else {"features": found}
-    if not isinstance(held["features"], torch.Tensor):
-        raise ValueError(f"{path.name}: holds no tensor of features; extract the features again")
-    return _fitting(path, {name: _rows(np.asarray(held[name])) for name in ("features", "coords") if name in held})
+    return _fitting(path, tensors_in(path, ("features", "coords")))
 
 
-def _fitting(path: Path, arrays: Mapping[str, np.ndarray | None], **about: Any) -> TileFeatures:
+def _fitting(path: Path, held: Mapping[str, np.ndarray], **about: Any) -> TileFeatures:
     """The tiles, if every array has a finite row for each."""
-    n_tiles = len(arrays["features"]) if arrays["features"] is not None else 0
-    lengths = {name: len(array) for name, array in arrays.items() if array is not None}
-    problems = [f"{name} has {n} rows for {n_tiles} tiles" for name, n in lengths.items() if n != n_tiles]
-    problems += ["it has no tile"] * (not n_tiles)
-    infinite = [name for name, array in arrays.items() if array is not None and not np.isfinite(array).all()]
-    problems += [f"{name} are not all finite numbers" for name in infinite]
+    with np.errstate(over="ignore", invalid="ignore"):  # what is no finite number of that type is refused below
+        arrays = {name: _rows(array).astype(_ARRAYS[name]) for name, array in held.items()}
+    problems = shape_problems(arrays)
+    if not problems:
+        n_tiles = len(arrays["features"])
+        lengths = {name: len(array) for name, array in arrays.items()}
+        problems = [f"{name} has {n} rows for {n_tiles} tiles" for name, n in lengths.items() if n != n_tiles]
+        problems += ["it has no tile"] * (not n_tiles)
+        infinite = [name for name, array in arrays.items() if not np.isfinite(array).all()]
+        problems += [f"{name} are not all finite numbers" for name in infinite]
     if problems:
-        raise ValueError(f"{path.name}: {'; '.join(problems)}; extract the features again")
-    typed = {name: array.astype(_ARRAYS[name]) if array is not None else None for name, array in arrays.items()}
-    return TileFeatures(**{"coords": None, **typed}, **about)
+        raise FeatureFileError(f"{path.name}: {'; '.join(problems)}; extract the features again")
+    return TileFeatures(**{"coords": None, **arrays}, **about)
 
 
 def _rows(values: np.ndarray) -> np.ndarray:
