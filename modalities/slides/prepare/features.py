@@ -85,7 +85,7 @@ def _magnification(mpp: float) -> int:
 def _read_h5(path: Path) -> TileFeatures:
     with h5py.File(path, "r") as file:
         held = datasets_in(file, path, _ARRAYS)
-        cut = dict(held["coords"].attrs) if "coords" in held else {}
+        cut: dict[str, Any] = dict(held["coords"].attrs) if "coords" in held else {}
         return _fitting(
             path,
             {name: dataset[()] for name, dataset in held.items()},

@@ -24,6 +24,11 @@ def test_the_threshold_is_the_edge_that_ninety_percent_and_a_bit_lie_below():
     assert [rank_of(n) for n in (8, 9, 19, 100)] == [None, 9, 18, 91]
 
 
+def test_a_place_that_is_a_whole_number_is_not_pushed_up_by_rounding():
+    assert 100 * 0.55 > 55  # as floats multiply
+    assert rank_of(99, coverage=0.55) == 55
+
+
 def test_a_sites_own_threshold_is_drawn_towards_the_shared_one():
     scores = np.linspace(0.05, 0.5, 10)  # the place is ceil(11 * .9) = 10: .5
     probabilities = np.column_stack([1 - scores, scores])

@@ -3,6 +3,8 @@
 import stat
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from modalities.core.release.keyfiles import read_private
 from modalities.core.release.signing import SIGNATURE, check_signature, fingerprint, make_release_key, public_key, sign
@@ -71,3 +73,20 @@ def test_a_file_that_is_no_key_is_refused(tmp_path):
     (tmp_path / "release.pub").write_text("no key")
     with pytest.raises(ValueError, match="no public key in PEM format"):
         public_key(tmp_path / "release.pub")
+
+
+def test_keys_of_another_kind_than_ed25519_are_refused(tmp_path, release):
+    """X25519 keys have the same length, and come in the same PEM."""
+    other = X25519PrivateKey.generate()
+    private, public = tmp_path / "other.key", tmp_path / "other.pub"
+    private.write_bytes(other.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    private.chmod(0o600)
+    public.write_bytes(other.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    before = (release / SIGNATURE).read_bytes()
+    with pytest.raises(ValueError, match=r"other\.key: no Ed25519 key; releases are signed with the one"):
+        sign(release, private)
+    assert (release / SIGNATURE).read_bytes() == before
+    with pytest.raises(ValueError, match=r"other\.pub: not an Ed25519 key; ask the coordinator for release\.pub"):
+        public_key(public)
+    with pytest.raises(ValueError, match=r"other\.pub: not an Ed25519 key"):
+        check_signature(release, public)

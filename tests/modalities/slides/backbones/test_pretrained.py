@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -12,6 +13,7 @@ from safetensors.torch import save_file
 from modalities.core.contract import SlideSettings, Source
 from modalities.slides.backbones import Backbone, backbone_of
 from modalities.slides.backbones.importing import import_timm
+from modalities.slides.backbones.pretrained import KNOWN
 from modalities.slides.config import SlidesConfig
 from modalities.slides.reading.reading import open_slide
 from modalities.slides.reading.source import read_slides
@@ -19,9 +21,10 @@ from tests.slides import glass, with_tissue, write_slide
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("timm") is None,
-    reason="timm is not installed: it is no dependency of the project (docs/slides.md says how to install it)",
+    reason="timm is not installed: run `pip install -c constraints.txt '.[backbones]'`",
 )
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+UNI = {"init_values": 1e-5, "dynamic_img_size": True}
 HALF = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
 
 
@@ -58,6 +61,7 @@ def resnet18(tmp_path_factory):
         pytest.param("vgg16", "vgg16", {}, 256, slice(16, 240), IMAGENET, 4096, marks=pytest.mark.slow),
         ("inception_v3", "inception_v3", {}, 342, slice(22, 321), HALF, 2048),
         ("dinov2", "vit_small_patch14_dinov2", {"img_size": 224}, 256, slice(16, 240), IMAGENET, 384),
+        pytest.param("uni", "vit_large_patch16_224", UNI, 224, slice(None), IMAGENET, 1024, marks=pytest.mark.slow),
     ],
 )
 def test_network_is_exactly_that_of_the_file_and_sees_the_tile_as_it_was_trained_to(
@@ -78,6 +82,21 @@ def test_network_is_exactly_that_of_the_file_and_sees_the_tile_as_it_was_trained
         assert np.array_equal(features, expected)
     assert np.allclose(features, expected, rtol=0.05, atol=0.05 * expected.std())
     assert np.abs(features[0] - features[1]).max() > 0.01 * expected.std()
+
+
+def test_a_network_of_unis_kind_takes_no_loader_of_another_format(tmp_path, monkeypatch):
+    """ViT-Ti/16, which has the same `.npz` loader in timm as uni's ViT-L/16, at a fiftieth of its size."""
+    small = replace(KNOWN["uni"], timm="vit_tiny_patch16_224")
+    monkeypatch.setitem(KNOWN, "uni", small)
+    network = random_network(small.timm, **small.options)
+    assert network.pretrained_cfg["custom_load"]
+    save_file(network.state_dict(), tmp_path / "uni.safetensors")
+    tiles = tiles_of(224)
+    features = backbone_of(SlidesConfig(backbone="uni"), str(tmp_path)).encode(tiles, [])
+    mean, std = (torch.tensor(values).view(1, 3, 1, 1) * 255 for values in IMAGENET)
+    with torch.inference_mode():
+        expected = network((torch.from_numpy(np.stack(tiles)).permute(0, 3, 1, 2).float() - mean) / std).numpy()
+    assert np.allclose(features, expected, rtol=0.05, atol=0.05 * expected.std())
 
 
 def test_dinov2_file_as_it_is_published_for_518_pixels_is_fitted_to_224(tmp_path):

@@ -124,6 +124,13 @@ def test_pixels_read_straight_from_the_file_are_openslides(tmp_path, level):
             assert np.array_equal(straight, painted)
 
 
+@pytest.mark.parametrize("corner", [(-1, 0), (0, -1), (-300, 40)])
+def test_a_corner_outside_the_slide_is_not_read_straight(path, corner):
+    with open_slide(path) as slide:
+        assert slide._direct.region(0, 0, 0, 300, 50) is not None
+        assert slide._direct.region(*corner, 0, 300, 50) is None
+
+
 def test_what_cannot_be_read_straight_is_left_to_openslide(path):
     with open_slide(path) as slide:
         assert slide._straight(1900, 0, 0, 200, 50) is None, "part of it lies outside"
