@@ -94,7 +94,7 @@ def test_its_settings_are_checked_like_any_others(federation):
     raw = federation.to_dict()
     raw["modalities"][KIND] |= {"hiden": [3], "clip": -2}
     with pytest.raises(
-        ValueError, match=r"modalities\.rppa\.clip: must be above 0, got -2; modalities\.rppa\.hiden: .*'hidden'"
+        ValueError, match=r"(?s)modalities\.rppa\.clip: must be above 0, got -2.*modalities\.rppa\.hiden: .*'hidden'"
     ):
         federation_from(raw)
 

@@ -31,7 +31,7 @@ def test_settings_that_are_wrong_are_refused_with_everything_wrong_in_them(tmp_p
     found = run("check", tmp_path / "federation.yaml")
     assert found.exit_code == 1
     assert "hiden: no such setting; did you mean 'hidden'?" in found.output
-    assert "modalities.hif: clip must be positive, got -1" in found.output
+    assert "modalities.hif.clip: must be above 0, got -1" in found.output
 
 
 def test_a_release_is_checked_and_shown_and_a_changed_one_refused(tmp_path):

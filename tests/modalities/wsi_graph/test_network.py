@@ -91,5 +91,5 @@ def test_paper_preset_has_the_papers_numbers():
 
 
 def test_settings_out_of_range_are_all_named():
-    with pytest.raises(ValueError, match=r"inputs must be one of .*'nuclei'; convolution must be one of .*'gcn'"):
+    with pytest.raises(ValueError, match=r"(?s)inputs: must be .*'nuclei'.*\.convolution: must be .*'gcn'"):
         config_of("wsi_graph", inputs="nuclei", convolution="gcn")

@@ -251,6 +251,12 @@ def test_value_of_another_type_is_refused_not_converted(section, said):
         federation_from({"modalities": {"cnv": section}})
 
 
+def test_rules_between_settings_are_named_beside_wrong_settings():
+    network = {"width": 6, "attention_heads": 4, "rounds": 0}
+    with pytest.raises(ValueError, match=r"(?s)network\.rounds: must .*fusion\.network: width must be a multiple of"):
+        federation_from({"fusion": {"network": network}, "modalities": {"cnv": {}}})
+
+
 def test_every_problem_is_named_at_once():
     raw = {
         "sed": 1,
