@@ -1,7 +1,6 @@
 """Checks a reply against what was asked: which parts, names, shapes, types, finite numbers, honest counts.
 
-Whatever a site sends, it ends as something that can be used or as a refusal that names the site, never as an
-exception that ends the study.
+Whatever a site sends is either used or refused, with the site's name: never an exception that ends the study.
 """
 
 import math
@@ -102,7 +101,7 @@ def shown(name: str) -> str:
 def parts_used(
     holder: Holder, content: RecordDict, read: Callable[[RecordDict, str, int], T]
 ) -> tuple[dict[str, T], list[Refusal]]:
-    """What `read` makes of each part asked for, given the cases it may be of; and a refusal of everything else."""
+    """What `read` makes of each part that was asked for, and of how many cases it may be; the rest is refused."""
     strange = [part for part in parts_in(content) if part not in holder.cohorts]
     refused = [Refusal(holder.site, shown(part), "not asked of this site") for part in strange[:MOST_NAMED]]
     if len(strange) > MOST_NAMED:
@@ -122,15 +121,14 @@ def parts_used(
 def each_part(
     read: Callable[[RecordDict, str, int], T],
 ) -> Callable[[Holder, RecordDict], tuple[dict[str, T], list[Refusal]]]:
-    """Reads a reply part by part: whatever is wrong with one, the others are used."""
+    """A reader of whole replies: whatever is wrong with one part, the others are used."""
     return lambda holder, content: parts_used(holder, content, read)
 
 
 def trained_part(template: Template) -> Callable[[RecordDict, str, int], Part]:
-    """Reads the weights that a site trained from those of the template.
+    """A reader of the weights that a site trained, starting from those of the template.
 
-    Raises:
-        UnusableError: (the reader) they are not like those of the template, or further from them than training moves.
+    It refuses what differs in names, shapes or types, is not finite, or has moved further than training moves weights.
     """
 
     def read(content: RecordDict, part: str, n_cases: int) -> Part:
@@ -142,10 +140,9 @@ def trained_part(template: Template) -> Callable[[RecordDict, str, int], Part]:
 
 
 def gradient_part(template: Template) -> Callable[[RecordDict, str, int], Part]:
-    """Reads a gradient by the parameters of the template, summed over the site's cases.
+    """A reader of a gradient, summed over the site's cases, by the parameters of the template.
 
-    Raises:
-        UnusableError: (the reader) it is not like the template, or steeper than any loss.
+    It refuses what differs from them in names, shapes or types, is not finite, or is steeper than any loss.
     """
 
     def read(content: RecordDict, part: str, n_cases: int) -> Part:
@@ -159,10 +156,9 @@ def gradient_part(template: Template) -> Callable[[RecordDict, str, int], Part]:
 
 
 def sums_part(template: Template) -> Callable[[RecordDict, str, int], Weights]:
-    """Reads sums over a site's cases; a length of 0 in the template is one that only the data know.
+    """A reader of sums over a site's cases; a length of 0 in the template is one that only the data know.
 
-    Raises:
-        UnusableError: (the reader) they are not like the template, or no cases can have such sums.
+    It refuses what differs from the template in names, shapes or types, and sums that no cases can have.
     """
 
     def read(content: RecordDict, part: str, n_cases: int) -> Weights:
@@ -192,7 +188,7 @@ def _part(content: RecordDict, part: str, n_cases: int, template: Mapping[str, n
 
 
 def _arrays(record: ArrayRecord, template: Mapping[str, np.ndarray], fits: Callable[[tuple, tuple], bool]) -> Weights:
-    """The record's arrays, finite, and in names, types and shapes those of the template."""
+    """The arrays of a record, which must have the template's names, types and shapes and be finite."""
     if record.keys() != template.keys():
         wrong = sorted(set(record) ^ set(template))
         more = f" and {len(wrong) - MOST_NAMED} more" if len(wrong) > MOST_NAMED else ""
@@ -238,7 +234,7 @@ def _check_metrics(metrics: MetricRecord, n_cases: int) -> None:
 
 
 def _check_move(arrays: Weights, before: Mapping[str, np.ndarray]) -> None:
-    """Against weights that are finite and nothing else: they would drown the others', or overflow in the sum."""
+    """Refuse weights that would drown all others, or overflow in the sum, though each of them is finite."""
     n = sum(array.size for array in before.values())
     if n:
         move = math.sqrt(sum(_squares(arrays[name], start) for name, start in before.items()) / n)

@@ -59,10 +59,9 @@ class Traffic:
 def usable(
     replies: Iterable[Message], asked: Mapping[str, Holder], read: Read[T], traffic: Traffic, refuse: Refuse
 ) -> Iterator[tuple[Holder, T]]:
-    """What can be used of each reply, in their order; `refuse` is told of everything else, silence included.
+    """Each site that was asked, with what can be used of its reply; everything else, silence included, is refused.
 
-    `asked` is by message id. The holder given out is the one asked. No reply is held while the next one is awaited,
-    provided that the caller drops what it was given.
+    `asked` is by message id. One reply at a time is in memory, provided that the caller drops what it was given.
     """
     silent = dict(asked)
     for reply in replies:
@@ -71,17 +70,17 @@ def usable(
             refuse([Refusal("?", "*", "a second reply, or one to a message that was not sent in this exchange")])
             continue
         try:
-            found, refused = _opened(reply, holder, read, traffic)
+            content, refused = _opened(reply, holder, read, traffic)
         except UnusableError as error:
-            found, refused = None, [Refusal(holder.site, "*", str(error))]
+            content, refused = None, [Refusal(holder.site, "*", str(error))]
         except Exception:  # whatever a site can think of sending
             log(_WARNING, "site %s: %s", holder.site, UNREADABLE, exc_info=True)
-            found, refused = None, [Refusal(holder.site, "*", UNREADABLE)]
+            content, refused = None, [Refusal(holder.site, "*", UNREADABLE)]
         del reply
         refuse(refused)
-        if found is not None:
-            yield holder, found
-        del found
+        if content is not None:
+            yield holder, content
+        del content
     refuse([Refusal(holder.site, "*", NO_REPLY) for holder in silent.values()])
 
 
@@ -106,7 +105,7 @@ class Folded:
     usable: Counter[str] = field(default_factory=Counter)
     """By part: the sites whose reply to it was used, those included that had nothing to train on."""
     kept: dict[str, list[tuple[Weights, int]]] = field(default_factory=dict)
-    """By part that is no mean: what each site sent for it, with the cases it learned from."""
+    """By part whose rule sees replies side by side: what each site sent for it, with the cases it learned from."""
 
     def add(self, site: str, parts: Mapping[str, Part], weighted: bool = True, keep: Collection[str] = ()) -> None:
         """Fold in what one site sent, `weighted` by its number of examples; parts in `keep` are kept one by one."""
@@ -129,7 +128,7 @@ def with_content(reply: Message, content: RecordDict) -> Message:
 def message_to(
     holder: Holder, content: RecordDict, message_type: str, timeout: float, traffic: Traffic, group: str = ""
 ) -> Message:
-    """A message to one site, its bytes counted; undelivered after `timeout` seconds, it is dropped."""
+    """A message to one site, which Flower drops after `timeout` seconds; its bytes are counted."""
     traffic.count(traffic.down, holder.site, content)
     return Message(content, holder.node_id, message_type, ttl=timeout, group_id=group)
 

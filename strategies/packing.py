@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
-from flwr.serverapp import Grid
-from flwr.supercore.run import Run
 from safetensors.numpy import load, save
 
 from strategies.wire import ARRAYS, CONFIG, METRICS, SEPARATOR, from_record, owner_of, to_record
+from strategies.wrapped_grid import WrappedGrid
 
 PACKED, TOGETHER = "packed.", "all"
 _LIST = "records"
@@ -28,15 +27,11 @@ BLOCK = 4 * 2**20
 _KINDS = {ARRAYS: ArrayRecord, CONFIG: ConfigRecord, METRICS: MetricRecord}
 
 
-class PackingGrid(Grid):
-    """A grid whose messages travel packed; whoever pushes and pulls them sees them as they are."""
-
-    def __init__(self, grid: Grid) -> None:
-        """Wrap Flower's grid."""
-        self._grid = grid
+class PackingGrid(WrappedGrid):
+    """A grid whose messages travel packed; those who push and pull them see plain records."""
 
     def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
-        """Push them packed; what goes to several sites is packed once."""
+        """Pack and push; what several sites are sent is packed once."""
         messages, made = list(messages), {}
         contents = [message.content for message in messages]
         for message in messages:
@@ -47,66 +42,46 @@ class PackingGrid(Grid):
         return ids
 
     def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
-        """The replies that are there; one that cannot be unpacked stays as it came, and is refused for that."""
+        """The replies that have arrived; one that cannot be unpacked stays packed, and so lacks its records."""
         replies = list(self._grid.pull_messages(message_ids))
         for reply in replies:
             if reply.has_content():
                 reply.content = unpacked(reply.content)
         return replies
 
-    def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> Iterable[Message]:
-        """Not packed: Tessera does not use it."""
-        return self._grid.send_and_receive(messages, timeout=timeout)
-
-    def create_message(self, *args: Any, **kwargs: Any) -> Message:
-        """As Flower does; Tessera does not use it."""
-        return self._grid.create_message(*args, **kwargs)
-
-    def get_node_ids(self) -> Iterable[int]:
-        """As Flower says."""
-        return self._grid.get_node_ids()
-
-    def set_run(self, run: Run) -> None:
-        """As Flower does."""
-        self._grid.set_run(run)
-
-    @property
-    def run(self) -> Run:
-        """As Flower says."""
-        return self._grid.run
-
 
 def is_packed(content: RecordDict) -> bool:
-    """Whether it came packed."""
+    """Whether a message is packed."""
     return any(key.startswith(PACKED) for key in content)
 
 
 def packed(content: RecordDict, made: dict[Any, list[ConfigRecord]] | None = None) -> RecordDict:
-    """The same in few records, each owner's by themselves: sites that share a modality are then sent the same ones.
+    """The same content in few records, one group per owner, so that sites with a modality in common share its records.
 
-    `made` holds what was packed before.
+    `made` keeps what was packed for the sites before.
     """
     made = {} if made is None else made
-    found = RecordDict()
+    few = RecordDict()
     for group, records in _groups(content).items():
         plain = {key: None if isinstance(record, ArrayRecord) else dict(record) for key, record in records.items()}
-        held, listed = {key: own for key, own in records.items() if isinstance(own, ArrayRecord)}, json.dumps(plain)
-        same = (listed, *map(id, held.values()))
+        arrays = {key: record for key, record in records.items() if isinstance(record, ArrayRecord)}
+        listed = json.dumps(plain)
+        same = (listed, *map(id, arrays.values()))
         if same not in made:
-            made[same] = _blocks(held, listed)
+            made[same] = _blocks(arrays, listed)
         for number, block in enumerate(made[same]):
-            found[f"{PACKED}{group}.{number}"] = block
-    return found
+            few[f"{PACKED}{group}.{number}"] = block
+    return few
 
 
 def unpacked(content: RecordDict) -> RecordDict:
     """The inverse; a group whose bytes cannot be read stays packed."""
-    found, groups = RecordDict(), defaultdict(dict)
+    plain, groups = RecordDict(), defaultdict(dict)
     for key, record in content.items():
         if key.startswith(PACKED):
             groups[key.rpartition(".")[0]][key] = record
         else:
-            found[key] = record
+            plain[key] = record
     for blocks in groups.values():
         try:
             in_order = sorted(blocks, key=lambda key: int(key.rpartition(".")[2]))
@@ -114,12 +89,12 @@ def unpacked(content: RecordDict) -> RecordDict:
         except Exception:  # NumPy's reader promises no particular one for bytes that it did not write
             records = blocks
         for key, record in records.items():
-            found[key] = record
-    return found
+            plain[key] = record
+    return plain
 
 
 def _groups(content: RecordDict) -> dict[str, dict[str, Any]]:
-    """The records by owner; those of owners with little share a group."""
+    """The records by owner; owners with little to send share a group."""
     owners: dict[str, dict[str, Any]] = defaultdict(dict)
     for key, record in content.items():
         owners[owner_of(key.partition(".")[2])][key] = record
@@ -130,10 +105,10 @@ def _groups(content: RecordDict) -> dict[str, dict[str, Any]]:
     return groups
 
 
-def _blocks(held: dict[str, ArrayRecord], listed: str) -> list[ConfigRecord]:
+def _blocks(records: dict[str, ArrayRecord], listed: str) -> list[ConfigRecord]:
     arrays = {
         f"{key}{SEPARATOR}{name}": np.ascontiguousarray(array).reshape(array.shape)
-        for key, record in held.items()
+        for key, record in records.items()
         for name, array in from_record(record).items()
     }
     whole = save({_LIST: np.frombuffer(listed.encode(), dtype=np.uint8), **arrays})

@@ -12,7 +12,6 @@ import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import Strategy
-from flwr.supercore.run import Run
 
 from strategies.aggregation import Aggregation, combined_by
 from strategies.checks import Holder, Refusal, Template, each_part, trained_part
@@ -28,47 +27,20 @@ from strategies.wire import (
     to_record,
     unflatten,
 )
+from strategies.wrapped_grid import WrappedGrid
 
 TRAIN, EVALUATE = "train.branches", "evaluate.branches"
 
 
-class HoldersView(Grid):
+class HoldersView(WrappedGrid):
     """A grid on which only the nodes that hold a modality can be seen."""
 
     def __init__(self, grid: Grid, node_ids: Sequence[int]) -> None:
-        """Show these nodes of the grid."""
-        self._grid, self._node_ids = grid, list(node_ids)
+        super().__init__(grid)
+        self._node_ids = list(node_ids)
 
     def get_node_ids(self) -> Iterable[int]:
-        """The holders."""
         return list(self._node_ids)
-
-    def set_run(self, run: Run) -> None:
-        """As the grid does."""
-        self._grid.set_run(run)
-
-    @property
-    def run(self) -> Run:
-        """As the grid does."""
-        return self._grid.run
-
-    def create_message(
-        self, content: RecordDict, message_type: str, dst_node_id: int, group_id: str, ttl: float | None = None
-    ) -> Message:
-        """As Flower does now."""
-        return Message(content, dst_node_id, message_type, ttl=ttl, group_id=group_id)
-
-    def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
-        """As the grid does."""
-        return self._grid.push_messages(messages)
-
-    def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
-        """As the grid does."""
-        return self._grid.pull_messages(message_ids)
-
-    def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> Iterable[Message]:
-        """As the grid does."""
-        return self._grid.send_and_receive(messages, timeout=timeout)
 
 
 class PerModality(Strategy):
@@ -98,7 +70,7 @@ class PerModality(Strategy):
     def configure_train(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> list[Message]:
-        """One message a site with the active parts that it holds; each rule configures its own part."""
+        """For each site a message with the active parts that it holds; each rule configures its own part."""
         return self._configure("configure_train", TRAIN, server_round, arrays, config, grid)
 
     def configure_evaluate(
@@ -176,7 +148,7 @@ class PerModality(Strategy):
             parts.clear()  # so that one reply is held at a time
 
     def _drop_short(self) -> None:
-        """Forget the replies to every part of a modality that too few sites sent all of."""
+        """Forget the replies to all parts of a modality of which too few sites sent every part."""
         self.short = {}
         for name in dict.fromkeys(owner_of(part) for part in self._template):
             parts = [part for part in self._template if owner_of(part) == name]
@@ -196,7 +168,7 @@ class PerModality(Strategy):
                 self.last.refused.append(Refusal("*", part, f"{reason}; its weights stay as they are this round"))
 
     def _step(self, part: str, server_round: int) -> Weights:
-        """The rule's step on what the replies combine to; one that is not finite is not taken, and noted."""
+        """The rule's step on what the replies combine to; one that is not finite is refused, and the weights stay."""
         before, rule = self._template[part], self.rules[part]
         state = rule.step.state()
         with np.errstate(over="ignore", invalid="ignore"):

@@ -62,7 +62,7 @@ class Attendance(Sites):
         return [holder for holder in self.holders if holder.site not in behind]
 
     def present_when(self, lacks_of: Callable[[Sequence[Holder]], Lacks]) -> list[Holder]:
-        """The sites that are there, once nothing is lacking with them.
+        """The sites that are there, once they suffice: `lacks_of` says what is lacking with some sites.
 
         Raises:
             RuntimeError: that took longer than the time to wait.
@@ -82,7 +82,7 @@ class Attendance(Sites):
         lacks_of: Callable[[Sequence[Holder]], Lacks],
         exchange: Callable[[Sequence[Holder]], tuple[T, Collection[str]]],
     ) -> T:
-        """The result of an exchange, once nothing is lacking with the sites that answered it; it gives both.
+        """The result of an exchange that enough sites answered; `exchange` gives it, and their names.
 
         Raises:
             RuntimeError: too few sites are there, or too few of those that are there sent what can be used.
@@ -97,7 +97,7 @@ class Attendance(Sites):
         raise RuntimeError(f"{phase}: {self.stalled(lacks)}")
 
     def set_waiting(self, lacks: Lacks) -> None:
-        """Say what the study waits for, when it begins to and when that is over."""
+        """Note what the study begins to wait for, and keep the status right once it no longer does."""
         before, self.study.waiting = self.study.waiting, dict(lacks)
         for name in [name for name in lacks if name not in before]:
             self.note(WARNING, "*", name, f"waits: {lacks[name]}")
@@ -105,7 +105,7 @@ class Attendance(Sites):
             self.tell()
 
     def lacking(self, names: Sequence[str], present: Sequence[Holder]) -> dict[str, str]:
-        """Modality -> why a round of it cannot count with these sites."""
+        """Modality -> why a round with these sites alone would not count."""
         reasons = {}
         for name in names:
             n_sites = sum(name in holder.cohorts for holder in present)
@@ -158,7 +158,7 @@ class Attendance(Sites):
         return f"held by {', '.join(site if site in here else f'{site} (away)' for site in sites) or 'nobody'}"
 
     def _take_in(self, nodes: Sequence[int]) -> None:
-        """Ask who these nodes are; a modality that nobody held before waits for the next run."""
+        """Introduce new nodes; a modality that no other site holds waits for the next run."""
         if not nodes:
             return
         self._introduced |= set(nodes)
@@ -199,5 +199,5 @@ class Attendance(Sites):
 
 
 def able(holders: Sequence[Holder]) -> list[Holder]:
-    """The sites with a case that might have two modalities."""
+    """The sites that hold two modalities or more, and so may have cases that teach a fusion head."""
     return [holder for holder in holders if len(holder.cohorts) > 1]

@@ -53,7 +53,7 @@ def train_branches(sites: Attendance) -> None:
 
 
 def _active(sites: Attendance, composed: PerModality) -> list[str]:
-    """The modalities that are not done, with their rules; those that somebody holds for the first time begin."""
+    """The modalities still in training, each with its rules; one that has its first holder starts here."""
     study, federation = sites.study, sites.study.federation
     for name in held(sites.holders):
         if name not in study.progress:
@@ -79,10 +79,10 @@ def _begin(study: StudyState, name: str) -> None:
 
 
 def _train_round(sites: Attendance, composed: PerModality, asked: Sequence[str], server_round: int) -> Lacks:
-    """One round of these modalities, and why it does not count for some of them, whose weights stay as they are.
+    """Train these modalities for a round; by modality, why the round does not count and its weights stay as they were.
 
-    Each is told its own round, so that one that waited goes on as if it had not. The weights as they were are kept
-    where they are the best so far.
+    Each modality counts its own rounds, so that one that had to wait goes on as if it had not. Replies also score the
+    weights that were sent, which are kept where they are the best so far.
     """
     study, fusion = sites.study, sites.study.federation.fusion
     composed.active = [part for name in asked for part in parts_of(name, fusion)]
@@ -99,7 +99,7 @@ def _train_round(sites: Attendance, composed: PerModality, asked: Sequence[str],
 
 
 def _waiting(sites: Attendance, composed: PerModality, lacks: Lacks, asked: Sequence[str]) -> dict[str, str]:
-    """Those that wait; the others are skipped, unless no site of the study is there and works: then all wait."""
+    """Those whose settings say `wait`; or all, where no site at all is there and answers."""
     failed = {holder.site for holder in composed.holders if {*holder.cohorts} & {*asked}} - composed.last.answered
     somebody = len(composed.holders) > len(failed)
     settings = {name: sites.study.federation.modalities[name].federated for name in lacks}
@@ -107,7 +107,7 @@ def _waiting(sites: Attendance, composed: PerModality, lacks: Lacks, asked: Sequ
 
 
 def _pause(sites: Attendance, waits: Lacks, asked: Sequence[str], fruitless: int) -> None:
-    """Until enough sites are there for one of those that wait.
+    """Wait until enough sites are there for at least one of these modalities.
 
     Raises:
         RuntimeError: nobody came in time; or enough sites are there, but send nothing that can be used.
@@ -124,7 +124,7 @@ def _pause(sites: Attendance, waits: Lacks, asked: Sequence[str], fruitless: int
 
 
 def _skip(sites: Sites, lacks: Lacks, at_once: bool) -> None:
-    """Count a round without a step; all that are left at once, where nobody can be asked meanwhile."""
+    """Count a round without a step; where no other modality is trained meanwhile, all remaining rounds at once."""
     study = sites.study
     for name, reason in lacks.items():
         progress, last = study.progress[name], study.federation.modalities[name].federated.rounds

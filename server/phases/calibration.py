@@ -57,7 +57,7 @@ def _summed(
     template: Mapping[str, Weights],
     sent: Mapping[str, float],
 ) -> tuple[Weights, Collection[str]]:
-    """One exchange: the sums, like those of the template, of all sites together; and whose are in it."""
+    """Ask these sites for sums like those of the template: their total, and the sites that are in it."""
     (part,) = template
     questions = [
         (Holder(holder.node_id, holder.site, {part: sum(holder.cohorts.values())}), _content(sites.study, holder, sent))
@@ -70,7 +70,7 @@ def _summed(
 
 
 def _content(study: StudyState, holder: Holder, sent: Mapping[str, float]) -> RecordDict:
-    """The fitted head, as far as it is of the site's modalities; none of it to a site with one."""
+    """The fitted head's parameters for the site's modalities; none of them to a site with one modality."""
     content = RecordDict({CONFIG + STUDY: config_record({"head": study.head_name, **sent})})
     for owner in (*holder.cohorts, SHARED) if len(holder.cohorts) > 1 else ():
         own = {key.partition(".")[2]: array for key, array in study.head.items() if key.partition(".")[0] == owner}

@@ -59,9 +59,9 @@ def head_search(sites: Attendance) -> Search:
 def _fusion_round(
     sites: Attendance, holders: Sequence[Holder], parameters: Parameters, question: Mapping[str, Any]
 ) -> tuple[Evaluation, Collection[str]]:
-    """The head's loss and gradient, each site asked with the tensors of its own modalities; and who answered.
+    """The head's summed loss and gradient, and who answered; a site is sent the tensors of its own modalities only.
 
-    There is no gradient for what fewer than two sites taught: it stays as it is.
+    What fewer than two sites answered for has no gradient, and stays as it is.
     """
     by_part: dict[str, Weights] = {FUSION + SHARED: {}}
     for key, value in parameters.items():
@@ -89,7 +89,7 @@ def _fusion_round(
 
 
 def _question(holder: Holder, by_part: Mapping[str, Weights], question: Mapping[str, Any]) -> tuple[Holder, RecordDict]:
-    """What one site is asked; no more cases take part than the site has of all its modalities together."""
+    """One site's question; its answer is of no more cases than the site has of all its modalities together."""
     own = [part for part in by_part if part.removeprefix(FUSION) in (*holder.cohorts, SHARED)]
     arrays = {ARRAYS + part: to_record(by_part[part]) for part in own}
     asked = Holder(holder.node_id, holder.site, dict.fromkeys(own, sum(holder.cohorts.values())))

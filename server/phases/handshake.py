@@ -134,7 +134,7 @@ def gather_statistics(sites: Sites, holders: Sequence[Holder]) -> list[Holder]:
 def _ask_for_sums(
     sites: Sites, holders: Sequence[Holder], templates: Mapping[str, Weights]
 ) -> tuple[dict[str, list[tuple[str, Weights]]], dict[str, Holder]]:
-    """By part (site, sums), and every site without the modalities that it turned down."""
+    """By part, the name and the sums of each site; and all sites, without the modalities that they turned down."""
     asked_of = {holder.site: _asked(holder, templates) for holder in holders}
     numbers = {name: {"holders": sum(name in holder.cohorts for holder in holders)} for name in templates}
     numbers[STUDY] = {}
@@ -170,7 +170,7 @@ def _sums_of_nobody(config: BranchConfig) -> Weights:
 
 
 def _without_turned_down(sites: Sites, holder: Holder, answer: RecordDict, asked: Collection[str]) -> Holder:
-    """The site without the modalities that it was asked for and says nothing of; each is noted."""
+    """The site without the modalities that it turned down, by not mentioning them; each is noted."""
     taken = parts_in(answer, METRICS)
     down = [name for name in holder.cohorts if name in asked and name not in taken]
     for name in down:

@@ -22,7 +22,7 @@ class Options:
     timeout: float = 600.0
     """Seconds that a site has for one message."""
     sites: int = 0
-    """Wait for this many nodes; 0 takes those that are there once their number stands still."""
+    """Wait for this many nodes; 0 takes those that are there once no more come."""
     wait: float = 120.0
     """Seconds to wait for the nodes."""
     report: Callable[[Mapping[str, Any]], None] = _say_nothing

@@ -28,9 +28,10 @@ class Sites:
     def ask(
         self, message_type: str, questions: Sequence[tuple[Holder, RecordDict]], read: Read[T], counted: bool = True
     ) -> Iterator[tuple[Holder, T]]:
-        """Send each site its question; what `read` makes of each answer, in the order of the questions.
+        """Send each site its question; each site that answered, with what `read` makes of the answer.
 
-        What cannot be used, and who does not answer, is noted. Bytes are `counted` under the holder's name.
+        The order is that of the questions. What cannot be used, and a site that does not answer, is noted. `counted`:
+        the bytes go to the holder's account.
         """
         traffic, timeout = self.study.traffic if counted else Traffic(), self.options.timeout
         sent = [(message_to(holder, content, message_type, timeout, traffic), holder) for holder, content in questions]
@@ -49,7 +50,7 @@ class Sites:
                 self.note(REFUSED, refusal.site, refusal.part, refusal.reason)
 
     def note_away(self, site: str) -> None:
-        """Once for each absence."""
+        """Note that a site is away, once for each absence."""
         if site not in self.study.away:
             self.study.away.add(site)
             self.note(WARNING, site, "*", AWAY)

@@ -75,7 +75,7 @@ class StudyState:
     """Modality -> why its rounds wait or are skipped just now; in no checkpoint."""
 
     def __post_init__(self) -> None:
-        """Bytes are told apart by what the settings know, whatever a site sends."""
+        """Bytes are counted under the names that the settings know, whatever a site sends."""
         self.traffic.owners = {*self.federation.modalities, SHARED, STUDY}
 
     @property
