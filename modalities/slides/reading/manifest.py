@@ -14,11 +14,18 @@ import numpy as np
 from modalities.core.contract import Source
 from modalities.core.files.barcodes import case_of
 from modalities.core.files.delimited import delimiter_of, listing, rows_of
+from modalities.slides.reading.dicom import is_dicom, series_of
 
 SLIDES = (".svs", ".tif", ".tiff", ".ndpi", ".mrxs", ".scn", ".vms", ".vmu", ".bif", ".svslide", ".dcm", ".czi")
 """File name endings that are taken for slides."""
 FEATURES = (".h5", ".hdf5", ".pt")
 """File name endings that are taken for tile features; an .h5 wins over a .pt of the same name."""
+_DICOM = ".dcm"
+_UNREADABLE = {
+    ".isyntax": "OpenSlide does not read Philips iSyntax; export the slide as DICOM or TIFF",
+    ".vsi": "OpenSlide does not read Olympus VSI; export the slide as DICOM or TIFF",
+}
+"""Endings of slides that are named and not read, and what to do."""
 _MANIFEST = "slides.csv"
 
 
@@ -55,9 +62,8 @@ def listed_files(source: Source) -> list[Listed]:
     if not files and not composition_tables(source):
         where = ", ".join(str(path) for path in source.paths) or "the source"
         raise ValueError(f"{where}: no slide ({' '.join(SLIDES)}) and no tile features ({' '.join(FEATURES)}) there")
-    if manifests:
-        return _by_manifest(manifests[0], files, source)
-    return [_by_name(path) for path in files]
+    listed = _by_manifest(manifests[0], files, source) if manifests else [_by_name(path) for path in files]
+    return [replace(entry, left_out=_why_unreadable(entry.path) or entry.left_out) for entry in listed]
 
 
 def composition_tables(source: Source) -> list[Path]:
@@ -91,12 +97,12 @@ def _files(source: Source) -> list[Path]:
         if not path.exists():
             raise ValueError(f"{path}: no such file or folder; correct the path in site.yaml")
         inside = [file for file in sorted(path.rglob("*")) if not _is_hidden(file, path)] if path.is_dir() else [path]
-        files = [file for file in inside if file.is_file() and cache not in file.parents]
+        files = [file for file in inside if not file.is_dir() and cache not in file.parents]
         known = set(slides.values())
         for file in sorted(files, key=lambda file: file.suffix.lower() == ".pt"):
             if file.suffix.lower() in FEATURES and file.stem not in known:
                 features.setdefault(file.stem, file)
-        for file in _one_a_series([file for file in files if file.suffix.lower() in SLIDES]):
+        for file in _one_a_series([file for file in files if _is_slide(file)]):
             if file.stem not in features:
                 slides[file] = file.stem
     return sorted([*slides, *features.values()], key=lambda file: (file.name, str(file)))
@@ -106,10 +112,51 @@ def _is_hidden(file: Path, below: Path) -> bool:
     return any(part.startswith(".") for part in file.relative_to(below).parts)
 
 
+def _is_slide(file: Path) -> bool:
+    """By its ending, or, where it has none, as a PACS exports DICOM, by its content."""
+    ending = file.suffix.lower()
+    return ending in (*SLIDES, *_UNREADABLE) or (not _is_named(file) and is_dicom(file))
+
+
+def _is_named(file: Path) -> bool:
+    """Whether the name has an ending; the last number of a DICOM identifier, 1.2.840.1, is none."""
+    return bool(file.suffix) and not file.suffix[1:].isdigit()
+
+
+def _why_unreadable(path: Path) -> str:
+    """Why a file that looks like a slide or features cannot be opened, and what to do; empty for others."""
+    if path.is_symlink() and not path.exists():
+        return "a link that leads nowhere; correct it or take it out"
+    if path.exists() and not path.is_file():
+        return "neither a file nor a link to one; take it out"
+    if path.suffix.lower() == _DICOM and path.is_file():
+        try:
+            series_of(path)
+        except ValueError as error:
+            return str(error).removeprefix(f"{path.name}: ")
+    if not _is_named(path) and path.is_file():
+        return f"a DICOM file without the ending {_DICOM}; rename all files of its folder so"
+    return _UNREADABLE.get(path.suffix.lower(), "")
+
+
 def _one_a_series(files: Sequence[Path]) -> list[Path]:
-    """A DICOM slide is a folder of files, of which any one opens all."""
-    first = {file.parent: file for file in reversed(files) if file.suffix.lower() == ".dcm"}
-    return [file for file in files if file.suffix.lower() != ".dcm"] + sorted(first.values())
+    """A DICOM slide is a series of files, of which any one opens all; a folder may hold many."""
+    first: dict[tuple[Path, str], Path] = {}
+    others = []
+    for file in sorted(files):
+        if file.suffix.lower() == _DICOM or not _is_named(file):
+            first.setdefault((file.parent, _series_or_name(file)), file)
+        else:
+            others.append(file)
+    return others + sorted(first.values())
+
+
+def _series_or_name(file: Path) -> str:
+    """A file that cannot be read stands for itself, so that it is named."""
+    try:
+        return series_of(file)
+    except ValueError:
+        return file.name
 
 
 def _by_name(path: Path) -> Listed:
