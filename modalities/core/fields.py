@@ -14,7 +14,6 @@ Count = Annotated[StrictInt, Field(ge=1)]
 Port = Annotated[StrictInt, Field(ge=1, le=65535)]
 Level = Annotated[StrictInt, Field(ge=0, le=255)]
 """Of a colour or a saturation, of 255."""
-Number = StrictFloat
 NotNegative = Annotated[StrictFloat, Field(ge=0)]
 Positive = Annotated[StrictFloat, Field(gt=0)]
 Share = Annotated[StrictFloat, Field(ge=0, le=1)]

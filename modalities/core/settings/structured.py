@@ -82,8 +82,10 @@ def _over(below: Mapping[str, Any], values: Mapping[Any, Any]) -> dict[str, Any]
     merged = dict(below)
     for key, value in values.items():
         name, under = str(key), below.get(str(key))
-        if isinstance(value, Mapping):
-            merged[name] = _over(under if isinstance(under, Mapping) else {}, value)
+        if isinstance(value, Mapping) and isinstance(under, Mapping):
+            merged[name] = _over(under, value)
+        elif isinstance(value, Mapping):  # a section under a name of the user's own, such as `sources.hif`
+            merged[name] = {str(key): given for key, given in value.items() if given is not None}
         elif value is not None or name not in below:
             merged[name] = value
     return merged

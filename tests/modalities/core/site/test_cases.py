@@ -148,6 +148,8 @@ def test_every_problem_of_the_folder_is_named_at_once(folder):
         ("sources: {}\n", r"site\.yaml: site\.name: give the site a name"),
         ("- a\n", r"site\.yaml: .*name"),
         ("a: [\n", r"site\.yaml: cannot be read"),
+        ("name: north\nsources: {hif: }\n", r"site\.sources\.hif: must be a section with settings, got None"),
+        ("name: north\nsources: {hif: {paths: [a], columns: {age: }}}\n", r"sources\.hif\.columns\.age: must be text"),
         ("name: north\npolicy: {min_cell: -1}\n", r"site\.policy\.min_cell: must be at least 0, got -1"),
         ("name: north\npolicy: {min_cohort: -2}\n", r"site\.policy\.min_cohort: must be at least 0, got -2"),
     ],
@@ -183,6 +185,12 @@ def test_how_slides_are_read_is_written_and_read_back_with_absolute_folders(tmp_
     write_site(tmp_path / "site", "south", cases, {"wsi_image": source}, Policy())
     assert "cache: ../made" in (tmp_path / "site" / "site.yaml").read_text()
     assert open_site(tmp_path / "site", TASK).sources["wsi_image"].slides == slides
+
+
+def test_setting_of_a_source_left_blank_keeps_its_default(tmp_path):
+    (tmp_path / "site.yaml").write_text("name: north\nsources: {hif: {paths: [a.csv], format: , columns: }}\n")
+    source = read_site_config(tmp_path / "site.yaml").sources["hif"]
+    assert (source.paths, source.format, source.columns) == (["a.csv"], "auto", {})
 
 
 def test_negative_resolution_is_refused(tmp_path):
