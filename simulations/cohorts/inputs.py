@@ -33,7 +33,7 @@ def rates_in(text: str) -> list[float]:
     return rates
 
 
-_TCGA = {"modalities": "cnv,clinical", "clinical": "ihc", "cnv": "calls"}
+_TCGA = {"modalities": "cnv,clinical", "clinical": "ihc"}
 
 
 def federation_of_file(path: Path, seed: int | None, settings: Sequence[str] | None, **options: object) -> Federation:
@@ -53,11 +53,11 @@ def federation_of_file(path: Path, seed: int | None, settings: Sequence[str] | N
 def tcga_federation(
     path: Path | None, seed: int | None, settings: Sequence[str] | None, **options: str | None
 ) -> Federation:
-    """The federation of `tessera-simulate tcga`: of a file, or of the options --modalities, --clinical and --cnv."""
+    """The federation of `tessera-simulate tcga`: of a file, or of the options --modalities and --clinical."""
     if path is not None:
         return federation_of_file(path, seed, settings, **options)
     chosen = {name: options[name] or usual for name, usual in _TCGA.items()}
-    given = {"cnv": {"values": chosen["cnv"]}, "clinical": {"inputs": chosen["clinical"]}}
+    given = {"clinical": {"inputs": chosen["clinical"]}}
     return federation_of(names_in(chosen["modalities"]), given, seed or 0, settings)
 
 

@@ -1,128 +1,199 @@
 """The commands that are studies of their own: representations, convergence, robustness."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, ClassVar
 
 import typer
 from rich.table import Table
 
 from modalities.core.console import console
-from simulations.cohorts.inputs import federation_of, names_in, tcga_cohort
+from modalities.core.problems import check
+from modalities.core.settings.federation import federation_from
+from simulations.cohorts.inputs import federation_of, names_in, tcga_cohort, tcga_federation
 from simulations.cohorts.synthetic import make_cohort
-from simulations.commands.options import (
-    Clinical,
-    Cnv,
-    Cv,
-    Data,
-    Folds,
-    MinSite,
-    Modalities,
-    Out,
-    Seed,
-    Settings,
-    SitesBy,
-    Use,
-    Workers,
-)
+from simulations.commands.options import Data, Folds, Out, Seed, Settings
+from simulations.commands.show import show_files, show_section
+from simulations.commands.study_file import Command, carry_out, split
 from simulations.engines.hostile import ATTACKS
 from simulations.engines.machine import processors
-from simulations.report.section import Section
 from simulations.report.sections import representations as forms
 from simulations.report.sections.convergence import convergence_section
 from simulations.report.sections.robustness import robustness_section
 from simulations.studies.convergence import ConvergencePlan
 from simulations.studies.experiment import Protocol
-from simulations.studies.representations import REPRESENTATIONS, compare_representations
+from simulations.studies.recipes import recipe_of
+from simulations.studies.representations import MODALITY, REPRESENTATIONS, compare_representations
 from simulations.studies.robustness import RobustnessPlan
 from simulations.studies.tables import Tables, convergence_study, robustness_study
+
+_MODALITIES = "cnv,clinical,hif"
+
+
+@dataclass(frozen=True)
+class Representations(Command):
+    """Copy number in several forms."""
+
+    NAME: ClassVar[str] = "representations"
+
+    data: str = ""
+    """As for tcga; without it, made-up sites."""
+    values: list[str] = field(default_factory=lambda: list(REPRESENTATIONS))
+    """Forms of copy number."""
+    sites: int = 6
+    cases: int = 90
+    cv: str = "random"
+    folds: int = 5
+    min_site: int = 20
+    sites_by: str = ""
+    workers: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        Protocol("", 0, self.cv, self.folds)
+        unknown = sorted({*self.values} - {*REPRESENTATIONS})
+        check([f"values must be of {', '.join(REPRESENTATIONS)}, got {', '.join(unknown)}"] if unknown else [])
+
+    def run(self, settings: Mapping[str, Any], out: Path) -> None:
+        """Every form on the same folds."""
+        section = settings["modalities"][MODALITY]
+        federations = {
+            name: federation_from({**settings, "modalities": {MODALITY: {**section, "values": name}}})
+            for name in self.values
+        }
+        first = next(iter(federations.values()))
+        if self.data:
+            sites_by = Path(self.sites_by) if self.sites_by else None
+            cohort = tcga_cohort(Path(self.data), first, self.min_site, sites_by, out / "sites")
+        else:
+            cohort = make_cohort(first, out / "sites", self.sites, self.cases)
+        protocol = Protocol("tcga" if self.data else "synthetic", first.seed, self.cv, self.folds)
+        results = compare_representations(cohort, federations, protocol, out, self.workers or processors(), console)
+        table = Table(*forms.HEADER, *forms.HEADER_COMMON, title="macro-AUROC of copy number, out of fold")
+        for name, one in results["representations"].items():
+            table.add_row(*forms.row_of(name, one))
+        console.print(table)
+        show_files(out)
+
+
+@dataclass(frozen=True)
+class OfTables(Command):
+    """A study on some of the outer folds of public tables."""
+
+    NEEDED: ClassVar[tuple[str, ...]] = ("data",)
+    FREE: ClassVar[tuple[str, ...]] = ("use", "strategies", "rounds", "patience", "rules", "attacks", "hostile")
+
+    data: str = ""
+    min_site: int = 20
+    folds: int = 5
+    use: int = 1
+    """Outer folds that are run, from the first on."""
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        check([f"use must be from 1 to the {self.folds} folds, got {self.use}"] * (not 1 <= self.use <= self.folds))
+
+    def tables(self, settings: Mapping[str, Any]) -> Tables:
+        """What the study runs on."""
+        return Tables(Path(self.data), federation_from(settings), self.min_site, self.folds, self.use)
+
+
+@dataclass(frozen=True)
+class Convergence(OfTables):
+    """Strategies, round by round."""
+
+    NAME: ClassVar[str] = "convergence"
+
+    strategies: list[str] = field(
+        default_factory=lambda: ["default", "fedavg", "fedprox", "fedavgm", "fedadagrad", "fedadam", "fedyogi"]
+    )
+    """fedadam+fedmedian: its step on the median; default: each modality's own setting."""
+    rounds: int = ConvergencePlan.rounds
+    patience: int = ConvergencePlan.patience
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        super().__post_init__()
+        check([f"rounds must be at least 2, got {self.rounds}"] * (self.rounds < 2))
+        for strategy in self.strategies:
+            recipe_of(strategy)
+
+    def run(self, settings: Mapping[str, Any], out: Path) -> None:
+        """Held-out loss and test AUROC by round."""
+        plan = ConvergencePlan(tuple(self.strategies), self.rounds, self.patience)
+        show_section(convergence_section(convergence_study(self.tables(settings), plan, out, console)), out)
+
+
+@dataclass(frozen=True)
+class Robustness(OfTables):
+    """One hostile site, rule by rule."""
+
+    NAME: ClassVar[str] = "robustness"
+
+    min_site: int = 18
+    rules: list[str] = field(
+        default_factory=lambda: ["fedadam", "fedavg", "fedadam+fedmedian", "fedadam+fedtrimmedavg"]
+    )
+    """Strategies; the first is what others are held against."""
+    attacks: list[str] = field(default_factory=lambda: ["scaled", "negated", "random"])
+    hostile: str = ""
+    """The hostile site; empty: the one with the most cases."""
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        super().__post_init__()
+        RobustnessPlan(tuple(self.rules), tuple(self.attacks), self.hostile)
+        for rule in self.rules:
+            recipe_of(rule)
+
+    def run(self, settings: Mapping[str, Any], out: Path) -> None:
+        """Fused macro-AUROC with and without each attack."""
+        plan = RobustnessPlan(tuple(self.rules), tuple(self.attacks), self.hostile)
+        show_section(robustness_section(robustness_study(self.tables(settings), plan, out, console)), out)
 
 
 def representations(
     out: Out,
     data: Annotated[Path | None, typer.Option(help="As for tcga; without it, made-up sites.")] = None,
-    values: Annotated[str, typer.Option(help="Comma-separated forms of copy number.")] = ",".join(REPRESENTATIONS),
-    n_sites: Annotated[int, typer.Option("--sites", min=2, help="Made-up sites.")] = 6,
-    n_cases: Annotated[int, typer.Option("--cases", min=12, help="Made-up cases a site, about.")] = 90,
-    cv: Cv = "random",
-    folds: Folds = 5,
+    folds: Folds = Representations.folds,
     seed: Seed = None,
-    min_site: MinSite = 20,
-    sites_by: SitesBy = None,
-    workers: Workers = 0,
     settings: Settings = None,
 ) -> None:
     """Copy number by chromosome arm and by gene on the same folds: macro-AUROC beside the bytes of a round."""
-    federations = {
-        name: federation_of(["cnv"], {"cnv": {"values": name}}, seed or 0, settings) for name in names_in(values)
-    }
-    first = next(iter(federations.values()))
-    if data is None:
-        cohort = make_cohort(first, out / "sites", n_sites, n_cases)
-    else:
-        cohort = tcga_cohort(data, first, min_site, sites_by, out / "sites")
-    protocol = Protocol("synthetic" if data is None else "tcga", first.seed, cv, folds)
-    results = compare_representations(cohort, federations, protocol, out, workers or processors(), console)
-    table = Table(*forms.HEADER, *forms.HEADER_COMMON, title="macro-AUROC of copy number, out of fold")
-    for name, one in results["representations"].items():
-        table.add_row(*forms.row_of(name, one))
-    console.print(table)
-    console.print(f"report: {out / 'report.html'}\nnumbers: {out / 'results.json'}", soft_wrap=True)
+    own, rest = split(Representations, settings)
+    federation = federation_of([MODALITY], {}, seed or 0, rest)
+    carry_out(Representations, {"data": data, "folds": folds, **own}, federation.to_dict(), out)
 
 
 def convergence(
     data: Data,
     out: Out,
-    modalities: Modalities = "cnv,clinical,hif",
     strategies: Annotated[
-        str,
-        typer.Option(
-            help="Comma-separated; fedadam+fedmedian: its step on the median; default: each modality's own setting."
-        ),
-    ] = "default,fedavg,fedprox,fedavgm,fedadagrad,fedadam,fedyogi",
-    rounds: Annotated[int, typer.Option(min=2, help="Rounds of every strategy.")] = 60,
-    patience: Annotated[int, typer.Option(min=1, help="Rounds without a lower held-out loss before it stops.")] = 10,
-    clinical: Clinical = "ihc",
-    cnv: Cnv = None,
-    min_site: MinSite = 20,
-    folds: Folds = 5,
-    use: Use = 1,
-    seed: Seed = None,
+        str | None, typer.Option(help="Comma-separated; fedadam+fedmedian: one on the other.")
+    ] = None,
+    use: Annotated[int, typer.Option(help="Outer folds that are run, from the first on.")] = Convergence.use,
     settings: Settings = None,
 ) -> None:
     """Each strategy's held-out loss and test AUROC by round, where the stopping rule stops it, and the gap there."""
-    tables = Tables(data, modalities, clinical, cnv or "calls", min_site, seed or 0, folds, use, settings)
-    plan = ConvergencePlan(tuple(names_in(strategies)), rounds, patience)
-    _show_section(convergence_section(convergence_study(tables, plan, out, console)), out)
+    own, rest = split(Convergence, settings)
+    given = {"data": data, "use": use, "strategies": names_in(strategies or "") or None}
+    carry_out(Convergence, {**given, **own}, _settings(rest), out)
 
 
 def robustness(
     data: Data,
     out: Out,
-    modalities: Modalities = "cnv,clinical,hif",
-    rules: Annotated[
-        str, typer.Option(help="Comma-separated strategies; the first is what others are held against.")
-    ] = ("fedadam,fedavg,fedadam+fedmedian,fedadam+fedtrimmedavg"),
-    attacks: Annotated[str, typer.Option(help=f"Comma-separated, of {', '.join(ATTACKS)}.")] = "scaled,negated,random",
-    hostile: Annotated[str, typer.Option(help="The hostile site; empty: the one with the most cases.")] = "",
-    clinical: Clinical = "ihc",
-    cnv: Cnv = None,
-    min_site: MinSite = 18,
-    folds: Folds = 5,
-    use: Use = 1,
-    seed: Seed = None,
+    rules: Annotated[str | None, typer.Option(help="Comma-separated strategies; the first is the reference.")] = None,
+    attacks: Annotated[str | None, typer.Option(help=f"Comma-separated, of {', '.join(ATTACKS)}.")] = None,
+    use: Annotated[int, typer.Option(help="Outer folds that are run, from the first on.")] = Robustness.use,
     settings: Settings = None,
 ) -> None:
     """What one site that sends poisoned weights does to the fused prediction, under means and under robust rules."""
-    tables = Tables(data, modalities, clinical, cnv or "calls", min_site, seed or 0, folds, use, settings)
-    plan = RobustnessPlan(tuple(names_in(rules)), tuple(names_in(attacks)), hostile)
-    _show_section(robustness_section(robustness_study(tables, plan, out, console)), out)
+    own, rest = split(Robustness, settings)
+    given = {"data": data, "use": use, "rules": names_in(rules or "") or None}
+    carry_out(Robustness, {**given, "attacks": names_in(attacks or "") or None, **own}, _settings(rest), out)
 
 
-def _show_section(section: Section | None, out: Path) -> None:
-    """A study's own tables, and where the rest is."""
-    for own in section.tables if section else ():
-        table = Table(*own.header, title=own.caption)
-        for row in own.rows:
-            table.add_row(*row)
-        console.print(table)
-    console.print(f"report: {out / 'report.html'}\nnumbers: {out / 'results.json'}", soft_wrap=True)
+def _settings(dotted: list[str]) -> dict[str, Any]:
+    return tcga_federation(None, None, dotted, modalities=_MODALITIES, clinical=None).to_dict()

@@ -38,13 +38,7 @@ class Series:
 
 
 def plan_of(federation: Federation, protocol: Protocol, n_repeats: int, rates: Sequence[float]) -> Series | None:
-    """The seeds seed, ..., seed + n - 1, each with folds of its own; or the same folds at each missing rate.
-
-    Raises:
-        ValueError: both are asked for.
-    """
-    if n_repeats > 1 and len(rates) > 1:
-        raise ValueError("give --repeats or a list of --missing-rate, not both: each run would be made many times")
+    """The seeds seed, ..., seed + n - 1, each with folds of its own; or the same folds at each missing rate."""
     if n_repeats > 1:
         seeds = range(protocol.seed, protocol.seed + n_repeats)
         runs = {f"seed-{seed}": (replace(federation, seed=seed), replace(protocol, seed=seed)) for seed in seeds}

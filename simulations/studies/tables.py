@@ -8,15 +8,15 @@ from typing import Any
 from rich.console import Console
 
 from modalities.core.files.atomic import write_json
+from modalities.core.settings.federation import Federation
 from simulations.arms.arms import Fold
 from simulations.arms.sweep import progress_of
-from simulations.cohorts.cohort import FEDERATION, with_features_of_data
-from simulations.cohorts.inputs import federation_of, names_in, tcga_cohort
+from simulations.cohorts.cohort import with_features_of_data
+from simulations.cohorts.inputs import notes_of, tcga_cohort
 from simulations.report.build import write_study
 from simulations.studies.convergence import CENTRALISED, ConvergencePlan, run_convergence
 from simulations.studies.experiment import Protocol, prepare_folds
 from simulations.studies.lacks import say_what_sites_lack
-from simulations.studies.recipes import recipe_of
 from simulations.studies.robustness import RobustnessPlan, run_robustness
 
 
@@ -25,27 +25,16 @@ class Tables:
     """Public tables, and how they are dealt out to sites and folds."""
 
     data: Path
-    modalities: str
-    clinical: str
-    cnv: str
+    federation: Federation
     min_site: int
-    seed: int
     folds: int
     """Outer folds that are made."""
     used: int
     """Outer folds that are run, from the first on."""
-    settings: list[str] | None
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        if not 1 <= self.used <= self.folds:
-            raise ValueError(f"--use must be from 1 to the {self.folds} folds, got {self.used}")
 
 
 def convergence_study(tables: Tables, plan: ConvergencePlan, out: Path, console: Console) -> Mapping[str, Any]:
     """The convergence study of these tables."""
-    for strategy in plan.strategies:
-        recipe_of(strategy)
     folds = _folds(tables, "convergence", out, console)
     steps = (len(plan.strategies) + 1) * len(folds)
     found = _with_progress(CENTRALISED, steps, console, lambda tell: run_convergence(folds, plan, out, tell))
@@ -54,8 +43,6 @@ def convergence_study(tables: Tables, plan: ConvergencePlan, out: Path, console:
 
 def robustness_study(tables: Tables, plan: RobustnessPlan, out: Path, console: Console) -> Mapping[str, Any]:
     """The hostile-site study of these tables."""
-    for rule in plan.rules:
-        recipe_of(rule)
     folds = _folds(tables, "robustness", out, console)
     steps = len(plan.rules) * (len(plan.attacks) + 1) * len(folds)
     found = _with_progress("studies", steps, console, lambda tell: run_robustness(folds, plan, out, tell))
@@ -63,12 +50,9 @@ def robustness_study(tables: Tables, plan: RobustnessPlan, out: Path, console: C
 
 
 def _folds(tables: Tables, name: str, out: Path, console: Console) -> list[Fold]:
-    given = {"cnv": {"values": tables.cnv}, "clinical": {"inputs": tables.clinical}}
-    federation = federation_of(names_in(tables.modalities), given, tables.seed, tables.settings)
-    cohort = tcga_cohort(tables.data, federation, tables.min_site, None, out / "sites")
-    federation = with_features_of_data(federation, cohort, out)
-    notes = f"clinical inputs: {tables.clinical}; copy number: {tables.cnv}; {FEDERATION} has the rest"
-    protocol = Protocol(name, tables.seed, "random", tables.folds, notes=notes)
+    cohort = tcga_cohort(tables.data, tables.federation, tables.min_site, None, out / "sites")
+    federation = with_features_of_data(tables.federation, cohort, out)
+    protocol = Protocol(name, federation.seed, "random", tables.folds, notes=notes_of(federation))
     folds = prepare_folds(cohort, federation, protocol, out)[: tables.used]
     say_what_sites_lack(folds[0], federation, console)
     return folds
@@ -84,6 +68,7 @@ def _with_progress(
 
 def _write(results: Mapping[str, Any], title: str, tables: Tables, out: Path) -> Mapping[str, Any]:
     write_json(out / "results.json", results)
-    lead = f"{tables.modalities} of public tables, {tables.used} of {tables.folds} outer folds, seed {tables.seed}."
+    names = ",".join(tables.federation.modalities)
+    lead = f"{names} of public tables, {tables.used} of {tables.folds} outer folds, seed {tables.federation.seed}."
     write_study(results, title, lead, out)
     return results

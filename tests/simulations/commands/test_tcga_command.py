@@ -63,7 +63,7 @@ def beside(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, 
         outside / "cnv" / "data_cna.txt", sep="\t", index=False
     )
     named = ["--data", str(data), "--out", str(out), "--external", str(outside)]
-    return out, simulate(*named, "--min-site", "20", "--workers", "1")
+    return out, simulate(*named, "min_site=20", "workers=1")
 
 
 def test_small_sites_are_pooled_and_dropped_labels_counted(beside: tuple[Path, dict]) -> None:
@@ -93,7 +93,7 @@ def test_external_cases_that_hold_nothing_are_counted_and_said(beside: tuple[Pat
 
 @pytest.mark.slow
 def test_repeats_are_whole_runs_and_a_finished_one_is_not_made_again(data: Path, tmp_path: Path) -> None:
-    arguments = ["--data", str(data), "--out", str(tmp_path), "--workers", "1", "--repeats", "2"]
+    arguments = ["--data", str(data), "--out", str(tmp_path), "workers=1", "--repeats", "2"]
     results = simulate(*arguments)
     assert results["runs"] == ["seed-0", "seed-1"]
     for seed, name in enumerate(results["runs"]):
@@ -141,7 +141,7 @@ modalities:
   cnv: {}
   hif: {kind: table}
 """
-SETTLED = ["--workers", "1", "--min-site", "20"]
+SETTLED = ["workers=1", "min_site=20"]
 
 
 @pytest.fixture
@@ -175,7 +175,7 @@ def test_another_label_is_a_matter_of_the_federation_file_alone(graded: Path, tm
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--cnv", "log2"], "--cnv beside --federation: federation.yaml decides that"),
+        (["--clinical", "ihc"], "--clinical beside --federation: federation.yaml decides that"),
         (["--modalities", "cnv", "--clinical", "ihc"], "--modalities, --clinical beside --federation"),
         (["task.values.high=[G4]"], "labels outside the class list: G3 ("),
         (["task.label=grades"], "no column grades, nor has BRCA_clinicalMatrix.tsv"),

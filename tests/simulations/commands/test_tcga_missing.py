@@ -15,7 +15,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_whole_sites_can_be_held_out_and_modalities_be_missing(data: Path, tmp_path: Path) -> None:
     groups = tmp_path / "groups.csv"
     groups.write_text("code,site\nA1,north\nB1,south\nC1,east\nD1,east\nE1,east\n", encoding="utf-8")
-    grouped = ["--sites-by", str(groups), "--cv", "sites", "--missing-rate", "0.34", "--workers", "1"]
+    grouped = [f"sites_by={groups}", "--cv", "sites", "--missing-rate", "0.34", "workers=1"]
     results = simulate("--data", str(data), "--out", str(tmp_path / "out"), *grouped)
     assert set(results["site_by_class"]) == {"north", "south", "east"}
     assert results["arms"]["federated"]["cnv"]["n"] == 120  # test cases keep everything
@@ -26,8 +26,8 @@ def test_whole_sites_can_be_held_out_and_modalities_be_missing(data: Path, tmp_p
 
 @pytest.mark.slow
 def test_a_list_of_missing_rates_runs_each_on_the_same_folds(data: Path, tmp_path: Path) -> None:
-    arguments = ["--data", str(data), "--out", str(tmp_path), "--workers", "1", "--missing-rate", "0,.4"]
-    results = simulate(*arguments, "--min-site", "15")
+    arguments = ["--data", str(data), "--out", str(tmp_path), "workers=1", "--missing-rate", "0,.4"]
+    results = simulate(*arguments, "min_site=15")
     assert results["missing_rates"]["rates"] == [0.0, 0.4]
     folds = [folds_in(tmp_path / name) for name in results["runs"]]
     assert folds[0].equals(folds[1])

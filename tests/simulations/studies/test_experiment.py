@@ -24,7 +24,7 @@ def tiny(*modalities: str) -> list[str]:
 
 
 TINY = tiny("cnv", "clinical", "hif")
-HEADS = ["--fusion", "mean,weighted_logits_bias,intermediate"]
+HEADS = ["heads=[mean,weighted_logits_bias,intermediate]"]
 
 
 def simulate(*arguments: str) -> str:
@@ -36,8 +36,8 @@ def simulate(*arguments: str) -> str:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("run") / "tiny"
-    size = ["--sites", "5", "--cases", "30", "--folds", "2", "--workers", "1"]
-    simulate("synthetic", "--out", str(out), *size, *HEADS, "--release", str(out / "kept"), *TINY)
+    size = ["--sites", "5", "--cases", "30", "--folds", "2", "workers=1"]
+    simulate("synthetic", "--out", str(out), *size, *HEADS, f"release={out / 'kept'}", *TINY)
     return out
 
 
@@ -85,14 +85,14 @@ def test_a_finished_arm_is_not_run_again_and_a_lost_one_gives_the_same_numbers(r
     before, kept = results_of(run), (run / "folds" / "1" / "reference.json").stat().st_mtime_ns
     (run / "folds" / "2" / "federated.json").unlink()
     (run / "folds" / "2" / "federated" / "checkpoint.safetensors").unlink()
-    size = ["--sites", "5", "--cases", "30", "--folds", "2", "--workers", "1"]
+    size = ["--sites", "5", "--cases", "30", "--folds", "2", "workers=1"]
     simulate("synthetic", "--out", str(run), *size, *HEADS, *TINY)
     assert (run / "folds" / "1" / "reference.json").stat().st_mtime_ns == kept
     assert results_of(run)["arms"] == before["arms"]
 
 
 def test_a_folder_of_another_experiment_is_refused(run: Path) -> None:
-    result = CliRunner().invoke(app, ["synthetic", "--out", str(run), "--sites", "5", "--cases", "30", "--seed", "7"])
+    result = CliRunner().invoke(app, ["synthetic", "--out", str(run), "--sites", "5", "--cases", "30", "seed=7"])
     assert result.exit_code == 1
     assert "other settings" in result.output
 
@@ -149,7 +149,7 @@ def test_heads_are_compared_on_the_branches_of_the_study_itself(run: Path) -> No
 
 
 def test_an_unknown_head_is_refused_before_anything_runs(tmp_path: Path) -> None:
-    result = CliRunner().invoke(app, ["synthetic", "--out", str(tmp_path / "out"), "--fusion", "mean,gate"])
+    result = CliRunner().invoke(app, ["synthetic", "--out", str(tmp_path / "out"), "heads=[mean,gate]"])
     assert result.exit_code == 1
     assert "no fusion head 'gate'" in result.output
     assert not (tmp_path / "out").exists()
@@ -183,7 +183,7 @@ def test_a_wrong_protocol_lists_everything_at_once() -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_permuted_labels_leave_nothing_to_learn(tmp_path: Path) -> None:
-    size = ["--sites", "4", "--cases", "60", "--folds", "2", "--small", "--workers", "1", "--modalities", "cnv,hif"]
+    size = ["--sites", "4", "--cases", "60", "--folds", "2", "--small", "workers=1", "--modalities", "cnv,hif"]
     simulate("synthetic", "--out", str(tmp_path), *size, "--permute-labels")
     arms = results_of(tmp_path)["arms"]
     for arm in ("centralised", "federated"):
@@ -208,7 +208,7 @@ def test_evidence_stands_in_the_results_and_in_the_report(run: Path) -> None:
 
 @pytest.mark.slow
 def test_preserved_folds_keep_sites_whole_and_show_their_balance(tmp_path: Path) -> None:
-    size = ["--sites", "5", "--cases", "60", "--folds", "2", "--workers", "1", "--cv", "preserved"]
+    size = ["--sites", "5", "--cases", "60", "--folds", "2", "workers=1", "cv=preserved"]
     simulate("synthetic", "--out", str(tmp_path), *size, "--modalities", "cnv,hif", *tiny("cnv", "hif"))
     results = results_of(tmp_path)
     folds = pd.read_csv(tmp_path / "predictions.csv.gz").groupby("site")["fold"].nunique()
@@ -227,7 +227,7 @@ def test_seven_classes_go_from_a_file_to_the_report(tmp_path: Path) -> None:
     task = {"name": "kind of tumour", "label": "kind", "classes": names, "drop": []}
     settings = {"seed": 5, "task": task, "fusion": {"folds": 2}, "modalities": {"rna": modality, "hif": modality}}
     (tmp_path / "federation.yaml").write_text(json.dumps(settings))
-    size = ["--sites", "3", "--cases", "40", "--folds", "2", "--workers", "1"]
+    size = ["--sites", "3", "--cases", "40", "--folds", "2", "workers=1"]
     simulate("synthetic", "--federation", str(tmp_path / "federation.yaml"), "--out", str(tmp_path / "out"), *size)
     results = results_of(tmp_path / "out")
     for arm in ("federated", "centralised", "local", "reference", "majority"):

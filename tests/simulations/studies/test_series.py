@@ -48,10 +48,8 @@ def test_rates_share_seed_and_folds():
     ]
 
 
-def test_one_run_is_no_series_and_both_at_once_are_refused():
+def test_one_run_is_no_series():
     assert plan_of(FEDERATION, Protocol("x"), 1, [0.3]) is None
-    with pytest.raises(ValueError, match="not both"):
-        plan_of(FEDERATION, Protocol("x"), 2, [0.0, 0.3])
 
 
 def test_rates_are_a_comma_list_without_repeats():

@@ -10,13 +10,13 @@ from modalities.core.settings.federation import federation_from
 from simulations.cohorts.cohort import with_features_of_data
 from simulations.cohorts.inputs import federation_of
 from simulations.cohorts.synthetic import make_cohort
+from simulations.commands.studies import Robustness
 from simulations.report.sections import sections_of
 from simulations.studies import convergence, robustness
 from simulations.studies.convergence import ConvergencePlan, run_convergence, stays_near, stopping_round
 from simulations.studies.experiment import Protocol, prepare_folds
 from simulations.studies.recipes import recipe_of, same_choice, with_recipe
 from simulations.studies.robustness import RobustnessPlan, run_robustness
-from simulations.studies.tables import Tables
 from strategies.rule import rules
 
 PLAN = ConvergencePlan(("fedadam", "fedavgm"), rounds=3, patience=2)
@@ -125,11 +125,11 @@ def test_robustness_compares_each_rule_with_and_without_attack(folds, tmp_path, 
     assert [row[0] for row in section.tables[0].rows] == ["fedadam", "fedadam+fedmedian"]
 
 
-def test_unknown_attacks_and_too_many_folds_are_refused(tmp_path):
+def test_unknown_attacks_and_too_many_folds_are_refused():
     with pytest.raises(ValueError, match="attacks must be of scaled, flipped, negated, random, got loud"):
         RobustnessPlan(("fedavg",), ("scaled", "loud"))
-    with pytest.raises(ValueError, match="--use must be from 1 to the 5 folds, got 6"):
-        Tables(tmp_path, "cnv", "ihc", "calls", 20, 0, 5, 6, None)
+    with pytest.raises(ValueError, match="use must be from 1 to the 5 folds, got 6"):
+        Robustness(folds=5, use=6)
 
 
 def test_a_strategy_stays_near_from_the_round_after_its_last_miss():

@@ -1,0 +1,250 @@
+"""The commands that compare every arm on the same folds: demo, synthetic, tcga."""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import typer
+
+from modalities.core.console import console
+from modalities.core.problems import check
+from modalities.core.settings.federation import Federation, federation_from
+from simulations.arms.arms import RELEASE
+from simulations.arms.heads import heads_named
+from simulations.cohorts.cohort import EXTERNAL, Cohort, with_features_of_data
+from simulations.cohorts.inputs import (
+    federation_of,
+    federation_of_file,
+    names_in,
+    notes_of,
+    rates_in,
+    tcga_cohort,
+    tcga_federation,
+)
+from simulations.cohorts.synthetic import DEMO_MODALITIES, SETTINGS, TABLES, make_cohort
+from simulations.commands.options import Cv, Data, Folds, Out, Seed, Settings, Settled, Small
+from simulations.commands.show import show, show_series
+from simulations.commands.study_file import STUDY, Command, carry_out, split
+from simulations.engines.machine import processors
+from simulations.studies.coupling import keep_split
+from simulations.studies.experiment import PLAN, Protocol, prepare_folds, run_experiment
+from simulations.studies.lacks import say_what_sites_lack
+from simulations.studies.series import plan_of, run_series
+
+_SMALL = {"training": {"epochs": 15}, "federated": {"rounds": 15}}
+
+
+@dataclass(frozen=True)
+class Comparison(Command):
+    """Every arm on the same folds, with the options that all such commands have."""
+
+    cv: str = "random"
+    folds: int = 5
+    heads: list[str] = field(default_factory=list)
+    """Fusion heads to print side by side."""
+    engine: str = "inline"
+    """`inline` (this process) or `flower` (Flower's simulation engine)."""
+    workers: int = 0
+    """Arms and folds run side by side; 0: one a processor."""
+    release: str = ""
+    """Where the release of the first fold's federated study is kept too."""
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        self.protocol("", 0)
+        heads_named(self.heads)
+
+    @property
+    def busy(self) -> int:
+        """How many processes run side by side."""
+        return self.workers or processors()
+
+    def protocol(self, name: str, seed: int, **more: Any) -> Protocol:
+        """How the comparison is made."""
+        return Protocol(name, seed, self.cv, self.folds, engine=self.engine, heads=tuple(self.heads), **more)
+
+    def compare(
+        self, cohort: Cohort, federation: Federation, protocol: Protocol, out: Path, external: Cohort | None = None
+    ) -> None:
+        """Run every arm on every fold, and show what came of it."""
+        federation = with_features_of_data(federation, cohort, out)
+        usable = cohort.usable(federation)
+        console.print(
+            f"{len(usable)} cases of {len(federation.task.classes)} classes at {usable['site'].nunique()} sites, "
+            f"modalities {', '.join(federation.modalities)}, {self.folds} {self.cv} folds, engine {self.engine}"
+        )
+        folds = prepare_folds(cohort, federation, protocol, out, external)
+        say_what_sites_lack(folds[-1], federation, console)
+        workers = 1 if self.engine == "flower" else self.busy
+        results = run_experiment(folds, protocol, out, workers, console, external is not None)
+        if self.release:
+            shutil.copytree(folds[0].folder / "federated" / RELEASE, self.release, dirs_exist_ok=True)
+            keep_split(Path(self.release), folds[0].sites, federation)
+        show(results, out)
+
+
+@dataclass(frozen=True)
+class Synthetic(Comparison):
+    """Made-up sites."""
+
+    NAME: ClassVar[str] = "synthetic"
+
+    name: str = "synthetic"
+    """In the report's protocol."""
+    folds: int = 3
+    sites: int = 6
+    cases: int = 90
+    """A site, about."""
+    permute_labels: bool = False
+    """Break the link between labels and data: every arm must be at .5."""
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        super().__post_init__()
+        check(
+            [f"sites must be at least 2, got {self.sites}"] * (self.sites < 2)
+            + [f"cases must be at least 12, got {self.cases}"] * (self.cases < 12)
+        )
+
+    def refuse(self, out: Path) -> None:
+        """The demo's folder has a name that may be taken."""
+        if (
+            self.name == "demo"
+            and out.exists()
+            and any(out.iterdir())
+            and not any((out / begun).exists() for begun in (PLAN, STUDY))
+        ):
+            raise ValueError(f"{out} holds something else; choose another --out")
+
+    def run(self, settings: Mapping[str, Any], out: Path) -> None:
+        """Make the sites up, and compare."""
+        federation = federation_from(settings)
+        cohort = make_cohort(federation, out / "sites", self.sites, self.cases, self.permute_labels, self.busy)
+        protocol = self.protocol(self.name, federation.seed, labels_permuted=self.permute_labels)
+        self.compare(cohort, federation, protocol, out)
+
+
+@dataclass(frozen=True)
+class Tcga(Comparison):
+    """Public tables."""
+
+    NAME: ClassVar[str] = "tcga"
+    NEEDED: ClassVar[tuple[str, ...]] = ("data",)
+
+    data: str = ""
+    min_site: int = 20
+    """Sites with fewer usable cases are pooled as `other`."""
+    sites_by: str = ""
+    """Another grouping: a CSV with the site code in the first column and the group in `site`."""
+    missing_rates: list[float] = field(default_factory=lambda: [0.0])
+    """Share of (site, modality) pairs hidden from training; several rates run each."""
+    repeats: int = 1
+    """Seeds: each a run of its own, with its own folds."""
+    external: str = ""
+    """A second data folder, only ever scored."""
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        super().__post_init__()
+        rates = self.missing_rates
+        for rate in rates:
+            self.protocol("", 0, missing_rate=rate)
+        is_series = self.repeats > 1 or len(rates) > 1
+        check(
+            [f"repeats must be at least 1, got {self.repeats}"] * (self.repeats < 1)
+            + [f"missing_rates: give each rate once, got {rates}"] * (not rates or len(set(rates)) < len(rates))
+            + ["give --repeats or a list of --missing-rate, not both: each run would be made many times"]
+            * (self.repeats > 1 and len(rates) > 1)
+            + ["--external and --release are of one run: leave out --repeats and lists of --missing-rate"]
+            * (is_series and bool(self.external or self.release))
+        )
+
+    def run(self, settings: Mapping[str, Any], out: Path) -> None:
+        """Deal the tables out to sites, and compare; once, or as a series."""
+        federation = federation_from(settings)
+        protocol = self.protocol(
+            "tcga", federation.seed, missing_rate=self.missing_rates[0], notes=notes_of(federation)
+        )
+        cohort = self._cohort(Path(self.data), federation, out / "sites")
+        if series := plan_of(federation, protocol, self.repeats, self.missing_rates):
+            workers = 1 if self.engine == "flower" else self.busy
+            show_series(run_series(cohort, series, out, workers, console), out)
+            return
+        outside = self._cohort(Path(self.external), federation, out / "external", EXTERNAL) if self.external else None
+        self.compare(cohort, federation, protocol, out, outside)
+
+    def _cohort(self, data: Path, federation: Federation, out: Path, prefix: str = "") -> Cohort:
+        sites_by = Path(self.sites_by) if self.sites_by else None
+        return tcga_cohort(data, federation, self.min_site, sites_by, out, prefix)
+
+
+def demo(out: Out = Path("runs/demo"), small: Small = False, settings: Settings = None) -> None:
+    """Six made-up hospitals, four modalities, every arm of the comparison: a few minutes from nothing to a report."""
+    own, rest = split(Synthetic, settings)
+    size = {"name": "demo", "folds": 2 if small else 3, "cases": 50 if small else 90}
+    carry_out(Synthetic, {**size, **own}, _made_up(DEMO_MODALITIES, small, 0, rest).to_dict(), out)
+
+
+def synthetic(
+    out: Out,
+    federation: Settled = None,
+    n_sites: Annotated[int, typer.Option("--sites", help="Made-up sites.")] = Synthetic.sites,
+    n_cases: Annotated[int, typer.Option("--cases", help="Cases a site, about.")] = Synthetic.cases,
+    folds: Folds = Synthetic.folds,
+    permute_labels: Annotated[
+        bool, typer.Option("--permute-labels", help="Break the link between labels and data: every arm must be at .5.")
+    ] = False,
+    small: Small = False,
+    modalities: Annotated[
+        str | None, typer.Option(help="Comma-separated, cnv,clinical,hif if not given; any other name: a table.")
+    ] = None,
+    settings: Settings = None,
+) -> None:
+    """Made-up sites in real file formats, compared across all arms."""
+    own, rest = split(Synthetic, settings)
+    if federation is not None:
+        settled = federation_of_file(federation, None, rest, small=small, modalities=modalities)
+    else:
+        settled = _made_up(names_in(modalities or ",".join(TABLES)), small, 0, rest)
+    given = {"sites": n_sites, "cases": n_cases, "folds": folds, "permute_labels": permute_labels}
+    carry_out(Synthetic, {**given, **own}, settled.to_dict(), out)
+
+
+def tcga(
+    data: Data,
+    out: Out,
+    federation: Settled = None,
+    modalities: Annotated[
+        str | None, typer.Option(help="Comma-separated, cnv,clinical if not given; a name that is no plug-in: a table.")
+    ] = None,
+    clinical: Annotated[str | None, typer.Option(help="ihc (if not given), or no_ihc without receptor status.")] = None,
+    cv: Cv = Tcga.cv,
+    folds: Folds = Tcga.folds,
+    seed: Seed = None,
+    missing_rate: Annotated[
+        str, typer.Option(help="Share of (site, modality) pairs hidden from training; a list (0,.3,.5) runs each.")
+    ] = "0",
+    repeats: Annotated[int, typer.Option(help="Seeds: each a run of its own, with its own folds.")] = Tcga.repeats,
+    external: Annotated[Path | None, typer.Option(help="A second data folder, only ever scored.")] = None,
+    release: Annotated[
+        Path | None, typer.Option(help="Also keep the release of the first fold's federated study here.")
+    ] = None,
+    fusion: Annotated[str, typer.Option(help="Fusion heads to print side by side: all, or names with commas.")] = "",
+    settings: Settings = None,
+) -> None:
+    """Public tables dealt out to sites by tissue source site, compared across all arms."""
+    own, rest = split(Tcga, settings)
+    settled = tcga_federation(federation, seed, rest, modalities=modalities, clinical=clinical)
+    given = {
+        **{"data": data, "external": external, "release": release, "cv": cv, "folds": folds, "repeats": repeats},
+        "missing_rates": rates_in(missing_rate),
+        "heads": heads_named(names_in(fusion)),
+    }
+    carry_out(Tcga, {**given, **own}, settled.to_dict(), out)
+
+
+def _made_up(names: Sequence[str], small: bool, seed: int, settings: Sequence[str]) -> Federation:
+    given = {name: {**SETTINGS.get(name, {}), **(_SMALL if small else {})} for name in names}
+    return federation_of(names, given, seed, settings)
