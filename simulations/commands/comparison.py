@@ -2,13 +2,15 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import typer
+from pydantic import Field
 
 from modalities.core.console import console
+from modalities.core.fields import Count, ShareBelowOne, Whole, settings
 from modalities.core.problems import check
 from modalities.core.settings.federation import Federation, federation_from
 from simulations.arms.arms import RELEASE
@@ -36,24 +38,23 @@ from simulations.studies.series import plan_of, run_series
 _SMALL = {"training": {"epochs": 15}, "federated": {"rounds": 15}}
 
 
-@dataclass(frozen=True)
+@settings
 class Comparison(Command):
     """Every arm on the same folds, with the options that all such commands have."""
 
-    cv: str = "random"
-    folds: int = 5
+    cv: Literal["random", "sites", "preserved"] = "random"
+    folds: Annotated[int, Field(ge=2)] = 5
     heads: list[str] = field(default_factory=list)
     """Fusion heads to print side by side."""
-    engine: str = "inline"
+    engine: Literal["inline", "flower"] = "inline"
     """`inline` (this process) or `flower` (Flower's simulation engine)."""
-    workers: int = 0
+    workers: Whole = 0
     """Arms and folds run side by side; 0: one a processor."""
     release: str = ""
     """Where the release of the first fold's federated study is kept too."""
 
     def __post_init__(self) -> None:
-        """Check the values."""
-        self.protocol("", 0)
+        """Check the heads."""
         heads_named(self.heads)
 
     @property
@@ -85,7 +86,7 @@ class Comparison(Command):
         show(results, out)
 
 
-@dataclass(frozen=True)
+@settings
 class Synthetic(Comparison):
     """Made-up sites."""
 
@@ -93,20 +94,12 @@ class Synthetic(Comparison):
 
     name: str = "synthetic"
     """In the report's protocol."""
-    folds: int = 3
-    sites: int = 6
-    cases: int = 90
+    folds: Annotated[int, Field(ge=2)] = 3
+    sites: Annotated[int, Field(ge=2)] = 6
+    cases: Annotated[int, Field(ge=12)] = 90
     """A site, about."""
     permute_labels: bool = False
     """Break the link between labels and data: every arm must be at .5."""
-
-    def __post_init__(self) -> None:
-        """Check the values."""
-        super().__post_init__()
-        check(
-            [f"sites must be at least 2, got {self.sites}"] * (self.sites < 2)
-            + [f"cases must be at least 12, got {self.cases}"] * (self.cases < 12)
-        )
 
     def refuse(self, out: Path) -> None:
         """The demo's folder has a name that may be taken."""
@@ -118,15 +111,15 @@ class Synthetic(Comparison):
         ):
             raise ValueError(f"{out} holds something else; choose another --out")
 
-    def run(self, settings: Mapping[str, Any], out: Path) -> None:
+    def run(self, raw: Mapping[str, Any], out: Path) -> None:
         """Make the sites up, and compare."""
-        federation = federation_from(settings)
+        federation = federation_from(raw)
         cohort = make_cohort(federation, out / "sites", self.sites, self.cases, self.permute_labels, self.busy)
         protocol = self.protocol(self.name, federation.seed, labels_permuted=self.permute_labels)
         self.compare(cohort, federation, protocol, out)
 
 
-@dataclass(frozen=True)
+@settings
 class Tcga(Comparison):
     """Public tables."""
 
@@ -134,36 +127,33 @@ class Tcga(Comparison):
     NEEDED: ClassVar[tuple[str, ...]] = ("data",)
 
     data: str = ""
-    min_site: int = 20
+    min_site: Whole = 20
     """Sites with fewer usable cases are pooled as `other`."""
     sites_by: str = ""
     """Another grouping: a CSV with the site code in the first column and the group in `site`."""
-    missing_rates: list[float] = field(default_factory=lambda: [0.0])
+    missing_rates: Annotated[list[ShareBelowOne], Field(min_length=1)] = field(default_factory=lambda: [0.0])
     """Share of (site, modality) pairs hidden from training; several rates run each."""
-    repeats: int = 1
+    repeats: Count = 1
     """Seeds: each a run of its own, with its own folds."""
     external: str = ""
     """A second data folder, only ever scored."""
 
     def __post_init__(self) -> None:
-        """Check the values."""
+        """Check the heads, and what belongs to one run only."""
         super().__post_init__()
         rates = self.missing_rates
-        for rate in rates:
-            self.protocol("", 0, missing_rate=rate)
         is_series = self.repeats > 1 or len(rates) > 1
         check(
-            [f"repeats must be at least 1, got {self.repeats}"] * (self.repeats < 1)
-            + [f"missing_rates: give each rate once, got {rates}"] * (not rates or len(set(rates)) < len(rates))
+            [f"missing_rates: give each rate once, got {rates}"] * (len(set(rates)) < len(rates))
             + ["give --repeats or a list of --missing-rate, not both: each run would be made many times"]
             * (self.repeats > 1 and len(rates) > 1)
             + ["--external and --release are of one run: leave out --repeats and lists of --missing-rate"]
             * (is_series and bool(self.external or self.release))
         )
 
-    def run(self, settings: Mapping[str, Any], out: Path) -> None:
+    def run(self, raw: Mapping[str, Any], out: Path) -> None:
         """Deal the tables out to sites, and compare; once, or as a series."""
-        federation = federation_from(settings)
+        federation = federation_from(raw)
         protocol = self.protocol(
             "tcga", federation.seed, missing_rate=self.missing_rates[0], notes=notes_of(federation)
         )

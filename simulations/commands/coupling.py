@@ -1,10 +1,10 @@
 """The commands that change a release: a modality joins it or leaves it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
+from modalities.core.fields import settings
 from simulations.cohorts.inputs import sections_of
 from simulations.commands.options import Data, Modality, Out, Release, Settings
 from simulations.commands.show import show_change
@@ -12,7 +12,7 @@ from simulations.commands.study_file import Command, carry_out, split
 from simulations.studies.coupling import add_modality, remove_modality
 
 
-@dataclass(frozen=True)
+@settings
 class Add(Command):
     """A modality joins a release."""
 
@@ -25,22 +25,22 @@ class Add(Command):
     data: str = ""
     """The tables, or the site folders."""
     modality: str = ""
-    engine: str = "inline"
+    engine: Literal["inline", "flower"] = "inline"
 
-    def run(self, settings: Mapping[str, Any], out: Path) -> None:
+    def run(self, raw: Mapping[str, Any], out: Path) -> None:
         """Train its branch, and refit the fusion head."""
-        section = settings["modalities"][self.modality]
+        section = raw["modalities"][self.modality]
         show_change(add_modality(Path(self.release), Path(self.data), self.modality, section, out, self.engine))
 
 
-@dataclass(frozen=True)
+@settings
 class Remove(Add):
     """A modality leaves a release."""
 
     NAME: ClassVar[str] = "remove"
     SETTINGS: ClassVar[str] = "nothing"
 
-    def run(self, settings: Mapping[str, Any], out: Path) -> None:
+    def run(self, raw: Mapping[str, Any], out: Path) -> None:
         """Refit the fusion head."""
         show_change(remove_modality(Path(self.release), Path(self.data), self.modality, out, self.engine))
 

@@ -1,13 +1,15 @@
 """The command that makes sites up and trains nothing: for a rehearsal, or to see what a site folder looks like."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 import typer
+from pydantic import Field
 
 from modalities.core.console import say
+from modalities.core.fields import settings
 from modalities.core.problems import check
 from modalities.core.settings.federation import federation_from
 from modalities.core.settings.site import problem_of_name
@@ -18,19 +20,15 @@ from simulations.commands.options import Out
 from simulations.commands.study_file import Command, carry_out, split
 
 
-@dataclass(frozen=True)
+@settings
 class Sites(Command):
     """Made-up site folders."""
 
     NAME: ClassVar[str] = "sites"
 
     names: list[str] = field(default_factory=list)
-    cases: int = 60
+    cases: Annotated[int, Field(ge=12)] = 60
     """A site, about."""
-
-    def __post_init__(self) -> None:
-        """Check the values."""
-        check([f"cases must be at least 12, got {self.cases}"] * (self.cases < 12))
 
     def refuse(self, out: Path) -> None:
         """Refuse names that are none, and folders that are there: nothing of them is touched."""
@@ -41,9 +39,9 @@ class Sites(Command):
         twice = len({*names}) < max(2, len(names))
         check([f"give two names or more, each once, got {', '.join(names)}"] if twice else [])
 
-    def run(self, settings: Mapping[str, Any], out: Path) -> None:
+    def run(self, raw: Mapping[str, Any], out: Path) -> None:
         """Write the folders, and the federation.yaml of a study of them."""
-        federation = federation_from(settings)
+        federation = federation_from(raw)
         cohort = make_cohort(federation, out, len(self.names), self.cases, names=self.names)
         agreed = with_features_of_data(federation, cohort, out)
         for name in self.names:

@@ -1,14 +1,16 @@
 """The commands that are studies of their own: representations, convergence, robustness."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import typer
+from pydantic import Field
 from rich.table import Table
 
 from modalities.core.console import console
+from modalities.core.fields import Count, Whole, settings
 from modalities.core.problems import check
 from modalities.core.settings.federation import federation_from
 from simulations.cohorts.inputs import federation_of, names_in, tcga_cohort, tcga_federation
@@ -31,7 +33,7 @@ from simulations.studies.tables import Tables, convergence_study, robustness_stu
 _MODALITIES = "cnv,clinical,hif"
 
 
-@dataclass(frozen=True)
+@settings
 class Representations(Command):
     """Copy number in several forms."""
 
@@ -39,27 +41,23 @@ class Representations(Command):
 
     data: str = ""
     """As for tcga; without it, made-up sites."""
-    values: list[str] = field(default_factory=lambda: list(REPRESENTATIONS))
+    values: Annotated[list[Literal["arms", "calls", "log2"]], Field(min_length=1)] = field(
+        default_factory=lambda: [*REPRESENTATIONS]
+    )
     """Forms of copy number."""
-    sites: int = 6
-    cases: int = 90
-    cv: str = "random"
-    folds: int = 5
-    min_site: int = 20
+    sites: Annotated[int, Field(ge=2)] = 6
+    cases: Annotated[int, Field(ge=12)] = 90
+    cv: Literal["random", "sites", "preserved"] = "random"
+    folds: Annotated[int, Field(ge=2)] = 5
+    min_site: Whole = 20
     sites_by: str = ""
-    workers: int = 0
+    workers: Whole = 0
 
-    def __post_init__(self) -> None:
-        """Check the values."""
-        Protocol("", 0, self.cv, self.folds)
-        unknown = sorted({*self.values} - {*REPRESENTATIONS})
-        check([f"values must be of {', '.join(REPRESENTATIONS)}, got {', '.join(unknown)}"] if unknown else [])
-
-    def run(self, settings: Mapping[str, Any], out: Path) -> None:
+    def run(self, raw: Mapping[str, Any], out: Path) -> None:
         """Every form on the same folds."""
-        section = settings["modalities"][MODALITY]
+        section = raw["modalities"][MODALITY]
         federations = {
-            name: federation_from({**settings, "modalities": {MODALITY: {**section, "values": name}}})
+            name: federation_from({**raw, "modalities": {MODALITY: {**section, "values": name}}})
             for name in self.values
         }
         first = next(iter(federations.values()))
@@ -77,7 +75,7 @@ class Representations(Command):
         show_files(out)
 
 
-@dataclass(frozen=True)
+@settings
 class OfTables(Command):
     """A study on some of the outer folds of public tables."""
 
@@ -85,21 +83,21 @@ class OfTables(Command):
     FREE: ClassVar[tuple[str, ...]] = ("use", "strategies", "rounds", "patience", "rules", "attacks", "hostile")
 
     data: str = ""
-    min_site: int = 20
-    folds: int = 5
-    use: int = 1
+    min_site: Whole = 20
+    folds: Annotated[int, Field(ge=2)] = 5
+    use: Count = 1
     """Outer folds that are run, from the first on."""
 
     def __post_init__(self) -> None:
         """Check the values."""
-        check([f"use must be from 1 to the {self.folds} folds, got {self.use}"] * (not 1 <= self.use <= self.folds))
+        check([f"use must be from 1 to the {self.folds} folds, got {self.use}"] * (self.use > self.folds))
 
-    def tables(self, settings: Mapping[str, Any]) -> Tables:
+    def tables(self, raw: Mapping[str, Any]) -> Tables:
         """What the study runs on."""
-        return Tables(Path(self.data), federation_from(settings), self.min_site, self.folds, self.use)
+        return Tables(Path(self.data), federation_from(raw), self.min_site, self.folds, self.use)
 
 
-@dataclass(frozen=True)
+@settings
 class Convergence(OfTables):
     """Strategies, round by round."""
 
@@ -109,29 +107,28 @@ class Convergence(OfTables):
         default_factory=lambda: ["default", "fedavg", "fedprox", "fedavgm", "fedadagrad", "fedadam", "fedyogi"]
     )
     """fedadam+fedmedian: its step on the median; default: each modality's own setting."""
-    rounds: int = ConvergencePlan.rounds
-    patience: int = ConvergencePlan.patience
+    rounds: Annotated[int, Field(ge=2)] = ConvergencePlan.rounds
+    patience: Count = ConvergencePlan.patience
 
     def __post_init__(self) -> None:
         """Check the values."""
         super().__post_init__()
-        check([f"rounds must be at least 2, got {self.rounds}"] * (self.rounds < 2))
         for strategy in self.strategies:
             recipe_of(strategy)
 
-    def run(self, settings: Mapping[str, Any], out: Path) -> None:
+    def run(self, raw: Mapping[str, Any], out: Path) -> None:
         """Held-out loss and test AUROC by round."""
         plan = ConvergencePlan(tuple(self.strategies), self.rounds, self.patience)
-        show_section(convergence_section(convergence_study(self.tables(settings), plan, out, console)), out)
+        show_section(convergence_section(convergence_study(self.tables(raw), plan, out, console)), out)
 
 
-@dataclass(frozen=True)
+@settings
 class Robustness(OfTables):
     """One hostile site, rule by rule."""
 
     NAME: ClassVar[str] = "robustness"
 
-    min_site: int = 18
+    min_site: Whole = 18
     rules: list[str] = field(
         default_factory=lambda: ["fedadam", "fedavg", "fedadam+fedmedian", "fedadam+fedtrimmedavg"]
     )
@@ -147,10 +144,10 @@ class Robustness(OfTables):
         for rule in self.rules:
             recipe_of(rule)
 
-    def run(self, settings: Mapping[str, Any], out: Path) -> None:
+    def run(self, raw: Mapping[str, Any], out: Path) -> None:
         """Fused macro-AUROC with and without each attack."""
         plan = RobustnessPlan(tuple(self.rules), tuple(self.attacks), self.hostile)
-        show_section(robustness_section(robustness_study(self.tables(settings), plan, out, console)), out)
+        show_section(robustness_section(robustness_study(self.tables(raw), plan, out, console)), out)
 
 
 def representations(

@@ -3,7 +3,7 @@
 import difflib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,6 +11,7 @@ import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from modalities.core.fields import settings
 from modalities.core.files.atomic import write_atomically
 from modalities.core.files.delimited import listing
 from modalities.core.problems import check
@@ -23,7 +24,7 @@ PATHS = ("data", "external", "release", "sites_by")
 """Options that are paths: written whole, so that a study file can be run from anywhere."""
 
 
-@dataclass(frozen=True)
+@settings
 class Command(ABC):
     """What a command can be asked for: its dataclass says the options of its study file, their types and defaults."""
 
@@ -44,8 +45,8 @@ class Command(ABC):
         del out
 
     @abstractmethod
-    def run(self, settings: Mapping[str, Any], out: Path) -> None:
-        """Make everything, in this folder; `settings` are those of the federation."""
+    def run(self, raw: Mapping[str, Any], out: Path) -> None:
+        """Make everything, in this folder; `raw` is the section `federation`."""
 
 
 def carry_out(command: type[Command], options: Mapping[str, Any], settings: Mapping[str, Any], out: Path) -> None:
