@@ -9,13 +9,14 @@ from typing import Annotated, Any, ClassVar, Literal
 import typer
 from pydantic import Field
 
-from modalities.core.console import console
+from modalities.core.console import console, say
 from modalities.core.fields import Count, ShareBelowOne, Whole, settings
 from modalities.core.problems import check
 from modalities.core.settings.federation import Federation, federation_from
 from simulations.arms.arms import RELEASE
 from simulations.arms.heads import heads_named
 from simulations.cohorts.cohort import EXTERNAL, Cohort, with_features_of_data
+from simulations.cohorts.external import compare_external
 from simulations.cohorts.inputs import (
     federation_of,
     federation_of_file,
@@ -71,6 +72,8 @@ class Comparison(Command):
     ) -> None:
         """Run every arm on every fold, and show what came of it."""
         federation = with_features_of_data(federation, cohort, out)
+        for note in compare_external(cohort, external, federation) if external else ():
+            say(note)
         usable = cohort.usable(federation)
         console.print(
             f"{len(usable)} cases of {len(federation.task.classes)} classes at {usable['site'].nunique()} sites, "
