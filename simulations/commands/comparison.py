@@ -12,7 +12,7 @@ from pydantic import Field
 from modalities.core.console import console, say
 from modalities.core.fields import Count, ShareBelowOne, Whole, settings
 from modalities.core.problems import check
-from modalities.core.settings.federation import Federation, federation_from
+from modalities.core.settings.federation import Federation
 from simulations.arms.arms import RELEASE
 from simulations.arms.heads import heads_named
 from simulations.cohorts.cohort import EXTERNAL, Cohort, with_features_of_data
@@ -35,6 +35,7 @@ from simulations.studies.coupling import keep_split
 from simulations.studies.experiment import PLAN, Protocol, prepare_folds, run_experiment
 from simulations.studies.lacks import say_what_sites_lack
 from simulations.studies.series import plan_of, run_series
+from strategies.settings import federation_from
 
 _SMALL = {"training": {"epochs": 15}, "federated": {"rounds": 15}}
 

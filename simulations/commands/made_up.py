@@ -11,13 +11,13 @@ from pydantic import Field
 from modalities.core.console import say
 from modalities.core.fields import settings
 from modalities.core.problems import check
-from modalities.core.settings.federation import federation_from
 from modalities.core.settings.site import problem_of_name
 from simulations.cohorts.cohort import FEDERATION, with_features_of_data
 from simulations.cohorts.inputs import federation_of
 from simulations.cohorts.synthetic import TABLES, make_cohort
 from simulations.commands.options import Out
 from simulations.commands.study_file import Command, carry_out, split
+from strategies.settings import federation_from
 
 
 @settings

@@ -12,7 +12,6 @@ from rich.table import Table
 from modalities.core.console import console
 from modalities.core.fields import Count, Whole, settings
 from modalities.core.problems import check
-from modalities.core.settings.federation import federation_from
 from simulations.cohorts.inputs import federation_of, names_in, tcga_cohort, tcga_federation
 from simulations.cohorts.synthetic import make_cohort
 from simulations.commands.options import Data, Folds, Out, Seed, Settings
@@ -29,6 +28,7 @@ from simulations.studies.recipes import recipe_of
 from simulations.studies.representations import MODALITY, REPRESENTATIONS, compare_representations
 from simulations.studies.robustness import RobustnessPlan
 from simulations.studies.tables import Tables, convergence_study, robustness_study
+from strategies.settings import federation_from
 
 _MODALITIES = "cnv,clinical,hif"
 

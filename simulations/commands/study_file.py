@@ -18,6 +18,7 @@ from modalities.core.problems import check
 from modalities.core.settings.federation import federation_from
 from modalities.core.settings.structured import structured
 from simulations.studies.experiment import PLAN
+from strategies.settings import problems_of
 
 STUDY = "study.yaml"
 PATHS = ("data", "external", "release", "sites_by")
@@ -110,7 +111,7 @@ def _settings(
     try:
         merged = OmegaConf.to_container(OmegaConf.merge(section, OmegaConf.from_dotlist(list(dotted))))
         raw = {str(key): value for key, value in merged.items()} if isinstance(merged, dict) else {}
-        return federation_from(raw, folder).to_dict() if command.SETTINGS == "whole" else raw
+        return federation_from(raw, folder, problems_of).to_dict() if command.SETTINGS == "whole" else raw
     except (OmegaConfBaseException, ValueError) as error:
         problems.append(f"federation: {error}")
         return {}
