@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 
 import modalities
 from modalities.core.contract import Source
-from modalities.core.registry import plugin, plugins
+from modalities.core.registry import kinds, plugin, plugins
 from modalities.core.settings.federation import federation_from
 from modalities.core.settings.site import read_site_config
 from modalities.core.site.store import SiteData
@@ -33,10 +33,11 @@ def added(tmp_path_factory):
     (file,) = CODE
     (folder / f"{KIND}.py").write_text(file, encoding="utf-8")
     modalities.__path__.append(str(folder))
-    plugins.cache_clear()
+    kinds.cache_clear()
     yield folder
     modalities.__path__.remove(str(folder))
-    plugins.cache_clear()
+    kinds.cache_clear()
+    plugin.cache_clear()
     sys.modules.pop(f"modalities.{KIND}", None)
     modalities.__dict__.pop(KIND, None)
 

@@ -11,28 +11,33 @@ _SHARED = ("core", "slides")
 
 
 @cache
+def kinds() -> list[str]:
+    """The kinds that there are plug-ins of."""
+    return sorted(module.name for module in pkgutil.iter_modules(modalities.__path__) if module.name not in _SHARED)
+
+
 def plugins() -> dict[str, Modality]:
     """Every plug-in by kind.
 
     Raises:
         TypeError: a module there lacks part of the contract; a broken plug-in is an error, never skipped.
     """
-    found = {}
-    for module in sorted(pkgutil.iter_modules(modalities.__path__), key=lambda entry: entry.name):
-        if module.name not in _SHARED:
-            found[module.name] = _checked(importlib.import_module(f"modalities.{module.name}"), module.name)
-    return found
+    return {kind: plugin(kind) for kind in kinds()}
 
 
+@cache
 def plugin(kind: str) -> Modality:
-    """The plug-in of this kind; looked up among those found, so that no message can name a module to import.
+    """The plug-in of this kind, imported alone: what others bring along takes longer than a small site trains.
+
+    It is looked up among those that there are, so that no message can name a module to import.
 
     Raises:
         ValueError: there is no such kind.
+        TypeError: it lacks part of the contract.
     """
-    if kind not in plugins():
-        raise ValueError(f"no modality of kind {kind!r}; known kinds: {', '.join(plugins())}")
-    return plugins()[kind]
+    if kind not in kinds():
+        raise ValueError(f"no modality of kind {kind!r}; known kinds: {', '.join(kinds())}")
+    return _checked(importlib.import_module(f"modalities.{kind}"), kind)
 
 
 def _checked(module: object, name: str) -> Modality:

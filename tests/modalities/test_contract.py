@@ -1,6 +1,7 @@
 """Every plug-in that the registry finds keeps the contract; a plug-in added tomorrow is tested here without an edit."""
 
 import dataclasses
+import subprocess
 import sys
 import types
 from functools import cache
@@ -14,7 +15,7 @@ import modalities
 from modalities.core.blocks.branch import Branch
 from modalities.core.blocks.networks import SelfNormalisingNetwork
 from modalities.core.contract import Cases, Modality
-from modalities.core.registry import _checked, plugin, plugins
+from modalities.core.registry import _checked, kinds, plugin, plugins
 from modalities.core.seeds import seed_of
 from modalities.core.settings.federation import federation_from
 from modalities.core.settings.training import BranchConfig
@@ -256,14 +257,22 @@ def test_settings_that_check_nothing_are_an_error():
 def test_broken_file_in_the_folder_is_an_error_never_skipped(tmp_path, monkeypatch):
     (tmp_path / "halfway.py").write_text('"""A plug-in that somebody began."""\nPRESETS = {}\n')
     monkeypatch.setattr(modalities, "__path__", [*modalities.__path__, str(tmp_path)])
-    plugins.cache_clear()
+    kinds.cache_clear()
     try:
         with pytest.raises(TypeError, match="modalities/halfway: a modality must define Config, read, sums"):
             plugins()
     finally:
-        plugins.cache_clear()
+        kinds.cache_clear()
         sys.modules.pop("modalities.halfway", None)
         modalities.__dict__.pop("halfway", None)
+
+
+def test_a_plugin_is_imported_alone():
+    """A process of one message imports what its study needs: the others bring libraries that take a while."""
+    code = "from modalities.core.registry import plugin; plugin('table'); import sys; print(*sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "modalities.table" in found
+    assert not {"modalities.cnv", "modalities.clinical", "modalities.wsi_image", "modalities.wsi_graph"} & set(found)
 
 
 def test_unknown_kind_is_refused_with_those_there_are():

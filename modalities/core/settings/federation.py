@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from modalities.core.files.delimited import listing
 from modalities.core.fusion.settings import AUTO, FUSION_PRESETS, Fusion
 from modalities.core.problems import check
-from modalities.core.registry import plugin, plugins
+from modalities.core.registry import kinds, plugin
 from modalities.core.settings.structured import as_far_as_possible, structured, unknown_key
 from modalities.core.settings.task import Task
 from modalities.core.settings.training import BranchConfig, Federated
@@ -170,7 +170,7 @@ def _branch(name: str, section: Any, folder: Path | None, problems: list[str], p
     if not isinstance(section, Mapping):
         problems.append(f"{where}: must be a section with settings, got {section!r}")
         return None
-    kind = str(section.get("kind") or (name if name in plugins() else _DEFAULT_KIND))
+    kind = str(section.get("kind") or (name if name in kinds() else _DEFAULT_KIND))
     try:
         module = plugin(kind)
     except ValueError as error:
