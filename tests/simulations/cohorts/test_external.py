@@ -8,6 +8,9 @@ from typer.testing import CliRunner
 
 from modalities.core.contract import Source
 from modalities.core.settings.federation import federation_from
+from modalities.core.settings.site import Policy, write_site
+from modalities.core.site.store import SiteData
+from simulations.arms import scoring
 from simulations.cli import app
 from simulations.cohorts.cohort import Cohort
 from simulations.cohorts.external import compare_external
@@ -48,6 +51,17 @@ def test_an_external_cohort_that_knows_only_what_no_training_case_has_is_refused
 
 def test_without_a_file_of_a_modality_there_is_nothing_to_compare(tmp_path, trained):
     assert compare_external(trained, Cohort(pd.DataFrame(), {"outside": {}}), FEDERATION) == []
+
+
+def test_a_site_of_whose_cases_nothing_is_known_holds_the_modality_in_no_arm_and_says_why(tmp_path):
+    source = cohort(tmp_path, "raw", "case_id,x,y", ["k1,1,2", "k2,3,4"]).sources["raw"]
+    cases = pd.DataFrame({"case_id": ["k1", "k2"], "label": ["LumA", "LumB"], "split": "test"})
+    write_site(tmp_path / "north", "north", cases, source, Policy(min_cohort=0, min_cell=0))
+    site = SiteData(tmp_path / "north", FEDERATION)
+    assert not scoring.test_cases([site], FEDERATION).holds["hif"].any()
+    said = r"raw\.csv: none of the 3 agreed features has a value here; compare their spelling"
+    with pytest.raises(ValueError, match=said):
+        raise ValueError(site.unusable["hif"])
 
 
 @pytest.mark.slow
