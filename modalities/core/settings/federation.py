@@ -1,6 +1,5 @@
 """federation.yaml: the coordinator's settings, read, checked as a whole, and digested."""
 
-import dataclasses
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +16,7 @@ from modalities.core.files.delimited import listing
 from modalities.core.fusion.settings import AUTO, FUSION_PRESETS, Fusion
 from modalities.core.problems import check
 from modalities.core.registry import kinds, plugin
-from modalities.core.settings.structured import as_far_as_possible, structured, unknown_key
+from modalities.core.settings.structured import as_far_as_possible, plain_of, structured, unknown_key
 from modalities.core.settings.task import Task
 from modalities.core.settings.training import BranchConfig, Federated
 
@@ -39,8 +38,8 @@ class Federation:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, complete: reading them back gives an equal federation."""
-        sections = {name: dataclasses.asdict(config) for name, config in self.modalities.items()}
-        plain = {"task": dataclasses.asdict(self.task), "fusion": dataclasses.asdict(self.fusion)}
+        sections = {name: plain_of(config) for name, config in self.modalities.items()}
+        plain = {"task": plain_of(self.task), "fusion": plain_of(self.fusion)}
         return {"seed": self.seed, **plain, "modalities": sections}
 
     def to_json(self) -> str:

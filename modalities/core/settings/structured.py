@@ -52,7 +52,7 @@ def as_far_as_possible(
     if not isinstance(values, Mapping):
         problems.append(f"{where}: must be a section with settings, got {_VALUE.repr(values)}")
         return cls()
-    plain = _over(_over(dataclasses.asdict(cls()), preset or {}), values)
+    plain = _over(_over(plain_of(cls()), preset or {}), values)
     for _ in range(_ATTEMPTS):
         try:
             settings = _adapter(cls).validate_python(plain)
@@ -70,6 +70,11 @@ def unknown_key(key: str, known: Iterable[str], prefix: str) -> str:
     """The problem of a key that is not known, with the nearest one that is."""
     near = difflib.get_close_matches(key, list(known), n=1, cutoff=0.0)
     return f"{prefix}{key}: no such setting; did you mean {near[0]!r}?"
+
+
+def plain_of(settings: Any) -> dict[str, Any]:
+    """The settings as plain values; `dataclasses.asdict` would take a hundred times as long over 20,000 features."""
+    return _adapter(type(settings)).dump_python(settings)
 
 
 @cache
