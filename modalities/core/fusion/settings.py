@@ -40,7 +40,7 @@ class Fusion:
     """How the branches' outputs become one prediction."""
 
     head: str = "weighted_logits_bias"
-    """A file of modalities/core/fusion (docs/fusion.md), or `auto`: the candidate of least out-of-fold loss."""
+    """A file of modalities/core/fusion/heads (docs/fusion.md), or `auto`: the candidate of least out-of-fold loss."""
     candidates: list[str] = field(
         default_factory=lambda: ["mean", "mean_logits", "weighted_logits", "weighted_logits_bias", "residual", "gated"]
     )
