@@ -2,24 +2,21 @@
 
 import json
 from collections.abc import Mapping
+from logging import INFO
 from pathlib import Path
-from typing import Any
 
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
-from flwr.supercore import log
-from flwr.superlink.grid import http_grid
 
 from modalities.core.settings.federation import Federation
 from server.phases.example import example_federation
 from server.phases.options import Options
 from server.phases.order import run_study
 from server.state.release import write_release
-from strategies.flower.polling import looking_often
+from strategies.flower.log import log
+from strategies.flower.polling import look_often_for_replies
 from strategies.packing import PackingGrid
 from strategies.settings import load_federation
-
-_INFO = 20
 
 app = ServerApp()
 
@@ -33,8 +30,7 @@ def main(grid: Grid, context: Context) -> None:
     """
     config = context.run_config
     _refuse_relative_paths(config)
-    flower: Any = http_grid
-    flower.pull_objects = looking_often(flower.pull_objects)
+    look_often_for_replies()
     federation = _federation(str(config.get("federation", "")), int(config.get("seed", 0)))
     out = Path(str(config.get("out", "")) or Path.home() / ".tessera" / f"run-{context.run_id}")
     options = Options(
@@ -44,12 +40,12 @@ def main(grid: Grid, context: Context) -> None:
         wait=float(config.get("wait", 120)),
         status=out,
         enrolled=_enrolled(str(config.get("nodes", ""))),
-        report=lambda event: log(_INFO, "tessera: %s", event),
+        report=lambda event: log(INFO, "tessera: %s", event),
     )
-    log(_INFO, "tessera: checkpoint and release go to %s", out)
+    log(INFO, "tessera: checkpoint and release go to %s", out)
     study = run_study(PackingGrid(grid), federation, options)
     write_release(out / "release", study)
-    log(_INFO, "tessera: release written to %s", out / "release")
+    log(INFO, "tessera: release written to %s", out / "release")
 
 
 def _enrolled(path: str) -> dict[int, str]:

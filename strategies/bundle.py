@@ -8,6 +8,8 @@ import zipfile
 from io import BytesIO
 from pathlib import Path
 
+from strategies.flower.bundles import build
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 _MANIFEST = ".info/CONTENT"
 _MOST_BYTES = 100 * 2**20
@@ -32,12 +34,10 @@ def digest_of_checkout(repository: Path = REPOSITORY) -> str:
     Raises:
         ValueError: there is no source here, as where only a wheel was installed.
     """
-    from flwr.cli.build import build_fab_from_disk  # a second, which commands that only import this need not wait for
-
     if not (repository / "pyproject.toml").is_file():
         raise ValueError(f"{repository}: no source here; run from a clone of the repository, installed as editable")
     with tempfile.TemporaryDirectory() as folder:
-        return digest_of_bundle(build_fab_from_disk(staged_app(repository, Path(folder) / "app")))
+        return digest_of_bundle(build(staged_app(repository, Path(folder) / "app")))
 
 
 def digest_of_bundle(bundle: bytes) -> str:

@@ -10,8 +10,8 @@ from typing import TypeVar
 
 import numpy as np
 from flwr.app import ArrayRecord, Error, MetricRecord, RecordDict
-from flwr.supercore import log
 
+from strategies.flower.log import log
 from strategies.wire import ARRAYS, METRICS, Weights, parts_in
 
 NUM_EXAMPLES = "num-examples"

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from flwr.app import ConfigRecord, Message, RecordDict
-from flwr.supercore import log
 
 from strategies.checks import (
     NO_REPLY,
@@ -19,6 +18,7 @@ from strategies.checks import (
     UnusableError,
     refusal_of,
 )
+from strategies.flower.log import log
 from strategies.streaming import RunningSum
 from strategies.wire import Weights, bytes_by_owner, sums_of
 

@@ -14,8 +14,8 @@ import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
 from safetensors.numpy import load, save
 
+from strategies.flower.grids import WrappedGrid
 from strategies.wire import ARRAYS, CONFIG, METRICS, SEPARATOR, from_record, owner_of, to_record
-from strategies.wrapped_grid import WrappedGrid
 
 PACKED, TOGETHER = "packed.", "all"
 _LIST = "records"

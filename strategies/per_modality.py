@@ -16,6 +16,7 @@ from flwr.serverapp.strategy import Strategy
 from strategies.aggregation import Aggregation, combined_by
 from strategies.checks import Holder, Refusal, Template, each_part, trained_part
 from strategies.exchange import Folded, Traffic, message_to, own_copy, usable
+from strategies.flower.grids import WrappedGrid
 from strategies.wire import (
     ARRAYS,
     CONFIG,
@@ -27,7 +28,6 @@ from strategies.wire import (
     to_record,
     unflatten,
 )
-from strategies.wrapped_grid import WrappedGrid
 
 TRAIN, EVALUATE = "train.branches", "evaluate.branches"
 

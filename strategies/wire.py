@@ -7,13 +7,13 @@ or its fold copy (`cnv`, `cnv@2`), a modality's share of the fusion head (`fusio
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from functools import cache
 from typing import Any, TypeVar
 
 import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, MetricRecord, RecordDict
 
 from modalities.core.parts import modality_of
+from strategies.flower.arrays import LazyArray
 
 ARRAYS, CONFIG, METRICS = "arrays.", "config.", "metrics."
 FUSION, SHARED, STUDY = "fusion.", "shared", "study"
@@ -21,45 +21,6 @@ SEPARATOR = "::"
 _NPY_HEADER = 128
 Weights = dict[str, np.ndarray]
 Record = TypeVar("Record", ArrayRecord, ConfigRecord, MetricRecord)
-
-
-@cache
-def _name_of(dtype: np.dtype) -> str:
-    """`float32`: NumPy takes longer to spell it out than all else here does."""
-    return str(dtype)
-
-
-class LazyArray(Array):
-    """A Flower Array that keeps the ndarray and serialises it only when its bytes are asked for.
-
-    In one process nobody asks, which saves two copies of every model each way. The ndarray is shared, so receivers
-    copy before they write.
-    """
-
-    def __init__(self, ndarray: np.ndarray) -> None:
-        """Wrap without a copy."""
-        self.__dict__.update(
-            dtype=_name_of(ndarray.dtype), shape=tuple(ndarray.shape), stype="numpy.ndarray", held=ndarray
-        )
-
-    @property
-    def data(self) -> bytes:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """The array in NumPy's own format, made at first use."""
-        if "_data" not in self.__dict__:
-            self.__dict__["_data"] = Array(self.__dict__["held"]).data
-        return self.__dict__["_data"]
-
-    def numpy(self) -> np.ndarray:
-        """The ndarray itself."""
-        return self.__dict__["held"]
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Cross processes as a plain Array."""
-        return Array, (self.dtype, self.shape, self.stype, self.data)
-
-
-# Flower writes the class name into the bytes and looks it up when it reads them.
-LazyArray.__qualname__ = Array.__qualname__
 
 
 def to_record(weights: Mapping[str, np.ndarray]) -> ArrayRecord:

@@ -3,13 +3,10 @@
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
 from flwr.app import ArrayRecord, Message, RecordDict
 from flwr.serverapp import Grid
-from flwr.supercore.run import Run
-from flwr.supercore.task_identity import TaskIdentity
 
 from client.app import app
 from modalities.core.settings.federation import Federation, federation_from
@@ -18,6 +15,8 @@ from server.phases.options import Options
 from server.phases.order import run_study
 from server.state.study import StudyState
 from simulations.engines.inline import InlineGrid
+from strategies.flower.grids import LocalGrid
+from strategies.flower.messages import be_server, give_id
 
 KINDS = {"cnv": "cnv", "hif": "table"}
 HOLDINGS = (("cnv", "hif"), ("cnv",), ("cnv", "hif"))
@@ -59,24 +58,14 @@ def write_sites(
     return root
 
 
-class BareGrid(Grid):
-    """What a test's own Grid need not define: nothing of Tessera calls it."""
+class BareGrid(LocalGrid):
+    """What a test's own Grid need not define."""
 
-    def set_run(self, run: Run) -> None:
-        raise NotImplementedError
-
-    @property
-    def run(self) -> Run:
-        raise NotImplementedError
-
-    def create_message(self, *args, **kwargs) -> Message:
-        raise NotImplementedError
+    def __init__(self) -> None:
+        super().__init__(run_id=1)
 
     def get_node_ids(self) -> Iterable[int]:
         return []
-
-    def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> Iterable[Message]:
-        raise NotImplementedError
 
 
 class WatchedGrid(BareGrid):
@@ -93,6 +82,7 @@ class WatchedGrid(BareGrid):
         falsifies: Callable[[Message, Message], Message | None] = lambda message, reply: None,
         away: Callable[["WatchedGrid"], Collection[int]] = lambda grid: (),
     ) -> None:
+        super().__init__()
         self.inner = InlineGrid(app, n_sites, {"site-root": str(root)})
         self.asked: list[Message] = []
         self.replies: list[Message] = []
@@ -185,7 +175,7 @@ def same_study(one: StudyState, other: StudyState) -> bool:
 
 def asked_message(node_id: int = FIRST_NODE, message_type: str = "train.branches") -> Message:
     """A message as a grid would have sent it."""
-    TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = 1, 1, 1
+    be_server(run_id=1)
     message = Message(RecordDict(), node_id, message_type)
-    message.metadata.__dict__["_message_id"] = str(uuid4())
+    give_id(message)
     return message

@@ -3,6 +3,9 @@
 import ast
 import importlib
 import io
+import shutil
+import subprocess
+import sys
 import tomllib
 import zipfile
 from pathlib import Path, PurePosixPath
@@ -68,18 +71,51 @@ def test_console_script_is_a_typer_app(command):
     assert isinstance(getattr(importlib.import_module(module), attribute), typer.Typer)
 
 
-def test_flower_accepts_the_app_without_a_warning():
-    from flwr.cli.config_utils import load_and_validate
+PRIVATE = "from flwr.supercore import log\n\nSAY = log\n"
+PUBLIC = "from flwr.app import Message\n\nKIND = Message\n"
 
-    _, warnings = load_and_validate(REPOSITORY / "pyproject.toml")
-    assert warnings == []
+
+@pytest.mark.parametrize(
+    ("place", "text", "code"),
+    [
+        ("server/phases/planted.py", PRIVATE, 1),
+        ("simulations/planted.py", "import flwr.supercore.log\n\nSAY = flwr.supercore.log\n", 1),
+        ("strategies/planted.py", PRIVATE.replace("flwr.supercore import log", "flwr import supercore as log"), 1),
+        ("tests/planted.py", PRIVATE, 1),
+        ("server/phases/planted.py", PUBLIC, 0),
+        ("strategies/flower/planted.py", PRIVATE, 0),
+    ],
+)
+def test_make_check_fails_where_a_private_name_of_flower_is_imported_outside_its_folder(tmp_path, place, text, code):
+    recipe = (REPOSITORY / "Makefile").read_text(encoding="utf-8").partition("\ncheck: ")[2].partition("\n\n")[0]
+    (command,) = [line.split() for line in recipe.splitlines() if "ruff check" in line]
+    assert command[0] == "$(BIN)/ruff"
+    for path in (tmp_path / "pyproject.toml", tmp_path / place):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(REPOSITORY / "pyproject.toml", tmp_path)
+    (tmp_path / place).write_text('"""Planted."""\n\n' + text, encoding="utf-8")
+    ruff = [str(Path(sys.executable).parent / "ruff"), *command[1:], "--no-cache"]
+    done = subprocess.run(ruff, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, "TID251" in done.stdout) == (code, bool(code)), done.stdout
+
+
+def test_nothing_of_flower_is_looked_up_by_a_name_in_quotes_outside_its_folder():
+    names = [
+        f"{file}: {node.value}"
+        for package in PACKAGES
+        for file in python_files(package)
+        if not file.startswith("strategies/flower/")
+        for node in ast.walk(ast.parse((REPOSITORY / file).read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and str(node.value).startswith("flwr.")
+    ]
+    assert names == []
 
 
 @pytest.mark.slow  # walks the whole working folder, .venv included
 def test_bundle_holds_all_code_of_the_four_packages_and_nothing_else():
-    from flwr.cli.build import build_fab_from_disk
+    from strategies.flower.bundles import build
 
-    with zipfile.ZipFile(io.BytesIO(build_fab_from_disk(REPOSITORY))) as bundle:
+    with zipfile.ZipFile(io.BytesIO(build(REPOSITORY))) as bundle:
         names = set(bundle.namelist())
     assert {PurePosixPath(name).parts[0] for name in names} == {"pyproject.toml", ".info", *BUNDLED}
     assert set().union(*map(python_files, BUNDLED)) - names == set()

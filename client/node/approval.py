@@ -9,12 +9,10 @@ from typing import Any
 from client.node.home import Home
 from modalities.core.files.atomic import write_json
 from modalities.core.problems import check
+from strategies.bundle import digest_of_bundle
+from strategies.flower.tasks import NotApprovedError
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-
-
-class NotApprovedError(Exception):
-    """The code that came is not what this site approved."""
 
 
 def approve(home: Home, digest: str, source: str) -> None:
@@ -43,12 +41,13 @@ def approvals(home: Home) -> dict[str, dict[str, Any]]:
     return json.loads(home.approved.read_text(encoding="utf-8")) if home.approved.is_file() else {}
 
 
-def refuse_unapproved(home: Home, digest: str) -> None:
+def refuse_unapproved(home: Home, bundle: bytes) -> None:
     """Keep what was refused for `status` to show.
 
     Raises:
         NotApprovedError: this site did not approve the bundle.
     """
+    digest = digest_of_bundle(bundle)
     if digest not in approvals(home):
         write_json(home.refused, {"digest": digest, "time": time.time()})
         raise NotApprovedError(f"the coordinator sent the code {digest}, which this site has not approved")

@@ -43,9 +43,9 @@ class Reason(StrEnum):
     UNKNOWN_NAME = "unknown_name"
     NO_ANSWER = "no_answer"
     COORDINATOR_AWAY = "coordinator_away"
+    NO_TLS = "no_tls"
     NETWORK = "network"
     PORT_IN_USE = "port_in_use"
-    VERSION = "version"
     SILENT = "silent"
 
 
@@ -63,11 +63,11 @@ MEANINGS: Mapping[Reason, str] = {
     "firewall on the way, may be stalled",
     Reason.COORDINATOR_AWAY: "the coordinator's gateway answers, but its server behind it does not; the coordinator "
     "may be restarting",
+    Reason.NO_TLS: "what answers there is no gateway of a study: it speaks no TLS, or another kind; check "
+    "coordinator.address in site.yaml",
     Reason.NETWORK: "the network broke the connection",
     Reason.PORT_IN_USE: "another program uses this machine's port for Flower; set coordinator.local_port in site.yaml "
     "to a free one, and join again",
-    Reason.VERSION: "the coordinator uses another release of Flower than this site: install the version of Tessera "
-    "that the coordinator names",
     Reason.SILENT: "nothing was heard from the coordinator for a while, so the connection is made anew",
 }
 """In plain words, with what to do."""
@@ -122,10 +122,6 @@ class ConnectionWriter:
             was_there = self._connection.last_contact is not None
             self._change(State.LOST if was_there else State.CONNECTING, reason)
 
-    def is_of_another_release(self) -> None:
-        """The coordinator's Flower refuses to talk to this one."""
-        self._change(State.REFUSED, Reason.VERSION)
-
     def cannot_start(self, reason: Reason) -> None:
         """Nothing was asked of the coordinator, for this reason."""
         self._change(State.CONNECTING, reason)
@@ -158,6 +154,8 @@ def reason_of(request: str, error: httpx.HTTPError) -> Reason | None:
         (socket.gaierror, Reason.UNKNOWN_NAME),
         (ConnectionRefusedError, Reason.NOTHING_LISTENS),
         (httpx.TimeoutException, Reason.NO_ANSWER),
+        (ssl.SSLEOFError, Reason.NETWORK),  # whoever answered went away, as a gateway that restarts
+        (ssl.SSLError, Reason.NO_TLS),
     )
     return next((reason for kind, reason in kinds if any(isinstance(cause, kind) for cause in behind)), Reason.NETWORK)
 

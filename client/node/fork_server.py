@@ -16,19 +16,15 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-from client.node.approval import NotApprovedError, refuse_unapproved
+from client.node.approval import refuse_unapproved
 from client.node.home import Home
-from strategies.bundle import digest_of_bundle
-from strategies.flower.polling import looking_often
 from strategies.flower.processes import die_with_parent
+from strategies.flower.tasks import MODULE, PROGRAM, run_task
 
-NOT_APPROVED, FAILED = "bundle not approved", "see the site's log"
-"""All that a server hears of a task that failed before the study's code ran."""
-LIBRARIES = ("flwr.supernode.cli.flwr_clientapp", "client.app", "torch._dynamo")
+LIBRARIES = (MODULE, "client.app", "torch._dynamo")
 """The program, the site's own copy of the study's code for all that it imports, and the first optimiser step."""
 _OURS = ("client", "modalities", "server", "simulations", "strategies")
 
@@ -66,8 +62,10 @@ def _work(arguments: list[str], home: Home) -> None:
     code = 1
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        sys.argv = ["flwr-clientapp", *arguments]
-        run_task(home)
+        for name in [name for name in sys.modules if name.partition(".")[0] in _OURS]:
+            del sys.modules[name]  # the site's own copy: what runs is the bundle's
+        sys.argv = [PROGRAM, *arguments]
+        run_task(partial(refuse_unapproved, home))
         code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1
@@ -77,38 +75,6 @@ def _work(arguments: list[str], home: Home) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
-
-
-def run_task(home: Home) -> None:
-    """Flower's own program for a task, which installs nothing that is not approved and repeats no exception."""
-    from flwr.supernode.cli import flwr_clientapp
-    from flwr.supernode.runtime import run_clientapp
-
-    for name in [name for name in sys.modules if name.partition(".")[0] in _OURS]:
-        del sys.modules[name]  # the site's own copy: what runs is the bundle's
-    flower: Any = run_clientapp  # its own names of what it imported
-    flower.install_from_fab, flower.Error = guarded(home, flower.install_from_fab, flower.Error)
-    flower.pull_and_inflate_object_from_tree = looking_often(flower.pull_and_inflate_object_from_tree)
-    flwr_clientapp()
-
-
-def guarded(home: Home, install: Callable[..., Any], error: Callable[..., Any]) -> tuple[Callable, Callable]:
-    """Flower's two functions: one takes approved bundles only, the other's reason is never an exception's text."""
-    reasons = [FAILED]
-
-    def install_approved(bundle: bytes, **options: Any) -> Path:
-        try:
-            refuse_unapproved(home, digest_of_bundle(bundle))
-        except NotApprovedError:
-            reasons.append(NOT_APPROVED)
-            raise
-        return install(bundle, **options)
-
-    def error_without_text(code: int, reason: str) -> Any:
-        del reason
-        return error(code=code, reason=reasons[-1])
-
-    return install_approved, error_without_text
 
 
 if __name__ == "__main__":

@@ -8,12 +8,9 @@ import shlex
 import sys
 from pathlib import Path
 
-from flwr.supercore.constant import TASK_TYPE_TO_COMMAND, TaskType
-
 from client.node.home import Home
+from strategies.flower.tasks import OTHER_PROGRAMS, PROGRAM
 
-ALLOWED = TASK_TYPE_TO_COMMAND[TaskType.CLIENT_APP]
-REFUSED = sorted(set(TASK_TYPE_TO_COMMAND.values()) - {ALLOWED})
 _HAND_OVER = """\
 #!/bin/sh
 exec {python} -IS -c 'import json, socket, sys
@@ -32,7 +29,7 @@ def write_programs(home: Home, socket: str) -> Path:
     """The folder of these programs, which goes first in the SuperNode's PATH."""
     home.programs.mkdir(parents=True, exist_ok=True)
     hand_over = _HAND_OVER.format(python=shlex.quote(sys.executable), socket=shlex.quote(socket))
-    for name, text in {ALLOWED: hand_over, **{name: _REFUSE.format(name=name) for name in REFUSED}}.items():
+    for name, text in {PROGRAM: hand_over, **{name: _REFUSE.format(name=name) for name in OTHER_PROGRAMS}}.items():
         path = home.programs / name
         path.write_text(text, encoding="utf-8")
         path.chmod(0o700)

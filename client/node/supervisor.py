@@ -27,7 +27,7 @@ from strategies.flower.processes import end, start, wait_until
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 2.0, 60.0
 _STEADY_S = 120.0
 """After that long a connection, the next pause is a short one again."""
-_SILENT_S = 90.0
+_SILENT_S = 120.0
 """Without a heartbeat that the coordinator took: its server has given the site up after 60 s, so nothing is lost."""
 _BLINK_S = 5.0
 """Nobody is told of a connection that is back after that long."""

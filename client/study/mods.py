@@ -8,10 +8,10 @@ from flwr.app import Context, Error, Message
 
 from client.study.sent import list_as_sent
 from strategies.checks import NO_SETTINGS
+from strategies.flower.messages import CLIENT_FAILED
 from strategies.packing import is_packed, packed, unpacked
 
 _LOG = getLogger("tessera.client")
-_CLIENT_FAILED = 2  # flwr.common.constant.ErrorCode.CLIENT_APP_RAISED_EXCEPTION
 
 
 class NotSettledError(ValueError):
@@ -30,7 +30,7 @@ def without_exception_text(
     except Exception as error:
         asked = message.metadata.message_type
         _LOG.exception("the request %s failed: %s; the server was told no more than that it did", asked, error)
-        return Message(Error(code=_CLIENT_FAILED, reason="see the site's log"), reply_to=message)
+        return Message(Error(code=CLIENT_FAILED, reason="see the site's log"), reply_to=message)
 
 
 def as_it_was_asked(message: Message, context: Context, call_next: Callable[[Message, Context], Message]) -> Message:

@@ -7,7 +7,6 @@ import datetime
 import shutil
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +27,7 @@ from server.coordinator.renewal import problem_of_certificate, renew_certificate
 from server.network.gateway import FleetGate
 from server.state.status import read_status
 from strategies.bundle import digest_of_checkout
+from strategies.flower.processes import wait_until
 from strategies.settings import load_federation
 
 _END_S, _LOOK_S = 10.0, 0.5
@@ -204,14 +204,10 @@ def _wait_for_the_end(process: Popen, gate: threading.Thread | None = None) -> N
     Raises:
         RuntimeError: the SuperLink or the gateway ended by itself.
     """
-    while True:
-        if process.poll() is not None:
-            raise RuntimeError(
-                "Flower's SuperLink ended by itself; its log is flower/superlink.log in the study's folder"
-            )
-        if gate is not None and not gate.is_alive():
-            raise RuntimeError("the gateway ended by itself: does another program use public_port of coordinator.yaml?")
-        time.sleep(_LOOK_S)
+    wait_until(lambda: process.poll() is not None or (gate is not None and not gate.is_alive()), look_s=_LOOK_S)
+    if process.poll() is not None:
+        raise RuntimeError("Flower's SuperLink ended by itself; its log is flower/superlink.log in the study's folder")
+    raise RuntimeError("the gateway ended by itself: does another program use public_port of coordinator.yaml?")
 
 
 def _interrupt(number: int, frame: Any) -> None:

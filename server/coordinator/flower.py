@@ -4,45 +4,23 @@ The SuperLink listens on loopback with TLS; every setting that Flower keeps stan
 """
 
 import json
-import os
-import signal
-import ssl
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
-
-from modalities.core.files.atomic import write_atomically
+from modalities.core.files.atomic import write_json
 from server.coordinator.folder import Study, enrolled
+from strategies.flower import command_line
+from strategies.flower.command_line import details_of, is_finished
+from strategies.flower.environment import DIRECT, environment
+from strategies.flower.health import is_healthy, wait_until_healthy
+from strategies.flower.processes import end, start
 
-CONNECTION, FINISHED = "study", "finished"
-QUIET = {
-    "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
-    "FLWR_DISABLE_UPDATE_CHECK": "1",
-    "FLWR_TELEMETRY_ENABLED": "0",
-    "OMP_NUM_THREADS": "1",
-    "PYTHONUNBUFFERED": "1",
-}
-"""Nothing is installed, looked up or reported at run time."""
-_START_S, _END_S, _POLL_S, _COMMAND_S = 60.0, 10.0, 0.3, 60.0
-
-
-def programs() -> Path:
-    """The folder of Flower's programs: that of this Python."""
-    return Path(sys.executable).parent
-
-
-def environment(study: Study) -> dict[str, str]:
-    """What Flower's programs are started with; no proxy between processes of one machine."""
-    path = f"{programs()}{os.pathsep}{os.environ.get('PATH', '')}"
-    home = str(study.flower.resolve())
-    direct = dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1,localhost")
-    return {**os.environ, **QUIET, **direct, "PATH": path, "FLWR_HOME": home}
+CONNECTION = "study"
+"""What Flower's command line calls the study's SuperLink."""
 
 
 @contextmanager
@@ -62,25 +40,16 @@ def superlink(study: Study) -> Iterator[subprocess.Popen]:
         *("--database", str(study.flower / "state.db"), "--host", "127.0.0.1", "--port", str(settings.superlink_port)),
     ]
     log = study.flower / "superlink.log"
-    with log.open("a", encoding="utf-8") as file:
-        process = subprocess.Popen(
-            command, env=environment(study), stdout=file, stderr=subprocess.STDOUT, start_new_session=True
-        )
+    process = start(command, _environment(study), log)
     try:
-        _wait_until_healthy(study, process, log)
+        wait_until_healthy(process, log, settings.superlink_port, tls.authority)
         yield process
     finally:
         end(process)
 
 
-def end(process: subprocess.Popen) -> None:
-    """Ask a process and all that it started to end, and kill what has not after a while."""
-    for number, patience in ((signal.SIGTERM, _END_S), (signal.SIGKILL, _END_S)):
-        if process.poll() is None:
-            os.killpg(process.pid, number)
-            deadline = time.monotonic() + patience
-            while process.poll() is None and time.monotonic() < deadline:
-                time.sleep(_POLL_S)
+def _environment(study: Study) -> dict[str, str]:
+    return environment(study.flower.resolve(), **DIRECT)
 
 
 def register_enrolled(study: Study) -> dict[int, str]:
@@ -99,8 +68,8 @@ def register_enrolled(study: Study) -> dict[int, str]:
     present = {node["site"] for node in known.values()}
     for site in sorted(set(wanted) - present):
         path = str(study.sites / f"{site}.pub")
-        found = ask_flower(study, "supernode", "register", path, CONNECTION, "--name", site)
-        known[int(found["node-id"])] = {"site": site, "key": wanted[site]}
+        registered = ask_flower(study, "supernode", "register", path, CONNECTION, "--name", site)
+        known[int(registered["node-id"])] = {"site": site, "key": wanted[site]}
         _write_registered(study, known)
     return nodes(study)
 
@@ -122,8 +91,7 @@ def _registered(study: Study) -> dict[int, dict[str, str]]:
 
 
 def _write_registered(study: Study, known: Mapping[int, Mapping[str, str]]) -> None:
-    text = json.dumps({str(node_id): node for node_id, node in sorted(known.items())}, indent=1)
-    write_atomically(nodes_file(study), text.encode())
+    write_json(nodes_file(study), {str(node_id): node for node_id, node in sorted(known.items())})
 
 
 def _key_in(path: Path) -> str:
@@ -131,29 +99,12 @@ def _key_in(path: Path) -> str:
 
 
 def ask_flower(study: Study, *arguments: str) -> dict[str, Any]:
-    """Flower's command line, answering in JSON.
+    """What Flower's command line answers about this study's SuperLink.
 
     Raises:
         RuntimeError: it fails; the message is Flower's.
     """
-    command = [str(programs() / "flwr"), *arguments, "--format", "json"]
-    done = subprocess.run(
-        command, env=environment(study), capture_output=True, text=True, timeout=_COMMAND_S, check=False
-    )
-    found = _json_in(done.stdout)
-    if done.returncode or found is None or found.get("success") is False:
-        said = (found or {}).get("error-message") or done.stdout + done.stderr
-        raise RuntimeError(f"flwr {' '.join(arguments[:2])}: {str(said).strip()[-500:]}")
-    return found
-
-
-def _json_in(text: str) -> dict[str, Any] | None:
-    """Flower prints a word or two before its JSON."""
-    start = text.find("{")
-    try:
-        return json.loads(text[start:]) if start >= 0 else None
-    except ValueError:
-        return None
+    return command_line.ask_flower(_environment(study), *arguments)
 
 
 def _write_connection(study: Study) -> None:
@@ -169,27 +120,9 @@ root-certificates = {json.dumps(str(authority))}
     (study.flower / "config.toml").write_text(text, encoding="utf-8")
 
 
-def _wait_until_healthy(study: Study, process: subprocess.Popen, log: Path) -> None:
-    address = f"https://127.0.0.1:{study.settings().superlink_port}/health"
-    deadline = time.monotonic() + _START_S
-    while time.monotonic() < deadline and process.poll() is None:
-        if _answers(address, study.tls.authority):
-            return
-        time.sleep(_POLL_S)
-    raise RuntimeError(f"Flower's SuperLink did not start within {_START_S:.0f} s; its log is {log}")
-
-
 def is_up(study: Study) -> bool:
     """Whether the study's SuperLink answers."""
-    return _answers(f"https://127.0.0.1:{study.settings().superlink_port}/health", study.tls.authority)
-
-
-def _answers(address: str, authority: Path) -> bool:
-    try:
-        with httpx.Client(verify=ssl.create_default_context(cafile=str(authority)), trust_env=False) as client:
-            return client.get(address, timeout=2).status_code < 500
-    except httpx.HTTPError:
-        return False
+    return is_healthy(study.settings().superlink_port, study.tls.authority)
 
 
 def submit(study: Study, app: Path, config: Mapping[str, str | int | float]) -> int:
@@ -202,28 +135,25 @@ def submit(study: Study, app: Path, config: Mapping[str, str | int | float]) -> 
     return int(ask_flower(study, "run", str(app), CONNECTION, "--run-config", " ".join(quoted))["run-id"])
 
 
-def unfinished_run(study: Study) -> int | None:
-    """The run that is still going on, as after a `run` that was interrupted; None where there is none."""
+def unfinished_runs(study: Study) -> list[int]:
+    """The runs that still go on, as after a `run` that was interrupted."""
     runs = ask_flower(study, "list", CONNECTION)["runs"]
-    going = [int(run["run-id"]) for run in runs if not str(run["status"]).startswith(FINISHED)]
-    return going[-1] if going else None
+    return [int(run["run-id"]) for run in runs if not is_finished(str(run["status"]))]
 
 
 def end_broken_off(study: Study) -> list[int]:
     """End the runs of a SuperLink before this one, which Flower would only give up after a minute; which they were."""
-    runs = ask_flower(study, "list", CONNECTION)["runs"]
-    broken_off = [int(run["run-id"]) for run in runs if not str(run["status"]).startswith(FINISHED)]
+    broken_off = unfinished_runs(study)
     for run_id in broken_off:
         try:
             ask_flower(study, "stop", str(run_id), CONNECTION)
         except RuntimeError:  # its ServerApp may have outlived the SuperLink, and just now have said that it failed
-            if not outcome(study, run_id)[0].startswith(FINISHED):
+            if not is_finished(outcome(study, run_id)[0]):
                 raise
     return broken_off
 
 
 def outcome(study: Study, run_id: int) -> tuple[str, str]:
-    """A run's state (`running`, `finished:completed`, `finished:failed`, ...) and what Flower says beside it."""
-    runs = ask_flower(study, "list", CONNECTION, "--run-id", str(run_id))["runs"]
-    details = str(runs[0].get("status-details") or "")
-    return str(runs[0]["status"]), "" if details == "N/A" else details
+    """A run's status (`running`, `finished:completed`, `finished:failed`, ...) and what Flower says beside it."""
+    (run,) = ask_flower(study, "list", CONNECTION, "--run-id", str(run_id))["runs"]
+    return str(run["status"]), details_of(run)

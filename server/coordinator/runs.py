@@ -10,19 +10,19 @@ from typing import Any, TypeVar
 from modalities.core.problems import check
 from modalities.core.release.release import MODEL, open_release
 from modalities.core.release.signing import sign
-from server.coordinator.flower import FINISHED, is_up, nodes, nodes_file, outcome, submit, unfinished_run
+from server.coordinator.flower import is_up, nodes, nodes_file, outcome, submit, unfinished_runs
 from server.coordinator.folder import Study
 from server.state.release import write_release
 from server.state.status import read_status
 from server.state.study import StudyState
 from strategies.bundle import REPOSITORY, staged_app
+from strategies.flower.command_line import COMPLETED, is_finished
 from strategies.settings import load_federation
 
 _MOST_DEATHS = 3
 _LOOK_S = 0.5
 _ASK_AFTER, _ASK_WHEN_DONE = 20, 4
 """Looks without a change."""
-_COMPLETED = "finished:completed"
 _MOST_FAILURES, _ASK_AGAIN_S = 3, 2.0
 Show = Callable[[Mapping[str, Any]], None]
 Answer = TypeVar("Answer")
@@ -101,9 +101,9 @@ def _is_whole(release: Path) -> bool:
 def _run_until_released(study: Study, release: Path, show: Show) -> None:
     deaths, before = 0, _mark(study)
     while not _is_released(release):
-        run_id = _answer(study, show, lambda: unfinished_run(study) or _new_run(study))
+        run_id = _answer(study, show, lambda: _run_to_follow(study))
         state, details = _follow(study, run_id, show)
-        if state == _COMPLETED:
+        if state == COMPLETED:
             break
         deaths = 1 if _mark(study) != before else deaths + 1
         before = _mark(study)
@@ -113,7 +113,10 @@ def _run_until_released(study: Study, release: Path, show: Show) -> None:
             raise RuntimeError(f"{deaths} runs in a row made no step forward: {details or state}; the log is {log}")
 
 
-def _new_run(study: Study) -> int:
+def _run_to_follow(study: Study) -> int:
+    """The one that goes on since an earlier call, or a new one."""
+    if unfinished := unfinished_runs(study):
+        return unfinished[-1]
     app = staged_app(REPOSITORY, _fresh(study.flower / "app"))
     return submit(study, app, _run_config(study))
 
@@ -132,7 +135,7 @@ def _follow(study: Study, run_id: int, show: Show) -> tuple[str, str]:
         if quiet == (_ASK_WHEN_DONE if status.get("finished") else _ASK_AFTER):
             state, details = _answer(study, show, lambda: outcome(study, run_id))
             shown = None  # what was shown may be that the SuperLink did not answer
-            if state.startswith(FINISHED):
+            if is_finished(state):
                 show(read_status(study.run))
                 return state, details
         quiet += 1

@@ -5,13 +5,13 @@ from typing import TypeVar
 
 from flwr.app import RecordDict
 from flwr.serverapp import Grid
-from flwr.supercore import log
 
 from server.phases.options import Options
 from server.state.notes import INFO, REFUSED, WARNING, Note
 from server.state.study import StudyState
 from strategies.checks import AWAY, NO_SETTINGS, UNAVAILABLE, Holder, Refusal
 from strategies.exchange import Read, Traffic, message_to, usable
+from strategies.flower.log import log
 from strategies.streaming import replies_in_order
 
 _LEVELS = {INFO: 20, WARNING: 30, REFUSED: 30}

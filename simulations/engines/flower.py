@@ -1,17 +1,12 @@
 """A study in Flower's simulation engine (Ray): Flower's own command line, in processes and folders of its own."""
 
 import importlib.util
-import json
-import os
 import re
 import shlex
 import socket
 import subprocess
-import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -25,18 +20,15 @@ from client.study.session import site_folders
 from modalities.core.problems import check
 from simulations.engines.machine import processors
 from strategies.bundle import REPOSITORY, staged_app
+from strategies.flower.command_line import COMPLETED, ask_flower, details_of
+from strategies.flower.environment import DIRECT, QUIET, environment
+from strategies.flower.health import wait_until_healthy
+from strategies.flower.processes import programs, wait_until
 
 LOG = "flower.log"
-# What a person who types the line needs too: nothing is installed, looked up or reported at run time.
-_SETTINGS = {
-    "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
-    "FLWR_DISABLE_UPDATE_CHECK": "1",
-    "FLWR_TELEMETRY_ENABLED": "0",
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "OMP_NUM_THREADS": "1",
-}
-_COMPLETED = "finished:completed"
-_START_S, _END_S, _POLL_S, _SHOW_S = 60.0, 10.0, 0.2, 5.0
+_SETTINGS = {**QUIET, "RAY_USAGE_STATS_ENABLED": "0"}
+"""What a person who types the line needs too."""
+_END_S, _LOOK_S, _SHOW_S = 10.0, 0.2, 5.0
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _STEP, _LOUD = "tessera: ", re.compile(r"\bERROR\b|\bWARNING :\s+site ")
 
@@ -68,12 +60,12 @@ def run_in_flower(
     console.print(by_hand, soft_wrap=True, markup=False, highlight=False)
     # Below /tmp: Ray's sockets must not have long paths.
     with tempfile.TemporaryDirectory(prefix="tessera-", dir="/tmp", ignore_cleanup_errors=True) as own:
-        environment = _environment(Path(own))
+        settings = _environment(Path(own))
         app = staged_app(REPOSITORY, Path(own) / "tessera")
-        with _superlink(environment, Path(own) / "empty", out / LOG):
-            in_time = _follow(["run", str(app), *arguments], environment, out / LOG, console, timeout_s)
-            outcome = _outcome(environment) if in_time else f"stopped: not finished after {timeout_s:.0f} s"
-    if outcome != _COMPLETED:
+        with _superlink(settings, Path(own) / "empty", out / LOG):
+            in_time = _follow(["run", str(app), *arguments], settings, out / LOG, console, timeout_s)
+            outcome = _outcome(settings) if in_time else f"stopped: not finished after {timeout_s:.0f} s"
+    if outcome != COMPLETED:
         raise RuntimeError(f"the Flower run did not complete ({outcome}); its log is {out / LOG}")
 
 
@@ -88,7 +80,7 @@ def run_arguments(federation_yaml: Path, site_root: Path, out: Path, n_sites: in
 
 def typed_line(arguments: Sequence[str]) -> str:
     """The whole line for a shell: Flower looks its other programs up in PATH."""
-    settings = [f'PATH="{_programs()}:$PATH"', *(f"{name}={value}" for name, value in _SETTINGS.items())]
+    settings = [f'PATH="{programs()}:$PATH"', *(f"{name}={value}" for name, value in _SETTINGS.items())]
     return " ".join([*settings, shlex.join(["flwr", "run", str(REPOSITORY), *arguments])])
 
 
@@ -98,35 +90,20 @@ def _refuse_what_cannot_run(federation_yaml: Path, site_root: Path, n_sites: int
     check(
         [f"{federation_yaml}: no such file"] * (not federation_yaml.is_file())
         + [f"{site_root}: {n_folders} site folders for {n_sites} sites"] * (n_folders < n_sites)
-        + [f"no Flower simulation in {_programs()}: pip install '.[simulation]' (make setup does it)"]
-        * (importlib.util.find_spec("ray") is None or not (_programs() / "flwr").is_file())
+        + [f"no Flower simulation in {programs()}: pip install '.[simulation]' (make setup does it)"]
+        * (importlib.util.find_spec("ray") is None or not (programs() / "flwr").is_file())
         + [f"{REPOSITORY}: no Flower app here; run from a clone of the repository, installed as editable"]
         * (not description.is_file() or "[tool.flwr.app]" not in description.read_text(encoding="utf-8"))
     )
 
 
-def _programs() -> Path:
-    """The folder of flwr and flower-superlink: that of this Python."""
-    return Path(sys.executable).parent
-
-
 def _environment(own: Path) -> dict[str, str]:
-    """Flower's and Ray's folders below `own`, a free port, no cluster and no proxy between processes of one machine."""
+    """Flower's and Ray's folders below `own`, a free port, and no cluster."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    return {
-        **os.environ,
-        **_SETTINGS,
-        "PATH": f"{_programs()}{os.pathsep}{os.environ.get('PATH', '')}",
-        "FLWR_HOME": str(own / "flwr"),
-        "FLWR_LOCAL_SUPERLINK_HTTP_API_PORT": str(port),
-        "RAY_TMPDIR": str(own),
-        "RAY_ADDRESS": "local",
-        "NO_PROXY": "127.0.0.1,localhost",
-        "no_proxy": "127.0.0.1,localhost",
-        "PYTHONUNBUFFERED": "1",
-    }
+        port = str(probe.getsockname()[1])
+    ray = {"RAY_TMPDIR": str(own), "RAY_ADDRESS": "local"}
+    return environment(own / "flwr", **_SETTINGS, **DIRECT, **ray, FLWR_LOCAL_SUPERLINK_HTTP_API_PORT=port)
 
 
 @contextmanager
@@ -148,21 +125,10 @@ def _superlink(environment: Mapping[str, str], empty: Path, log: Path) -> Iterat
             start_new_session=True,  # Ctrl-C is ours to handle
         )
     try:
-        _wait_until_healthy(port, log)
+        wait_until_healthy(process, log, int(port))
         yield
     finally:
         _end_with_descendants(process)
-
-
-def _wait_until_healthy(port: str, log: Path) -> None:
-    deadline = time.monotonic() + _START_S
-    while time.monotonic() < deadline:
-        with suppress(urllib.error.URLError, OSError):
-            direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-            with direct.open(f"http://127.0.0.1:{port}/health", timeout=1):
-                return
-        time.sleep(_POLL_S)
-    raise RuntimeError(f"Flower's SuperLink did not start within {_START_S:.0f} s; its log is {log}")
 
 
 def _end_with_descendants(process: subprocess.Popen) -> None:
@@ -172,11 +138,8 @@ def _end_with_descendants(process: subprocess.Popen) -> None:
         for member in family:
             with suppress(psutil.NoSuchProcess):
                 member.terminate()
-        deadline = time.monotonic() + _END_S
-        while (left := [member for member in family if _is_alive(member)]) and time.monotonic() < deadline:
-            process.poll()
-            time.sleep(_POLL_S)
-        for member in left:
+        wait_until(lambda: process.poll() is not None and not any(map(_is_alive, family)), _END_S, _LOOK_S)
+        for member in filter(_is_alive, family):
             with suppress(psutil.NoSuchProcess):
                 member.kill()
     if process.stdin is not None:
@@ -195,7 +158,7 @@ def _follow(
     arguments: Sequence[str], environment: Mapping[str, str], log: Path, console: Console, timeout_s: float
 ) -> bool:
     """Run `flwr`, keep what it says in the log and show some of it; whether it ended in time."""
-    command = [_programs() / "flwr", *arguments]
+    command = [programs() / "flwr", *arguments]
     output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "errors": "replace"}
     with subprocess.Popen(command, env=environment, **output) as flwr:
         alarm = Timer(timeout_s, flwr.kill)
@@ -225,10 +188,10 @@ def _copy(lines: Iterable[str], file: TextIO, console: Console) -> None:
 
 def _outcome(environment: Mapping[str, str]) -> str:
     """What Flower says became of the run: `flwr run` exits 0 even where the ServerApp raised."""
-    command = [_programs() / "flwr", "list", "--format", "json"]
-    listed = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=_START_S, check=False)
-    runs = json.loads(listed.stdout).get("runs") if listed.returncode == 0 else None
+    try:
+        runs = ask_flower(environment, "list")["runs"]
+    except RuntimeError:
+        runs = []
     if not runs:
         return "Flower did not accept the run"
-    details = runs[0]["status-details"]
-    return runs[0]["status"] if details in ("", "N/A") else f"{runs[0]['status']}: {details}"
+    return ": ".join(filter(None, (runs[0]["status"], details_of(runs[0]))))

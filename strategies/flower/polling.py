@@ -1,4 +1,9 @@
-"""How often one looks for a piece of a message that was announced and has not arrived yet."""
+"""How often one looks for a piece of a message that was announced and has not arrived yet.
+
+Flower waits 1 s, 2 s, 4 s and so on, and a message is announced before its pieces are there, at each of the three
+places that it passes: most of a short round. The waits are arguments of its `pull_objects` and
+`pull_and_inflate_object_from_tree`, which are not public and which its own programs call without them.
+"""
 
 from collections.abc import Callable
 from functools import partial
@@ -8,9 +13,13 @@ _FIRST_S, _LONGEST_S = 0.1, 1.0
 
 
 def looking_often(pull: Callable[..., Any]) -> Callable[..., Any]:
-    """Flower's function that fetches the pieces, with short waits between two looks.
-
-    Flower's own are 1 s, 2 s, 4 s and so on, and a message is announced before its pieces are there, at each of the
-    three places that it passes: most of a short round. Flower's limit on the whole time, two hours, stays.
-    """
+    """Such a function with short waits; Flower's limit on the whole time, two hours, stays."""
     return partial(pull, initial_backoff=_FIRST_S, backoff_cap=_LONGEST_S, max_tries_per_object=None)
+
+
+def look_often_for_replies() -> None:
+    """In this process's grid, which is a ServerApp's."""
+    from flwr.superlink.grid import http_grid
+
+    grid: Any = http_grid
+    grid.pull_objects = looking_often(grid.pull_objects)

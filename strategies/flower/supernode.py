@@ -41,10 +41,6 @@ class Watch(Protocol):
         """This request was not answered, or was refused."""
         ...
 
-    def is_of_another_release(self) -> None:
-        """The coordinator's Flower is of another minor release, and refuses to talk to this one."""
-        ...
-
     def asked(self, message_type: str) -> None:
         """A message came, such as `train.branches`."""
         ...
@@ -95,9 +91,6 @@ def watched(watch: Watch) -> type[FleetHttpClient]:
                 response = super()._unary_unary(path=path, **options)
             except httpx.HTTPError as error:
                 watch.failed(request, error)
-                raise
-            except SystemExit:  # raised by Flower where the releases differ, and nowhere else while it asks
-                watch.is_of_another_release()
                 raise
             watch.answered(request)
             if request == "pull-messages":

@@ -180,6 +180,15 @@ class Machine:
         wait_until(lambda: is_up(self.study) and "sites enrolled" in self.said("start"), 150, "the keys are registered")
         if self.study.settings().gateway == "nginx":
             self.start_gateway()
+        else:
+            wait_until(lambda: is_open(self.study.settings().public_port), 20, "the built-in gateway listens")
+
+    def gateway(self) -> list[psutil.Process]:
+        """The processes that sites talk to: nginx, or the `start` that holds the built-in gateway."""
+        if "nginx" not in self.started:
+            return [psutil.Process(self.started["start"].pid)]
+        master = psutil.Process(self.started["nginx"].pid)
+        return [master, *master.children()]
 
     def start_gateway(self) -> None:
         """nginx with the study's configuration, until it listens."""

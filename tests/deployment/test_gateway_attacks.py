@@ -12,10 +12,11 @@ from fastapi.routing import iter_route_contexts
 from flwr.app import Message, RecordDict
 from flwr.supercore.task_identity import TaskIdentity
 
-from server.coordinator.flower import FINISHED, outcome, register_enrolled, submit
+from server.coordinator.flower import outcome, register_enrolled, submit
 from server.coordinator.folder import revoke_site
 from server.network.certificates import Tls, issue_server_certificate, make_authority
 from server.network.gateway import FLEET_ROUTES, MOST_BYTES, nginx_configuration
+from strategies.flower.command_line import is_finished
 from tests.deployment.door import OTHER_ADDRESS, Asker, Door, answers_to, disguises, is_cut_off, pour, tcp
 from tests.deployment.forging import push, reply_of, said_in, waiting, with_id, write_post
 from tests.deployment.machine import NGINX, free_ports, is_open, wait_until
@@ -160,7 +161,7 @@ def test_a_registered_site_cannot_reply_as_another_nor_send_work_as_the_server(d
         push(liar, b, reply_of(asked_b, "own"))
         wait_until((tmp_path / "said.json").is_file, 120, "the run has its replies")
         assert said_in(tmp_path / "said.json") == {a: "true", b: "own"}
-        wait_until(lambda: outcome(door.study, run_id)[0].startswith(FINISHED), 90, "the run ends")
+        wait_until(lambda: is_finished(outcome(door.study, run_id[0])), 90, "the run ends")
 
 
 @pytest.mark.parametrize(("gateway", "framing"), [("nginx", "length"), ("nginx", "chunks"), ("builtin", "chunks")])

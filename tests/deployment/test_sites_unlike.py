@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from client.node.home import Home
-from server.coordinator.flower import FINISHED, outcome, submit
+from server.coordinator.flower import outcome, submit
 from server.coordinator.folder import Study
 from server.coordinator.runs import _run_config
 from server.state.status import read_status
 from strategies.bundle import REPOSITORY, staged_app
+from strategies.flower.command_line import is_finished
 from tests.deployment.machine import NGINX, Machine, meaning, wait_until
 from tests.deployment.test_loopback import assert_same
 from tests.support import run_small, small_federation, write_sites
@@ -91,7 +92,7 @@ def test_a_run_config_that_says_where_data_lies_is_refused_by_every_site(machine
     elsewhere.mkdir()
     config = {**_run_config(study), "out": str(elsewhere), "site-root": str(machine.sites)}
     run_id = submit(study, staged_app(REPOSITORY, elsewhere / "app"), config)
-    wait_until(lambda: outcome(study, run_id)[0].startswith(FINISHED), 120, "the run has ended")
+    wait_until(lambda: is_finished(outcome(study, run_id[0])), 120, "the run has ended")
     assert outcome(study, run_id)[0] == "finished:failed"
     assert not (elsewhere / "release").exists()
     refused = read_status(elsewhere)["notes"] if (elsewhere / "status.json").is_file() else []

@@ -37,6 +37,8 @@ def refused(code):
         ("activate-node", behind(httpx.ConnectError("x"), ConnectionRefusedError()), Reason.NOTHING_LISTENS),
         ("activate-node", httpx.ConnectTimeout("certificate"), Reason.NO_ANSWER),
         ("activate-node", httpx.ReadError("x"), Reason.NETWORK),
+        ("activate-node", behind(httpx.ConnectError("x"), ssl.SSLEOFError()), Reason.NETWORK),
+        ("activate-node", behind(httpx.ConnectError("x"), ssl.SSLError()), Reason.NO_TLS),
         ("activate-node", refused(412), Reason.NOT_TAKEN),
         ("pull-messages", refused(412), None),
         ("pull-messages", refused(401), Reason.NO_LONGER_TAKEN),

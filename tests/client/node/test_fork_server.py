@@ -9,11 +9,12 @@ import pytest
 from typer.testing import CliRunner
 
 from client.cli import app
-from client.node.approval import NotApprovedError, approvals, approve, last_refused, refusal, withdraw
-from client.node.fork_server import FAILED, NOT_APPROVED, guarded
+from client.node.approval import approvals, approve, last_refused, refusal, refuse_unapproved, withdraw
 from client.node.home import Home
-from client.node.programs import ALLOWED, REFUSED, write_programs
-from strategies.bundle import digest_of_bundle, digest_of_checkout, staged_app
+from client.node.programs import write_programs
+from strategies.bundle import REPOSITORY, digest_of_bundle, digest_of_checkout, staged_app
+from strategies.flower.bundles import build
+from strategies.flower.tasks import OTHER_PROGRAMS, PROGRAM, NotApprovedError
 
 
 def bundle(files, compression=zipfile.ZIP_DEFLATED):
@@ -42,44 +43,25 @@ def test_the_digest_is_of_what_runs_however_it_is_packed():
 
 
 def test_a_checkout_has_the_digest_of_the_bundle_that_flower_makes_of_it(tmp_path):
-    from flwr.cli.build import build_fab_from_disk
-
-    from strategies.bundle import REPOSITORY
-
-    assert digest_of_checkout() == digest_of_bundle(build_fab_from_disk(staged_app(REPOSITORY, tmp_path / "app")))
+    assert digest_of_checkout() == digest_of_bundle(build(staged_app(REPOSITORY, tmp_path / "app")))
     with pytest.raises(ValueError, match="no source here"):
         digest_of_checkout(tmp_path)
 
 
-def test_unapproved_code_is_not_installed_and_the_server_hears_no_more_than_that(tmp_path):
-    home, installed = Home(tmp_path), []
-    home.folder.mkdir()
-    install, error = guarded(
-        home, lambda code, **options: installed.append(code) or tmp_path, lambda code, reason: (code, reason)
-    )
-    assert error(2, "No space left on /data/st_anna") == (2, FAILED)
+def test_a_site_keeps_which_code_it_refused_until_that_is_approved(tmp_path):
+    home = Home(tmp_path)
     with pytest.raises(NotApprovedError, match="which this site has not approved"):
-        install(bundle(CODE), skip_prompt=True)
-    assert installed == []
-    assert error(2, "/data/st_anna") == (2, NOT_APPROVED)
+        refuse_unapproved(home, bundle(CODE))
     digest = digest_of_bundle(bundle(CODE))
     assert last_refused(home)["digest"] == digest
     approve(home, digest, "typed")
     assert last_refused(home) == {}
-    install(bundle(CODE), skip_prompt=True)
-    assert installed == [bundle(CODE)]
+    refuse_unapproved(home, bundle(CODE))
+    with pytest.raises(NotApprovedError):
+        refuse_unapproved(home, bundle({**CODE, "client/app.py": "x = 2"}))
     withdraw(home, digest)
     with pytest.raises(NotApprovedError):
-        install(bundle(CODE), skip_prompt=True)
-
-
-def test_flower_still_has_the_names_that_are_wrapped():
-    from flwr.supernode import start_client_internal
-    from flwr.supernode.runtime import run_clientapp
-
-    assert callable(run_clientapp.install_from_fab)
-    assert isinstance(run_clientapp.Error, type)
-    assert callable(start_client_internal.time.sleep)
+        refuse_unapproved(home, bundle(CODE))
 
 
 def test_trust_approves_lists_and_withdraws(tmp_path):
@@ -102,10 +84,10 @@ def test_trust_approves_lists_and_withdraws(tmp_path):
 
 def test_whatever_else_flower_would_start_at_a_site_is_refused(tmp_path):
     folder = write_programs(Home(tmp_path), str(tmp_path / "socket"))
-    assert {path.name for path in folder.iterdir()} == {ALLOWED, *REFUSED}
-    assert "flwr-agentapp" in REFUSED
-    for name in REFUSED:
+    assert {path.name for path in folder.iterdir()} == {PROGRAM, *OTHER_PROGRAMS}
+    assert "flwr-agentapp" in OTHER_PROGRAMS
+    for name in OTHER_PROGRAMS:
         done = subprocess.run([folder / name], capture_output=True, text=True, check=False)
         assert done.returncode == 1
         assert f"{name} refused" in done.stderr
-    assert stat.S_IMODE((folder / ALLOWED).stat().st_mode) == 0o700
+    assert stat.S_IMODE((folder / PROGRAM).stat().st_mode) == 0o700

@@ -10,18 +10,15 @@ import time
 import httpx
 import pytest
 import uvicorn
-from fastapi.routing import iter_route_contexts
 
 from server.network.certificates import Tls, issue_server_certificate, make_authority
 from server.network.gateway import FLEET_ROUTES, MOST_BYTES, FleetGate, nginx_configuration
+from tests.strategies.flower import routes
 
 
 @pytest.fixture(scope="module")
 def flowers_routes():
-    """Every path that the installed SuperLink serves."""
-    from flwr.superlink.main import create_app
-
-    return {context.path for context in iter_route_contexts(create_app().routes)}
+    return routes.flowers_routes()
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,6 @@ import numpy as np
 import psutil
 import pytest
 import torch
-from flwr.cli.build import build_fab_from_disk
 from rich.console import Console
 
 from client.app import app
@@ -34,6 +33,7 @@ from server.state.study import StudyState
 from simulations.engines import flower
 from simulations.engines.flower import REPOSITORY, run_arguments, run_in_flower, staged_app, typed_line
 from simulations.engines.inline import InlineGrid
+from strategies.flower.bundles import build
 
 HOLDINGS = (("cnv", "clinical"), ("cnv",), ("clinical", "hif"), ("cnv", "clinical", "hif"))
 N_CASES = (31, 17, 23, 37)
@@ -193,7 +193,7 @@ def test_flwr_run_as_it_stands_completes_with_flowers_defaults(flower_home, monk
         "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
     }
     settings = {"env": {**os.environ, **own}, "cwd": REPOSITORY, "capture_output": True, "text": True, "timeout": 280}
-    bundle = hashlib.sha256(build_fab_from_disk(staged_app(REPOSITORY, flower_home / "app"))).hexdigest()
+    bundle = hashlib.sha256(build(staged_app(REPOSITORY, flower_home / "app"))).hexdigest()
     log = subprocess.run(["flwr", "run", ".", "--stream"], **settings, check=True).stdout
     (run,) = json.loads(subprocess.run(["flwr", "list", "--format", "json"], **settings, check=True).stdout)["runs"]
     assert run["status"] == "finished:completed", log

@@ -35,9 +35,6 @@ class Heard:
     def asked(self, message_type):
         self.said.append(message_type)
 
-    def is_of_another_release(self):
-        self.said.append("another release")
-
 
 @pytest.fixture
 def fleet(tmp_path):
