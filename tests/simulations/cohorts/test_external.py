@@ -1,19 +1,19 @@
 """An external cohort that knows nothing of what the training cases know is refused; what it lacks is said."""
 
-import json
-
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
+from sklearn.metrics import roc_auc_score
 
 from modalities.core.contract import Source
 from modalities.core.settings.federation import federation_from
 from modalities.core.settings.site import Policy, write_site
 from modalities.core.site.store import SiteData
 from simulations.arms import scoring
-from simulations.cli import app
-from simulations.cohorts.cohort import Cohort
+from simulations.arms.arms import run_arm
+from simulations.cohorts.cohort import Cohort, with_features_of_data
 from simulations.cohorts.external import compare_external
+from simulations.cohorts.inputs import tcga_cohort, tcga_federation
+from simulations.studies.experiment import Protocol, prepare_folds
 
 FEDERATION = federation_from({"modalities": {"hif": {"kind": "table", "features": ["a", "b", "c"]}}})
 
@@ -69,12 +69,13 @@ def test_the_federated_clinical_model_of_tcga_reaches_79_on_all_of_metabric(tcga
     """Logistic regression on receptors, age, nodes, menopause and lobular type reaches .799 there."""
     if not (tcga_data / "metabric").is_dir():
         pytest.skip(f"no METABRIC at {tcga_data}")
-    given = ["--data", tcga_data / "tcga-brca", "--external", tcga_data / "metabric", "--out", tmp_path]
-    result = CliRunner().invoke(app, ["tcga", *map(str, given), "--modalities", "clinical", "--folds", "2"])
-    assert result.exit_code == 0, result.output
-    assert (
-        "clinical: the external cohort lacks 8 of the 34 features that training cases have: m, nodes" in result.output
-    )
-    scored = json.loads((tmp_path / "results.json").read_text())["external"]["federated"]["clinical"]
-    assert scored["n"] == 1608
-    assert scored["macro_auroc"]["value"] >= 0.79
+    settled = tcga_federation(None, 0, None, modalities="clinical", clinical=None, cnv=None)
+    trained = tcga_cohort(tcga_data / "tcga-brca", settled, 20, None, tmp_path / "sites")
+    outside = tcga_cohort(tcga_data / "metabric", settled, 20, None, tmp_path / "external", prefix="external_")
+    settled = with_features_of_data(settled, trained, tmp_path)
+    (note,) = compare_external(trained, outside, settled)
+    assert note.startswith("clinical: the external cohort lacks 8 of the 34 features that training cases have: m, ")
+    fold = prepare_folds(trained, settled, Protocol("tcga", folds=2), tmp_path, outside)[-1]
+    found = run_arm("federated", fold).predictions.query("set == 'clinical'")
+    assert len(found) == 1608
+    assert roc_auc_score(found["label"], found[[f"p_{n}" for n in range(4)]], multi_class="ovr") >= 0.79
