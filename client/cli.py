@@ -9,18 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
-from client.check.findings import LEVELS
 from client.node import commands
-from modalities.core.console import console, plainly, say
+from modalities.core.console import console, plainly, say, show
+from modalities.core.problems import LEVELS
 
 if TYPE_CHECKING:
     import client.check.folder
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-_COLOURS = {"error": "bold red", "warning": "yellow", "note": "dim"}
 
 
 @app.callback()
@@ -119,10 +117,9 @@ def _show(report: "client.check.folder.SiteReport") -> None:
         table.add_row(name, *_row(found))
     if report.modalities:
         console.print(table)
-    for finding in report.findings:
-        level = f"[{_COLOURS[finding.level]}]{finding.level}:[/]"
-        console.print(f"{level} {escape(str(finding))}", soft_wrap=True, highlight=False)
-    counts = [(sum(finding.level == level for finding in report.findings), level) for level in LEVELS]
+    for problem in report.problems:
+        show(problem)
+    counts = [(sum(problem.level == level for problem in report.problems), level) for level in LEVELS]
     console.print(", ".join(f"{count} {level}{'s' * (count != 1)}" for count, level in counts), highlight=False)
 
 

@@ -22,6 +22,7 @@ from modalities.core.fields import settings
 from modalities.core.files.barcodes import case_of
 from modalities.core.files.delimited import delimiter_of, listing, numbers, refuse_repeated, rows_of
 from modalities.core.files.leakage import refuse
+from modalities.core.problems import check, gathering, unusable
 
 __all__ = ["PRESETS", "Config", "build_encoder", "collate", "finalise", "prepare", "read", "sums", "write_example"]
 
@@ -48,9 +49,9 @@ def read(source: Source, config: Config) -> Cases:
         ValueError: the file's problem, with place and remedy.
     """
     if source.format != "auto":
-        raise ValueError(f"a table's format follows from its file's ending: leave out format, got {source.format!r}")
+        raise unusable(f"a table's format follows from its file's ending: leave out format, got {source.format!r}")
     if len(source.paths) != 1:
-        raise ValueError(f"a table takes one file, got {len(source.paths)}; name one in site.yaml")
+        raise unusable(f"a table takes one file, got {len(source.paths)}", "name one in site.yaml")
     path = source.paths[0]
     header, body = _cells(path)
     id_column = _id_column(path, header, source.columns)
@@ -58,7 +59,7 @@ def read(source: Source, config: Config) -> Cases:
     kept = [number for number, case_id in enumerate(samples) if case_id is not None]
     case_ids = tuple(case_id for case_id in samples if case_id is not None)
     if not case_ids:
-        raise ValueError(f"{path.name}: no case in the table; export it again")
+        raise unusable("no case in the table", "export it again", file=path.name)
     names = _agreed_names(path, header[:id_column] + header[id_column + 1 :], source.columns)
     rows = [row[:id_column] + row[id_column + 1 :] for row in body]
     wanted = [name for name in names if not config.features or name in config.features]
@@ -76,23 +77,22 @@ def _together(*steps: Callable[[], Any]) -> list[Any]:
     """What each step gives.
 
     Raises:
-        ValueError: the problems of all steps that have one, a line each.
+        ValueError: the problems of all steps.
     """
     found, problems = [], []
     for step in steps:
-        try:
+        with gathering(problems):
             found.append(step())
-        except ValueError as error:
-            problems.append(str(error))
-    if problems:
-        raise ValueError("\n".join(problems))
+    check(problems)
     return found
 
 
 def _refuse_unnamed(path: Path, samples: Sequence[str | None]) -> None:
     unnamed = [f"line {line}" for line, sample in enumerate(samples, start=2) if sample == ""]
     if unnamed:
-        raise ValueError(f"{path.name}: no case id in {listing(unnamed)}; fill it in or take the row out")
+        raise unusable(
+            f"no case id in {listing(unnamed)}", "fill it in or take the row out", file=path.name, where=unnamed[0]
+        )
 
 
 def _agreed_names(path: Path, names: Sequence[str], columns: Mapping[str, str]) -> list[str]:
@@ -100,7 +100,9 @@ def _agreed_names(path: Path, names: Sequence[str], columns: Mapping[str, str]) 
     agreed = {own: name for name, own in columns.items() if name != "case_id"}
     absent = [own for own in agreed if own not in names]
     if absent:
-        raise ValueError(f"{path.name}: no column {listing(absent)}, which site.yaml names; it has {listing(names)}")
+        raise unusable(
+            f"no column {listing(absent)}, which site.yaml names", f"it has {listing(names)}", file=path.name
+        )
     renamed = [agreed.get(name, name) for name in names]
     refuse_repeated(path, renamed, "columns", "correct sources.<modality>.columns in site.yaml")
     return renamed
@@ -109,20 +111,22 @@ def _agreed_names(path: Path, names: Sequence[str], columns: Mapping[str, str]) 
 def _refuse_leaks(path: Path, names: Sequence[str], config: Config) -> None:
     leaks = [f"{name!r}: {reason}" for name, reason in refuse(dict.fromkeys(names), allowed=config.allow).items()]
     if leaks:
-        raise ValueError(
-            f"{path.name}: {len(leaks)} columns must not be inputs ({listing(leaks)}); take them out of the table, or "
-            "list their group under `allow` in the modality's section of federation.yaml"
+        raise unusable(
+            f"{len(leaks)} columns must not be inputs ({listing(leaks)})",
+            "take them out of the table, or list their group under `allow` in the modality's section of "
+            "federation.yaml",
+            file=path.name,
         )
 
 
 def _cells(path: Path) -> tuple[list[str], list[list[Any]]]:
     if not path.name.lower().endswith(ENDINGS):
-        raise ValueError(f"{path.name}: a table must end in one of {', '.join(ENDINGS)}")
+        raise unusable(f"a table must end in one of {', '.join(ENDINGS)}", file=path.name)
     if path.suffix == ".parquet":
         try:
             frame = pd.read_parquet(path)
         except (OSError, ValueError) as error:
-            raise ValueError(f"{path.name}: no readable Parquet file; export it again") from error
+            raise unusable("no readable Parquet file", "export it again", file=path.name) from error
         frame = frame.reset_index() if frame.index.name else frame
         return [str(name) for name in frame.columns], frame.astype(object).where(frame.notna(), "").values.tolist()
     header, *body = rows_of(path, delimiter_of(path))
@@ -132,8 +136,8 @@ def _cells(path: Path) -> tuple[list[str], list[list[Any]]]:
 def _id_column(path: Path, header: Sequence[str], columns: Mapping[str, str]) -> int:
     wanted = columns.get("case_id")
     if wanted is not None and wanted not in header:
-        raise ValueError(
-            f"{path.name}: no column {wanted!r}, which site.yaml names as case_id; it has {listing(header)}"
+        raise unusable(
+            f"no column {wanted!r}, which site.yaml names as case_id", f"it has {listing(header)}", file=path.name
         )
     if wanted:
         return header.index(wanted)
@@ -141,9 +145,10 @@ def _id_column(path: Path, header: Sequence[str], columns: Mapping[str, str]) ->
     for name in _ID_COLUMNS:
         if name in lowered:
             return lowered.index(name)
-    raise ValueError(
-        f"{path.name}: no column of case ids (looked for {', '.join(_ID_COLUMNS)}); "
-        "name it in site.yaml under sources.<modality>.columns.case_id"
+    raise unusable(
+        f"no column of case ids (looked for {', '.join(_ID_COLUMNS)})",
+        "name it in site.yaml under sources.<modality>.columns.case_id",
+        file=path.name,
     )
 
 

@@ -22,7 +22,7 @@ def load_federation(path: Path, overrides: Sequence[str] = ()) -> Federation:
 
 def federation_from(raw: Mapping[str, Any]) -> Federation:
     """The settings of plain values, checked likewise."""
-    return federation.federation_from(raw, problems_of=problems_of)
+    return federation.federation_from(raw, rule_problems=problems_of)
 
 
 def problems_of(settings: Federated, complete: bool = True) -> Iterator[str]:

@@ -5,28 +5,25 @@ from pathlib import Path
 
 import pandas as pd
 
-from client.check.findings import Finding, findings_of
 from client.check.identifiers import check_identifiers
 from modalities.core.files.delimited import listing, rows_of
+from modalities.core.problems import Problem, note, warning
 from modalities.core.settings.federation import Task
 from modalities.core.settings.site import Policy
 from modalities.core.site.cases import NO_LABEL, read_cases
 
-_COLUMN_OF = {"labels outside": "{label}", "split must": "split", "cases listed": "case_id", "no case_id": "case_id"}
 
-
-def check_cases(path: Path, task: Task, policy: Policy) -> tuple[pd.DataFrame | None, list[Finding]]:
+def check_cases(path: Path, task: Task, policy: Policy) -> tuple[pd.DataFrame | None, list[Problem]]:
     """The case list, one row a case even where some are listed twice, and what is to say about it; None: unreadable."""
-    problems: list[str] = []
+    problems: list[Problem] = []
     cases, dropped = read_cases(path, task, problems)
-    found = [_with_column(finding, task) for problem in problems for finding in findings_of(problem, path.name)]
     if cases.empty:
-        return None, found
-    found += check_identifiers(path.name, list(cases.index))
-    found += _same_but_for_spelling(path.name, list(cases.index))
+        return None, problems
+    problems += check_identifiers(path.name, list(cases.index))
+    problems += _same_but_for_spelling(path.name, list(cases.index))
     cases = cases[~cases.index.duplicated() & (cases.index != "")]
-    found += _split_findings(path, cases) + _label_findings(path.name, cases, dropped, task, policy)
-    return cases, found
+    problems += _split_problems(path, cases) + _label_problems(path.name, cases, dropped, task, policy)
+    return cases, problems
 
 
 def spelling(case_id: str) -> str:
@@ -39,13 +36,7 @@ def training_cases(cases: pd.DataFrame) -> pd.DataFrame:
     return cases[(cases["split"] == "train") & (cases["label"] != NO_LABEL)]
 
 
-def _with_column(finding: Finding, task: Task) -> Finding:
-    column = next((name for start, name in _COLUMN_OF.items() if finding.what.startswith(start)), "")
-    where = finding.where or (f"column {column.format(label=task.label)}" if column else "")
-    return Finding(finding.level, finding.what, finding.remedy, finding.file, where)
-
-
-def _same_but_for_spelling(file: str, case_ids: list[str]) -> list[Finding]:
+def _same_but_for_spelling(file: str, case_ids: list[str]) -> list[Problem]:
     spelled: dict[str, set[str]] = {}
     for case_id in case_ids:
         spelled.setdefault(spelling(case_id), set()).add(case_id)
@@ -53,47 +44,47 @@ def _same_but_for_spelling(file: str, case_ids: list[str]) -> list[Finding]:
     if not alike:
         return []
     what = f"case ids that differ in spelling only: {listing(alike)}"
-    return [Finding("warning", what, "if they are one patient, keep one row", file, "column case_id")]
+    return [warning(what, "if they are one patient, keep one row", file=file, where="column case_id")]
 
 
-def _split_findings(path: Path, cases: pd.DataFrame) -> list[Finding]:
+def _split_problems(path: Path, cases: pd.DataFrame) -> list[Problem]:
     header, *rows = rows_of(path, ",")
     where, remedy = "column split", "write train or test, so that every study tests on the same cases"
     if "split" not in header:
-        return [Finding("warning", "no column split: every case is used for training", remedy, path.name, where)]
+        return [warning("no column split: every case is used for training", remedy, file=path.name, where=where)]
     blank = sum(not row[header.index("split")].strip() for row in rows)
     found = []
     if blank:
         what = f"{blank} of {len(rows)} cases have no split: they are used for training"
-        found.append(Finding("warning", what, remedy, path.name, where))
+        found.append(warning(what, remedy, file=path.name, where=where))
     if not (cases["split"] == "test").any():
         what = "no case is kept for testing: the study is not scored at this site"
-        found.append(Finding("note", what, "", path.name, where))
+        found.append(note(what, file=path.name, where=where))
     return found
 
 
-def _label_findings(
+def _label_problems(
     file: str, cases: pd.DataFrame, dropped: dict[str, int], task: Task, policy: Policy
-) -> list[Finding]:
+) -> list[Problem]:
     where = f"column {task.label}"
     found = [
-        Finding("note", f"{count} cases {_why(label)}: they are left out of training", "", file, where)
+        note(f"{count} cases {_why(label)}: they are left out of training", file=file, where=where)
         for label, count in dropped.items()
     ]
     counts = Counter(training_cases(cases)["label"])
     absent = [name for index, name in enumerate(task.classes) if not counts[index]]
     if not counts:
-        return [*found, Finding("error", "no labelled case for training", "fill in the labels", file, where)]
+        return [*found, Problem("no labelled case for training", "fill in the labels", file=file, where=where)]
     if absent:
         what = f"no case for training of class {', '.join(absent)}"
-        found.append(Finding("warning", what, "check that it is so; the others' cases teach that class", file, where))
+        found.append(warning(what, "check that it is so; the others' cases teach that class", file=file, where=where))
     small = [
         f"{name} {counts[index]}" for index, name in enumerate(task.classes) if 0 < counts[index] < policy.min_cell
     ]
     if small:
         what = f"fewer than min_cell = {policy.min_cell} cases for training: {', '.join(small)}"
         found.append(
-            Finding("note", what, f"each of these counts leaves the site as {policy.min_cell / 2:g}", file, where)
+            note(what, f"each of these counts leaves the site as {policy.min_cell / 2:g}", file=file, where=where)
         )
     return found
 

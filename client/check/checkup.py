@@ -3,13 +3,13 @@
 import datetime
 from pathlib import Path
 
-from client.check.findings import Finding, findings_of, worst
 from client.check.folder import SiteReport, check_site, check_site_alone
-from client.check.machine import machine_findings, slides_in
-from client.check.network import reach_findings
-from client.check.own_files import fingerprints, own_findings
+from client.check.machine import machine_problems, slides_in
+from client.check.network import reach_problems
+from client.check.own_files import fingerprints, own_problems
 from client.node.home import Home
 from client.study.policy import differences
+from modalities.core.problems import Problem, gathering, note, warning, worst_first
 from modalities.core.settings.federation import Federation
 from modalities.core.settings.site import SiteConfig, site_config, sources_of
 from strategies.settings import load_federation
@@ -22,13 +22,13 @@ def check_everything(folder: Path, federation: Path | None, offline: bool) -> Si
     those, the cases and their files are not read.
     """
     config = _config(folder)
-    settings, found = _settings(folder, config, federation)
+    settings, problems = _settings(folder, config, federation)
     if settings is not None:
         report = check_site(folder, settings)
     else:
         report = SiteReport(config.name if config else "", {}, check_site_alone(folder))
-    found += [*report.findings, *(_surroundings(folder, config, offline) if config else [])]
-    return SiteReport(report.site, report.modalities, worst(found))
+    problems += [*report.problems, *(_surroundings(folder, config, offline) if config else [])]
+    return SiteReport(report.site, report.modalities, worst_first(problems))
 
 
 def _config(folder: Path) -> SiteConfig | None:
@@ -39,38 +39,37 @@ def _config(folder: Path) -> SiteConfig | None:
         return None
 
 
-def _settings(folder: Path, config: SiteConfig | None, given: Path | None) -> tuple[Federation | None, list[Finding]]:
+def _settings(folder: Path, config: SiteConfig | None, given: Path | None) -> tuple[Federation | None, list[Problem]]:
     """The study's settings to check the folder under, and what is wrong with them or with those agreed to."""
-    found, read = [], {}
+    problems: list[Problem] = []
+    read = {}
     agreed = folder / config.coordinator.federation if config and config.coordinator.federation else None
     for path in (agreed, given):
-        try:
+        with gathering(problems, file=path.name if path else ""):
             read[path] = load_federation(path) if path else None
-        except ValueError as error:  # the site's own problems can still be looked at
-            found += findings_of(str(error), path.name if path else "")
     settings, own = read.get(given), read.get(agreed)
     if settings and own and settings.digest != own.digest:
         what = f"other settings than those that this site agreed to: {'; '.join(differences(own, settings))}"
         remedy = "the site takes part only under those that coordinator.federation in site.yaml names"
-        found.append(Finding("warning", what, remedy, given.name if given else ""))
+        problems.append(warning(what, remedy, file=given.name if given else ""))
     if not (agreed or given):
         what = "no study's settings: cases and their files were not read"
         remedy = "give --federation FILE, or name it as coordinator.federation in site.yaml"
-        found.append(Finding("note", what, remedy))
-    return settings or (own if given is None else None), found
+        problems.append(note(what, remedy))
+    return settings or (own if given is None else None), problems
 
 
-def _surroundings(folder: Path, config: SiteConfig, offline: bool) -> list[Finding]:
+def _surroundings(folder: Path, config: SiteConfig, offline: bool) -> list[Problem]:
     """Machine and way out: what a study needs besides data."""
     sources = sources_of(folder, config, [])
     cache = next((Path(source.slides.cache) for source in sources.values()), None)
     n_slides = slides_in(sources)
     places = {"the site's own folder": Home(folder).folder} | ({"slides": cache} if cache and n_slides else {})
-    found, own = machine_findings(places, n_slides), config.coordinator
+    found, own = machine_problems(places, n_slides), config.coordinator
     if not own.address:
         what = "no coordinator.address: key, certificates and the way to the coordinator were not looked at"
-        return [*found, Finding("note", what, "needed to join: docs/hospital.md", "site.yaml", "coordinator.address")]
-    found += own_findings(folder, own, datetime.datetime.now(datetime.UTC)) + fingerprints(folder, own)
+        return [*found, note(what, "needed to join: docs/hospital.md", file="site.yaml", where="coordinator.address")]
+    found += own_problems(folder, own, datetime.datetime.now(datetime.UTC)) + fingerprints(folder, own)
     if offline:
-        return [*found, Finding("note", f"--offline: the way to {own.address} and the clock were not looked at")]
-    return found + reach_findings(own.address, folder / own.authority)
+        return [*found, note(f"--offline: the way to {own.address} and the clock were not looked at")]
+    return found + reach_problems(own.address, folder / own.authority)

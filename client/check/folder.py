@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from client.check.case_list import check_cases, spelling, training_cases
-from client.check.findings import Finding, findings_of, worst
 from client.check.values import check_values
 from modalities.core.contract import Cases, Source
 from modalities.core.files.delimited import listing
+from modalities.core.problems import Problem, gathering, note, problems_of, warning, worst_first
 from modalities.core.registry import plugin
 from modalities.core.settings.federation import Federation
 from modalities.core.settings.site import SiteConfig, site_config, sources_of
@@ -44,59 +44,56 @@ class SiteReport:
 
     site: str
     modalities: Mapping[str, ModalityReport]
-    findings: Sequence[Finding]
+    problems: Sequence[Problem]
 
     @property
     def ok(self) -> bool:
         """No error; warnings do not count."""
-        return all(finding.level != "error" for finding in self.findings)
+        return all(problem.level != "error" for problem in self.problems)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values: docs/site-folder.md describes them."""
         modalities = {name: asdict(report) for name, report in self.modalities.items()}
-        problems = [finding.to_dict() for finding in self.findings]
+        problems = [problem.to_dict() for problem in self.problems]
         return {"version": VERSION, "site": self.site, "ok": self.ok, "modalities": modalities, "problems": problems}
 
 
 def check_site(folder: Path, federation: Federation) -> SiteReport:
     """Everything that can be told of the folder without another site, worst first."""
-    problems: list[str] = []
-    try:
+    problems: list[Problem] = []
+    config = None
+    with gathering(problems):
         config = site_config(folder / "site.yaml", problems)
-    except ValueError as error:
-        return SiteReport("", {}, findings_of(str(error), "site.yaml"))
+    if config is None:
+        return SiteReport("", {}, problems)
     sources = sources_of(folder, config, problems)
-    found = [finding for problem in problems for finding in findings_of(problem, "site.yaml")]
     cases, of_cases = check_cases(folder / config.cases, federation.task, config.policy)
-    found += of_cases + _unused_sources(sources, federation)
+    problems += of_cases + _unused_sources(sources, federation)
     reports = {}
     for name in federation.modalities:
         reports[name], of_modality = _check_modality(folder, name, sources, config, federation, cases)
-        found += of_modality
+        problems += of_modality
     if cases is not None and not any(report.takes_part for report in reports.values()):
         what = f"the site takes part with none of the study's modalities ({', '.join(reports)})"
-        found.append(
-            Finding("error", what, "see the problems of each, and sources and policy in site.yaml", "site.yaml")
-        )
-    return SiteReport(config.name, reports, worst(found))
+        remedy = "see the problems of each, and sources and policy in site.yaml"
+        problems.append(Problem(what, remedy, file="site.yaml"))
+    return SiteReport(config.name, reports, worst_first(problems))
 
 
-def check_site_alone(folder: Path) -> list[Finding]:
+def check_site_alone(folder: Path) -> list[Problem]:
     """What can be told of site.yaml without a study."""
-    problems: list[str] = []
-    try:
+    problems: list[Problem] = []
+    with gathering(problems):
         sources_of(folder, site_config(folder / "site.yaml", problems), problems)
-    except ValueError as error:
-        problems.append(str(error))
-    return [finding for problem in problems for finding in findings_of(problem, "site.yaml")]
+    return problems
 
 
-def _unused_sources(sources: Mapping[str, Source], federation: Federation) -> list[Finding]:
+def _unused_sources(sources: Mapping[str, Source], federation: Federation) -> list[Problem]:
     unused = [name for name in sources if name not in federation.modalities]
     if not unused:
         return []
     what = f"sources that this study does not ask for: {', '.join(unused)}; they are not read"
-    return [Finding("note", what, f"the study has {', '.join(federation.modalities)}", "site.yaml", "sources")]
+    return [note(what, f"the study has {', '.join(federation.modalities)}", file="site.yaml", where="sources")]
 
 
 def _check_modality(
@@ -106,7 +103,7 @@ def _check_modality(
     config: SiteConfig,
     federation: Federation,
     cases: pd.DataFrame | None,
-) -> tuple[ModalityReport, list[Finding]]:
+) -> tuple[ModalityReport, list[Problem]]:
     allowed = config.policy.modalities or list(sources)
     if name not in sources or name not in allowed:
         return ModalityReport(offered=False), []
@@ -117,7 +114,7 @@ def _check_modality(
     try:
         read = plugin(settings.kind).read(source, settings)
     except ValueError as error:
-        return ModalityReport(offered=True), findings_of(str(error), file)
+        return ModalityReport(offered=True), problems_of(error, file=file)
     found = check_values(file, read, settings)
     read = read.with_a_known_value()
     if cases is None:
@@ -127,13 +124,13 @@ def _check_modality(
     return report, found + _membership(file, name, read, cases) + _cohort(file, name, report, config)
 
 
-def _leaks(file: str, read: Cases, cases: pd.DataFrame, federation: Federation) -> list[Finding]:
+def _leaks(file: str, read: Cases, cases: pd.DataFrame, federation: Federation) -> list[Problem]:
     """Inputs that state the label: a study refuses them."""
     if not read.features or not isinstance(read.values, np.ndarray):
         return []
     listed = read.select(_held(read, cases.index))
     labels = cases.loc[list(listed.case_ids), "label"].to_numpy(dtype=np.int64)
-    return findings_of(leaks, file) if (leaks := label_leaks(listed, labels, federation.task)) else []
+    return label_leaks(listed, labels, federation.task, file=file)
 
 
 def _report(read: Cases, cases: pd.DataFrame, config: SiteConfig) -> ModalityReport:
@@ -149,7 +146,7 @@ def _held(read: Cases, case_ids: pd.Index) -> list[str]:
     return [case_id for case_id in read.case_ids if case_id in wanted]
 
 
-def _membership(file: str, name: str, read: Cases, cases: pd.DataFrame) -> list[Finding]:
+def _membership(file: str, name: str, read: Cases, cases: pd.DataFrame) -> list[Problem]:
     """Cases on one side only: in the file, or in cases.csv."""
     unlisted = sorted(set(read.case_ids) - set(cases.index))
     lacking = sorted(set(cases.index) - set(read.case_ids))
@@ -158,28 +155,28 @@ def _membership(file: str, name: str, read: Cases, cases: pd.DataFrame) -> list[
         share = len(unlisted) / len(read.case_ids)
         level = "error" if share == 1 else "warning" if share >= _MANY_UNLISTED else "note"
         what = f"{len(unlisted)} of the {len(read.case_ids)} cases in it are not in cases.csv ({listing(unlisted)})"
-        found.append(Finding(level, what, "list them, or leave it so: they are not used", file))
+        found.append(Problem(what, "list them, or leave it so: they are not used", file=file, level=level))
         found += _misspelled(file, unlisted, lacking)
     if lacking and len(lacking) < len(cases):
         what = f"{len(lacking)} of the {len(cases)} cases in cases.csv have no {name}: a case may lack a modality"
-        found.append(Finding("note", what, "", file))
+        found.append(note(what, file=file))
     return found
 
 
-def _misspelled(file: str, unlisted: Sequence[str], lacking: Sequence[str]) -> list[Finding]:
+def _misspelled(file: str, unlisted: Sequence[str], lacking: Sequence[str]) -> list[Problem]:
     known = {spelling(case_id): case_id for case_id in lacking}
     pairs = [f"{own} for {known[spelling(own)]}" for own in unlisted if spelling(own) in known]
     if not pairs:
         return []
     what = f"{len(pairs)} cases are in cases.csv in another spelling: {listing(pairs)}"
-    return [Finding("warning", what, "write each case's id the same everywhere", file)]
+    return [warning(what, "write each case's id the same everywhere", file=file)]
 
 
-def _cohort(file: str, name: str, report: ModalityReport, config: SiteConfig) -> list[Finding]:
+def _cohort(file: str, name: str, report: ModalityReport, config: SiteConfig) -> list[Problem]:
     if report.takes_part:
         return []
     what = f"{report.training_cases} labelled cases for training, fewer than min_cohort = {config.policy.min_cohort}"
-    return [Finding("warning", f"{what}: {name} takes no part", "add cases, or lower policy.min_cohort", file)]
+    return [warning(f"{what}: {name} takes no part", "add cases, or lower policy.min_cohort", file=file)]
 
 
 def _files(folder: Path, source: Source) -> str:

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Sequence
 
-from client.check.findings import Finding
 from modalities.core.files.delimited import listing
+from modalities.core.problems import Problem, warning
 
 _DATE = re.compile(
     r"(?<!\d)(?:(?:19|20)\d\d[-./]?(?:0[1-9]|1[0-2])[-./]?(?:0[1-9]|[12]\d|3[01])"
@@ -15,15 +15,15 @@ _NAME = re.compile(r"[^\W\d_]{2,}(?:-[^\W\d_]+)?(?:, ?| )[^\W\d_]{2,}(?: [^\W\d_
 _PSEUDONYMS = "put a pseudonym in its place here and in every file of the site, and keep the key out of this folder"
 
 
-def check_identifiers(file: str, case_ids: Sequence[str]) -> list[Finding]:
+def check_identifiers(file: str, case_ids: Sequence[str]) -> list[Problem]:
     """A warning for each kind of identifier that some ids look like; the lines are named, the ids are not."""
     lines: dict[str, list[str]] = {}
     for line, case_id in enumerate(case_ids, start=2):
         if (kind := kind_of(case_id)) is not None:
             lines.setdefault(kind, []).append(f"line {line}")
     return [
-        Finding(
-            "warning", f"{len(own)} case ids look like {kind} ({listing(own)})", _PSEUDONYMS, file, "column case_id"
+        warning(
+            f"{len(own)} case ids look like {kind} ({listing(own)})", _PSEUDONYMS, file=file, where="column case_id"
         )
         for kind, own in lines.items()
     ]

@@ -12,8 +12,8 @@ import torch
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from client.check.findings import Finding
 from modalities.core.contract import Source
+from modalities.core.problems import Problem, note, warning
 from modalities.slides.reading.manifest import SLIDES
 
 GB = 1e9
@@ -26,35 +26,35 @@ SLIDE_BYTES = 1e6
 _PROGRAM, _CRITICAL = "tessera", "flwr"
 
 
-def machine_findings(places: Mapping[str, Path], n_slides: int) -> list[Finding]:
+def machine_problems(places: Mapping[str, Path], n_slides: int) -> list[Problem]:
     """All that can be told of the machine; `places` says what is written where, the slides' features under `slides`."""
-    return [*version_findings(), *disk_findings(places, n_slides), *memory_findings(memory_available()), gpu_finding()]
+    return [*version_problems(), *disk_problems(places, n_slides), *memory_problems(memory_available()), gpu_note()]
 
 
-def version_findings() -> list[Finding]:
+def version_problems() -> list[Problem]:
     """The versions, and whether they are those that this version of Tessera names: its package says which."""
     try:
         own = metadata.metadata(_PROGRAM)
         wanted = [Requirement(line) for line in metadata.requires(_PROGRAM) or ()]
     except metadata.PackageNotFoundError:
-        return [Finding("warning", "Tessera is not installed as a package: its versions are not known", "`make setup`")]
+        return [warning("Tessera is not installed as a package: its versions are not known", "`make setup`")]
     python = platform.python_version()
     shown = {"python": python, **{name: _installed(name) or "-" for name in (_PROGRAM, _CRITICAL, "torch")}}
-    found = [Finding("note", "versions: " + ", ".join(f"{name} {version}" for name, version in shown.items()))]
+    found = [note("versions: " + ", ".join(f"{name} {version}" for name, version in shown.items()))]
     tried = SpecifierSet(own["Requires-Python"] or "")
     if not tried.contains(python, prereleases=True):
         what = f"Python {python}: this version of Tessera is tried with {tried} only"
-        found.append(Finding("warning", what, "install it with such a Python"))
-    return found + [finding for one in wanted if one.marker is None for finding in _requirement(one)]
+        found.append(warning(what, "install it with such a Python"))
+    return found + [problem for one in wanted if one.marker is None for problem in _requirement(one)]
 
 
-def _requirement(wanted: Requirement) -> list[Finding]:
+def _requirement(wanted: Requirement) -> list[Problem]:
     version = _installed(wanted.name)
     if version and wanted.specifier.contains(version, prereleases=True):
         return []
     what = f"{wanted.name} is {version or 'not installed'}, but this version of Tessera is made for {wanted.specifier}"
     level = "error" if wanted.name == _CRITICAL or not version else "warning"
-    return [Finding(level, what, "install Tessera anew with the versions of its constraints.txt")]
+    return [Problem(what, "install Tessera anew with the versions of its constraints.txt", level=level)]
 
 
 def _installed(name: str) -> str:
@@ -64,7 +64,7 @@ def _installed(name: str) -> str:
         return ""
 
 
-def disk_findings(places: Mapping[str, Path], n_slides: int) -> list[Finding]:
+def disk_problems(places: Mapping[str, Path], n_slides: int) -> list[Problem]:
     """Free space where the site writes, against what it needs there."""
     found = []
     for name, path in places.items():
@@ -73,7 +73,7 @@ def disk_findings(places: Mapping[str, Path], n_slides: int) -> list[Finding]:
         why = f"{needed / GB:.1f} GB are wanted" + f", about 1 MB for each of {slides} slides among them" * (slides > 0)
         level = "error" if free < LEAST_DISK else "warning" if free < needed else "note"
         remedy = "" if level == "note" else "make room, or for slides set slides.cache in site.yaml to a larger disk"
-        found.append(Finding(level, f"disk: {free / GB:.1f} GB free for {name}; {why}", remedy))
+        found.append(Problem(f"disk: {free / GB:.1f} GB free for {name}; {why}", remedy, level=level))
     return found
 
 
@@ -83,12 +83,12 @@ def _free(path: Path) -> float:
     return float(shutil.disk_usage(there).free)
 
 
-def memory_findings(available: float) -> list[Finding]:
+def memory_problems(available: float) -> list[Problem]:
     """What is said of so many bytes."""
     level = "error" if available < LEAST_MEMORY else "warning" if available < ENOUGH_MEMORY else "note"
     remedy = "" if level == "note" else "end other programs, or give the machine (or the container) more memory"
     what = f"memory: {available / GB:.1f} GB available; {ENOUGH_MEMORY / GB:.0f} GB are wanted"
-    return [Finding(level, what, remedy)]
+    return [Problem(what, remedy, level=level)]
 
 
 def memory_available(proc: Path = Path("/proc"), groups: Path = Path("/sys/fs/cgroup")) -> float:
@@ -131,15 +131,15 @@ def _text(path: Path) -> str:
         return ""
 
 
-def gpu_finding() -> Finding:
+def gpu_note() -> Problem:
     """Which GPU torch can use, if any: backbones of slides run on it, all else on the CPU."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a driver that does not fit: then there is none
         if not torch.cuda.is_available():
-            return Finding("note", "GPU: none that torch can use; a CPU is enough")
+            return note("GPU: none that torch can use; a CPU is enough")
         names = [torch.cuda.get_device_properties(number) for number in range(torch.cuda.device_count())]
     shown = ", ".join(f"{one.name} ({one.total_memory / GB:.0f} GB)" for one in names)
-    return Finding("note", f"GPU: {shown}; `prepare` uses it for slides, training needs none")
+    return note(f"GPU: {shown}; `prepare` uses it for slides, training needs none")
 
 
 def slides_in(sources: Mapping[str, Source]) -> int:

@@ -20,14 +20,14 @@ import httpx
 from cryptography import x509
 
 from client.check.certificate import certificate_of, distrust
-from client.check.findings import Finding
+from modalities.core.problems import Problem, note, warning
 
 FLEET_ROUTE = "/v1/fleet/get-run"
 """Passes the gateway; the SuperLink behind it refuses an empty request without a signature (415)."""
 TIMEOUT_S = 5.0
 MOST_AHEAD_S, MOST_BEHIND_S, WORTH_A_WORD_S = 5.0, 300.0, 2.0
 """Flower refuses a signature made more than 5 s ahead of the server's clock, or 305 s behind."""
-_PLACE = ("site.yaml", "coordinator.address")
+_PLACE = {"file": "site.yaml", "where": "coordinator.address"}
 _AWAY = (502, 503, 504)
 _Cause = TypeVar("_Cause", bound=BaseException)
 
@@ -52,7 +52,7 @@ class _Way:
             self.version, self.certificate = tls.version(), certificate_of(tls)
 
 
-def reach_findings(address: str, authority: Path) -> list[Finding]:
+def reach_problems(address: str, authority: Path) -> list[Problem]:
     """Whether the gateway at `name:port` is reached, and how far this machine's clock is from its own."""
     trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
@@ -68,51 +68,49 @@ def reach_findings(address: str, authority: Path) -> list[Finding]:
             took = time.monotonic() - started
     except (httpx.InvalidURL, ValueError, ImportError) as error:
         what = f"HTTPS_PROXY or ALL_PROXY names a proxy that cannot be used: {error}"
-        return [Finding("error", what, "correct the variable: http://name:port")]
+        return [Problem(what, "correct the variable: http://name:port")]
     except httpx.HTTPError as error:
         return [_trouble(error, way, address, authority)]
     found = [_reached(address, way), *_gateway(address, fleet.status_code, root.status_code)]
     return [*found, *_clock(root.headers.get("date", ""), before, took)]
 
 
-def _reached(address: str, way: _Way) -> Finding:
+def _reached(address: str, way: _Way) -> Problem:
     through = "" if way.first == address else f" through the proxy {way.first}"
     until = f"until {way.certificate.not_valid_after_utc:%Y-%m-%d}" if way.certificate else ""
-    return Finding(
-        "note", f"{address} is reached{through}: {way.version}, certificate of the study's authority {until}"
-    )
+    return note(f"{address} is reached{through}: {way.version}, certificate of the study's authority {until}")
 
 
-def _gateway(address: str, fleet: int, root: int) -> list[Finding]:
+def _gateway(address: str, fleet: int, root: int) -> list[Problem]:
     """Whether what answers is a gateway: 404 for everything but the fleet routes."""
     if fleet in _AWAY:
         what = f"the gateway at {address} answers, but the study's server behind it does not run ({fleet})"
-        return [Finding("warning", what, "ask the coordinator; `join` waits for it", *_PLACE)]
+        return [warning(what, "ask the coordinator; `join` waits for it", **_PLACE)]
     if root != httpx.codes.NOT_FOUND or fleet == httpx.codes.NOT_FOUND:
         what = f"what answers at {address} is not the study's gateway (/ gives {root}, {FLEET_ROUTE} gives {fleet})"
-        return [Finding("warning", what, "compare the address with the coordinator's", *_PLACE)]
+        return [warning(what, "compare the address with the coordinator's", **_PLACE)]
     return []
 
 
-def _clock(date: str, before: float, took: float) -> list[Finding]:
+def _clock(date: str, before: float, took: float) -> list[Problem]:
     """This clock against the gateway's `Date`, which has whole seconds, so the middle of one is taken for it."""
     try:
         theirs = parsedate_to_datetime(date).timestamp() + 0.5
     except ValueError:
-        return [Finding("note", "the gateway does not say what time it is: the clock is not compared")]
+        return [note("the gateway does not say what time it is: the clock is not compared")]
     ahead, within = before + took / 2 - theirs, 0.5 + took / 2
     if abs(ahead) <= WORTH_A_WORD_S + within:
-        return [Finding("note", f"clock: less than {math.ceil(abs(ahead) + within)} s from the gateway's")]
+        return [note(f"clock: less than {math.ceil(abs(ahead) + within)} s from the gateway's")]
     level = "warning" if -MOST_BEHIND_S <= ahead <= MOST_AHEAD_S else "error"
     side = "ahead of" if ahead > 0 else "behind"
     what = (
         f"this machine's clock is {abs(ahead):.0f} s {side} the gateway's (to within {within:.1f} s), and the server "
         f"refuses more than {MOST_AHEAD_S:.0f} s ahead or {MOST_BEHIND_S:.0f} s behind"
     )
-    return [Finding(level, what, "set the clock, and keep it right with NTP")]
+    return [Problem(what, "set the clock, and keep it right with NTP", level=level)]
 
 
-def _trouble(error: httpx.HTTPError, way: _Way, address: str, authority: Path) -> Finding:
+def _trouble(error: httpx.HTTPError, way: _Way, address: str, authority: Path) -> Problem:
     """Which link of the way there is broken, and who can mend it."""
     proxy = way.first if way.first not in ("", address) else ""
     if isinstance(error, httpx.ProxyError) and proxy:
@@ -124,7 +122,7 @@ def _trouble(error: httpx.HTTPError, way: _Way, address: str, authority: Path) -
     return _broken(error, proxy, address)
 
 
-def _broken(error: httpx.HTTPError, proxy: str, address: str) -> Finding:
+def _broken(error: httpx.HTTPError, proxy: str, address: str) -> Problem:
     where, name = proxy or address, (proxy or address).rpartition(":")[0]
     whose = f"the proxy {proxy} (HTTPS_PROXY)" if proxy else address
     firewall = f"ask IT for this firewall line: allow outbound TCP from this machine to {where}; nothing inbound"
@@ -132,21 +130,21 @@ def _broken(error: httpx.HTTPError, proxy: str, address: str) -> Finding:
         remedy = (
             "correct HTTPS_PROXY" if proxy else "correct coordinator.address, or ask IT why its DNS does not know it"
         )
-        return Finding("error", f"no such name: {name}", remedy, *_PLACE)
+        return Problem(f"no such name: {name}", remedy, **_PLACE)
     if _cause(error, ConnectionRefusedError) is not None:
         remedy = "correct HTTPS_PROXY" if proxy else f"ask the coordinator whether the gateway runs; if so, {firewall}"
-        return Finding("error", f"{whose} refuses the connection: nothing listens there", remedy, *_PLACE)
+        return Problem(f"{whose} refuses the connection: nothing listens there", remedy, **_PLACE)
     if isinstance(error, httpx.TimeoutException):
         remedy = firewall if proxy else f"{firewall} (or, where the house has a web proxy, set HTTPS_PROXY)"
-        return Finding("error", f"{whose} does not answer within {TIMEOUT_S:.0f} s", remedy, *_PLACE)
+        return Problem(f"{whose} does not answer within {TIMEOUT_S:.0f} s", remedy, **_PLACE)
     if _cause(error, ssl.SSLError) is not None:
         what = f"what answers at {address} does not speak TLS as the gateway does: {error}"
-        return Finding("error", what, "compare the address, and its port, with the coordinator's", *_PLACE)
+        return Problem(what, "compare the address, and its port, with the coordinator's", **_PLACE)
     what = f"{whose} breaks the connection off: {str(error) or type(error).__name__}"
-    return Finding("error", what, f"ask IT whether a firewall looks into TLS to {address}, which it must not", *_PLACE)
+    return Problem(what, f"ask IT whether a firewall looks into TLS to {address}, which it must not", **_PLACE)
 
 
-def _refused_by(proxy: str, said: str, address: str) -> Finding:
+def _refused_by(proxy: str, said: str, address: str) -> Problem:
     """The proxy answers, but does not let this connection through; `said` is its status line."""
     what = f"the proxy {proxy} (HTTPS_PROXY) does not let this machine through to {address}: {said}"
     if said.startswith("407"):
@@ -155,7 +153,7 @@ def _refused_by(proxy: str, said: str, address: str) -> Finding:
         remedy = f"ask IT whether the proxy itself reaches {address}, and the coordinator whether the gateway runs"
     else:
         remedy = f"ask IT to allow CONNECT to {address}, or set NO_PROXY if this machine may go there by itself"
-    return Finding("error", what, remedy, *_PLACE)
+    return Problem(what, remedy, **_PLACE)
 
 
 def _presented(address: str) -> x509.Certificate | None:

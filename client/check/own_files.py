@@ -4,14 +4,15 @@ import datetime
 import errno
 import socket
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from cryptography import x509
 
-from client.check.findings import Finding, findings_of
 from client.node.approval import approvals
 from client.node.home import Home
 from client.node.supervisor import state_of
+from modalities.core.problems import Problem, note, problems_of, warning
 from modalities.core.release.keyfiles import read_private
 from modalities.core.release.signing import certificate_fingerprint, fingerprint, public_key
 from modalities.core.settings.site import CoordinatorConfig
@@ -20,25 +21,25 @@ _SOON_DAYS = 30
 _ASK = "ask the coordinator for ca.crt, and compare its fingerprint over the telephone"
 
 
-def own_findings(site: Path, own: CoordinatorConfig, now: datetime.datetime) -> list[Finding]:
+def own_problems(site: Path, own: CoordinatorConfig, now: datetime.datetime) -> list[Problem]:
     """What is wrong with key, certificate, release key and port of this site folder."""
     home = Home(site)
     return [
         *_key(home),
-        *authority_findings(site / own.authority, now),
+        *authority_problems(site / own.authority, now),
         *_release_key(site / own.release_key),
         *_approval(home),
         *_port(home, own.local_port),
     ]
 
 
-def fingerprints(site: Path, own: CoordinatorConfig) -> list[Finding]:
+def fingerprints(site: Path, own: CoordinatorConfig) -> list[Problem]:
     """What to compare with what the coordinator reads out: somebody may have changed the files on their way."""
     found = []
     for path, read in ((site / own.authority, certificate_fingerprint), (site / own.release_key, _of_release_key)):
-        with suppress(OSError, ValueError):  # what is wrong with them `own_findings` says
+        with suppress(OSError, ValueError):  # what is wrong with them `own_problems` says
             remedy = "compare it with what the coordinator reads out over the telephone"
-            found.append(Finding("note", f"fingerprint {read(path)}", remedy, path.name))
+            found.append(note(f"fingerprint {read(path)}", remedy, file=path.name))
     return found
 
 
@@ -46,37 +47,37 @@ def _of_release_key(path: Path) -> str:
     return fingerprint(public_key(path))
 
 
-def _key(home: Home) -> list[Finding]:
+def _key(home: Home) -> list[Problem]:
     file = ".tessera/node.key"
     if not home.key.is_file():
-        return [Finding("error", "no node key yet", "make one: tessera-client init", file)]
+        return [Problem("no node key yet", "make one: tessera-client init", file=file)]
     try:
         read_private(home.key)
     except ValueError as error:
-        return [Finding("error", "others than its owner can read this key", str(error).rpartition("; ")[2], file)]
+        return [replace(problem, file=file) for problem in problems_of(error)]
     return []
 
 
-def authority_findings(path: Path, now: datetime.datetime) -> list[Finding]:
+def authority_problems(path: Path, now: datetime.datetime) -> list[Problem]:
     """What is wrong with the certificate of the study's authority: absent, of another kind, ended or about to."""
     if not path.is_file():
-        return [Finding("error", "the coordinator's certificate is not here", _ASK, path.name)]
+        return [Problem("the coordinator's certificate is not here", _ASK, file=path.name)]
     try:
         certificate = x509.load_pem_x509_certificate(path.read_bytes())
     except (OSError, ValueError) as error:
-        return [Finding("error", f"no certificate in PEM format: {error}", _ASK, path.name)]
+        return [Problem(f"no certificate in PEM format: {error}", _ASK, file=path.name)]
     if not _is_authority(certificate):
         what = "a certificate, but not an authority's: nothing can be checked with it"
-        return [Finding("error", what, _ASK, path.name)]
+        return [Problem(what, _ASK, file=path.name)]
     begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     if now < begins:
         what = f"this certificate begins on {begins:%Y-%m-%d}, and this machine's clock says {now:%Y-%m-%d}"
-        return [Finding("error", what, "set the clock, and keep it right with NTP", path.name)]
+        return [Problem(what, "set the clock, and keep it right with NTP", file=path.name)]
     if now > ends:
         what = f"this certificate ended on {ends:%Y-%m-%d}, and this machine's clock says {now:%Y-%m-%d}"
-        return [Finding("error", what, f"set the clock if it is wrong; otherwise {_ASK}", path.name)]
+        return [Problem(what, f"set the clock if it is wrong; otherwise {_ASK}", file=path.name)]
     if (ends - now).days < _SOON_DAYS:
-        return [Finding("warning", f"this certificate ends on {ends:%Y-%m-%d}", _ASK, path.name)]
+        return [warning(f"this certificate ends on {ends:%Y-%m-%d}", _ASK, file=path.name)]
     return []
 
 
@@ -87,25 +88,25 @@ def _is_authority(certificate: x509.Certificate) -> bool:
         return False
 
 
-def _release_key(path: Path) -> list[Finding]:
+def _release_key(path: Path) -> list[Problem]:
     if not path.is_file():
         what = "the coordinator's release key is not here: releases cannot be checked"
-        return [Finding("warning", what, "ask the coordinator for release.pub", path.name)]
+        return [warning(what, "ask the coordinator for release.pub", file=path.name)]
     try:
         public_key(path)
     except ValueError as error:
-        return findings_of(str(error).removeprefix(f"{path.parent}/"), path.name)
+        return [replace(problem, file=path.name) for problem in problems_of(error)]
     return []
 
 
-def _approval(home: Home) -> list[Finding]:
+def _approval(home: Home) -> list[Problem]:
     if approvals(home):
         return []
     remedy = f"review it, then: tessera-client trust {home.site} --from-checkout"
-    return [Finding("warning", "no code is approved yet: needed to join", remedy, ".tessera/approved.json")]
+    return [warning("no code is approved yet: needed to join", remedy, file=".tessera/approved.json")]
 
 
-def _port(home: Home, port: int) -> list[Finding]:
+def _port(home: Home, port: int) -> list[Problem]:
     """Whether Flower's own processes can have their port on loopback."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -116,10 +117,10 @@ def _port(home: Home, port: int) -> list[Finding]:
     return []
 
 
-def _taken(home: Home, port: int, error: OSError) -> Finding:
-    place = ("site.yaml", "coordinator.local_port")
+def _taken(home: Home, port: int, error: OSError) -> Problem:
+    place = {"file": "site.yaml", "where": "coordinator.local_port"}
     if error.errno == errno.EADDRINUSE and state_of(home).get("alive"):
-        return Finding("note", f"port {port} of this machine is held by this site's own `join`", "", *place)
+        return note(f"port {port} of this machine is held by this site's own `join`", **place)
     why = "another program uses it" if error.errno == errno.EADDRINUSE else error.strerror
     remedy = "set coordinator.local_port to a free one"
-    return Finding("error", f"port {port} of this machine cannot be had: {why}", remedy, *place)
+    return Problem(f"port {port} of this machine cannot be had: {why}", remedy, **place)

@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from client.check.findings import Finding
 from modalities.core.contract import Cases
 from modalities.core.files.delimited import listing
+from modalities.core.problems import Problem, note, warning
 from modalities.core.settings.training import BranchConfig
 from modalities.core.site.store import SiteData
 
@@ -16,7 +16,7 @@ _MANY_ABSENT = 0.2
 _LARGEST_LOG2 = 10.0
 
 
-def check_values(file: str, found: Cases, config: BranchConfig) -> list[Finding]:
+def check_values(file: str, found: Cases, config: BranchConfig) -> list[Problem]:
     """What the numbers themselves say; nothing for a modality whose values are no table."""
     if not isinstance(found.values, np.ndarray) or not found.values.size:
         return []
@@ -38,10 +38,10 @@ def absent_features(data: SiteData) -> list[str]:
         if isinstance(read.values, np.ndarray) and read.values.size:
             values = np.asarray(read.values, dtype=np.float64)
             found += _absent(name, values, read, data.federation.modalities[name])
-    return [str(finding) for finding in found]
+    return [str(problem) for problem in found]
 
 
-def _absent(file: str, values: np.ndarray, found: Cases, config: BranchConfig) -> list[Finding]:
+def _absent(file: str, values: np.ndarray, found: Cases, config: BranchConfig) -> list[Problem]:
     absent = [found.features[column] for column in np.flatnonzero(~np.isfinite(values).any(axis=0))]
     if not config.features or not absent:
         return []
@@ -49,10 +49,10 @@ def _absent(file: str, values: np.ndarray, found: Cases, config: BranchConfig) -
     what = f"{len(absent)} of the {len(found.features)} agreed features ({share:.0%}) have no value: {listing(absent)}"
     remedy = "check their spelling, or map them under sources in site.yaml; what stays absent is imputed"
     level = "error" if share == 1 else "warning" if share >= _MANY_ABSENT else "note"
-    return [Finding(level, what, remedy, file)]
+    return [Problem(what, remedy, file=file, level=level)]
 
 
-def _log2(file: str, values: np.ndarray, agreed: str) -> list[Finding]:
+def _log2(file: str, values: np.ndarray, agreed: str) -> list[Problem]:
     known = values[np.isfinite(values)]
     if agreed != "log2" or not known.size:
         return []
@@ -65,17 +65,17 @@ def _log2(file: str, values: np.ndarray, agreed: str) -> list[Finding]:
         what, remedy = f"{share:.1%} of the values are beyond +-{_LARGEST_LOG2:g}", "check that they are log2 ratios"
     else:
         return []
-    return [Finding("warning", f"{what}; log2 ratios are agreed", remedy, file)]
+    return [warning(f"{what}; log2 ratios are agreed", remedy, file=file)]
 
 
-def _calls(file: str, values: np.ndarray, agreed: str) -> list[Finding]:
+def _calls(file: str, values: np.ndarray, agreed: str) -> list[Problem]:
     known = values[np.isfinite(values)]
     if agreed != "calls" or not known.size or known.any():
         return []
-    return [Finding("warning", "every call is 0: no gain and no loss in any case", "check the export", file)]
+    return [warning("every call is 0: no gain and no loss in any case", "check the export", file=file)]
 
 
-def _twins(file: str, values: np.ndarray, found: Cases) -> list[Finding]:
+def _twins(file: str, values: np.ndarray, found: Cases) -> list[Problem]:
     """Cases of which all of many measured values are the same: one patient under two ids, or a row copied."""
     rows = [row for row in range(len(values)) if len(np.unique(values[row][np.isfinite(values[row])])) >= _ENOUGH_CASES]
     groups: dict[bytes, list[str]] = {}
@@ -85,10 +85,10 @@ def _twins(file: str, values: np.ndarray, found: Cases) -> list[Finding]:
     if not twins:
         return []
     what = f"cases with the very same values: {listing(twins)}"
-    return [Finding("warning", what, "if they are one patient, keep one of them", file)]
+    return [warning(what, "if they are one patient, keep one of them", file=file)]
 
 
-def _scale(file: str, values: np.ndarray, found: Cases) -> list[Finding]:
+def _scale(file: str, values: np.ndarray, found: Cases) -> list[Problem]:
     """A few values a thousand times further out than the rest are, as where a unit changes within a column."""
     frame = pd.DataFrame(values)
     low, middle, high = (frame.quantile(share).to_numpy() for share in (0.25, 0.5, 0.75))
@@ -104,7 +104,7 @@ def _scale(file: str, values: np.ndarray, found: Cases) -> list[Finding]:
     notes = []
     if odd:
         what = f"a few values are more than {_FAR_IQRS:g} times further out than the middle half: {listing(odd)}"
-        notes.append(Finding("warning", what, "check that the whole column is in one unit", file))
+        notes.append(warning(what, "check that the whole column is in one unit", file=file))
     if constant:
-        notes.append(Finding("note", f"columns that never vary here: {listing(constant)}", "", file))
+        notes.append(note(f"columns that never vary here: {listing(constant)}", file=file))
     return notes

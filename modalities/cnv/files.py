@@ -9,6 +9,7 @@ from modalities.cnv.readers import cbioportal, gdc_genes, gdc_segments, xena
 from modalities.cnv.readers.header import header_of
 from modalities.core.contract import Source
 from modalities.core.files.delimited import delimiter_of, listing, rows_of
+from modalities.core.problems import unusable
 
 MATRICES = {"cbioportal": cbioportal, "xena": xena}
 GENES, SEGMENTS = "gdc_genes", "gdc_segments"
@@ -63,9 +64,11 @@ def find(source: Source, values: str, takes_segments: bool) -> Found:
         if by_format[name]:
             return Found(name, tuple(by_format[name]), path, {})
     if not set(asked) & set(MATRICES):
-        raise ValueError(f"{path.name}: no file of the format {asked[0]}; correct the path or the format in site.yaml")
+        raise unusable(
+            f"no file of the format {asked[0]}", "correct the path or the format in site.yaml", file=path.name
+        )
     absent = path / (cbioportal if "cbioportal" in asked else xena).FILES[values]
-    raise ValueError(f"{absent}: no such file; correct the path in site.yaml")
+    raise unusable("no such file", "correct the path in site.yaml", file=str(absent))
 
 
 def _matrix(folder: Path, values: str, asked: Sequence[str]) -> Found | None:
@@ -81,7 +84,7 @@ def _matrix(folder: Path, values: str, asked: Sequence[str]) -> Found | None:
         found = [(name, path) for name, path in told if name is not None and name in asked]
     if len(found) > 1:
         many = listing([path.name for _, path in found])
-        raise ValueError(f"{folder.name}: {len(found)} matrices of {values} ({many}); name one file in site.yaml")
+        raise unusable(f"{len(found)} matrices of {values} ({many})", "name one file in site.yaml", file=folder.name)
     return Found(found[0][0], (found[0][1],), folder, {}) if found else None
 
 

@@ -12,6 +12,7 @@ from modalities.cnv.readers.matrix import GeneValues
 from modalities.core.blocks.tabular import in_agreed_order
 from modalities.core.contract import Cases, Source
 from modalities.core.files.delimited import listing
+from modalities.core.problems import unusable
 
 _CALLS = (-2, -1, 0, 1, 2)
 
@@ -23,9 +24,9 @@ def read(source: Source, config: Any) -> Cases:
         ValueError: the files' problem, with place and remedy.
     """
     if source.format not in FORMATS:
-        raise ValueError(f"sources.cnv.format: no format {source.format!r}; known: {', '.join(FORMATS)}")
+        raise unusable(f"sources.cnv.format: no format {source.format!r}", f"known: {', '.join(FORMATS)}")
     if len(source.paths) != 1:
-        raise ValueError(f"cnv takes one file or folder, got {len(source.paths)}; name one in site.yaml")
+        raise unusable(f"cnv takes one file or folder, got {len(source.paths)}", "name one in site.yaml")
     as_arms = config.values == "arms"
     values = config.arms_from if as_arms else config.values
     found = find(source, values, takes_segments=as_arms and values == "log2")
@@ -52,9 +53,10 @@ def _genes(found: Found, source: Source, values: str) -> tuple[GeneValues, dict[
 def _from_segments(found: Found, source: Source, config: Any) -> Cases:
     if config.values != "arms" or config.arms_from != "log2":
         wanted = "modalities.cnv.arms_from: log2" if config.values == "arms" else "modalities.cnv.values: arms"
-        raise ValueError(
-            f"{found.paths[0].name}: segments give the log2 ratios of chromosome arms only; set {wanted}, "
-            "or give a matrix or gene-level files"
+        raise unusable(
+            "segments give the log2 ratios of chromosome arms only",
+            f"set {wanted}, or give a matrix or gene-level files",
+            file=found.paths[0].name,
         )
     aliquots, refused = tumours_of(found.folder, found.paths, source.columns)
     values, notes = gdc_segments.read_arms(aliquots)
@@ -71,8 +73,8 @@ def _as_arms(genes: GeneValues, notes: dict[str, int], config: Any) -> Cases:
         "arms without a gene": len(set(ARMS) - set(arms)),
     }
     if notes["arms without a gene"] == len(ARMS):
-        raise ValueError(
-            f"none of {len(arms)} genes lies in a known arm, such as {listing(genes.genes)}; are these gene symbols?"
+        raise unusable(
+            f"none of {len(arms)} genes lies in a known arm, such as {listing(genes.genes)}", "are these gene symbols?"
         )
     cases = Cases(genes.case_ids, means_over_genes(genes.values, arms), ARMS, notes)
     return in_agreed_order(cases, config.features, absent="arms imputed")
@@ -87,9 +89,12 @@ def _refuse_others(found: Found, genes: GeneValues, values: str, setting: str) -
         named = [
             f"{genes.genes[gene]} of {genes.case_ids[case]} = {genes.values[case, gene]:g}" for case, gene in wrong
         ]
-        raise ValueError(
-            f"{name}: {len(wrong)} values are no GISTIC call from -2 to 2 ({listing(named)}); "
-            f"for log2 ratios set {setting}: log2"
+        raise unusable(
+            f"{len(wrong)} values are no GISTIC call from -2 to 2 ({listing(named)})",
+            f"for log2 ratios set {setting}: log2",
+            file=name,
         )
     if values == "log2" and not is_other.any() and genes.values[known].any():
-        raise ValueError(f"{name}: every value is a call from -2 to 2, no log2 ratio; for calls set {setting}: calls")
+        raise unusable(
+            "every value is a call from -2 to 2, no log2 ratio", f"for calls set {setting}: calls", file=name
+        )

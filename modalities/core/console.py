@@ -1,4 +1,4 @@
-"""How every command speaks: text as it is, problems that a user can mend in one message, never a traceback."""
+"""How every command speaks: text as it is, problems that a user can mend all at once, never a traceback."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -8,7 +8,10 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from modalities.core.problems import Problem, problems_of
+
 console = Console()
+_COLOURS = {"error": "bold red", "warning": "yellow", "note": "dim"}
 
 
 def say(text: str) -> None:
@@ -16,8 +19,14 @@ def say(text: str) -> None:
     console.print(escape(text), soft_wrap=True, highlight=False)
 
 
+def show(problem: Problem) -> None:
+    """A problem in a line, after its level."""
+    level = f"[{_COLOURS[problem.level]}]{problem.level}:[/]"
+    console.print(f"{level} {escape(str(problem))}", soft_wrap=True, highlight=False)
+
+
 def plainly(command: Callable[..., None]) -> Callable[..., None]:
-    """Problems that a user can mend end with one message and exit code 1, an interrupt with 130."""
+    """Problems that a user can mend are shown, with exit code 1; an interrupt ends with 130."""
 
     @wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> None:
@@ -26,7 +35,8 @@ def plainly(command: Callable[..., None]) -> Callable[..., None]:
         except typer.Exit:  # a RuntimeError too
             raise
         except (ValueError, RuntimeError) as error:
-            console.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+            for problem in problems_of(error):
+                show(problem)
             raise typer.Exit(1) from None
         except KeyboardInterrupt:
             console.print("stopped; the same command goes on from here")

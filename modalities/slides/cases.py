@@ -11,6 +11,7 @@ import numpy as np
 from modalities.core.contract import Source
 from modalities.core.files.atomic import remove_parts
 from modalities.core.files.delimited import listing
+from modalities.core.problems import ProblemsError, problems_of, unusable
 from modalities.core.seeds import seed_of
 from modalities.slides.bags import SlideTiles, TileFeatures
 from modalities.slides.config import SlidesConfig
@@ -92,7 +93,7 @@ def prepared_cases(source: Source, config: SlidesConfig) -> tuple[dict[str, tupl
         if case_id is not None:
             held.setdefault(case_id, []).append(SlideTiles(case_id, slide, tiles))
     if not held:
-        raise ValueError(f"no slide could be used: {listing(reasons)}")
+        raise unusable(f"no slide could be used: {listing(reasons)}")
     return {case_id: _most_tissue_rich(slides, config) for case_id, slides in sorted(held.items())}, dict(notes)
 
 
@@ -163,7 +164,7 @@ def _tiles_of(entry: Listed, state: SlideState, source: Source, tables: dict[str
     try:
         return with_composition(tiles, table)
     except ValueError as error:
-        raise ValueError(f"{entry.slide}: {error}") from None
+        raise ProblemsError(*problems_of(error, file=entry.slide)) from None
 
 
 def _note(state: SlideState) -> str:

@@ -14,6 +14,7 @@ from safetensors.numpy import load, save
 
 from modalities.core.contract import Cases, Source
 from modalities.core.files.delimited import listing
+from modalities.core.problems import Problem, check
 from modalities.slides.bags import SlideTiles, TileFeatures
 from modalities.slides.reading.files import CannotWriteError, write_whole
 from modalities.slides.reading.source import read_slides
@@ -82,16 +83,17 @@ def _refuse(slides: Sequence[SlideTiles], config: Config) -> None:
     """Say which slides lack places or nuclei, all of them at once."""
     placeless = sorted({slide.slide for slide in slides if slide.tiles.coords is None})
     uncounted = sorted({slide.slide for slide in slides if slide.tiles.composition is None})
-    problems = [f"no tile coordinates for {listing(placeless)}; put the .h5 files with `coords` there"] * bool(
-        placeless
-    )
+    problems = []
+    if placeless:
+        what = f"no tile coordinates for {listing(placeless)}"
+        problems.append(Problem(what, "put the .h5 files with `coords` there"))
     if config.inputs != "features" and uncounted:
-        problems.append(
-            f"no nuclear composition for {listing(uncounted)}; name a table of it in site.yaml, give the slides "
-            "themselves, or agree on `inputs: features` in federation.yaml"
+        remedy = (
+            "name a table of it in site.yaml, give the slides themselves, or agree on `inputs: features` in "
+            "federation.yaml"
         )
-    if problems:
-        raise ValueError(f"wsi_graph: {'; '.join(problems)}")
+        problems.append(Problem(f"no nuclear composition for {listing(uncounted)}", remedy))
+    check(problems)
 
 
 def _digest(tiles: TileFeatures, config: Config) -> str:

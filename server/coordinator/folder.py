@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 from omegaconf import OmegaConf
 
 from modalities.core.fields import Count, Port, Positive, settings
-from modalities.core.problems import check
+from modalities.core.problems import Problem, check
 from modalities.core.release.keyfiles import line_fingerprint
 from modalities.core.release.signing import make_release_key
 from modalities.core.settings.site import problem_of_name
@@ -113,7 +113,7 @@ class Study:
         """
         if not self.settings_file.is_file():
             raise ValueError(f"{self.folder}: no coordinator.yaml; make the folder with `tessera-server init`")
-        problems: list[str] = []
+        problems: list[Problem] = []
         raw = OmegaConf.to_container(OmegaConf.load(self.settings_file))
         found = structured(Settings, {}, raw or {}, "coordinator.yaml", problems)
         check(problems)

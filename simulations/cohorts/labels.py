@@ -1,6 +1,7 @@
 """The label and the site of every case of a data folder; the task says which column is the label."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -8,6 +9,7 @@ import pandas as pd
 from modalities.core.fields import settings
 from modalities.core.files.barcodes import case_of
 from modalities.core.files.delimited import delimiter_of, listing, refuse_repeated, rows_of
+from modalities.core.problems import Problem, problems_of, unusable
 from modalities.core.settings.task import Task
 
 
@@ -22,7 +24,9 @@ class Labels:
     site: str = "site_code"
 
 
-def read_labels(folder: Path, columns: Labels, tables: Sequence[Path], task: Task, problems: list[str]) -> pd.DataFrame:
+def read_labels(
+    folder: Path, columns: Labels, tables: Sequence[Path], task: Task, problems: list[Problem]
+) -> pd.DataFrame:
     """The cases, indexed by case_id, with `label` as it is written and `site`; problems are added to the list.
 
     The column that `task.label` names is looked for in the list of cases, and then in the clinical tables.
@@ -32,8 +36,8 @@ def read_labels(folder: Path, columns: Labels, tables: Sequence[Path], task: Tas
         header, *rows = rows_of(path, delimiter_of(path))
         wanted = columns.label if task.label == Task().label else task.label
         if lacking := [name for name in (columns.case_id, columns.site) if name not in header]:
-            raise ValueError(
-                f"{path.name}: no column {listing(lacking)}; name the columns in dataset.yaml under labels"
+            raise unusable(
+                f"no column {listing(lacking)}", "name the columns in dataset.yaml under labels", file=path.name
             )
         frame = pd.DataFrame(rows, columns=pd.Index(header))
         refuse_repeated(path, frame[columns.case_id], "cases", "keep one row a case")
@@ -44,9 +48,9 @@ def read_labels(folder: Path, columns: Labels, tables: Sequence[Path], task: Tas
             found, origin = _in_tables(path, tables, wanted, set(case_ids))
             labels = case_ids.map(found).fillna("")
         if problem := task.problem_of(labels):
-            problems.append(f"{origin}: {problem}")
+            problems.append(replace(problem, file=origin, where=""))
     except ValueError as error:
-        problems.append(str(error))
+        problems += problems_of(error)
         return pd.DataFrame()
     return pd.DataFrame(
         {"label": labels.to_numpy(), "site": frame[columns.site].to_numpy()}, index=pd.Index(case_ids, name="case_id")
@@ -64,9 +68,10 @@ def _in_tables(
     found = {table.name: rows for table in tables if wanted in (rows := rows_of(table, delimiter_of(table)))[0]}
     if not found:
         others = f", nor has {listing([table.name for table in tables])}" if tables else ""
-        raise ValueError(
-            f"{path.name}: no column {wanted}{others}; name the columns in dataset.yaml under labels, or the label's "
-            "under task.label in federation.yaml"
+        raise unusable(
+            f"no column {wanted}{others}",
+            "name the columns in dataset.yaml under labels, or the label's under task.label in federation.yaml",
+            file=path.name,
         )
     labels: dict[str, str] = {}
     differ: set[str] = set()
@@ -74,9 +79,10 @@ def _in_tables(
         for case_id, label in _labels_in(rows, wanted, cases):
             differ |= {case_id} if labels.setdefault(case_id, label) != label else set()
     if differ:
-        raise ValueError(
-            f"{', '.join(found)}: {wanted} of {len(differ)} cases is not the same in every row "
-            f"({listing(sorted(differ))}); put one column of labels into {path.name}"
+        raise unusable(
+            f"{wanted} of {len(differ)} cases is not the same in every row ({listing(sorted(differ))})",
+            f"put one column of labels into {path.name}",
+            file=", ".join(found),
         )
     return labels, ", ".join(found)
 

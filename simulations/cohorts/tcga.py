@@ -1,7 +1,7 @@
 """Turns tables in the layout of TCGA-BRCA, or of a dataset.yaml, into site folders by tissue source site."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 from modalities.core.contract import Source
 from modalities.core.fields import settings
 from modalities.core.files.delimited import delimiter_of, listing, rows_of
+from modalities.core.problems import Problem, check
 from modalities.core.registry import plugins
 from modalities.core.settings.structured import structured
 from modalities.core.settings.task import Task
@@ -55,7 +56,7 @@ def open_dataset(folder: Path, modalities: Sequence[str], task: Task) -> Dataset
     Raises:
         ValueError: everything that is absent or ambiguous, at once.
     """
-    problems: list[str] = []
+    problems: list[Problem] = []
     layout = Layout()
     if (folder / "dataset.yaml").is_file():
         try:
@@ -66,29 +67,29 @@ def open_dataset(folder: Path, modalities: Sequence[str], task: Task) -> Dataset
     files = {name: _files(folder, name, layout, problems) for name in modalities}
     clinical = [folder / entry for entry in layout.sources.get("clinical", []) if (folder / entry).is_file()]
     cases = read_labels(folder, layout.labels, clinical, task, problems)
-    if problems:
-        raise ValueError(f"{folder}: {'; '.join(problems)}")
+    check(replace(problem, file=": ".join(filter(None, [str(folder), problem.file]))) for problem in problems)
     return Dataset(cases, files)
 
 
-def _files(folder: Path, name: str, layout: Layout, problems: list[str]) -> list[Path]:
+def _files(folder: Path, name: str, layout: Layout, problems: list[Problem]) -> list[Path]:
     if name in layout.sources:
         entries = layout.sources[name]
         paths = [folder / entry for entry in entries if (folder / entry).exists()]
         is_usual = entries == Layout().sources.get(name)  # then not every cohort has all of them
         absent = [entry for entry in entries if not (folder / entry).exists()]
         if not paths:
-            problems.append(f"{name}: none of {listing(entries)} is there")
+            problems.append(Problem(f"{name}: none of {listing(entries)} is there"))
         elif absent and not is_usual:
-            problems.append(f"{name}: {listing(absent)}, which dataset.yaml names, is not there")
+            problems.append(Problem(f"{name}: {listing(absent)}, which dataset.yaml names, is not there"))
         return paths
     if name in plugins() and name != "table":
-        problems.append(f"{name}: name its files in dataset.yaml under sources.{name}")
+        problems.append(Problem(f"{name}: name its files in dataset.yaml under sources.{name}"))
         return []
     found = sorted(path for ending in ENDINGS for path in folder.rglob(f"{name}{ending}"))
     if len(found) != 1:
         many = listing([str(path.relative_to(folder)) for path in found]) or "none"
-        problems.append(f"{name}: needs one file {name}.csv, .tsv or .parquet below the folder, found {many}")
+        what = f"{name}: needs one file {name}.csv, .tsv or .parquet below the folder, found {many}"
+        problems.append(Problem(what))
     return found
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from modalities.cnv.readers.header import header_of
 from modalities.core.files.barcodes import case_of
 from modalities.core.files.delimited import listing, refuse_repeated, rows_of
+from modalities.core.problems import unusable
 
 _BARCODE = re.compile(r"TCGA-[A-Z0-9]{2}-[A-Z0-9]{4}(?:-\d{2}[A-Z]?)?(?![A-Z0-9])")
 _SHEETS = "gdc_sample_sheet*.tsv"
@@ -71,7 +72,7 @@ def tumours_of(
     kept = {path: case_id for case_id, path in sorted(tumours)}
     if not kept:
         reasons = "; ".join(f"{count} {reason}" for reason, count in notes.items() if count)
-        raise ValueError(f"{folder.name}: no file of a primary tumour ({reasons}); give tumour aliquots")
+        raise unusable(f"no file of a primary tumour ({reasons})", "give tumour aliquots", file=folder.name)
     refuse_repeated(folder, kept.values(), "cases", "keep one tumour aliquot a case")
     return kept, notes
 
@@ -103,9 +104,9 @@ def samples_of(paths: Sequence[Path], registers: Sequence[Register]) -> dict[Pat
             found[path] = listed[0] if listed else _sample(barcodes)
     unknown = [path.name for path in paths if path not in found]
     if unknown:
-        raise ValueError(
-            f"{len(unknown)} files are nobody's: {listing(unknown)}; put the GDC's {_SHEETS} beside them, or a "
-            "manifest.csv with the columns file and case_id"
+        raise unusable(
+            f"{len(unknown)} files are nobody's: {listing(unknown)}",
+            f"put the GDC's {_SHEETS} beside them, or a manifest.csv with the columns file and case_id",
         )
     return found
 
@@ -117,7 +118,9 @@ def _sheet(path: Path) -> Register:
     kinds = [name for name in ("Sample Type", "Tissue Type", "Tumor Descriptor") if name in header]
     lacking = [name for name in ("File Name", "Case ID", "Sample ID") if name not in header]
     if lacking or not kinds:
-        raise ValueError(f"{path.name}: no column {listing(lacking or ['Sample Type or Tissue Type'])}; load it again")
+        raise unusable(
+            f"no column {listing(lacking or ['Sample Type or Tissue Type'])}", "load it again", file=path.name
+        )
     samples = []
     for row in body:
         cells = dict(zip(header, row, strict=True))
@@ -144,7 +147,7 @@ def _register(path: Path, rows: list[list[str]], file_column: int, samples: Sequ
     names = [row[file_column].strip() for row in rows[1:]]
     blank = [f"line {line}" for line, sample in enumerate(samples, start=2) if not sample.case_id]
     if blank:
-        raise ValueError(f"{path.name}: no case in {listing(blank)}; fill it in or take the row out")
+        raise unusable(f"no case in {listing(blank)}", "fill it in or take the row out", file=path.name, where=blank[0])
     refuse_repeated(path, names, "files", "keep one row a file")
     return Register(path, rows, file_column, dict(zip(names, samples, strict=True)))
 

@@ -9,6 +9,7 @@ from jaxtyping import Int64
 
 from modalities.cnv.arms import AUTOSOMES, SEX_CHROMOSOMES, hg38
 from modalities.core.files.delimited import listing
+from modalities.core.problems import unusable
 
 _WHOLE = re.compile(r"\d{1,12}(\.0+)?")
 _SCIENTIFIC = re.compile(r"\d(\.\d+)?[eE]\+?\d{1,2}")  # R writes 8.7e+07
@@ -22,7 +23,7 @@ def columns_of(path: Path, header: Sequence[str], names: Sequence[str], what: st
     """
     lacking = [name for name in names if name not in header]
     if lacking:
-        raise ValueError(f"{path.name}: no column {listing(lacking)}; is this a file of {what}?")
+        raise unusable(f"no column {listing(lacking)}", f"is this a file of {what}?", file=path.name)
     return [header.index(name) for name in names]
 
 
@@ -32,7 +33,9 @@ def chromosomes_of(path: Path, cells: Sequence[str], others: Sequence[str] = ())
     known = {*AUTOSOMES, *SEX_CHROMOSOMES, *others}
     wrong = [f"line {line}: {cell!r}" for line, cell in enumerate(found, start=2) if cell not in known]
     if wrong:
-        raise ValueError(f"{path.name}: no chromosome of 1 to 22, X or Y ({listing(wrong)}); download the file again")
+        raise unusable(
+            f"no chromosome of 1 to 22, X or Y ({listing(wrong)})", "download the file again", file=path.name
+        )
     return found
 
 
@@ -47,9 +50,10 @@ def spans_of(
     first, last = _positions(path, starts, "start"), _positions(path, ends, "end")
     turned = [f"line {row + 2}" for row in np.flatnonzero((last < first) | (first < 1)).tolist()]
     if turned:
-        raise ValueError(
-            f"{path.name}: a row must start at 1 or more and end behind its start ({listing(turned)}); "
-            "download the file again"
+        raise unusable(
+            f"a row must start at 1 or more and end behind its start ({listing(turned)})",
+            "download the file again",
+            file=path.name,
         )
     length = np.array([hg38()["lengths"].get(name, np.iinfo(np.int64).max) for name in chromosomes], dtype=np.int64)
     beyond = [
@@ -57,9 +61,10 @@ def spans_of(
         for row in np.flatnonzero(last > length).tolist()
     ]
     if beyond:
-        raise ValueError(
-            f"{path.name}: {len(beyond)} rows end beyond their chromosome in hg38 ({listing(beyond)}); coordinates of "
-            "hg19 are not read: take the GRCh38 file of the GDC, or lift the segments over"
+        raise unusable(
+            f"{len(beyond)} rows end beyond their chromosome in hg38 ({listing(beyond)})",
+            "coordinates of hg19 are not read: take the GRCh38 file of the GDC, or lift the segments over",
+            file=path.name,
         )
     return first, last
 
@@ -72,6 +77,6 @@ def _positions(path: Path, cells: Sequence[str], what: str) -> Int64[np.ndarray,
         if not (_WHOLE.fullmatch(text) or _SCIENTIFIC.fullmatch(text))
     ]
     if wrong:
-        raise ValueError(f"{path.name}: {what} is no position in {listing(wrong)}; download the file again")
+        raise unusable(f"{what} is no position in {listing(wrong)}", "download the file again", file=path.name)
     # beyond any chromosome but within int64, whatever the exponent
     return np.array([min(int(float(text)), 10**15) for text in texts], dtype=np.int64)

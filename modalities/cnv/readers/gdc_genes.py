@@ -22,6 +22,7 @@ from modalities.cnv.arms import AUTOSOMES, arm_at
 from modalities.cnv.readers.coordinates import chromosomes_of, columns_of, spans_of
 from modalities.cnv.readers.matrix import GeneValues, distinct
 from modalities.core.files.delimited import listing, numbers, rows_of
+from modalities.core.problems import unusable
 
 COLUMNS = ("gene_id", "gene_name", "chromosome", "start", "end", "copy_number")
 _NO_COPY = 0.5
@@ -38,7 +39,7 @@ def read(aliquots: Mapping[Path, str], values: str) -> GeneValues:
     for path in aliquots:
         header, *body = rows_of(path, "\t")
         if not body:
-            raise ValueError(f"{path.name}: a header and no gene; download the file again")
+            raise unusable("a header and no gene", "download the file again", file=path.name)
         ids, genes, chromosome, start, end, copies = (
             [row[place] for row in body] for place in columns_of(path, header, COLUMNS, "GDC gene-level copy number")
         )
@@ -49,8 +50,8 @@ def read(aliquots: Mapping[Path, str], values: str) -> GeneValues:
             middles = ((starts + ends) // 2).tolist()
             arms = [arm_at(name, middle) for name, middle in zip(chromosomes, middles, strict=True)]
         elif own != names:
-            raise ValueError(
-                f"{path.name}: lists other genes than {first.name}; take all files from one release of the GDC"
+            raise unusable(
+                f"lists other genes than {first.name}", "take all files from one release of the GDC", file=path.name
             )
         rows.append(_relative(_copies(path, copies), np.isin(chromosomes, AUTOSOMES), values, path))
     kept = distinct(names)
@@ -67,7 +68,7 @@ def _copies(path: Path, cells: Sequence[str]) -> Float32[np.ndarray, " gene"]:
     wrong = np.flatnonzero(np.isfinite(copies) & ((copies < 0) | (copies != np.round(copies)))).tolist()
     if wrong:
         named = [f"line {row + 2}: {cells[row]}" for row in wrong]
-        raise ValueError(f"{path.name}: copy_number must be a whole number of copies ({listing(named)})")
+        raise unusable(f"copy_number must be a whole number of copies ({listing(named)})", file=path.name)
     return copies
 
 
@@ -77,11 +78,11 @@ def _relative(
     """The copies against the tumour's own ploidy, as calls or log2 ratios."""
     known = copies[is_autosomal & np.isfinite(copies)]
     if not len(known):
-        raise ValueError(f"{path.name}: no copy number of any autosomal gene; download the file again")
+        raise unusable("no copy number of any autosomal gene", "download the file again", file=path.name)
     found, counts = np.unique(known, return_counts=True)
     ploidy = found[counts == counts.max()].max()
     if ploidy == 0:
-        raise ValueError(f"{path.name}: most genes have no copy, so there is no ploidy to compare with")
+        raise unusable("most genes have no copy, so there is no ploidy to compare with", file=path.name)
     if values == "log2":
         return np.log2(np.maximum(copies, _NO_COPY) / ploidy).astype(np.float32)
     calls = np.sign(copies - ploidy) - (copies == 0) + (copies >= 2 * ploidy)

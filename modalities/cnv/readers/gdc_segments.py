@@ -13,6 +13,7 @@ from jaxtyping import Float32, Int64
 from modalities.cnv.arms import SEX_CHROMOSOMES, means_over_segments
 from modalities.cnv.readers.coordinates import chromosomes_of, columns_of, spans_of
 from modalities.core.files.delimited import listing, numbers, rows_of
+from modalities.core.problems import unusable
 
 COLUMNS = ("GDC_Aliquot", "Chromosome", "Start", "End", "Segment_Mean")
 
@@ -30,14 +31,14 @@ def read_arms(aliquots: Mapping[Path, str]) -> tuple[Float32[np.ndarray, "case a
 
 def _arms(path: Path, notes: dict[str, int]) -> Float32[np.ndarray, " arm"]:
     if "hg19" in path.name.lower():
-        raise ValueError(f"{path.name}: segments of hg19 are not read; take the GRCh38 file of the GDC")
+        raise unusable("segments of hg19 are not read", "take the GRCh38 file of the GDC", file=path.name)
     header, *body = rows_of(path, "\t")
     if not body:
-        raise ValueError(f"{path.name}: a header and no segment; download the file again")
+        raise unusable("a header and no segment", "download the file again", file=path.name)
     places = columns_of(path, header, COLUMNS, "GDC masked copy-number segments")
     aliquot, chromosome, start, end, mean = ([row[place] for row in body] for place in places)
     if len(set(aliquot)) > 1:
-        raise ValueError(f"{path.name}: segments of {len(set(aliquot))} aliquots; give each aliquot its own file")
+        raise unusable(f"segments of {len(set(aliquot))} aliquots", "give each aliquot its own file", file=path.name)
     chromosomes = chromosomes_of(path, chromosome)
     starts, ends = spans_of(path, chromosomes, start, end)
     _refuse_overlaps(path, chromosomes, starts, ends)
@@ -59,4 +60,6 @@ def _refuse_overlaps(
         if chromosomes[before] == chromosomes[row] and starts[row] < ends[before]
     ]
     if twice:
-        raise ValueError(f"{path.name}: segments overlap those before them ({listing(twice)}); download the file again")
+        raise unusable(
+            f"segments overlap those before them ({listing(twice)})", "download the file again", file=path.name
+        )

@@ -9,6 +9,7 @@ from jaxtyping import Float32
 
 from modalities.core.files.barcodes import case_of
 from modalities.core.files.delimited import delimiter_of, listing, numbers, refuse_repeated, table_of
+from modalities.core.problems import unusable
 
 # What GISTIC writes between the gene's name and the samples.
 _BESIDE_NAMES = ("Locus ID", "Gene ID", "Cytoband")
@@ -35,16 +36,17 @@ def read_matrix(path: Path, name_columns: Sequence[str], program: str) -> GeneVa
     rows = table_of(path, delimiter_of(path))
     header, body = rows[0], rows[1:]
     if not body:
-        raise ValueError(f"{path.name}: a header and no gene; export the file again")
+        raise unusable("a header and no gene", "export the file again", file=path.name)
     if header[0] not in name_columns:
-        raise ValueError(
-            f"{path.name}: the first column must be {' or '.join(name_columns)}, got {header[0]!r}; "
-            f"is this a copy-number matrix of {program}?"
+        raise unusable(
+            f"the first column must be {' or '.join(name_columns)}, got {header[0]!r}",
+            f"is this a copy-number matrix of {program}?",
+            file=path.name,
         )
     labels = (*name_columns, *_BESIDE_NAMES)
     n_labels = next((n for n, cell in enumerate(header) if cell not in labels), len(header))
     if late := [name for name in header[n_labels:] if name in labels]:
-        raise ValueError(f"{path.name}: {listing(late)} stands among the samples; move it to the left of them")
+        raise unusable(f"{listing(late)} stands among the samples", "move it to the left of them", file=path.name)
     naming = [column for column in range(n_labels) if header[column] in name_columns]
     genes, kept, repeated = _distinct_genes(path, header, body, naming)
     samples, columns, skipped = _primary_tumours(path, header, n_labels)
@@ -69,7 +71,7 @@ def _distinct_genes(
     unnamed = [f"line {number + 2}" for number, name in enumerate(names) if not name]
     if unnamed:
         columns = " or ".join(header[column] for column in naming)
-        raise ValueError(f"{path.name}: no gene name in {listing(unnamed)}; fill {columns}")
+        raise unusable(f"no gene name in {listing(unnamed)}", f"fill {columns}", file=path.name, where=unnamed[0])
     first = distinct(names)
     return list(first), list(first.values()), len(names) - len(first)
 
@@ -78,10 +80,12 @@ def _primary_tumours(path: Path, header: Sequence[str], n_labels: int) -> tuple[
     """Case ids and column numbers of the primary tumours, and how many columns are something else."""
     blank = [str(column + 1) for column in range(n_labels, len(header)) if not header[column].strip()]
     if blank:
-        raise ValueError(f"{path.name}: no sample named at the head of column {listing(blank)}; export the file again")
+        raise unusable(
+            f"no sample named at the head of column {listing(blank)}", "export the file again", file=path.name
+        )
     found = {column: case_of(header[column]) for column in range(n_labels, len(header))}
     held = {column: case_id for column, case_id in found.items() if case_id is not None}
     if not held:
-        raise ValueError(f"{path.name}: no sample of a primary tumour in the header; export the file again")
+        raise unusable("no sample of a primary tumour in the header", "export the file again", file=path.name)
     refuse_repeated(path, held.values(), "cases", "keep one tumour sample a case")
     return list(held.values()), list(held), len(found) - len(held)

@@ -13,10 +13,14 @@ from typing import Any, overload
 import numpy as np
 import pandas as pd
 
+from modalities.core.problems import unusable
+
 MISSING = ("", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", ".")
 """What every table may write for a value that is not there."""
 _MOST_NAMED = 10
 _BLOCK_ROWS = 256
+_EXPORT = "export it again"
+_CUT_OFF = "the file is cut off or damaged: export it again"
 
 
 class _Lines(Sequence[list[str]]):
@@ -63,11 +67,11 @@ def table_of(path: Path, delimiter: str, comment: str = "") -> Sequence[list[str
         rows, widths = _Lines(lines, delimiter), [line.count(delimiter) + 1 for line in lines]
         n_rows = next((n for n in range(len(lines), 0, -1) if lines[n - 1].strip(delimiter)), 0)
     if not n_rows or not text.strip():
-        raise ValueError(f"{path.name}: the file is empty; export it again")
+        raise unusable("the file is empty", _EXPORT, file=path.name)
     rows = rows[:n_rows]
     above = n_comments(rows, comment)
     if above == n_rows:
-        raise ValueError(f"{path.name}: no header in the file; export it again")
+        raise unusable("no header in the file", _EXPORT, file=path.name)
     _refuse_ragged(path, rows[above], widths[above:n_rows], delimiter, first_line=above + 1)
     return rows
 
@@ -90,20 +94,20 @@ def numbers(path: Path, rows: Iterable[Sequence[Any]], names: Sequence[str], fir
     Raises:
         ValueError: a cell is no number, with its line and column name; the first ten are named.
     """
-    blocks, wrong, line = [], [], first_line
+    blocks, wrong, values_at, line = [], [], [], first_line
     for cells in _blocks(rows):
         with np.errstate(over="ignore"):  # too large for float32: infinite, and refused below
             values = pd.to_numeric(cells.ravel(), errors="coerce").reshape(cells.shape).astype(np.float32)
         for row, column in np.argwhere(~np.isfinite(values)):
             if str(cells[row, column]).strip() not in MISSING:
-                wrong.append(f"line {row + line}, column {names[column]!r}: {cells[row, column]!r}")
+                wrong.append(f"line {row + line}, column {names[column]!r}")
+                values_at.append(f"{wrong[-1]}: {cells[row, column]!r}")
         blocks.append(values)
         line += len(cells)
     if wrong:
-        raise ValueError(
-            f"{path.name}: {len(wrong)} cells are no finite number ({listing(wrong)}); "
-            "correct them or leave them empty where the value is unknown"
-        )
+        what = f"{len(wrong)} cells are no finite number ({listing(values_at)})"
+        remedy = "correct them or leave them empty where the value is unknown"
+        raise unusable(what, remedy, file=path.name, where=wrong[0])
     return np.concatenate(blocks) if blocks else np.empty((0, len(names)), dtype=np.float32)
 
 
@@ -117,7 +121,8 @@ def refuse_repeated(path: Path, names: Iterable[str], what: str, remedy: str) ->
     """Raise a ValueError that names what stands more than once."""
     repeated = sorted(name for name, count in Counter(names).items() if count > 1)
     if repeated:
-        raise ValueError(f"{path.name}: {what} listed more than once: {listing(repeated)}; {remedy}")
+        said = f"{what} listed more than once: {listing(repeated)}"
+        raise unusable(said, remedy, file=path.name)
 
 
 def listing(items: Sequence[str]) -> str:
@@ -128,22 +133,22 @@ def listing(items: Sequence[str]) -> str:
 
 def _decoded(path: Path) -> str:
     if not path.is_file():
-        raise ValueError(f"{path}: no such file; correct the path in site.yaml")
+        raise unusable("no such file", "correct the path in site.yaml", file=str(path))
     try:
         raw = path.read_bytes()
     except OSError as error:
-        raise ValueError(
-            f"{path.name}: cannot be read ({error.strerror}); give this user the right to read it"
-        ) from None
+        what, remedy = f"cannot be read ({error.strerror})", "give this user the right to read it"
+        raise unusable(what, remedy, file=path.name) from None
     try:
         raw = gzip.decompress(raw) if path.suffix.lower() == ".gz" else raw
     except (OSError, EOFError, zlib.error) as error:
-        raise ValueError(f"{path.name}: the gzip file is damaged or cut off; copy it again") from error
+        raise unusable("the gzip file is damaged or cut off", "copy it again", file=path.name) from error
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
-        raise ValueError(f"{path.name}: line {line} is not UTF-8 text; save the file as UTF-8") from None
+        where = f"line {line}"
+        raise unusable(f"{where} is not UTF-8 text", "save the file as UTF-8", file=path.name, where=where) from None
 
 
 def _unquoted(path: Path, text: str, delimiter: str) -> list[list[str]]:
@@ -151,22 +156,19 @@ def _unquoted(path: Path, text: str, delimiter: str) -> list[list[str]]:
     try:
         return list(reader)
     except csv.Error as error:
-        raise ValueError(
-            f"{path.name}: a quote that is opened in line {reader.line_num} or before is not closed at the end of its "
-            "field; the file is cut off or damaged: export it again"
-        ) from error
+        where = f"line {reader.line_num}"
+        what = f"a quote that is opened in {where} or before is not closed at the end of its field"
+        raise unusable(what, _CUT_OFF, file=path.name, where=where) from error
 
 
 def _refuse_ragged(path: Path, header: Sequence[str], widths: Sequence[int], delimiter: str, first_line: int) -> None:
     name = {"\t": "tab", ",": "comma"}.get(delimiter, delimiter)
     if len(header) == 1:
-        raise ValueError(
-            f"{path.name}: only one column when split at every {name}; is that the delimiter of this file?"
-        )
-    ragged = [f"line {line} has {width}" for line, width in enumerate(widths, start=first_line) if width != len(header)]
+        what = f"only one column when split at every {name}"
+        raise unusable(what, "is that the delimiter of this file?", file=path.name)
+    ragged = {f"line {line}": n for line, n in enumerate(widths, start=first_line) if n != len(header)}
     if ragged:
-        raise ValueError(
-            f"{path.name}: the header has {len(header)} fields, but {listing(ragged)}; "
-            "the file is cut off or damaged: export it again"
-        )
+        said = listing([f"{line} has {n}" for line, n in ragged.items()])
+        what = f"the header has {len(header)} fields, but {said}"
+        raise unusable(what, _CUT_OFF, file=path.name, where=next(iter(ragged)))
     refuse_repeated(path, header, "columns", "give each column a name of its own")

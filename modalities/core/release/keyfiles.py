@@ -5,6 +5,8 @@ import hashlib
 import os
 from pathlib import Path
 
+from modalities.core.problems import unusable
+
 PRIVATE_MODE = 0o600
 
 
@@ -18,7 +20,7 @@ def write_private(path: Path, content: bytes) -> None:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_MODE)
     except FileExistsError:
-        raise ValueError(f"{path}: there is a key already; move it away if a new one is really wanted") from None
+        raise unusable("there is a key already", "move it away if a new one is really wanted", file=str(path)) from None
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
 
@@ -30,10 +32,11 @@ def read_private(path: Path) -> bytes:
         ValueError: it is absent, or others than its owner can read it.
     """
     if not path.is_file():
-        raise ValueError(f"{path}: no such key; make one with `init`")
+        raise unusable("no such key", "make one with `init`", file=str(path))
     mode = path.stat().st_mode & 0o777
     if mode & 0o077:
-        raise ValueError(f"{path}: others can read this key (mode {mode:o}); run: chmod 600 {path}")
+        what = f"others can read this key (mode {mode:o})"
+        raise unusable(what, f"run: chmod 600 {path}", file=str(path))
     return path.read_bytes()
 
 

@@ -18,6 +18,7 @@ from safetensors.numpy import load
 from modalities.core.fusion.head import head_named
 from modalities.core.model.predict import FittedBranch, FittedModel
 from modalities.core.parts import modality_of, parts_of
+from modalities.core.problems import unusable
 from modalities.core.settings.federation import Federation, federation_from
 
 FORMAT = 2
@@ -95,11 +96,11 @@ def open_release(folder: Path) -> Release:
         if model["format"] != FORMAT or set(model["files"]) != {*expected, HEAD, CALIBRATION}:
             raise ValueError("another format, or other files than its modalities need")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{folder}: no release that this version reads: model.json: {error}") from error
+        raise unusable(f"no release that this version reads: model.json: {error}", file=str(folder)) from error
     content = {name: _read(folder / name) for name in model["files"]}
     wrong = [name for name, digest in model["files"].items() if hashlib.sha256(content[name]).hexdigest() != digest]
     if wrong:
-        raise ValueError(f"{folder}: missing or changed since the release: {', '.join(sorted(wrong))}")
+        raise unusable(f"missing or changed since the release: {', '.join(sorted(wrong))}", file=str(folder))
     return Release(model, federation, content)
 
 

@@ -16,10 +16,12 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509 import load_pem_x509_certificate
 
+from modalities.core.problems import unusable
 from modalities.core.release.keyfiles import read_private, write_private
 
 SIGNATURE = "model.json.sig"
 """The signature's file, beside model.json: base64 in one line."""
+_ASK = "ask the coordinator for release.pub"
 
 
 def make_release_key(private: Path, public: Path) -> None:
@@ -41,7 +43,7 @@ def sign(folder: Path, private: Path) -> Path:
     """
     key = load_pem_private_key(read_private(private), password=None)
     if not isinstance(key, Ed25519PrivateKey):
-        raise ValueError(f"{private}: no Ed25519 key; releases are signed with the one that `init` made")
+        raise unusable("no Ed25519 key", "releases are signed with the one that `init` made", file=str(private))
     path = folder / SIGNATURE
     path.write_text(base64.b64encode(key.sign(_model(folder))).decode() + "\n", encoding="ascii")
     return path
@@ -57,13 +59,15 @@ def check_signature(folder: Path, public: Path) -> str:
     try:
         signature = base64.b64decode(path.read_text(encoding="ascii"), validate=False)
     except (OSError, ValueError) as error:
-        raise ValueError(f"{path}: no signature here; ask the coordinator for the whole release") from error
+        raise unusable("no signature here", "ask the coordinator for the whole release", file=str(path)) from error
     try:
         key.verify(signature, _model(folder))
     except InvalidSignature:
-        raise ValueError(
-            f"{folder}: the signature does not fit model.json and {public.name}: the release was changed, or another "
-            "key signed it; do not use it, and compare the key's fingerprint with the coordinator's"
+        raise unusable(
+            f"the signature does not fit model.json and {public.name}: the release was changed, or "
+            "another key signed it",
+            "do not use it, and compare the key's fingerprint with the coordinator's",
+            file=str(folder),
         ) from None
     return fingerprint(key)
 
@@ -77,9 +81,9 @@ def public_key(path: Path) -> Ed25519PublicKey:
     try:
         key = load_pem_public_key(path.read_bytes())
     except (OSError, ValueError, UnsupportedAlgorithm) as error:
-        raise ValueError(f"{path}: no public key in PEM format; ask the coordinator for release.pub") from error
+        raise unusable("no public key in PEM format", _ASK, file=str(path)) from error
     if not isinstance(key, Ed25519PublicKey):
-        raise ValueError(f"{path}: not an Ed25519 key; ask the coordinator for release.pub")
+        raise unusable("not an Ed25519 key", _ASK, file=str(path))
     return key
 
 
@@ -107,4 +111,4 @@ def _model(folder: Path) -> bytes:
     try:
         return (folder / "model.json").read_bytes()
     except OSError as error:
-        raise ValueError(f"{folder}: no model.json; is this a release?") from error
+        raise unusable("no model.json", "is this a release?", file=str(folder)) from error

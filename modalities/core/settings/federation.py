@@ -12,9 +12,10 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from modalities.core.contract import Modality
 from modalities.core.files.delimited import listing
 from modalities.core.fusion.settings import AUTO, FUSION_PRESETS, Fusion
-from modalities.core.problems import check
+from modalities.core.problems import Problem, ProblemsError, check, gathering, problems_of, unusable
 from modalities.core.registry import kinds, plugin
 from modalities.core.settings.structured import as_far_as_possible, plain_of, structured, unknown_key
 from modalities.core.settings.task import Task
@@ -69,7 +70,7 @@ def any_rule(settings: Federated, complete: bool) -> Iterable[str]:
     return ()
 
 
-def load_federation(path: Path, overrides: Sequence[str] = (), problems_of: RuleProblems = any_rule) -> Federation:
+def load_federation(path: Path, overrides: Sequence[str] = (), rule_problems: RuleProblems = any_rule) -> Federation:
     """The settings of a federation.yaml, with dotted overrides such as `modalities.cnv.training.lr=1e-3`.
 
     Raises:
@@ -82,15 +83,15 @@ def load_federation(path: Path, overrides: Sequence[str] = (), problems_of: Rule
         whole = OmegaConf.merge(written, OmegaConf.from_dotlist(list(overrides))) if overrides else written
         raw = OmegaConf.to_container(whole)
     except (OSError, yaml.YAMLError, OmegaConfBaseException, ValueError) as error:
-        raise ValueError(f"{path.name}: cannot be read: {error}") from error
+        raise unusable(f"cannot be read: {error}", file=path.name) from error
     try:
-        return federation_from(cast(dict[str, Any], raw), path.parent, problems_of)
+        return federation_from(cast(dict[str, Any], raw), path.parent, rule_problems)
     except ValueError as error:
-        raise ValueError(f"{path.name}: {error}") from None
+        raise ProblemsError(*problems_of(error, file=path.name)) from None
 
 
 def federation_from(
-    raw: Mapping[str, Any], folder: Path | None = None, problems_of: RuleProblems = any_rule
+    raw: Mapping[str, Any], folder: Path | None = None, rule_problems: RuleProblems = any_rule
 ) -> Federation:
     """The settings of plain values; `features_file` is read relative to `folder`, and refused where that is None.
 
@@ -100,18 +101,18 @@ def federation_from(
     problems = [unknown_key(str(key), _SECTIONS, "") for key in raw if key not in _SECTIONS]
     seed = raw.get("seed", 0)
     if not isinstance(seed, int) or isinstance(seed, bool):
-        problems.append(f"seed: must be a whole number, got {seed!r}")
+        problems.append(Problem(f"must be a whole number, got {seed!r}", where="seed"))
     task = structured(Task, {}, raw.get("task") or {}, "task", problems)
     fusion = _fusion(raw.get("fusion") or {}, problems)
     sections = raw.get("modalities") or {}
     if not isinstance(sections, Mapping) or not sections:
-        problems.append("modalities: name at least one, such as `cnv: {}`")
+        problems.append(Problem("name at least one, such as `cnv: {}`", where="modalities"))
         sections = {}
     if len(sections) > _MOST_MODALITIES:
-        problems.append(f"modalities: at most {_MOST_MODALITIES}, got {len(sections)}")
+        problems.append(Problem(f"at most {_MOST_MODALITIES}, got {len(sections)}", where="modalities"))
         sections = {}
     configs = {
-        str(name): _branch(str(name), section or {}, folder, problems, problems_of)
+        str(name): _branch(str(name), section or {}, folder, problems, rule_problems)
         for name, section in sections.items()
     }
     problems += _leaks(task, configs)
@@ -119,22 +120,23 @@ def federation_from(
     return Federation(seed, task, fusion, configs)  # pyright: ignore[reportArgumentType]  # no problems: not None
 
 
-def _leaks(task: Task | None, configs: Mapping[str, Any]) -> list[str]:
+def _leaks(task: Task | None, configs: Mapping[str, Any]) -> list[Problem]:
     """Inputs that the settings alone show to state the label."""
     found = {name: task.leaks_among(config.known_features) for name, config in configs.items() if task and config}
+    what = "would be inputs, but task.leaks says that they state the label"
+    remedy = "leave them out (`exclude` in a clinical section, `features` in others)"
     return [
-        f"modalities.{name}: {listing(leaks)} would be inputs, but task.leaks says that they state the label; leave "
-        "them out (`exclude` in a clinical section, `features` in others)"
+        Problem(f"{listing(leaks)} {what}", remedy, where=f"modalities.{name}")
         for name, leaks in found.items()
         if leaks
     ]
 
 
-def _fusion(section: Any, problems: list[str]) -> Any:
+def _fusion(section: Any, problems: list[Problem]) -> Any:
     """The fusion section over its preset, with heads that exist and can be fitted that way."""
     preset = str(section.get("preset") or "") if isinstance(section, Mapping) else ""
     if preset not in FUSION_PRESETS:
-        problems.append(f"fusion.preset: no preset {preset!r}; there is: paper")
+        problems.append(Problem(f"no preset {preset!r}", "there is: paper", where="fusion.preset"))
         return None
     fusion: Any = structured(Fusion, FUSION_PRESETS[preset], section, "fusion", problems)
     if fusion is not None:
@@ -142,59 +144,56 @@ def _fusion(section: Any, problems: list[str]) -> Any:
     return fusion
 
 
-def _check_head(fusion: Fusion, problems: list[str]) -> None:
+def _check_head(fusion: Fusion, problems: list[Problem]) -> None:
     from modalities.core.fusion.head import head_named  # heads import this module
 
     auto = fusion.head == AUTO
     for name in fusion.candidates if auto else [fusion.head]:
-        try:
+        optimiser = ""
+        with gathering(problems, where=f"fusion.{'candidates' if auto else 'head'}"):
             optimiser = head_named(name).OPTIMISER
-        except ValueError as error:
-            problems.append(f"fusion.{'candidates' if auto else 'head'}: {error}")
-            continue
         if auto and optimiser == "adam":
-            problems.append(f"fusion.candidates: {name} is a network; `auto` tries only heads that L-BFGS fits")
+            remedy = "`auto` tries only heads that L-BFGS fits"
+            problems.append(Problem(f"{name} is a network", remedy, where="fusion.candidates"))
         if optimiser == "adam" and fusion.fit == "none":
-            problems.append(f"fusion.fit: {name} says nothing until fitted; set crossfit or tune, or another head")
+            remedy = "set crossfit or tune, or another head"
+            problems.append(Problem(f"{name} says nothing until fitted", remedy, where="fusion.fit"))
     if auto and (len(fusion.candidates) < 2 or fusion.fit == "none"):
-        problems.append("fusion.head: `auto` needs two candidates or more, and fit: crossfit or tune")
+        what = "`auto` needs two candidates or more, and fit: crossfit or tune"
+        problems.append(Problem(what, where="fusion.head"))
 
 
-def _branch(name: str, section: Any, folder: Path | None, problems: list[str], problems_of: RuleProblems) -> Any:
-    """One modality's section as its plug-in's Config."""
+def _branch(name: str, section: Any, folder: Path | None, problems: list[Problem], rule_problems: RuleProblems) -> Any:
+    """One modality's section as its plug-in's Config; None if it has a problem."""
     where = f"modalities.{name}"
-    if not name.isidentifier() or name in _TAKEN:
-        problems.append(f"{where}: a modality's name must be letters, digits and _, and none of {', '.join(_TAKEN)}")
-        return None
-    if not isinstance(section, Mapping):
-        problems.append(f"{where}: must be a section with settings, got {section!r}")
-        return None
-    kind = str(section.get("kind") or (name if name in kinds() else _DEFAULT_KIND))
-    try:
-        module = plugin(kind)
-    except ValueError as error:
-        problems.append(f"{where}.kind: {error}")
-        return None
-    preset = str(section.get("preset") or "")
-    if preset and preset not in module.PRESETS:
-        problems.append(f"{where}.preset: no preset {preset!r}; {kind} has: {', '.join(module.PRESETS) or 'none'}")
-        return None
-    values = {**section, "kind": kind}
-    if section.get("features_file"):
-        values |= {"features": _features(str(section["features_file"]), folder, where, problems), "features_file": ""}
-    before = len(problems)
-    config = as_far_as_possible(module.Config, values, where, problems, module.PRESETS.get(preset, {}))
-    complete = len(problems) == before
-    problems += [f"{where}.federated: {problem}" for problem in problems_of(config.federated, complete)]
-    return config if len(problems) == before else None
+    with gathering(problems, where=where):
+        if not name.isidentifier() or name in _TAKEN:
+            raise ValueError(f"a modality's name must be letters, digits and _, and none of {', '.join(_TAKEN)}")
+        if not isinstance(section, Mapping):
+            raise ValueError(f"must be a section with settings, got {section!r}")
+        kind = str(section.get("kind") or (name if name in kinds() else _DEFAULT_KIND))
+        module, preset = _plugin(kind, where), str(section.get("preset") or "")
+        if preset and preset not in module.PRESETS:
+            remedy = f"{kind} has: {', '.join(module.PRESETS) or 'none'}"
+            raise unusable(f"no preset {preset!r}", remedy, where=f"{where}.preset")
+        values = {**section, "kind": kind}
+        if section.get("features_file"):
+            values |= {"features": [], "features_file": ""}
+            with gathering(problems, where=f"{where}.features_file"):
+                values["features"] = _names_in(folder, str(section["features_file"]))
+        before = len(problems)
+        config = as_far_as_possible(module.Config, values, where, problems, module.PRESETS.get(preset, {}))
+        of_rules = rule_problems(config.federated, complete=len(problems) == before)
+        problems += [Problem(what, where=f"{where}.federated") for what in of_rules]
+        return config if len(problems) == before else None
+    return None
 
 
-def _features(name: str, folder: Path | None, where: str, problems: list[str]) -> list[str]:
+def _plugin(kind: str, where: str) -> Modality:
     try:
-        return _names_in(folder, name)
+        return plugin(kind)
     except ValueError as error:
-        problems.append(f"{where}.features_file: {error}")
-        return []
+        raise unusable(str(error), where=f"{where}.kind") from None
 
 
 def _names_in(folder: Path | None, name: str) -> list[str]:
@@ -203,9 +202,9 @@ def _names_in(folder: Path | None, name: str) -> list[str]:
         raise ValueError("only the coordinator's federation.yaml may name a file")
     path = folder / name
     if PurePath(name).name != name or path.is_symlink() or not path.is_file():
-        raise ValueError(f"{name}: no such file beside federation.yaml; put it there, and give its name only")
+        raise unusable(f"{name}: no such file beside federation.yaml", "put it there, and give its name only")
     if (size := path.stat().st_size) > _MOST_BYTES:
-        raise ValueError(f"{name} has {size:,} bytes; a list of features has at most {_MOST_BYTES:,}")
+        raise unusable(f"{name} has {size:,} bytes", f"a list of features has at most {_MOST_BYTES:,}")
     try:
         features = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:

@@ -4,7 +4,7 @@ import dataclasses
 import os.path
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,8 +16,10 @@ from pydantic import AfterValidator
 
 from modalities.core.contract import SlideSettings, Source
 from modalities.core.fields import Count, Port, Whole, settings
-from modalities.core.problems import check
+from modalities.core.problems import Problem, check, unusable
 from modalities.core.settings.structured import as_far_as_possible
+
+SITE_FILE = "site.yaml"
 
 
 @settings
@@ -111,13 +113,13 @@ def read_site_config(path: Path) -> SiteConfig:
     Raises:
         ValueError: it is absent, is no YAML, has unknown settings, or names no site.
     """
-    problems: list[str] = []
+    problems: list[Problem] = []
     config = site_config(path, problems)
-    check([f"{path.name}: {'; '.join(problems)}"] if problems else [])
+    check(problems)
     return config
 
 
-def site_config(path: Path, problems: list[str]) -> SiteConfig:
+def site_config(path: Path, problems: list[Problem]) -> SiteConfig:
     """What is right in site.yaml; problems with its settings are added to the list.
 
     Raises:
@@ -126,22 +128,25 @@ def site_config(path: Path, problems: list[str]) -> SiteConfig:
     try:
         raw = OmegaConf.to_container(OmegaConf.load(path))
     except FileNotFoundError:
-        raise ValueError(f"{path}: no such file; a site folder needs a site.yaml") from None
+        raise unusable("no such file", "a site folder needs a site.yaml", file=str(path)) from None
     except (OSError, yaml.YAMLError, OmegaConfBaseException, ValueError) as error:
-        raise ValueError(f"{path.name}: cannot be read: {error}") from error
+        raise unusable(f"cannot be read: {error}", file=path.name) from error
     values = {str(key): value for key, value in raw.items()} if isinstance(raw, dict) else {}
-    config: SiteConfig = as_far_as_possible(SiteConfig, values, "site", problems)
-    if not problems and not config.name:
-        problems.append("site.name: give the site a name")
+    wrong: list[Problem] = []
+    config: SiteConfig = as_far_as_possible(SiteConfig, values, "site", wrong)
+    if not wrong and not config.name:
+        wrong.append(Problem("give the site a name", where="site.name"))
+    problems += [replace(problem, file=path.name) for problem in wrong]
     return config
 
 
-def sources_of(folder: Path, config: SiteConfig, problems: list[str]) -> dict[str, Source]:
+def sources_of(folder: Path, config: SiteConfig, problems: list[Problem]) -> dict[str, Source]:
     """The raw files that site.yaml names; those that are not there are added to the problems."""
     slides = _slides(folder, config.slides)
     sources = {name: _source(folder, name, section, slides, problems) for name, section in config.sources.items()}
+    has = f"the site has {', '.join(sources) or 'none'}"
     problems += [
-        f"policy.modalities: {name}: no such source; the site has {', '.join(sources) or 'none'}"
+        Problem(f"{name}: no such source", has, file=SITE_FILE, where="policy.modalities")
         for name in config.policy.modalities
         if name not in sources
     ]
@@ -178,9 +183,11 @@ def _slides(folder: Path, section: SlideSettings) -> SlideSettings:
     return SlideSettings(section.default_mpp, cache, weights)
 
 
-def _source(folder: Path, name: str, section: Any, slides: SlideSettings, problems: list[str]) -> Source:
+def _source(folder: Path, name: str, section: Any, slides: SlideSettings, problems: list[Problem]) -> Source:
+    where = f"sources.{name}"
     if not section.paths:
-        problems.append(f"site.yaml: sources.{name}.paths: name at least one file")
+        problems.append(Problem("name at least one file", file=SITE_FILE, where=f"{where}.paths"))
     paths = tuple((folder / path).resolve() for path in section.paths)
-    problems += [f"sources.{name}: {path} does not exist; correct the path" for path in paths if not path.exists()]
+    absent = [path for path in paths if not path.exists()]
+    problems += [Problem(f"{path} does not exist", "correct the path", file=SITE_FILE, where=where) for path in absent]
     return Source(paths, section.format, dict(section.columns), slides)

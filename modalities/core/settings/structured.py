@@ -10,6 +10,8 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from modalities.core.problems import Problem, problems_of
+
 _SAID = {
     "bool_parsing": "must be true or false",
     "bool_type": "must be true or false",
@@ -35,7 +37,7 @@ _VALUE = reprlib.Repr()
 _VALUE.maxstring = _VALUE.maxother = _VALUE.maxlong = 100
 
 
-def structured(cls: type, preset: Mapping[str, Any], values: Any, where: str, problems: list[str]) -> Any:
+def structured(cls: type, preset: Mapping[str, Any], values: Any, where: str, problems: list[Problem]) -> Any:
     """The settings of these values over the preset over the defaults; a value of None leaves what is below it.
 
     Problems are added to the list, and then None is given.
@@ -46,11 +48,11 @@ def structured(cls: type, preset: Mapping[str, Any], values: Any, where: str, pr
 
 
 def as_far_as_possible(
-    cls: type, values: Any, where: str, problems: list[str], preset: Mapping[str, Any] | None = None
+    cls: type, values: Any, where: str, problems: list[Problem], preset: Mapping[str, Any] | None = None
 ) -> Any:
     """The settings of the values that are right, with defaults for the others: to look further for problems."""
     if not isinstance(values, Mapping):
-        problems.append(f"{where}: must be a section with settings, got {_VALUE.repr(values)}")
+        problems.append(Problem(f"must be a section with settings, got {_VALUE.repr(values)}", where=where))
         return cls()
     plain = _over(_over(plain_of(cls()), preset or {}), values)
     for _ in range(_ATTEMPTS):
@@ -58,18 +60,19 @@ def as_far_as_possible(
             settings = _adapter(cls).validate_python(plain)
         except ValidationError as error:
             for wrong in error.errors(include_url=False):
-                problems.append(_said(cls, where, wrong))
+                problems += _said(cls, where, wrong)
                 _take_out(plain, wrong["loc"])
         else:
-            problems += [f"{place}: `${{` is not allowed in a setting" for place in _lookups(settings, where)]
+            lookups = _lookups(settings, where)
+            problems += [Problem("`${` is not allowed in a setting", where=place) for place in lookups]
             return settings
     return cls()
 
 
-def unknown_key(key: str, known: Iterable[str], prefix: str) -> str:
+def unknown_key(key: str, known: Iterable[str], prefix: str) -> Problem:
     """The problem of a key that is not known, with the nearest one that is."""
     near = difflib.get_close_matches(key, list(known), n=1, cutoff=0.0)
-    return f"{prefix}{key}: no such setting; did you mean {near[0]!r}?"
+    return Problem("no such setting", f"did you mean {near[0]!r}?", where=f"{prefix}{key}")
 
 
 def plain_of(settings: Any) -> dict[str, Any]:
@@ -96,17 +99,17 @@ def _over(below: Mapping[str, Any], values: Mapping[Any, Any]) -> dict[str, Any]
     return merged
 
 
-def _said(cls: type, where: str, wrong: Any) -> str:
-    """One of pydantic's errors as a problem."""
+def _said(cls: type, where: str, wrong: Any) -> list[Problem]:
+    """One of pydantic's errors as problems: a rule of ours between settings may find several."""
     path, context = wrong["loc"], wrong.get("ctx", {})
     if wrong["type"] == "unexpected_keyword_argument":
-        return unknown_key(str(path[-1]), _known(cls, path[:-1]), "".join(f"{step}." for step in (where, *path[:-1])))
+        return [unknown_key(str(path[-1]), _known(cls, path[:-1]), "".join(f"{step}." for step in (where, *path[:-1])))]
     place = ".".join(str(step) for step in (where, *path))
     if wrong["type"] == "value_error":
-        return f"{place}: {context['error']}"
+        return problems_of(context["error"], where=place)
     said = _SAID[wrong["type"]].format(**context) if wrong["type"] in _SAID else wrong["msg"]
-    remedy = "; put it in quotes" if wrong["type"] == "string_type" and isinstance(wrong["input"], bool) else ""
-    return f"{place}: {said}, got {_VALUE.repr(wrong['input'])}{remedy}"
+    remedy = "put it in quotes" if wrong["type"] == "string_type" and isinstance(wrong["input"], bool) else ""
+    return [Problem(f"{said}, got {_VALUE.repr(wrong['input'])}", remedy, where=place)]
 
 
 def _known(kind: Any, path: Sequence[int | str]) -> Iterable[str]:

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from modalities.core.fields import settings
 from modalities.core.files.delimited import listing
-from modalities.core.problems import check
+from modalities.core.problems import Problem, check
 
 Classes = Annotated[list[str], Field(min_length=2, max_length=1000)]
 
@@ -49,17 +49,18 @@ class Task:
         mapped = {text: name for name, texts in self.values.items() for text in texts}
         return {**mapped, **{name: name for name in self.classes}}
 
-    def problem_of(self, labels: Iterable[str]) -> str:
-        """What is wrong with labels that are neither of a class nor dropped, each with its number of cases; or ""."""
+    def problem_of(self, labels: Iterable[str]) -> Problem | None:
+        """What is wrong with labels that are neither of a class nor dropped, each with its number of cases."""
         known = {"", *self.drop, *self.class_by_label}
         unknown = Counter(label for label in labels if label not in known)
         if not unknown:
-            return ""
+            return None
         found = listing([f"{label} ({count})" for label, count in sorted(unknown.items())])
-        return (
-            f"labels outside the class list: {found}; the task knows {', '.join(self.class_by_label)} and drops "
-            f"{', '.join(self.drop) or 'none'}: correct them, or add them to task.values or task.drop of "
-            "federation.yaml"
+        return Problem(
+            f"labels outside the class list: {found}",
+            f"the task knows {', '.join(self.class_by_label)} and drops {', '.join(self.drop) or 'none'}: correct "
+            "them, or add them to task.values or task.drop of federation.yaml",
+            where=f"column {self.label}",
         )
 
     def leaks_among(self, features: Iterable[str]) -> list[str]:

@@ -11,7 +11,7 @@ import pandas as pd
 from modalities.core.contract import Cases, Source
 from modalities.core.files.delimited import listing, rows_of
 from modalities.core.files.leakage import columns_that_tell
-from modalities.core.problems import check
+from modalities.core.problems import Problem, check, gathering, unusable
 from modalities.core.registry import plugin
 from modalities.core.seeds import seed_of
 from modalities.core.settings.site import Policy, SiteConfig, read_site_config, sources_of
@@ -55,8 +55,7 @@ class Site:
         """Raise where an input is the label itself, by its name or by its values."""
         if not found.features or not isinstance(found.values, np.ndarray):
             return
-        if leaks := label_leaks(found, self.labels(found.case_ids), self.task):
-            raise ValueError(f"site {self.name}: {modality}: {leaks}")
+        check(label_leaks(found, self.labels(found.case_ids), self.task, file=f"site {self.name}: {modality}"))
 
 
 def held(found: Cases, source: Source) -> Cases:
@@ -67,26 +66,28 @@ def held(found: Cases, source: Source) -> Cases:
     """
     kept = found.with_a_known_value()
     if found.case_ids and not kept.case_ids:
-        raise ValueError(
-            f"{listing([path.name for path in source.paths])}: none of the {len(found.features)} agreed features has a "
-            f"value here; compare their spelling with the file's ({listing(found.features)}), or name the file's "
-            "columns under sources.<modality>.columns in site.yaml"
+        raise unusable(
+            f"none of the {len(found.features)} agreed features has a value here",
+            f"compare their spelling with the file's ({listing(found.features)}), or name the file's columns under "
+            "sources.<modality>.columns in site.yaml",
+            file=listing([path.name for path in source.paths]),
         )
     return kept
 
 
-def label_leaks(found: Cases, labels: np.ndarray, task: Task) -> str:
-    """Which inputs are the label itself, by name or by values, and what to do; empty where none is."""
+def label_leaks(found: Cases, labels: np.ndarray, task: Task, *, file: str) -> list[Problem]:
+    """Which inputs of a file are the label itself, by name or by values; none or one problem."""
     known = labels != NO_LABEL
     telling = columns_that_tell(found.values[known], labels[known], len(task.classes))
     leaks = [*task.leaks_among(found.features), *(found.features[column] for column in telling)]
     if not leaks:
-        return ""
-    return (
+        return []
+    what = (
         f"{listing(list(dict.fromkeys(leaks)))} must not be inputs: task.leaks names them, or they tell a class from "
-        "all others without one exception; leave them out (in federation.yaml, `exclude` in a clinical section, "
-        "`features` in others) and name them under task.leaks"
+        "all others without one exception"
     )
+    remedy = "leave them out (in federation.yaml, `exclude` in a clinical section, `features` in others)"
+    return [Problem(what, f"{remedy} and name them under task.leaks", file=file)]
 
 
 def blurred(counts: np.ndarray, policy: Policy) -> np.ndarray:
@@ -101,12 +102,16 @@ def open_site(folder: Path, task: Task, config: SiteConfig | None = None) -> Sit
         ValueError: every problem of site.yaml and cases.csv at once.
     """
     config = config or read_site_config(folder / "site.yaml")
-    problems: list[str] = []
+    problems: list[Problem] = []
     sources = sources_of(folder, config, problems)
     cases, dropped = read_cases(folder / config.cases, task, problems)
-    if problems:
-        raise ValueError(f"site {config.name}: {'; '.join(problems)}")
+    check(of_site(config.name, problems))
     return Site(config.name, cases, sources, dropped, task)
+
+
+def of_site(name: str, problems: Sequence[Problem]) -> list[Problem]:
+    """The problems with the site's name, for where many sites are read."""
+    return [replace(problem, file=f"site {name}: {problem.file}") for problem in problems]
 
 
 def open_sources(folder: Path) -> tuple[SiteConfig, dict[str, Source]]:
@@ -116,10 +121,19 @@ def open_sources(folder: Path) -> tuple[SiteConfig, dict[str, Source]]:
         ValueError: every problem of site.yaml at once.
     """
     config = read_site_config(folder / "site.yaml")
-    problems: list[str] = []
+    return config, checked_sources(folder, config)
+
+
+def checked_sources(folder: Path, config: SiteConfig) -> dict[str, Source]:
+    """The raw files that site.yaml names.
+
+    Raises:
+        ValueError: every file that is not there, at once.
+    """
+    problems: list[Problem] = []
     sources = sources_of(folder, config, problems)
-    check([f"site {config.name}: {'; '.join(problems)}"] if problems else [])
-    return config, sources
+    check(of_site(config.name, problems))
+    return sources
 
 
 def case_ids_of(folder: Path, config: SiteConfig) -> list[str]:
@@ -130,7 +144,7 @@ def case_ids_of(folder: Path, config: SiteConfig) -> list[str]:
     """
     header, *rows = rows_of(folder / config.cases, ",")
     if "case_id" not in header:
-        raise ValueError(f"{config.cases}: no column case_id")
+        raise unusable("no column case_id", file=config.cases)
     return [row[header.index("case_id")].strip() for row in rows]
 
 
@@ -142,18 +156,15 @@ def folds_of(site: Site, seed: int, n_folds: int) -> pd.Series:
     return pd.Series(np.arange(len(shuffled)) % n_folds + 1, index=shuffled.index).reindex(train.index)
 
 
-def read_cases(path: Path, task: Task, problems: list[str]) -> tuple[pd.DataFrame, dict[str, int]]:
+def read_cases(path: Path, task: Task, problems: list[Problem]) -> tuple[pd.DataFrame, dict[str, int]]:
     """The case list with class indices; problems are added to the list."""
-    nothing = pd.DataFrame({"label": [], "split": []}), {}
-    try:
+    header, rows = [], []
+    with gathering(problems, file=path.name):
         header, *rows = rows_of(path, ",")
-    except ValueError as error:
-        problems.append(str(error))
-        return nothing
-    lacking = [name for name in ("case_id", task.label) if name not in header]
-    if lacking or not rows:
-        problems.append(f"{path.name}: no column {listing(lacking)}" if lacking else f"{path.name}: lists no case")
-        return nothing
+        lacking = [name for name in ("case_id", task.label) if name not in header]
+        check([f"no column {listing(lacking)}"] if lacking else ["lists no case"] * (not rows))
+    if not rows or "case_id" not in header or task.label not in header:
+        return pd.DataFrame({"label": [], "split": []}), {}
     frame = pd.DataFrame(rows, columns=pd.Index(header)).apply(lambda column: column.str.strip())
     frame = frame.set_index("case_id")
     labels = frame[task.label]
@@ -166,16 +177,21 @@ def read_cases(path: Path, task: Task, problems: list[str]) -> tuple[pd.DataFram
     return pd.DataFrame({"label": [index.get(label, NO_LABEL) for label in labels], "split": splits}), dropped
 
 
-def _problems_of(path: Path, case_ids: pd.Index, labels: pd.Series, splits: pd.Series, task: Task) -> list[str]:
+def _problems_of(path: Path, case_ids: pd.Index, labels: pd.Series, splits: pd.Series, task: Task) -> list[Problem]:
     """Blank and repeated cases, and labels and splits that nobody knows."""
     blank = [f"line {line}" for line, case_id in enumerate(case_ids, start=2) if not case_id]
     repeated = sorted(case_id for case_id, count in Counter(case_ids).items() if case_id and count > 1)
-    wrong_label = task.problem_of(labels)
     wrong_split = sorted(set(splits) - set(SPLITS))
-    problems = {
-        f"no case_id in {listing(blank)}; fill it in or take the row out": blank,
-        f"cases listed more than once: {listing(repeated)}; keep one row a case": repeated,
-        wrong_label: wrong_label,
-        f"split must be train, test or blank, got {listing(wrong_split)}": wrong_split,
-    }
-    return [f"{path.name}: {problem}" for problem, found in problems.items() if found]
+    id_column = {"file": path.name, "where": "column case_id"}
+    problems: list[Problem] = []
+    if blank:
+        problems.append(Problem(f"no case_id in {listing(blank)}", "fill it in or take the row out", **id_column))
+    if repeated:
+        what = f"cases listed more than once: {listing(repeated)}"
+        problems.append(Problem(what, "keep one row a case", **id_column))
+    if wrong_label := task.problem_of(labels):
+        problems.append(replace(wrong_label, file=path.name))
+    if wrong_split:
+        what = f"split must be train, test or blank, got {listing(wrong_split)}"
+        problems.append(Problem(what, file=path.name, where="column split"))
+    return problems

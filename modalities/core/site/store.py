@@ -16,12 +16,11 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from modalities.core.contract import Cases, Source, State
-from modalities.core.problems import check
 from modalities.core.registry import plugin
 from modalities.core.settings.federation import Federation
-from modalities.core.settings.site import read_site_config, sources_of
+from modalities.core.settings.site import read_site_config
 from modalities.core.settings.training import BranchConfig, Federated, Training
-from modalities.core.site.cases import NO_LABEL, Site, folds_of, open_site
+from modalities.core.site.cases import NO_LABEL, Site, checked_sources, folds_of, open_site
 from modalities.core.site.roll import Roll
 from modalities.core.site.shelf import Shelf, code_digest
 
@@ -192,10 +191,7 @@ class SiteData:
 
     @cached_property
     def _sources(self) -> dict[str, Source]:
-        problems: list[str] = []
-        sources = sources_of(self.folder, self.config, problems)
-        check([f"site {self.config.name}: {'; '.join(problems)}"] if problems else [])
-        return sources
+        return checked_sources(self.folder, self.config)
 
     def _case_list(self) -> tuple[int, int]:
         return _stamp(self.folder / self.config.cases)

@@ -3,6 +3,7 @@
 from functools import lru_cache
 from pathlib import Path
 
+from modalities.core.problems import unusable
 from modalities.slides.backbones.backbone import Backbone
 from modalities.slides.backbones.stain import Stain
 from modalities.slides.config import SlidesConfig
@@ -18,9 +19,10 @@ def backbone_of(config: SlidesConfig, weights: str = "") -> Backbone:
     """
     found = _loaded(config.backbone, config.um_px, weights)
     if config.weights_digest and found.digest != config.weights_digest:
-        raise ValueError(
-            f"backbone {config.backbone}: the weights here have the digest {found.digest}, but the federation agreed "
-            f"on {config.weights_digest}; copy the agreed file into the folder `slides.weights` of site.yaml"
+        raise unusable(
+            f"backbone {config.backbone}: the weights here have the digest {found.digest}, but the "
+            f"federation agreed on {config.weights_digest}",
+            "copy the agreed file into the folder `slides.weights` of site.yaml",
         )
     return found
 

@@ -16,6 +16,7 @@ from safetensors import safe_open
 from torch import nn
 
 from modalities.core.files.delimited import listing
+from modalities.core.problems import unusable
 from modalities.slides.backbones.importing import import_timm
 from modalities.slides.nuclei.nuclei import Nuclei
 
@@ -107,9 +108,9 @@ def pretrained(name: str, folder: Path | None) -> Pretrained:
         timm = import_timm()
         expects_of = importlib.import_module("timm.data.config").resolve_model_data_config
     except (ImportError, RuntimeError) as error:  # RuntimeError: a torchvision built for another torch
-        raise ValueError(
-            f"backbone {name}: timm cannot be imported ({error}); install timm and the torchvision of this torch, or "
-            "use the backbone `stain`, which needs neither"
+        raise unusable(
+            f"backbone {name}: timm cannot be imported ({error})",
+            "install timm and the torchvision of this torch, or use the backbone `stain`, which needs neither",
         ) from error
     known = KNOWN.get(name, Known(name, _UNKNOWN_LICENCE))
     _refuse_unknown(name, known, timm.list_models())
@@ -122,8 +123,9 @@ def pretrained(name: str, folder: Path | None) -> Pretrained:
     except Exception as error:  # timm and the hub's client each have errors of their own
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
         problem = f"its weights in {file.name} cannot be loaded" if file else "no weights here, and none from a hub"
-        raise ValueError(
-            f"backbone {name}: {problem} ({said}); put {name}.safetensors into the folder `slides.weights` of site.yaml"
+        raise unusable(
+            f"backbone {name}: {problem} ({said})",
+            f"put {name}.safetensors into the folder `slides.weights` of site.yaml",
         ) from error
     if file:
         _refuse_other_weights(name, file, model)
@@ -143,10 +145,8 @@ def _refuse_unknown(name: str, known: Known, models: Sequence[str]) -> None:
     model = known.timm.partition(".")[0]
     if model not in models:
         near = difflib.get_close_matches(model, [*KNOWN, *models], n=1)
-        raise ValueError(
-            f"backbone {name}: neither `stain` nor {listing(list(KNOWN))} nor a model of this timm"
-            f"{f'; did you mean {near[0]}?' if near else ''}"
-        )
+        what = f"backbone {name}: neither `stain` nor {listing(list(KNOWN))} nor a model of this timm"
+        raise unusable(what, f"did you mean {near[0]}?" if near else "")
 
 
 def _refuse_other_weights(name: str, file: Path, model: nn.Module) -> None:
@@ -154,9 +154,9 @@ def _refuse_other_weights(name: str, file: Path, model: nn.Module) -> None:
     with safe_open(file, "pt") as held:
         lacking = sorted(set(model.state_dict()) - set(held.keys()))
     if lacking:
-        raise ValueError(
-            f"backbone {name}: {file.name} lacks {len(lacking)} of the network's tensors ({listing(lacking)}); "
-            "it must hold the weights under timm's names"
+        raise unusable(
+            f"backbone {name}: {file.name} lacks {len(lacking)} of the network's tensors ({listing(lacking)})",
+            "it must hold the weights under timm's names",
         )
 
 
@@ -166,9 +166,9 @@ def _local_file(name: str, folder: Path | None, known: Known) -> Path | None:
     if file and file.is_file():
         return file
     if known.local_only:
-        raise ValueError(
-            f"backbone {name}: its weights are handed out by their owner only ({known.licence}); put "
-            f"{name}.safetensors into the folder `slides.weights` of site.yaml"
+        raise unusable(
+            f"backbone {name}: its weights are handed out by their owner only ({known.licence})",
+            f"put {name}.safetensors into the folder `slides.weights` of site.yaml",
         )
     return None
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from modalities.core.contract import Source
 from modalities.core.files.delimited import delimiter_of, numbers, rows_of
+from modalities.core.problems import unusable
 from modalities.slides.bags import TileFeatures
 
 
@@ -22,15 +23,17 @@ def read_composition(path: Path, source: Source) -> dict[str, TileFeatures]:
     header, *rows = rows_of(path, delimiter_of(path))
     columns = [source.columns.get(name, name) for name in ("slide", "x", "y")]
     if columns[0] not in header:
-        raise ValueError(f"{path.name}: no column {columns[0]}; a table of tiles has slide, x, y and counts by class")
+        raise unusable(
+            f"no column {columns[0]}", "a table of tiles has slide, x, y and counts by class", file=path.name
+        )
     slide, x, y = (header.index(name) for name in columns)
     classes = tuple(name for name in header if name not in columns)
     if not classes:
-        raise ValueError(f"{path.name}: no column of counts beside slide, x and y")
+        raise unusable("no column of counts beside slide, x and y", file=path.name)
     wanted = [x, y, *(header.index(name) for name in classes)]
     values = numbers(path, [[row[place] for place in wanted] for row in rows], [header[place] for place in wanted], 2)
     if np.isnan(values).any() or (values[:, 2:] < 0).any():
-        raise ValueError(f"{path.name}: counts and places must be given in every row, and counts not be negative")
+        raise unusable("counts and places must be given in every row, and counts not be negative", file=path.name)
     names = np.array([row[slide].strip().removesuffix(Path(row[slide]).suffix) for row in rows])
     return {str(name): _tiles(values[names == name], classes) for name in dict.fromkeys(names)}
 
@@ -53,9 +56,10 @@ def with_composition(tiles: TileFeatures, table: TileFeatures) -> TileFeatures:
     wanted = [(int(x), int(y)) for x, y in (tiles.coords if tiles.coords is not None else ())]
     lacking = [corner for corner in wanted if corner not in place]
     if lacking or not wanted:
-        raise ValueError(
-            f"the table of nuclear composition lacks {len(lacking) or len(tiles)} of {len(tiles)} tiles"
-            f"{f', such as x, y = {lacking[0]}' if lacking else ''}; make it for the same tiles as the features"
+        raise unusable(
+            f"the table of nuclear composition lacks {len(lacking) or len(tiles)} of {len(tiles)} "
+            f"tiles{(f', such as x, y = {lacking[0]}' if lacking else '')}",
+            "make it for the same tiles as the features",
         )
     counts = table.features[[place[corner] for corner in wanted]]
     return replace(tiles, composition=counts, classes=table.classes)

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int64
 
 from modalities.core.contract import Source
+from modalities.core.problems import unusable
 from modalities.slides.bags import SlideTiles
 from modalities.slides.config import SlidesConfig
 from modalities.slides.reading.source import read_slides
@@ -44,5 +45,5 @@ def slides_of_case(source: Source, config: SlidesConfig, case_id: str) -> tuple[
     """
     slides, _ = read_slides(source, config)
     if case_id not in slides:
-        raise ValueError(f"no slide of case {case_id!r}; `tessera-client prepare` says what became of each slide")
+        raise unusable(f"no slide of case {case_id!r}", "`tessera-client prepare` says what became of each slide")
     return slides[case_id]

@@ -15,13 +15,16 @@ import h5py
 import numpy as np
 import torch
 
+from modalities.core.problems import Problem, ProblemsError
+
 _MOST_PACKED = 100
 """How many times smaller than its values a file may be: what is claimed beyond that is not there."""
 _SLACK_BYTES = 1 << 20
 _NAMED = 10
+_AGAIN = "extract the features again"
 
 
-class FeatureFileError(ValueError):
+class FeatureFileError(ProblemsError):
     """What is wrong with a feature file, with its name and what to do."""
 
 
@@ -42,10 +45,8 @@ def datasets_in(file: h5py.File, path: Path, names: Collection[str]) -> dict[str
     if "features" not in found:
         others = sorted(str(name) for name in islice(file, _NAMED))
         what = "places of tiles only" if others == ["coords"] else "the tiles' features must have that name"
-        raise FeatureFileError(
-            f"{path.name}: holds {', '.join(others) or 'nothing'}, but no `features`: {what}; "
-            "name the folder of the features in site.yaml"
-        )
+        said = f"holds {', '.join(others) or 'nothing'}, but no `features`: {what}"
+        raise FeatureFileError(Problem(said, "name the folder of the features in site.yaml", file=path.name))
     return found
 
 
@@ -59,7 +60,7 @@ def tensors_in(path: Path, names: Collection[str]) -> dict[str, np.ndarray]:
     found = torch.load(path, map_location="cpu", weights_only=True)
     held = {name: found[name] for name in names if name in found} if isinstance(found, dict) else {"features": found}
     if not isinstance(held.get("features"), torch.Tensor):
-        raise FeatureFileError(f"{path.name}: holds no tensor of features; extract the features again")
+        raise FeatureFileError(Problem("holds no tensor of features", _AGAIN, file=path.name))
     _refuse(path, [f"{name} {problem}" for name, own in held.items() if (problem := _problem_of_tensor(own))])
     return {name: (own.float() if own.dtype == torch.bfloat16 else own).detach().numpy() for name, own in held.items()}
 
@@ -116,4 +117,4 @@ def shape_problems(arrays: Mapping[str, np.ndarray]) -> list[str]:
 
 def _refuse(path: Path, problems: list[str]) -> None:
     if problems:
-        raise FeatureFileError(f"{path.name}: {'; '.join(problems)}; extract the features again")
+        raise FeatureFileError(Problem("; ".join(problems), _AGAIN, file=path.name))

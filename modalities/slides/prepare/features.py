@@ -14,6 +14,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from modalities.core.problems import Problem
 from modalities.slides.bags import TileFeatures
 from modalities.slides.prepare.arrays import FeatureFileError, datasets_in, shape_problems, tensors_in
 from modalities.slides.reading.files import write_whole
@@ -58,9 +59,8 @@ def read_features(path: Path) -> TileFeatures:
         raise
     except Exception as error:  # of any kind that a damaged or hostile file may cause in h5py and torch
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise FeatureFileError(
-            f"{path.name}: not a feature file that can be read ({reason}); extract it again"
-        ) from error
+        what = f"not a feature file that can be read ({reason})"
+        raise FeatureFileError(Problem(what, "extract it again", file=path.name)) from error
 
 
 def _cut(found: TileFeatures) -> dict[str, Any]:
@@ -115,7 +115,7 @@ def _fitting(path: Path, held: Mapping[str, np.ndarray], **about: Any) -> TileFe
         infinite = [name for name, array in arrays.items() if not np.isfinite(array).all()]
         problems += [f"{name} are not all finite numbers" for name in infinite]
     if problems:
-        raise FeatureFileError(f"{path.name}: {'; '.join(problems)}; extract the features again")
+        raise FeatureFileError(Problem("; ".join(problems), "extract the features again", file=path.name))
     return TileFeatures(**{"coords": None, **arrays}, **about)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from modalities.core.contract import Source
 from modalities.core.files.barcodes import case_of
 from modalities.core.files.delimited import delimiter_of, listing, rows_of
+from modalities.core.problems import Problem, check, unusable
 from modalities.slides.reading.dicom import is_dicom, series_of
 
 SLIDES = (".svs", ".tif", ".tiff", ".ndpi", ".mrxs", ".scn", ".vms", ".vmu", ".bif", ".svslide", ".dcm", ".czi")
@@ -61,7 +62,7 @@ def listed_files(source: Source) -> list[Listed]:
     files = _files(source)
     if not files and not composition_tables(source):
         where = ", ".join(str(path) for path in source.paths) or "the source"
-        raise ValueError(f"{where}: no slide ({' '.join(SLIDES)}) and no tile features ({' '.join(FEATURES)}) there")
+        raise unusable(f"no slide ({' '.join(SLIDES)}) and no tile features ({' '.join(FEATURES)}) there", file=where)
     listed = _by_manifest(manifests[0], files, source) if manifests else [_by_name(path) for path in files]
     return [replace(entry, left_out=_why_unreadable(entry.path) or entry.left_out) for entry in listed]
 
@@ -95,7 +96,7 @@ def _files(source: Source) -> list[Path]:
     features: dict[str, Path] = {}
     for path in source.paths:
         if not path.exists():
-            raise ValueError(f"{path}: no such file or folder; correct the path in site.yaml")
+            raise unusable("no such file or folder", "correct the path in site.yaml", file=str(path))
         inside = [file for file in sorted(path.rglob("*")) if not _is_hidden(file, path)] if path.is_dir() else [path]
         files = [file for file in inside if not file.is_dir() and cache not in file.parents]
         known = set(slides.values())
@@ -177,27 +178,29 @@ def _by_manifest(manifest: Path, files: Sequence[Path], source: Source) -> list[
         }:
             by_name.setdefault(name, []).append(file)
     found: dict[Path, Listed] = {}
-    problems: list[str] = []
+    problems: list[Problem] = []
     for line, (case_id, slide, mpp) in enumerate(_rows(manifest, source, problems), start=2):
         named = by_name.get(slide, [])
         if len(named) > 1:
-            problems.append(f"line {line}: {slide!r} is the name of {len(named)} files; give its path in the folder")
+            what = f"{slide!r} is the name of {len(named)} files"
+            problems.append(Problem(what, "give its path in the folder", file=manifest.name, where=f"line {line}"))
         file = named[0] if named else manifest.parent / slide
         if file in found:
-            problems.append(f"line {line}: {slide!r} is listed more than once; keep one row a slide")
+            what = f"{slide!r} is listed more than once"
+            problems.append(Problem(what, "keep one row a slide", file=manifest.name, where=f"line {line}"))
         found[file] = Listed(file, case_id, mpp, "" if named else "no such file; correct slides.csv or copy the slide")
-    if problems:
-        raise ValueError(f"{manifest.name}: {listing(problems)}")
+    check(problems)
     unlisted = [Listed(file, "", left_out=f"not in {manifest.name}") for file in files if file not in found]
     return sorted([*found.values(), *unlisted], key=lambda entry: (entry.path.name, str(entry.path)))
 
 
-def _rows(manifest: Path, source: Source, problems: list[str]) -> list[tuple[str, str, float]]:
+def _rows(manifest: Path, source: Source, problems: list[Problem]) -> list[tuple[str, str, float]]:
     header, *rows = rows_of(manifest, delimiter_of(manifest))
     columns = {name: source.columns.get(name, name) for name in ("case_id", "slide", "mpp")}
     lacking = [columns[name] for name in ("case_id", "slide") if columns[name] not in header]
     if lacking:
-        problems.append(f"no column {listing(lacking)}; it needs case_id and slide, and may have mpp")
+        remedy = "it needs case_id and slide, and may have mpp"
+        problems.append(Problem(f"no column {listing(lacking)}", remedy, file=manifest.name))
         return []
     place = {name: header.index(column) for name, column in columns.items() if column in header}
     found = []
@@ -205,8 +208,9 @@ def _rows(manifest: Path, source: Source, problems: list[str]) -> list[tuple[str
         case_id, slide = row[place["case_id"]].strip(), row[place["slide"]].strip()
         said = row[place["mpp"]].strip() if "mpp" in place else ""
         mpp = _mpp(said)
-        problems += [f"line {line}: case_id and slide must not be empty"] * (not case_id or not slide)
-        problems += [f"line {line}: mpp must be a positive number, got {said!r}"] * (mpp is None)
+        wrong = ["case_id and slide must not be empty"] * (not case_id or not slide)
+        wrong += [f"mpp must be a positive number, got {said!r}"] * (mpp is None)
+        problems += [Problem(what, file=manifest.name, where=f"line {line}") for what in wrong]
         found.append((case_id, slide, mpp or 0.0))
     return found
 

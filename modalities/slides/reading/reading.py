@@ -11,6 +11,7 @@ import numpy as np
 import openslide
 from jaxtyping import UInt8
 
+from modalities.core.problems import unusable
 from modalities.slides.reading.jpeg_tiff import VENDORS, JpegTiff
 
 _PLAUSIBLE_MPP = (0.05, 8.0)  # a TIFF without a resolution often claims 72 dots an inch: 353 micrometres a pixel
@@ -56,8 +57,10 @@ class Slide:
         try:
             pixels = np.asarray(self._handle.read_region((x, y), level, (width, height)))
         except openslide.OpenSlideError as error:
-            raise ValueError(
-                f"{self.path.name}: the slide is damaged: its pixels cannot be read ({error}); copy or scan it again"
+            raise unusable(
+                f"the slide is damaged: its pixels cannot be read ({error})",
+                "copy or scan it again",
+                file=self.path.name,
             ) from error
         return self._composited(pixels)
 
@@ -115,8 +118,8 @@ def open_slide(path: Path, mpp: float = 0.0, default_mpp: float = 0.0) -> Slide:
     try:
         handle = openslide.OpenSlide(path)
     except (openslide.OpenSlideError, OSError) as error:
-        raise ValueError(
-            f"{path.name}: not a slide that can be read ({error}); copy it again, or take it out of the folder"
+        raise unusable(
+            f"not a slide that can be read ({error})", "copy it again, or take it out of the folder", file=path.name
         ) from error
     found = mpp or mpp_of(handle) or default_mpp
     if not found:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 from modalities.core.contract import Source
+from modalities.core.problems import unusable
 from modalities.slides.bags import SlideTiles
 from modalities.slides.config import SlidesConfig
 
@@ -26,9 +27,9 @@ def needs_extra(function: Callable[_P, _T]) -> Callable[_P, _T]:
         except ImportError as error:
             if error.name not in _EXTRA:
                 raise
-            raise ValueError(
-                f"slides need the packages of the `slides` extra, and {error.name} is not installed: "
-                "run `pip install 'tessera[slides]'` in this environment"
+            raise unusable(
+                f"slides need the packages of the `slides` extra, and {error.name} is not installed: run "
+                "`pip install 'tessera[slides]'` in this environment"
             ) from None
 
     return wrapped

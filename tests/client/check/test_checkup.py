@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from client.check.checkup import check_everything
-from client.check.own_files import authority_findings, fingerprints, own_findings
+from client.check.own_files import authority_problems, fingerprints, own_problems
 from client.cli import app
 from client.node.approval import approve, withdraw
 from client.node.home import Home
@@ -54,7 +54,7 @@ def own(site, port, now=NOW):
 
 
 def own_as_it_is(site, port, now=NOW):
-    found = own_findings(site, CoordinatorConfig(address="a:1", local_port=port), now)
+    found = own_problems(site, CoordinatorConfig(address="a:1", local_port=port), now)
     return [(one.level, one.file, one.what) for one in found], [one.remedy for one in found]
 
 
@@ -97,7 +97,7 @@ def test_the_fingerprints_to_compare_are_those_that_the_coordinator_reads_out(tm
 def test_a_key_that_others_can_read_is_an_error_with_the_command_that_mends_it(site, port):
     Home(site).key.chmod(0o644)
     ((found,), (remedy,)) = own(site, port)
-    assert found == ("error", ".tessera/node.key", "others than its owner can read this key")
+    assert found == ("error", ".tessera/node.key", "others can read this key (mode 644)")
     assert remedy == f"run: chmod 600 {Home(site).key}"
 
 
@@ -124,7 +124,7 @@ def test_files_of_another_kind_are_told(site, port):
     ],
 )
 def test_the_authority_has_begun_and_has_not_ended(site, days, level, what):
-    (found,) = authority_findings(site / "ca.crt", NOW + datetime.timedelta(days=days))
+    (found,) = authority_problems(site / "ca.crt", NOW + datetime.timedelta(days=days))
     assert (found.level, found.what) == (level, what)
 
 
@@ -157,7 +157,7 @@ def coordinator(folder, text):
 
 
 def said(report):
-    return [finding.what for finding in report.findings]
+    return [finding.what for finding in report.problems]
 
 
 def test_without_a_studys_settings_the_rest_is_still_looked_at(folder):
@@ -187,7 +187,7 @@ def test_settings_agreed_to_that_cannot_be_read_are_an_error(folder):
     coordinator(folder, "federation: gone.yaml")
     report = check_everything(folder, None, offline=True)
     assert not report.ok
-    assert any(one.level == "error" and one.file == "gone.yaml" for one in report.findings)
+    assert any(one.level == "error" and one.file == "gone.yaml" for one in report.problems)
 
 
 def test_offline_leaves_the_way_to_the_coordinator_out_and_says_so(folder, port):

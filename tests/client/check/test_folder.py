@@ -22,11 +22,11 @@ def folder(tmp_path):
 
 
 def errors(report):
-    return [finding for finding in report.findings if finding.level == "error"]
+    return [finding for finding in report.problems if finding.level == "error"]
 
 
 def said(report, level, file=""):
-    return [finding.what for finding in report.findings if finding.level == level and file in finding.file]
+    return [finding.what for finding in report.problems if finding.level == level and file in finding.file]
 
 
 def rewrite(path, change):
@@ -61,7 +61,7 @@ def test_broken_parts_do_not_hide_each_other(folder):
 
 
 def test_absent_site_yaml_is_said(tmp_path):
-    (found,) = check_site(tmp_path, FEDERATION).findings
+    (found,) = check_site(tmp_path, FEDERATION).problems
     assert found.what == "no such file"
     assert found.remedy == "a site folder needs a site.yaml"
 

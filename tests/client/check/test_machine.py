@@ -8,12 +8,12 @@ import torch
 
 from client.check import machine
 from client.check.machine import (
-    disk_findings,
-    gpu_finding,
+    disk_problems,
+    gpu_note,
     memory_available,
-    memory_findings,
+    memory_problems,
     slides_in,
-    version_findings,
+    version_problems,
 )
 from modalities.core.contract import Source
 
@@ -21,7 +21,7 @@ KB = 1024
 
 
 def test_versions_are_those_that_the_package_names():
-    found = version_findings()
+    found = version_problems()
     assert [finding.level for finding in found if "flwr" in finding.what] == ["note"]
     for name in ("flwr", "torch"):
         assert f"{name} {metadata.version(name)}" in found[0].what
@@ -31,7 +31,7 @@ def test_a_flower_of_another_release_is_an_error_and_another_library_a_warning(m
     installed = {"flwr": "1.42.0", "torch": "2.13.0+cpu", "numpy": "9.9"}
     monkeypatch.setattr(machine.metadata, "version", lambda name: installed.get(name, "1.0"))
     monkeypatch.setattr(machine.metadata, "requires", lambda name: ["flwr<1.42,>=1.41", "torch==2.13.0", "numpy<3"])
-    first, *others = version_findings()
+    first, *others = version_problems()
     assert first.what.endswith("tessera 1.0, flwr 1.42.0, torch 2.13.0+cpu")
     assert [(one.level, one.what) for one in others] == [
         ("error", "flwr is 1.42.0, but this version of Tessera is made for <1.42,>=1.41"),
@@ -41,7 +41,7 @@ def test_a_flower_of_another_release_is_an_error_and_another_library_a_warning(m
 
 def test_a_python_that_nobody_tried_is_warned_of(monkeypatch):
     monkeypatch.setattr(machine.platform, "python_version", lambda: "3.14.2")
-    found = [finding for finding in version_findings() if finding.what.startswith("Python 3.14.2: ")]
+    found = [finding for finding in version_problems() if finding.what.startswith("Python 3.14.2: ")]
     assert [finding.level for finding in found] == ["warning"]
 
 
@@ -60,14 +60,14 @@ def test_free_disk_is_held_against_two_gigabytes_and_one_megabyte_a_slide(tmp_pa
         return Usage(1e12, 0, free)
 
     monkeypatch.setattr(machine.shutil, "disk_usage", usage)
-    (found,) = disk_findings({"slides": tmp_path / "not" / "made"}, slides)
+    (found,) = disk_problems({"slides": tmp_path / "not" / "made"}, slides)
     assert found.level == level
     assert f"{free / 1e9:.1f} GB free for slides; {2 + slides / 1000:.1f} GB are wanted" in found.what
     assert asked == [tmp_path]  # where it would be made
 
 
 def test_memory_below_two_gigabytes_is_a_warning_and_below_one_an_error():
-    levels = [memory_findings(available)[0].level for available in (2.1e9, 1.9e9, 1.1e9, 0.9e9)]
+    levels = [memory_problems(available)[0].level for available in (2.1e9, 1.9e9, 1.1e9, 0.9e9)]
     assert levels == ["note", "warning", "warning", "error"]
 
 
@@ -104,12 +104,12 @@ def test_a_group_of_version_1_counts_too(tmp_path):
 
 
 def test_a_gpu_is_noted_as_torch_sees_it(monkeypatch):
-    assert gpu_finding().level == "note"
+    assert gpu_note().level == "note"
     properties = namedtuple("Properties", "name total_memory")("Card 7", 48e9)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda number: properties)
-    assert gpu_finding().what == "GPU: Card 7 (48 GB); `prepare` uses it for slides, training needs none"
+    assert gpu_note().what == "GPU: Card 7 (48 GB); `prepare` uses it for slides, training needs none"
 
 
 def test_slides_that_two_modalities_read_are_counted_once(tmp_path):

@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_priv
 from cryptography.x509.oid import NameOID
 
 from client.check import network
-from client.check.findings import Finding
-from client.check.network import FLEET_ROUTE, reach_findings
+from client.check.network import FLEET_ROUTE, reach_problems
+from modalities.core.problems import Problem
 from server.network.certificates import SERVER_DAYS, Tls, issue_server_certificate, make_authority
 from server.network.gateway import FLEET_ROUTES
 
@@ -145,19 +145,19 @@ def proxy(monkeypatch, answer="200 OK", login="", variable="HTTPS_PROXY"):
         yield server
 
 
-def only_error(found: list[Finding]) -> Finding:
+def only_error(found: list[Problem]) -> Problem:
     (error,) = found
     assert (error.level, error.file, error.where) == ("error", "site.yaml", "coordinator.address")
     return error
 
 
-def said(found: list[Finding], level: str) -> list[str]:
+def said(found: list[Problem], level: str) -> list[str]:
     return [finding.what for finding in found if finding.level == level]
 
 
 def test_a_gateway_is_reached_and_hears_two_empty_requests_with_nothing_of_the_site(tls):
     with gateway(tls) as server:
-        found = reach_findings(server.address, tls.authority)
+        found = reach_problems(server.address, tls.authority)
     day = (NOW + datetime.timedelta(days=SERVER_DAYS)).strftime("%Y-%m-%d")
     assert found[0].what == f"{server.address} is reached: TLSv1.3, certificate of the study's authority until {day}"
     assert [finding.level for finding in found] == ["note", "note"]
@@ -181,7 +181,7 @@ def test_a_gateway_is_reached_and_hears_two_empty_requests_with_nothing_of_the_s
 )
 def test_what_answers_otherwise_than_a_gateway_is_warned_of(tls, answers, warning):
     with gateway(tls, **answers) as server:
-        (found,) = said(reach_findings(server.address, tls.authority), "warning")
+        (found,) = said(reach_problems(server.address, tls.authority), "warning")
     assert warning in found
 
 
@@ -195,7 +195,7 @@ def test_what_answers_otherwise_than_a_gateway_is_warned_of(tls, answers, warnin
 )
 def test_a_clock_is_held_against_the_gateways(tls, ahead, level, what):
     with gateway(tls, ahead=ahead) as server:
-        found = reach_findings(server.address, tls.authority)
+        found = reach_problems(server.address, tls.authority)
     (clock,) = [finding for finding in found if "clock" in finding.what]
     seconds = abs(ahead)
     told = [what.replace(f"{seconds:.0f} s", f"{seconds + off:.0f} s") for off in (-1, 0, 1)]
@@ -205,11 +205,11 @@ def test_a_clock_is_held_against_the_gateways(tls, ahead, level, what):
 
 
 def test_a_name_that_nobody_knows_and_a_port_where_nobody_listens(tls):
-    unknown = only_error(reach_findings("no-such-host.invalid:9443", tls.authority))
+    unknown = only_error(reach_problems("no-such-host.invalid:9443", tls.authority))
     assert unknown.what == "no such name: no-such-host.invalid"
     with create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    refused = only_error(reach_findings(f"localhost:{port}", tls.authority))
+    refused = only_error(reach_problems(f"localhost:{port}", tls.authority))
     assert refused.what == f"localhost:{port} refuses the connection: nothing listens there"
     assert f"allow outbound TCP from this machine to localhost:{port}; nothing inbound" in refused.remedy
 
@@ -218,14 +218,14 @@ def test_silence_gives_the_firewall_line(tls, monkeypatch):
     monkeypatch.setattr(network, "TIMEOUT_S", 0.2)
     with create_server(("127.0.0.1", 0)) as silent:
         address = f"localhost:{silent.getsockname()[1]}"
-        error = only_error(reach_findings(address, tls.authority))
+        error = only_error(reach_problems(address, tls.authority))
     assert "does not answer within" in error.what
     assert f"ask IT for this firewall line: allow outbound TCP from this machine to {address}" in error.remedy
 
 
 def test_what_speaks_no_tls_is_told(tls):
     with gateway(None) as server:
-        error = only_error(reach_findings(server.address, tls.authority))
+        error = only_error(reach_problems(server.address, tls.authority))
     assert f"what answers at {server.address} does not speak TLS" in error.what
 
 
@@ -235,7 +235,7 @@ def test_a_connection_that_is_cut_is_told(tls):
             self.request.recv(64)
 
     with serving(ThreadingTCPServer(("127.0.0.1", 0), Cut)) as server:
-        error = only_error(reach_findings(f"localhost:{server.server_address[1]}", tls.authority))
+        error = only_error(reach_problems(f"localhost:{server.server_address[1]}", tls.authority))
     assert "breaks the connection off" in error.what or "does not speak TLS" in error.what
 
 
@@ -259,7 +259,7 @@ def inspector(folder, tls, issuer):
 
 def test_somebody_who_opens_tls_in_between_is_named_and_can_be_shown_to_it(tls, tmp_path):
     with gateway(inspector(tmp_path, tls, "Contoso Inspection CA")) as server:
-        error = only_error(reach_findings(server.address, tls.authority))
+        error = only_error(reach_problems(server.address, tls.authority))
     assert error.what == (
         f"somebody in between opens TLS: {server.address} presents a certificate of issuer 'Contoso Inspection CA', "
         "not of 'Tessera study authority'"
@@ -276,7 +276,7 @@ def test_somebody_who_opens_tls_in_between_is_named_and_can_be_shown_to_it(tls, 
 )
 def test_another_study_is_not_taken_for_somebody_in_between(tls, tmp_path, issuer, what):
     with gateway(inspector(tmp_path, tls, issuer)) as server:
-        assert what in only_error(reach_findings(server.address, tls.authority)).what
+        assert what in only_error(reach_problems(server.address, tls.authority)).what
 
 
 @pytest.mark.parametrize(
@@ -294,7 +294,7 @@ def test_another_study_is_not_taken_for_somebody_in_between(tls, tmp_path, issue
 def test_a_certificate_of_the_study_that_does_not_fit_is_told_from_a_foreign_one(tmp_path, names, days, what):
     made = certificates(tmp_path, names, NOW + datetime.timedelta(days=days))
     with gateway(made) as server:
-        error = only_error(reach_findings(server.address, made.authority))
+        error = only_error(reach_problems(server.address, made.authority))
     assert error.what.startswith(what)
     assert ("clock" in error.what) == (days != 0)
 
@@ -302,7 +302,7 @@ def test_a_certificate_of_the_study_that_does_not_fit_is_told_from_a_foreign_one
 @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
 def test_a_proxy_is_used_and_named_and_hears_the_address_alone(tls, monkeypatch, variable):
     with gateway(tls) as server, proxy(monkeypatch, variable=variable) as through:
-        found = reach_findings(server.address, tls.authority)
+        found = reach_problems(server.address, tls.authority)
     assert f"is reached through the proxy {through.name}: TLSv1.3" in found[0].what
     assert [finding.level for finding in found] == ["note", "note"]
     assert [request.splitlines()[0] for request in through.asked] == [f"CONNECT {server.address} HTTP/1.1"]
@@ -311,7 +311,7 @@ def test_a_proxy_is_used_and_named_and_hears_the_address_alone(tls, monkeypatch,
 def test_no_proxy_goes_there_directly(tls, monkeypatch):
     with gateway(tls) as server, proxy(monkeypatch) as through:
         monkeypatch.setenv("NO_PROXY", "localhost")
-        found = reach_findings(server.address, tls.authority)
+        found = reach_problems(server.address, tls.authority)
     assert "proxy" not in found[0].what
     assert through.asked == []
 
@@ -326,7 +326,7 @@ def test_no_proxy_goes_there_directly(tls, monkeypatch):
 )
 def test_a_proxy_that_lets_nobody_through_says_so_and_its_password_is_not_shown(tls, monkeypatch, answer, remedy):
     with proxy(monkeypatch, answer, login="anna:s3cret@") as through:
-        error = only_error(reach_findings("localhost:9443", tls.authority))
+        error = only_error(reach_problems("localhost:9443", tls.authority))
     assert (
         f"the proxy {through.name} (HTTPS_PROXY) does not let this machine through to localhost:9443: {answer}"
         in error.what
@@ -337,7 +337,7 @@ def test_a_proxy_that_lets_nobody_through_says_so_and_its_password_is_not_shown(
 
 def test_a_proxy_that_opens_tls_is_named_by_its_issuer_through_the_tunnel(tls, tmp_path, monkeypatch):
     with gateway(inspector(tmp_path, tls, "Contoso Inspection CA")) as server, proxy(monkeypatch):
-        error = only_error(reach_findings(server.address, tls.authority))
+        error = only_error(reach_problems(server.address, tls.authority))
     assert "issuer 'Contoso Inspection CA'" in error.what
 
 
@@ -350,6 +350,6 @@ def test_a_proxy_that_opens_tls_is_named_by_its_issuer_through_the_tunnel(tls, t
 )
 def test_a_proxy_that_is_none_is_told(tls, monkeypatch, value, what):
     monkeypatch.setenv("HTTPS_PROXY", value)
-    (error,) = reach_findings("localhost:9443", tls.authority)
+    (error,) = reach_problems("localhost:9443", tls.authority)
     assert error.level == "error"
     assert error.what.startswith(what)

@@ -30,9 +30,11 @@ def test_what_sites_write_is_mapped_to_its_class_and_a_class_name_to_itself():
 
 def test_labels_of_no_class_are_counted_by_value():
     labels = ["Stage I", "", "Stage X", "Stage IV", "stage i", "Stage IV", "late"]
-    assert "class list: Stage IV (2), stage i (1); the task knows Stage I, " in STAGE.problem_of(labels)
-    assert "drops Stage X: correct them, or add them to task.values or task.drop" in STAGE.problem_of(labels)
-    assert STAGE.problem_of(["", "early", "Stage X"]) == ""
+    problem = STAGE.problem_of(labels)
+    assert problem.what == "labels outside the class list: Stage IV (2), stage i (1)"
+    assert problem.remedy.startswith("the task knows Stage I, ")
+    assert "drops Stage X: correct them, or add them to task.values or task.drop" in problem.remedy
+    assert STAGE.problem_of(["", "early", "Stage X"]) is None
 
 
 @pytest.mark.parametrize(

@@ -142,11 +142,11 @@ def test_every_problem_of_the_folder_is_named_at_once(folder):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("nam: north\n", r"site\.yaml: site\.nam: no such setting; did you mean 'name'"),
+        ("nam: north\n", r"site\.yaml, site\.nam: no such setting; did you mean 'name'"),
         ("name: north\npolicy: {min_chort: 3}\n", r"site\.policy\.min_chort: .*'min_cohort'"),
         ("name: north\nsources: {hif: {pahts: [a]}}\n", r"site\.sources\.hif\.pahts: .*'paths'"),
-        ("sources: {}\n", r"site\.yaml: site\.name: give the site a name"),
-        ("- a\n", r"site\.yaml: .*name"),
+        ("sources: {}\n", r"site\.yaml, site\.name: give the site a name"),
+        ("- a\n", r"site\.yaml, .*name"),
         ("a: [\n", r"site\.yaml: cannot be read"),
         ("name: north\nsources: {hif: }\n", r"site\.sources\.hif: must be a section with settings, got None"),
         ("name: north\nsources: {hif: {paths: [a], columns: {age: }}}\n", r"sources\.hif\.columns\.age: must be text"),

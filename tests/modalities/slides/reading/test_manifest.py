@@ -64,7 +64,7 @@ def test_manifest_may_lie_elsewhere_and_have_the_sites_own_columns(tmp_path):
 def test_every_problem_of_a_manifest_is_said_at_once(tmp_path):
     touch(tmp_path, "a/S1.svs", "b/S1.svs", "S2.svs")
     (tmp_path / "slides.csv").write_text("case_id,slide,mpp\nc1,S1,\nc1,S2,fine\nc2,S2.svs,-1\n,S2,0\n")
-    with pytest.raises(ValueError, match=r"slides\.csv: ") as error:
+    with pytest.raises(ValueError, match=r"slides\.csv, line 3: ") as error:
         listed_files(Source((tmp_path,)))
     for problem in (
         "line 2: 'S1' is the name of 2 files; give its path in the folder",
