@@ -56,7 +56,7 @@ def test_wrong_rules_stand_beside_every_other_problem_of_the_file(tmp_path):
     (tmp_path / "federation.yaml").write_text(
         "seed: abc\nmodalities: {cnv: {federated: {strategy: fedadamm, rounds: 0}}, hif: {federated: {robust: crum}}}\n"
     )
-    with pytest.raises(ValueError, match=r"^federation\.yaml: seed: ") as error:
+    with pytest.raises(ValueError, match=r"^federation\.yaml, seed: ") as error:
         load_federation(tmp_path / "federation.yaml")
     for said in (
         "modalities.cnv.federated.rounds: must be at least 1",
