@@ -3,7 +3,7 @@
 import difflib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,7 +14,8 @@ from omegaconf.errors import OmegaConfBaseException
 from modalities.core.fields import settings
 from modalities.core.files.atomic import write_atomically
 from modalities.core.files.delimited import listing
-from modalities.core.problems import check
+from modalities.core.problems import Problem, check
+from modalities.core.problems import problems_of as problems_in
 from modalities.core.settings.federation import federation_from
 from modalities.core.settings.structured import structured
 from simulations.studies.experiment import PLAN
@@ -56,7 +57,7 @@ def carry_out(command: type[Command], options: Mapping[str, Any], settings: Mapp
     Raises:
         ValueError: every problem of the options at once, or the folder holds an experiment with other settings.
     """
-    problems: list[str] = []
+    problems: list[Problem] = []
     asked = _asked(command, options, problems)
     check(problems)
     asked.refuse(out)
@@ -90,37 +91,41 @@ def read_study(
         near = difflib.get_close_matches(name, list(commands), n=1, cutoff=0.0)[0]
         known = ", ".join(commands)
         raise ValueError(f"{path.name}: command: must be one of {known}, got {name or raw!r}; did you mean {near!r}?")
-    command, problems = commands[name], []
+    command = commands[name]
+    problems: list[Problem] = []
     options, rest = split(command, dotted)
     given = {str(key): value for key, value in raw.items() if key not in ("command", "federation")} | options
     settings = _settings(command, raw.get("federation") or {}, rest, path.parent, problems)
     _asked(command, given, problems)
-    if problems:
-        raise ValueError(f"{path.name}: {'; '.join(problems)}")
+    check(replace(problem, file=path.name) for problem in problems)
     return command, given, settings
 
 
 def _settings(
-    command: type[Command], section: Any, dotted: Sequence[str], folder: Path, problems: list[str]
+    command: type[Command], section: Any, dotted: Sequence[str], folder: Path, problems: list[Problem]
 ) -> dict[str, Any]:
     """The section `federation`, complete where the command needs the whole of it."""
     if command.SETTINGS == "nothing":
-        problems += [f"{command.NAME} trains nothing and takes no setting, got {listing(list(dotted))}"] * bool(dotted)
-        problems += ["federation: this command has no such section"] * bool(section)
+        if dotted:
+            what = f"{command.NAME} trains nothing and takes no setting, got {listing(list(dotted))}"
+            problems.append(Problem(what))
+        if section:
+            problems.append(Problem("this command has no such section", where="federation"))
         return {}
     try:
         merged = OmegaConf.to_container(OmegaConf.merge(section, OmegaConf.from_dotlist(list(dotted))))
         raw = {str(key): value for key, value in merged.items()} if isinstance(merged, dict) else {}
         return federation_from(raw, folder, problems_of).to_dict() if command.SETTINGS == "whole" else raw
     except (OmegaConfBaseException, ValueError) as error:
-        problems.append(f"federation: {error}")
+        problems += problems_in(error, where="federation")
         return {}
 
 
-def _asked(command: type[Command], options: Mapping[str, Any], problems: list[str]) -> Any:
+def _asked(command: type[Command], options: Mapping[str, Any], problems: list[Problem]) -> Any:
     """The command with these options; None where there are problems, which are added to the list."""
     given = {name: _plain(name, value) for name, value in options.items() if value is not None}
-    problems += [f"{command.NAME}.{name}: must be given" for name in command.NEEDED if not given.get(name)]
+    lacking = [name for name in command.NEEDED if not given.get(name)]
+    problems += [Problem("must be given", where=f"{command.NAME}.{name}") for name in lacking]
     return structured(command, {}, given, command.NAME, problems)
 
 

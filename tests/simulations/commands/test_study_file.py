@@ -72,7 +72,7 @@ def test_everything_that_is_wrong_with_a_study_file_is_said_at_once(tmp_path: Pa
     (tmp_path / "study.yaml").write_text(
         "command: tcga\nfold: 3\ncv: leave-one\nmin_site: many\nfederation: {modalities: {cnv: {traning: {}}}}\n"
     )
-    with pytest.raises(ValueError, match=r"^study\.yaml: ") as found:
+    with pytest.raises(ValueError, match=r"^study\.yaml[:,] ") as found:
         read_study(tmp_path / "study.yaml", [], COMMANDS)
     for said in (
         "tcga.data: must be given",
