@@ -20,7 +20,8 @@ from modalities.core.seeds import seed_of
 from modalities.core.settings.federation import Federation
 from modalities.core.settings.training import BranchConfig
 from modalities.core.site.store import SiteData
-from simulations.arms.scoring import FUSED, TestCases
+from simulations.arms.scoring import TestCases
+from simulations.scores.predictions import FUSED
 
 _STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1)
 _STACK_STRENGTHS = (1e-2, 1e-1, 1.0, 10.0)

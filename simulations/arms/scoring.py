@@ -14,8 +14,7 @@ from modalities.core.model.predict import FittedModel
 from modalities.core.settings.federation import Federation
 from modalities.core.site.cases import NO_LABEL
 from modalities.core.site.store import SiteData
-
-FUSED, MASKED = "fused", "fused@"
+from simulations.scores.predictions import FUSED, MASKED
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from simulations.arms.arms import RELEASE
 from simulations.report import words
 from simulations.report.section import Section
 from simulations.scores.predictions import COMPLETE, FUSED
+from simulations.scores.results import Json
 from simulations.studies.coupling import Change
 
 _HEAD_SCORES = ("macro_auroc", "balanced_accuracy", "accuracy", "ece")
@@ -22,7 +23,7 @@ def show_series(results: Mapping[str, Any], out: Path) -> None:
     show_files(out)
 
 
-def show(results: Mapping[str, Any], out: Path) -> None:
+def show(results: Json, out: Path) -> None:
     """The table of macro-AUROC, and where the rest is."""
     sets = [*results["task"]["modalities"], FUSED, COMPLETE]
     headings = [name.replace("_", "_\n") for name in sets]  # four modalities fit 80 columns

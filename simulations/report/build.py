@@ -16,8 +16,8 @@ from matplotlib.figure import Figure
 from simulations.report import curves, detail, overview, words
 from simulations.report.look import ARM_LOOKS, STYLE, svg_uri
 from simulations.report.sections import sections_of
+from simulations.scores.results import Json
 
-Json = Mapping[str, Any]
 METRICS = {
     "macro_auroc": "Macro-AUROC",
     "balanced_accuracy": "Balanced accuracy",

@@ -1,6 +1,6 @@
 """Held-out loss per round (federated) and per epoch (centralised), with the stopping round."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from simulations.report.look import ARM_LOOKS, MUTED, WIDTH, draw, plain, short
+from simulations.scores.results import Json
 
-Json = Mapping[str, Any]
 PAIR = ("federated", "centralised")
 
 

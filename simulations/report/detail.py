@@ -1,8 +1,7 @@
 """The pictures of the federated and the centralised model side by side: per class, per bin, per round."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,10 +10,11 @@ from matplotlib.figure import Figure
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from simulations.report.look import ARM_LOOKS, INK, MUTED, RULE, WIDTH, draw, plain, short
-from simulations.report.words import COMPLETE, FUSED, headline, number, percent
+from simulations.report.words import headline, number, percent
 from simulations.scores.metrics import ECE_BINS, confidence_bin
+from simulations.scores.predictions import COMPLETE, FUSED
+from simulations.scores.results import Json
 
-Json = Mapping[str, Any]
 PAIR = ("federated", "centralised")
 
 

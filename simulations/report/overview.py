@@ -1,6 +1,5 @@
 """The forest plot of every arm and set (the main picture), and the picture of each site alone."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -10,8 +9,8 @@ from matplotlib.transforms import blended_transform_factory
 
 from simulations.report.look import ARM_LOOKS, BAND, MUTED, WIDTH, ArmLook, draw, plain, short, text_width
 from simulations.report.words import headline, interval, number, set_label, sets_of
+from simulations.scores.results import Json
 
-Json = Mapping[str, Any]
 FOREST_ARMS = ("federated", "centralised", "local", "reference")
 GAP = 0.35  # of a line, between bands
 

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-Json = Mapping[str, Any]
-FUSED, COMPLETE = "fused", "fused_complete"
+from simulations.scores.predictions import COMPLETE, FUSED
+from simulations.scores.results import Json
+
 MINUS = "\N{MINUS SIGN}"
 STILL_FALLING = 0.01
 """Of the whole fall of a held-out loss: more than this over the last tenth of its rounds is still falling."""

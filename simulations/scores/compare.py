@@ -1,7 +1,7 @@
 """From out-of-fold predictions to results.json: every arm on the same cases, with the same resamples."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,7 @@ from simulations.scores.metrics import (
     summarise,
 )
 from simulations.scores.predictions import ARMS, COMPLETE, LOCAL, MASKED, Predictions
+from simulations.scores.results import Results
 
 DIFFERENCES = (
     ("federated", "centralised"),
@@ -27,7 +28,6 @@ DIFFERENCES = (
     ("federated", "majority"),
 )
 PASSED_ON = ("bytes", "seconds", "curves", "stopping")
-Json = dict[str, Any]
 
 
 def compare(
@@ -37,8 +37,8 @@ def compare(
     protocol: Mapping[str, Any],
     extra: Mapping[str, Any] | None = None,
     n_draws: int = N_DRAWS,
-) -> Json:
-    """results.json as a dict.
+) -> Results:
+    """The results that every arm's predictions come to.
 
     Args:
         predictions: out-of-fold, long; its columns are those of `simulations.scores.predictions.Predictions`.
@@ -57,19 +57,22 @@ def compare(
         raise ValueError(f"compare: unknown extra {', '.join(unknown)}")
     classes, seed = [str(name) for name in task["classes"]], int(protocol.get("seed", 0))
     known = Predictions(predictions, holds, classes, n_draws, seed)
-    results: Json = {"task": {**task, "classes": classes, "modalities": known.modalities}, "protocol": dict(protocol)}
+    results: dict[str, Any] = {
+        "task": {**task, "classes": classes, "modalities": known.modalities},
+        "protocol": dict(protocol),
+    }
     results |= {"arms": arms(known), "differences": differences(known), "subsets": subsets(known)}
     results |= {"site_by_class": site_by_class(known), "site_by_modality": site_by_modality(known)}
     if extra.get("external") is not None:
         outside = Predictions(extra["external"], extra["external_holds"], classes, n_draws, seed)
         results |= {"external": arms(outside), "external_differences": differences(outside)}
-    return results | {name: extra.get(name, {}) for name in PASSED_ON}
+    return cast(Results, results | {name: extra.get(name, {}) for name in PASSED_ON})
 
 
-def arms(known: Predictions) -> Json:
+def arms(known: Predictions) -> dict[str, Any]:
     """Every metric of every arm by SET; `local` is the mean over sites, with each site and the best one beside it."""
     present = [arm for arm in ARMS if any(known.source(arm, name) for name in known.sets)]
-    result: Json = {arm: _sets_of(known, arm) for arm in present}
+    result: dict[str, Any] = {arm: _sets_of(known, arm) for arm in present}
     if known.sites:
         sites = {site: _sets_of(known, LOCAL + site) for site in known.sites}
         means = {name: _mean_of_sites(known, sites, name) for name in known.sets if _sites_with(known, name)}
@@ -82,7 +85,7 @@ def arms(known: Predictions) -> Json:
     return result
 
 
-def _sets_of(known: Predictions, arm: str) -> Json:
+def _sets_of(known: Predictions, arm: str) -> dict[str, Any]:
     """Every metric of one arm, by SET."""
     result = {}
     for name in known.sets:
@@ -100,11 +103,11 @@ def _sites_with(known: Predictions, name: str) -> dict[str, str]:
     return {arm: source for arm, source in sources.items() if source}
 
 
-def _mean_of_sites(known: Predictions, sites: Json, name: str) -> Json:
+def _mean_of_sites(known: Predictions, sites: dict[str, Any], name: str) -> dict[str, Any]:
     """The mean over sites of every metric; its interval resamples cases, the same for all sites."""
     draws = [known.draws(arm, source, name) for arm, source in _sites_with(known, name).items()]
     each = [sets[name] for sets in sites.values() if name in sets]
-    result: Json = {"n": len(known.cases(name).labels), "n_sites": len(each)}
+    result: dict[str, Any] = {"n": len(known.cases(name).labels), "n_sites": len(each)}
     result |= {metric: estimate(mean_defined(np.stack([one[metric] for one in draws]))) for metric in INTERVALS}
     result["log_loss"] = _mean([one["log_loss"] for one in each])
     result["auroc"] = {c: _mean([one["auroc"][c] for one in each]) for c in known.classes}
@@ -131,9 +134,9 @@ def best_site(known: Predictions, name: str) -> str | None:
     return max(defined, key=lambda arm: defined[arm]).removeprefix(LOCAL) if defined else None
 
 
-def differences(known: Predictions) -> Json:
+def differences(known: Predictions) -> dict[str, Any]:
     """Paired differences by "a-b" and SET, for the DIFFERENCES whose two arms both have the SET."""
-    result: Json = {}
+    result: dict[str, Any] = {}
     for a, b in DIFFERENCES:
         found = {name: one for name in known.sets if (one := _difference(known, a, b, name))}
         if found:
@@ -141,7 +144,7 @@ def differences(known: Predictions) -> Json:
     return result
 
 
-def _difference(known: Predictions, a: str, b: str, name: str) -> Json | None:
+def _difference(known: Predictions, a: str, b: str, name: str) -> dict[str, Any] | None:
     """One arm minus another on a SET: case by case the same cases, also where a site covers only part of them."""
     others = _sites_with(known, name) if b in ("local", "best_local") else {b: known.source(b, name)}
     site = best_site(known, name) if b == "best_local" else None
@@ -158,7 +161,7 @@ def _difference(known: Predictions, a: str, b: str, name: str) -> Json | None:
     return {**difference(pairs), **({"site": site} if site else {})}
 
 
-def subsets(known: Predictions) -> Json:
+def subsets(known: Predictions) -> dict[str, Any]:
     """The complete cases masked to every subset found: the fused output against the subset's best branch, by arm."""
     masks = {name for _, name in known.rows if name.startswith(MASKED)}
     found = [sorted(name.removeprefix(MASKED).split("+"), key=known.modalities.index) for name in masks]
@@ -171,7 +174,7 @@ def subsets(known: Predictions) -> Json:
     return result
 
 
-def _subset(known: Predictions, arm: str, names: list[str]) -> Json | None:
+def _subset(known: Predictions, arm: str, names: list[str]) -> dict[str, Any] | None:
     """One arm's fused output and best branch on the complete cases, when they hold no more than these modalities."""
     written = {name for _, name in known.rows if set(name.removeprefix(MASKED).split("+")) == set(names)}
     options = [name for name in written if name.startswith(MASKED) and (arm, name) in known.rows]
@@ -181,7 +184,7 @@ def _subset(known: Predictions, arm: str, names: list[str]) -> Json | None:
     branches: dict[str, dict[str, Draws]] = {name: known.draws(arm, name, COMPLETE) for name in names}
     best = max(names, key=lambda name: np.nan_to_num(branches[name]["macro_auroc"][0]))
     draws = known.draws(arm, fused, COMPLETE)
-    result: Json = {
+    result: dict[str, Any] = {
         "fused": estimate(draws["macro_auroc"]),
         "best_branch": {"name": best, "macro_auroc": number(branches[best]["macro_auroc"][0])},
         "difference": difference([(draws, branches[best])])["macro_auroc"],

@@ -20,10 +20,11 @@ from modalities.core.site.store import SiteData
 from server.state.release import fitted_model, read_release
 from server.state.study import StudyState
 from simulations.arms.arms import RELEASE, federate
-from simulations.arms.scoring import FUSED, TestCases, score, score_prior, test_cases
+from simulations.arms.scoring import TestCases, score, score_prior, test_cases
 from simulations.cohorts.cohort import FEDERATION, Cohort, with_features_of_data, write_fold
 from simulations.cohorts.tcga import open_dataset, write_raw_files
 from simulations.scores.metrics import case_weights, metric_draws, paired_difference, summarise
+from simulations.scores.predictions import COMPLETE, FUSED
 
 SPLIT = "split.csv"
 _SCORES = ("macro_auroc", "balanced_accuracy", "accuracy")
@@ -155,7 +156,7 @@ def _unchanged(release: Path, changed: Path, parts: Sequence[str]) -> dict[str, 
 def _compare(before: FittedModel, after: FittedModel, read: TestCases, seed: int) -> dict[str, Any]:
     """Fused before and after on the test cases with any modality, and on those with all; paired."""
     holds = read.holds
-    sets = {"fused": holds.any(axis=1).to_numpy(), "fused_complete": holds.all(axis=1).to_numpy()}
+    sets = {FUSED: holds.any(axis=1).to_numpy(), COMPLETE: holds.all(axis=1).to_numpy()}
     fused = [_fused(model, read) for model in (before, after)]
     labels, classes = read.frame["label"].to_numpy(), list(after.federation.task.classes)
     found = {}

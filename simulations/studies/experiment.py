@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 from rich.console import Console
@@ -26,6 +26,7 @@ from simulations.evidence.balance import fold_balance
 from simulations.evidence.gather import evidence
 from simulations.report import words, write_report
 from simulations.scores.compare import compare
+from simulations.scores.results import Results
 from simulations.studies.lacks import external_left_out, refuse_modalities_of_one_class
 from strategies.settings import load_federation
 
@@ -102,7 +103,7 @@ def _claim(out: Path, federation: Federation, protocol: Protocol, cohort: Cohort
 
 def run_experiment(
     folds: Sequence[Fold], protocol: Protocol, out: Path, workers: int, console: Console, has_external: bool = False
-) -> dict[str, Any]:
+) -> Results:
     """Run what is not done, compare, and write results.json, predictions.csv.gz and report.html."""
     federation = load_federation(out / FEDERATION)
     left_out = external_left_out(folds[-1], federation) if has_external else {}
@@ -122,7 +123,7 @@ def run_experiment(
     }
     settings = {**asdict(protocol), "versions": _versions(), "federation": _without_features(federation)}
     holds = _holds(inner, federation)
-    results = compare(predictions, holds, task, settings, extra)
+    results: dict[str, Any] = {**compare(predictions, holds, task, settings, extra)}
     results["head"] = {arm: [fold["head"] for fold in details[arm]] for arm in ("federated", "centralised")}
     if protocol.heads:
         by_arm = {arm: [fold["heads"] for fold in own] for arm, own in details.items() if "heads" in own[0]}
@@ -134,8 +135,9 @@ def run_experiment(
         results["external_left_out"] = left_out
     write_json(out / "results.json", results)
     predictions.to_csv(out / "predictions.csv.gz", index=False)
-    write_report(results, predictions, out)
-    return results
+    typed = cast(Results, results)
+    write_report(typed, predictions, out)
+    return typed
 
 
 def _extra(federation: Federation, details: Mapping[str, list[dict[str, Any]]]) -> dict[str, Any]:

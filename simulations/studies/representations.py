@@ -22,7 +22,6 @@ MODALITY = "cnv"
 REPRESENTATIONS = ("arms", "calls", "log2")
 STUDIED = ("federated", "centralised")
 COMMON = "common"
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class Scored:
 
 def compare_representations(
     cohort: Cohort, federations: Mapping[str, Federation], protocol: Protocol, out: Path, workers: int, console: Console
-) -> Json:
+) -> dict[str, Any]:
     """Every representation on the same folds; writes results.json and report.html, and gives the former.
 
     Args:
@@ -81,7 +80,7 @@ def bytes_per_round(studies: Sequence[Mapping[str, Any]]) -> float:
     return total / rounds
 
 
-def results_of(scored: Mapping[str, Scored], classes: Sequence[str], seed: int) -> Json:
+def results_of(scored: Mapping[str, Scored], classes: Sequence[str], seed: int) -> dict[str, Any]:
     """By representation: each arm on the cases that hold it, and on those that hold all (`common`).
 
     Raises:
@@ -91,7 +90,7 @@ def results_of(scored: Mapping[str, Scored], classes: Sequence[str], seed: int) 
     common = set.intersection(*held)
     if not common:
         raise ValueError("no test case holds every representation, so that they could be compared; check the files")
-    found: Json = {}
+    found: dict[str, Any] = {}
     for name, one in scored.items():
         found[name] = {"inputs": one.inputs, "bytes_per_round": one.bytes_per_round}
         own = _arms(one.predictions, classes, seed)
@@ -100,7 +99,7 @@ def results_of(scored: Mapping[str, Scored], classes: Sequence[str], seed: int) 
     return found
 
 
-def _arms(predictions: pd.DataFrame, classes: Sequence[str], seed: int) -> Json:
+def _arms(predictions: pd.DataFrame, classes: Sequence[str], seed: int) -> dict[str, Any]:
     """Every metric of each arm; the resamples are the same for all, so that they can be held side by side."""
     result = {}
     for arm in STUDIED:

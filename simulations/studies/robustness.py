@@ -18,12 +18,13 @@ from server.phases.options import Options
 from server.phases.order import run_study
 from server.state.release import fitted_model
 from simulations.arms.arms import Fold
-from simulations.arms.scoring import FUSED, score, score_prior, test_cases
+from simulations.arms.scoring import score, score_prior, test_cases
 from simulations.cohorts.cohort import FEDERATION
 from simulations.engines.hostile import ATTACKS, hostile_grid
 from simulations.engines.inline import InlineGrid
 from simulations.engines.machine import side_by_side
 from simulations.scores.metrics import case_weights, estimate, metric_draws
+from simulations.scores.predictions import FUSED
 from simulations.studies.recipes import same_choice, with_recipe
 from strategies.settings import load_federation
 

@@ -17,13 +17,13 @@ from modalities.core.files.atomic import write_json
 from modalities.core.settings.federation import Federation
 from simulations.cohorts.cohort import Cohort, with_features_of_data
 from simulations.report import write_study
+from simulations.scores.predictions import COMPLETE, FUSED
 from simulations.studies.experiment import Protocol, prepare_folds, run_experiment
 from simulations.studies.lacks import say_what_sites_lack
 
 SERIES_ARMS = ("federated", "centralised", "local")
 SERIES_METRICS = ("macro_auroc", "balanced_accuracy")
 PAIR = "federated-centralised"
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Series:
 
     runs: Mapping[str, tuple[Federation, Protocol]]
     """By folder."""
-    summary: Callable[[Sequence[Json]], Json]
+    summary: Callable[[Sequence[dict[str, Any]]], dict[str, Any]]
     """results.json of every run -> the series' own key."""
     lead: str
 
@@ -49,7 +49,7 @@ def plan_of(federation: Federation, protocol: Protocol, n_repeats: int, rates: S
     return None
 
 
-def run_series(cohort: Cohort, series: Series, out: Path, workers: int, console: Console) -> Json:
+def run_series(cohort: Cohort, series: Series, out: Path, workers: int, console: Console) -> dict[str, Any]:
     """Run what is not done yet; then results.json and report.html of the series, above those of the runs.
 
     Raises:
@@ -73,7 +73,7 @@ def run_series(cohort: Cohort, series: Series, out: Path, workers: int, console:
     return results
 
 
-def repeats_summary(found: Sequence[Json]) -> Json:
+def repeats_summary(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """`{"repeats": ...}`: each arm's value by seed, with mean and standard deviation, and of the paired difference."""
     seeds = [one["protocol"]["seed"] for one in found]
     arms = {arm: _by_set([one["arms"].get(arm, {}) for one in found]) for arm in SERIES_ARMS}
@@ -87,9 +87,9 @@ def repeats_summary(found: Sequence[Json]) -> Json:
     }
 
 
-def missing_summary(found: Sequence[Json]) -> Json:
+def missing_summary(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """`{"missing_rates": ...}`: each arm's estimate by rate, and the paired difference's."""
-    sets = ("fused", "fused_complete")
+    sets = (FUSED, COMPLETE)
     arms = {
         arm: {name: [one["arms"][arm][name]["macro_auroc"] for one in found] for name in sets}
         for arm in SERIES_ARMS
@@ -105,7 +105,7 @@ def missing_summary(found: Sequence[Json]) -> Json:
     }
 
 
-def _by_set(scored: Sequence[Json]) -> Json:
+def _by_set(scored: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """SET -> metric -> values, mean and standard deviation over the runs (n - 1), of those every run has."""
     return {
         name: {metric: _spread([one[name][metric]["value"] for one in scored]) for metric in SERIES_METRICS}
@@ -114,7 +114,7 @@ def _by_set(scored: Sequence[Json]) -> Json:
     }
 
 
-def _spread(values: Sequence[float | None]) -> Json:
+def _spread(values: Sequence[float | None]) -> dict[str, Any]:
     known = [value for value in values if value is not None]
     mean = float(np.mean(known)) if known else None
     return {"values": list(values), "mean": mean, "sd": float(np.std(known, ddof=1)) if len(known) > 1 else None}

@@ -1,17 +1,14 @@
 """Confidence against truth, before the temperature and after it."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from simulations.report.detail import wilson
 from simulations.report.look import ARM_LOOKS, MUTED, WIDTH, draw, plain
 from simulations.report.section import Picture, Section, Table
-from simulations.report.words import COMPLETE, FUSED, number, set_label
-
-Json = Mapping[str, Any]
+from simulations.report.words import number, set_label
+from simulations.scores.predictions import COMPLETE, FUSED
+from simulations.scores.results import Json
 
 
 def calibration(results: Json) -> Section | None:

@@ -1,16 +1,13 @@
 """Sets of classes that hold the true one as often as promised."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from matplotlib.figure import Figure
 
 from simulations.report.detail import wilson
 from simulations.report.look import ARM_LOOKS, MUTED, WIDTH, draw, plain, short
 from simulations.report.section import Picture, Section, Table
 from simulations.report.words import number, percent
+from simulations.scores.results import Json
 
-Json = Mapping[str, Any]
 _LEAST = 0.3  # the axis does not go further down: few cases, wide intervals
 
 

@@ -1,15 +1,11 @@
 """How the branches err together."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from matplotlib.figure import Figure
 
 from simulations.report.look import INK, WIDTH, draw, short
 from simulations.report.section import Picture, Section, Table
 from simulations.report.words import number, percent
-
-Json = Mapping[str, Any]
+from simulations.scores.results import Json
 
 
 def error_correlation(results: Json) -> Section | None:

@@ -1,15 +1,12 @@
 """How even folds of whole sites came out."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from matplotlib.figure import Figure
 
 from simulations.report.look import MUTED, WIDTH, draw, plain
 from simulations.report.section import Picture, Section, Table
 from simulations.report.words import number, percent
+from simulations.scores.results import Json
 
-Json = Mapping[str, Any]
 _WAYS = {"preserved": "Preserved sites (here)", "stratified_group_k_fold": "scikit-learn's StratifiedGroupKFold"}
 
 

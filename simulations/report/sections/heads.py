@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from simulations.report.look import ARM_LOOKS, WIDTH, draw, plain
 from simulations.report.section import Picture, Section, Table
+from simulations.scores.predictions import COMPLETE, FUSED
 
 _READING = (
     "Every head was fitted on what the same branches say of training cases they had not seen. The chosen head is the "
@@ -37,7 +38,7 @@ def section(results: Mapping[str, Any]) -> Section | None:
         return None
     arms = list(next(iter(heads.values()))["arms"])
     names = sorted(heads, key=lambda name: heads[name]["arms"][arms[-1]]["out_of_fold_loss"])
-    tables = [_table(heads, names, arm, one) for arm in arms for one in ("fused_complete", "fused")]
+    tables = [_table(heads, names, arm, one) for arm in arms for one in (COMPLETE, FUSED)]
     picture = Picture(_figure(heads, names, arms), "Macro-AUROC of every fusion head with its 95 % interval, by arm.")
     return Section("heads", "Fusion heads", _READING, (picture,), tuple(tables), _NOTE)
 
@@ -84,7 +85,7 @@ def _figure(heads: Mapping[str, Any], names: list[str], arms: list[str]) -> Figu
         for shift, arm in enumerate(arms):
             look = ARM_LOOKS[arm]
             for row, name in enumerate(names):
-                found = heads[name]["arms"][arm]["fused_complete"]["macro_auroc"]
+                found = heads[name]["arms"][arm][COMPLETE]["macro_auroc"]
                 if found["value"] is not None and found["low"] is not None:
                     at = row + 0.22 * (shift - (len(arms) - 1) / 2)
                     axes.plot([found["low"], found["high"]], [at, at], color=look.colour, linewidth=1.4)

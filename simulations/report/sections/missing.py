@@ -1,15 +1,12 @@
 """What is left as sites lack more and more modalities."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from matplotlib.figure import Figure
 
 from simulations.report.look import ARM_LOOKS, WIDTH, draw, plain
 from simulations.report.section import Picture, Section, Table
 from simulations.report.words import interval, number, percent, set_label, signed
-
-Json = Mapping[str, Any]
+from simulations.scores.predictions import COMPLETE, FUSED
+from simulations.scores.results import Json
 
 
 def missing(results: Json) -> Section | None:
@@ -24,14 +21,14 @@ def missing(results: Json) -> Section | None:
         "line that stays level says that the sites which still hold a modality make up for those that do not; every "
         "site keeps one modality and every modality one site. Bands are 95 % intervals.",
         (Picture(_figure(found), "macro-AUROC by share of missing modalities, an arm each"),),
-        tuple(_table(found, name) for name in ("fused", "fused_complete")),
+        tuple(_table(found, name) for name in (FUSED, COMPLETE)),
     )
 
 
 def _figure(found: Json) -> Figure:
     def paint(figure: Figure) -> None:
         panels = figure.subplots(1, 2, sharey=True, squeeze=False)[0]
-        for axes, name in zip(panels, ("fused", "fused_complete"), strict=True):
+        for axes, name in zip(panels, (FUSED, COMPLETE), strict=True):
             for arm, sets in found["arms"].items():
                 look = ARM_LOOKS[arm]
                 known = [
@@ -41,7 +38,7 @@ def _figure(found: Json) -> Figure:
                 lows, highs = [one["low"] for _, one in known], [one["high"] for _, one in known]
                 axes.fill_between(rates, lows, highs, color=look.colour, alpha=0.12, lw=0)
                 values = [one["value"] for _, one in known]
-                label = look.label if name == "fused" else None
+                label = look.label if name == FUSED else None
                 axes.plot(rates, values, "-", marker=look.marker, color=look.colour, ms=6, mec="white", label=label)
             axes.set_title(set_label(name))
             axes.set_xticks(found["rates"], [percent(rate) for rate in found["rates"]])

@@ -1,6 +1,5 @@
 """The same comparison with other folds."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -8,8 +7,8 @@ from matplotlib.figure import Figure
 from simulations.report.look import ARM_LOOKS, MUTED, WIDTH, draw, plain, short
 from simulations.report.section import Picture, Section, Table
 from simulations.report.words import number, set_label, signed
+from simulations.scores.results import Json
 
-Json = Mapping[str, Any]
 _PAIR = "federated-centralised"
 _METRICS = {"macro_auroc": "Macro-AUROC", "balanced_accuracy": "Balanced accuracy"}
 

@@ -1,15 +1,12 @@
 """Can the site be told from what a branch makes of a case?"""
 
-from collections.abc import Mapping
-from typing import Any
-
 from matplotlib.figure import Figure
 
 from simulations.report.look import MUTED, WIDTH, draw, plain, short
 from simulations.report.section import Picture, Section, Table
 from simulations.report.words import number
+from simulations.scores.results import Json
 
-Json = Mapping[str, Any]
 _VIEWS = {
     "raw": ("raw features", "#d55e00", "s"),
     "embedding": ("embedding", "#0b62b0", "o"),

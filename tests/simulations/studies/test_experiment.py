@@ -14,6 +14,7 @@ from simulations.arms.arms import ARM_NAMES
 from simulations.cli import app
 from simulations.cohorts.cohort import Cohort, modalities_to_remove
 from simulations.cohorts.synthetic import subsets_held
+from simulations.scores.results import RESULTS
 from simulations.studies.experiment import Protocol
 
 
@@ -43,6 +44,11 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def results_of(out: Path) -> dict:
     return json.loads((out / "results.json").read_text(encoding="utf-8"))
+
+
+def test_the_results_of_a_run_are_of_the_types_that_the_docs_show(run: Path) -> None:
+    results = results_of(run)
+    assert RESULTS.validate_python(results) == results
 
 
 def test_every_arm_is_scored_on_every_set(run: Path) -> None:
