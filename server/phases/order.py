@@ -1,4 +1,8 @@
-"""The phases of a study, in order. Each goes on from what the checkpoint holds and leaves a checkpoint behind."""
+"""The phases of a study, in order. Each goes on from what the checkpoint holds and leaves a checkpoint behind.
+
+To add one: a file beside this that asks by `Sites.ask` and names the reader (strategies/checks.py) of its answers, a
+line in `run_study`, a handler in client/app.py, and, where its result is to be kept, a field in server/state/study.py.
+"""
 
 from flwr.serverapp import Grid
 
