@@ -7,10 +7,11 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import ProgressColumn, Task
 from rich.table import Table
 from rich.text import Text
 
+from modalities.core.console import progress_of
 from modalities.core.contract import Source
 from modalities.core.settings.federation import Federation
 from modalities.core.site.cases import case_ids_of, open_sources
@@ -88,8 +89,7 @@ def _followed(recipe: Recipe, listed: Sequence, workers: int, console: Console) 
     """The slides as they get done, with a progress bar."""
     from modalities.slides.cases import prepare_slides
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Speed(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
+    with progress_of(console, _Speed(), transient=True) as progress:
         task = progress.add_task("slides", total=len(listed))
         for entry, state in prepare_slides(listed, recipe.source, recipe.config, workers, retry=True):
             progress.advance(task)

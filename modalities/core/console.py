@@ -7,6 +7,15 @@ from typing import Any
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from modalities.core.problems import Problem, problems_of
 
@@ -43,3 +52,9 @@ def plainly(command: Callable[..., None]) -> Callable[..., None]:
             raise typer.Exit(130) from None
 
     return wrapped
+
+
+def progress_of(console: Console, *more: ProgressColumn, transient: bool = False) -> Progress:
+    """The bar that every long command shows; `more` columns stand before the time that is left."""
+    columns = (TextColumn("[progress.description]{task.description}"), BarColumn(), MofNCompleteColumn())
+    return Progress(*columns, TimeElapsedColumn(), *more, TimeRemainingColumn(), console=console, transient=transient)

@@ -13,8 +13,8 @@ from typing import Any
 
 import pandas as pd
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from modalities.core.console import progress_of
 from modalities.core.files.atomic import replacing, write_atomically
 from simulations.arms.arms import ARM_NAMES, Fold, run_arm
 
@@ -112,15 +112,3 @@ def gather_heads(folds: Sequence[Fold]) -> pd.DataFrame:
         if (job := Job(arm, fold)).heads.is_file()
     ]
     return pd.concat(tables, ignore_index=True)
-
-
-def progress_of(console: Console) -> Progress:
-    """The bar that every long command shows."""
-    columns = (
-        TextColumn("[progress.description]{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    return Progress(*columns, console=console)

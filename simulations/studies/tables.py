@@ -7,10 +7,10 @@ from typing import Any
 
 from rich.console import Console
 
+from modalities.core.console import progress_of
 from modalities.core.files.atomic import write_json
 from modalities.core.settings.federation import Federation
 from simulations.arms.arms import Fold
-from simulations.arms.sweep import progress_of
 from simulations.cohorts.cohort import with_features_of_data
 from simulations.cohorts.inputs import notes_of, tcga_cohort
 from simulations.report.build import write_study
