@@ -12,8 +12,8 @@ from client.node.approval import approvals, approve, last_refused, refusal, with
 from client.node.home import Home
 from client.node.keys import make_node_key
 from client.node.supervisor import Node, keep_joined, state_of, stop
-from modalities.core.console import say
-from modalities.core.problems import check
+from modalities.core.console import say, show
+from modalities.core.problems import Problem, check
 from modalities.core.release.keyfiles import line_fingerprint, read_private
 from modalities.core.settings.site import problem_of_name, read_site_config
 from strategies.bundle import REPOSITORY, digest_of_checkout
@@ -99,7 +99,11 @@ def trust(
     if digest and from_checkout:
         raise ValueError("give either a digest or --from-checkout")
     chosen = digest_of_checkout() if from_checkout else digest
-    if withdrawn and chosen:
+    if withdrawn and not chosen:
+        approved = ", ".join(approvals(home)) or "none"
+        show(Problem("--withdraw needs the digest whose approval is taken back", f"approved are: {approved}"))
+        raise typer.Exit(2)
+    if withdrawn:
         withdraw(home, chosen)
         say(f"no longer approved: {chosen}")
     elif chosen:

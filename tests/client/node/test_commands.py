@@ -1,8 +1,10 @@
 """`tessera-client init`: a site.yaml that stands already is kept, and gets what it lacks to take part."""
 
+import pytest
 from typer.testing import CliRunner
 
 from client.cli import app
+from client.node.approval import approvals, approve, withdraw
 from client.node.home import Home
 from modalities.core.settings.site import read_site_config
 
@@ -59,3 +61,24 @@ def test_a_site_that_leaves_keeps_nothing_that_was_prepared_of_its_data(tmp_path
     found = CliRunner().invoke(app, ["leave", str(tmp_path)])
     assert found.output == "this site does not take part\n"
     assert sorted(path.name for path in home.folder.iterdir()) == ["node.key", "node.pub"]
+
+
+def test_withdrawing_no_digest_in_particular_is_an_error_that_lists_what_is_approved(tmp_path):
+    approve(Home(tmp_path), "a" * 64, "typed")
+    found = CliRunner().invoke(app, ["trust", str(tmp_path), "--withdraw"])
+    assert found.exit_code == 2
+    assert f"approved are: {'a' * 64}" in found.output.replace("\n", "")
+    assert list(approvals(Home(tmp_path))) == ["a" * 64]
+
+
+def test_a_digest_that_is_not_approved_cannot_be_withdrawn_while_another_is(tmp_path):
+    approve(Home(tmp_path), "a" * 64, "typed")
+    with pytest.raises(ValueError, match=f"{'b' * 64}: not approved; approved are: {'a' * 64}"):
+        withdraw(Home(tmp_path), "b" * 64)
+
+
+@pytest.mark.parametrize("digest", ["a" * 65, "a" * 64 + "\n", "a" * 63, "A" * 64])
+def test_what_is_not_exactly_a_digest_is_not_approved(tmp_path, digest):
+    with pytest.raises(ValueError, match="a digest is 64 hexadecimal digits"):
+        approve(Home(tmp_path), digest, "typed")
+    assert approvals(Home(tmp_path)) == {}
