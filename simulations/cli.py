@@ -6,7 +6,7 @@ from importlib.util import find_spec
 import typer
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-if absent := [name for name in ("jinja2", "matplotlib", "psutil", "ray") if find_spec(name) is None]:
+if absent := [name for name in ("matplotlib", "psutil", "ray") if find_spec(name) is None]:
     raise SystemExit(f"error: no {', '.join(absent)} here: `make setup` installs what tessera-simulate alone needs")
 from modalities.core.console import plainly
 from simulations.commands.comparison import demo, synthetic, tcga

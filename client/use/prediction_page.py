@@ -1,50 +1,17 @@
 """Predictions as one HTML page that needs nothing else: each case's probabilities, and what each modality added."""
 
 from collections.abc import Sequence
-from html import escape
-from string import Template
-from typing import Any
 
+import jinja2
 import pandas as pd
 
 
 def page_of(table: pd.DataFrame, classes: Sequence[str], modalities: Sequence[str], notes: Sequence[str]) -> str:
     """The page of a table as `client.use.predict` makes it."""
-    heads = ["case", "predicted", *classes, "known beforehand", *modalities]
-    rows = "\n".join(_row(row, classes, modalities) for row in table.to_dict("records"))
-    return Template(_PAGE).substitute(
-        heads="".join(f"<th>{escape(head)}</th>" for head in heads),
-        rows=rows,
-        n=len(table),
-        unknown=int((table["predicted"] == "").sum()),
-        notes="".join(f"<li>{escape(note)}</li>" for note in notes) or "<li>nothing</li>",
-    )
-
-
-def _row(row: dict[Any, Any], classes: Sequence[str], modalities: Sequence[str]) -> str:
-    cells = [f"<th>{escape(str(row['case_id']))}</th>", f"<td>{escape(row['predicted']) or 'no data'}</td>"]
-    cells += [_share(row[f"p_{name}"]) for name in classes]
-    cells += [_number(row["prior"])] + [_signed(row[f"from_{name}"]) for name in modalities]
-    return f"<tr>{''.join(cells)}</tr>"
-
-
-def _share(value: float) -> str:
-    """A probability with a bar as long as it."""
-    if pd.isna(value):
-        return "<td></td>"
-    bar = f"linear-gradient(to right, #cfe3f5 {100 * value:.1f}%, transparent 0)"
-    return f'<td style="background: {bar}">{value:.3f}</td>'
-
-
-def _number(value: float) -> str:
-    return "<td></td>" if pd.isna(value) else f"<td>{value:.3f}</td>"
-
-
-def _signed(value: float) -> str:
-    """What a modality added: for the prediction in green, against it in red."""
-    if pd.isna(value):
-        return "<td></td>"
-    return f'<td class="{"for" if value >= 0 else "against"}">{value:+.3f}</td>'
+    unknown = int((table["predicted"] == "").sum())
+    page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(_PAGE)
+    rows = table.astype(object).where(table.notna(), None).to_dict("records")
+    return page.render(rows=rows, classes=classes, modalities=modalities, notes=notes, unknown=unknown)
 
 
 _PAGE = """\
@@ -55,12 +22,22 @@ table { border-collapse: collapse } td, th { padding: .3em .7em; border-bottom: 
 th { text-align: left } .for { color: #17692c } .against { color: #a3261d }
 </style></head><body>
 <h1>Predictions</h1>
-<p>$n cases, $unknown of them without any data that the release can read. For research, not for diagnosis.</p>
+<p>{{ rows|length }} cases, {{ unknown }} of them without any data that the release can read. For research, not for \
+diagnosis.</p>
 <p>Known beforehand: the predicted class's share among the study's training cases. Behind it stands what each modality
 added to that; together they are the predicted class's probability. Blank: the case lacks the modality.</p>
-<table><thead><tr>$heads</tr></thead><tbody>
-$rows
+<table><thead><tr><th>case</th><th>predicted</th>{% for name in classes %}<th>{{ name }}</th>{% endfor %}\
+<th>known beforehand</th>{% for name in modalities %}<th>{{ name }}</th>{% endfor %}</tr></thead><tbody>
+{%- for row in rows %}
+<tr><th>{{ row.case_id }}</th><td>{{ row.predicted or "no data" }}</td>
+{%- for name in classes %}{% set p = row["p_" ~ name] %}{% if p is none %}<td></td>{% else %}\
+<td style="background: linear-gradient(to right, #cfe3f5 {{ "%.1f"|format(100 * p) }}%, transparent 0)">\
+{{ "%.3f"|format(p) }}</td>{% endif %}{% endfor %}
+{%- if row.prior is none %}<td></td>{% else %}<td>{{ "%.3f"|format(row.prior) }}</td>{% endif %}
+{%- for name in modalities %}{% set added = row["from_" ~ name] %}{% if added is none %}<td></td>{% else %}\
+<td class="{{ "for" if added >= 0 else "against" }}">{{ "%+.3f"|format(added) }}</td>{% endif %}{% endfor %}</tr>
+{%- endfor %}
 </tbody></table>
-<h2>Left out or filled in</h2><ul>$notes</ul>
+<h2>Left out or filled in</h2><ul>{% for note in notes %}<li>{{ note }}</li>{% else %}<li>nothing</li>{% endfor %}</ul>
 </body></html>
 """
