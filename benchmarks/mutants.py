@@ -225,6 +225,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--within", default="", help="only files whose path begins so, such as client/check")
     parser.add_argument(
         "--most-tests", type=int, default=200, help="tests tried for a mutant, drawn where more run its line"
     )
@@ -235,7 +236,8 @@ def main() -> None:
     by_line = tests_by_line(arguments.out / "coverage")
     files = [path for name in PACKAGES for path in sorted((REPOSITORY / name).rglob("*.py"))]
     chance = random.Random(arguments.seed)
-    drawn = chance.sample([mutant for file in files for mutant in mutants_of(file)], arguments.count)
+    every = [own for file in files for own in mutants_of(file) if own.file.startswith(arguments.within)]
+    drawn = chance.sample(every, min(arguments.count, len(every)))
     results: list[tuple[Mutant, str]] = []
     with tempfile.TemporaryDirectory() as root, get_context("fork").Pool(arguments.processes) as pool:
         tasks = []
