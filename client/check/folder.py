@@ -1,7 +1,7 @@
 """Checks a whole site folder for one study: every problem at once, whatever else is wrong."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import pandas as pd
 
 from client.check.case_list import check_cases, spelling, training_cases
 from client.check.values import check_values
-from modalities.core.contract import Cases, Source
+from modalities.core.contract import Cases, Checks, Source
 from modalities.core.files.delimited import listing
 from modalities.core.problems import Problem, gathering, note, problems_of, warning, worst_first
 from modalities.core.registry import plugin
@@ -112,10 +112,12 @@ def _check_modality(
         return ModalityReport(offered=True), []  # said of site.yaml
     file = _files(folder, source)
     try:
-        read = plugin(settings.kind).read(source, settings)
+        module = plugin(settings.kind)
+        read = module.read(source, settings)
+        beside = module.unreadable(source, settings) if isinstance(module, Checks) else []
     except ValueError as error:
         return ModalityReport(offered=True), problems_of(error, file=file)
-    found = check_values(file, read, settings)
+    found = [replace(problem, file=problem.file or file) for problem in beside] + check_values(file, read, settings)
     read = read.with_a_known_value()
     if cases is None:
         return ModalityReport(True, False, None, None, _counted(read.notes)), found

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 
 from modalities.core.fields import NotNegative, settings
+from modalities.core.problems import Problem
 
 if TYPE_CHECKING:  # torch takes seconds to import, and what only reads settings has no need of it
     import torch
@@ -140,4 +141,13 @@ class Modality(Protocol):
         Plug-ins that read the same files name the same folder, as an attribute `EXAMPLE_FOLDER`: they get it in turn,
         for the same cases, and a later one leaves what stands there.
         """
+        ...
+
+
+@runtime_checkable
+class Checks(Protocol):
+    """What a plug-in may add: `tessera-client check` asks it after `read`."""
+
+    def unreadable(self, source: Source, config: Any) -> Sequence[Problem]:
+        """What is wrong with files that `read` goes on without."""
         ...

@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from modalities.core.blocks.branch import Branch
 from modalities.core.blocks.ragged import finalise_rows, means_of_rows, scaled, sums_of_rows
 from modalities.core.contract import Cases, Source, State, Sums
+from modalities.core.problems import Problem
 from modalities.slides.nuclei.contributions import Contributions, by_slide, slides_of_case
+from modalities.slides.reading.source import slide_problems
 
 from .config import PRESETS, Config
 from .graph import in_degrees
@@ -20,7 +22,7 @@ from .network import GraphBatch, GraphEncoder
 from .reading import graph_of_case, read
 
 __all__ = ["EXAMPLE_FOLDER", "PRESETS", "Config", "build_encoder", "collate", "explain", "finalise", "prepare", "read"]
-__all__ += ["sums", "vectors", "write_example"]
+__all__ += ["sums", "unreadable", "vectors", "write_example"]
 
 EXAMPLE_FOLDER = "slides"
 """Where made-up slides lie: the modalities that read slides share them."""
@@ -33,6 +35,11 @@ class PreparedGraph(NamedTuple):
 
     nodes: Float[Tensor, "node feature"]
     edges: Int64[Tensor, "2 edge"]
+
+
+def unreadable(source: Source, config: Config) -> list[Problem]:
+    """The slides that cannot be read, each with its reason: `read` goes on without them."""
+    return slide_problems(source, config.slides)
 
 
 def sums(cases: Cases, config: Config) -> Sums:

@@ -5,10 +5,11 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from client.check.case_list import check_cases
 from client.check.folder import check_site
-from modalities.core.settings.federation import Task
+from modalities.core.settings.federation import Task, federation_from
 from modalities.core.settings.site import Policy
 from tests.support import small_federation, write_sites
 
@@ -170,3 +171,16 @@ def test_real_site_is_sound(tcga_data, tmp_path):
     assert report.ok
     assert said(report, "warning") == []
     assert {name: found.cases for name, found in report.modalities.items()} == {"cnv": 115, "clinical": 133, "hif": 105}
+
+
+def test_a_slide_that_cannot_be_read_is_an_error_with_its_name_and_reason(tmp_path):
+    (tmp_path / "slides").mkdir()
+    for number in range(4):
+        torch.save(torch.rand(3, 8), tmp_path / "slides" / f"c{number}.pt")
+    (tmp_path / "slides" / "c3.pt").write_bytes(b"cut off")
+    (tmp_path / "cases.csv").write_text("case_id,label,split\n" + "".join(f"c{n},LumA,train\n" for n in range(4)))
+    (tmp_path / "site.yaml").write_text("name: a\nsources: {wsi_image: {paths: [slides]}}\npolicy: {min_cohort: 1}\n")
+    report = check_site(tmp_path, federation_from({"modalities": {"wsi_image": {}}}))
+    (found,) = errors(report)
+    assert not report.ok
+    assert (found.where, found.what[:42]) == ("c3", "c3.pt: not a feature file that can be read")
