@@ -50,7 +50,8 @@ def test_a_release_of_other_settings_is_not_signed(study):
 
 def test_a_study_that_is_not_open_says_so_and_how_many_sites_it_lacks(study):
     (study.run / "release" / "model.json").unlink()
-    with pytest.raises(ValueError, match=r"does not answer: run `tessera-server start .*waits for 3 sites, but 0 are"):
+    said = r"(?s)does not answer: run `tessera-server start .*waits for 3 sites, but 0 are"
+    with pytest.raises(ValueError, match=said):
         carry_out(study, lambda status: None)
 
 
