@@ -58,11 +58,11 @@ def as_gzip_cut_off(folder):
 DAMAGES = {
     "a duplicated case in the list": (
         rewrite("cases.csv", twice),
-        r"site site_2: cases\.csv: cases listed more than once: site_2-case-019; keep one row a case",
+        r"site site_2: cases\.csv, column case_id: cases listed more than once: site_2-case-019; keep one row a case",
     ),
     "a label outside the class list": (
         rewrite("cases.csv", lambda text: text.replace("LumA", "Luminal A")),
-        r"cases\.csv: labels outside the class list: Luminal A \(4\); the task knows LumA, LumB, Basal, Her2",
+        r"cases\.csv, column label: labels outside the class list: Luminal A \(4\); the task knows LumA, LumB, Basal, Her2",
     ),
     "a wrong delimiter in the list": (
         rewrite("cases.csv", lambda text: text.replace(",", ";")),
@@ -71,7 +71,7 @@ DAMAGES = {
     "no case": (rewrite("cases.csv", lambda text: text.splitlines()[0]), r"cases\.csv: lists no case"),
     "an unknown split": (
         rewrite("cases.csv", lambda text: text.replace(",train", ",training")),
-        r"cases\.csv: split must be train, test or blank, got training",
+        r"cases\.csv, column split: split must be train, test or blank, got training",
     ),
     "a source that is not there": (
         rewrite(
@@ -123,7 +123,7 @@ def test_the_others_go_on_and_the_sites_own_log_says_what_to_correct(tmp_path, w
         study = run_small(root, FEDERATION, grid)
     assert study.refused == [("refused", "node 2", "*", "the site reported a failure; its own log says more")]
     assert same_study(study, without)
-    (record,) = [record for record in caplog.records if record.name == "tessera.client"]
+    (record,) = [record for record in caplog.records if record.name.startswith("tessera.client")]
     with pytest.raises(ValueError, match=said):
         raise record.exc_info[1]
     replies = [repr(reply.content if reply.has_content() else reply.error) for reply in grid.replies]
@@ -140,7 +140,7 @@ def test_one_bad_modality_does_not_keep_the_site_from_the_other(tmp_path, only, 
     with caplog.at_level("ERROR", logger="tessera.client"):
         grid = WatchedGrid(root)
         study = run_small(root, FEDERATION, grid)
-    (line,) = [record.getMessage() for record in caplog.records if record.name == "tessera.client"]
+    (line,) = [record.getMessage() for record in caplog.records if record.name.startswith("tessera.client")]
     assert line.startswith(f"not taking part with {lost}: ")
     assert re.search(said, line)
     assert sorted(study.cohorts["site_2"]) == [sound]

@@ -103,9 +103,13 @@ class SiteData:
 
     @cached_property
     def unusable(self) -> dict[str, str]:
-        """Why a modality that is offered cannot be used; one of them does not keep the site from the others."""
-        found = {}
-        for name in self._offered:
+        """Why a modality that is offered cannot be used; one of them does not keep the site from the others.
+
+        Raises:
+            ValueError: every problem of site.yaml and cases.csv at once, which no modality can do without.
+        """
+        found: dict[str, str] = {}
+        for name in self._offered if self.site else ():
             try:
                 self.cases(name)
             except ValueError as error:

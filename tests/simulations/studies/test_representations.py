@@ -60,7 +60,7 @@ def test_bytes_are_a_sites_share_of_a_round():
 @pytest.mark.slow
 def test_one_command_prints_the_forms_of_made_up_sites(tmp_path):
     quick = ["modalities.cnv.training.epochs=4", "modalities.cnv.federated.rounds=15"]
-    size = ["--sites", "2", "--cases", "55", "--folds", "2", "values=[arms,calls]", "workers=1"]
+    size = ["sites=2", "cases=55", "--folds", "2", "values=[arms,calls]", "workers=1"]
     result = CliRunner().invoke(app, ["representations", "--out", str(tmp_path), *size, *quick])
     assert result.exit_code == 0, result.output
     found = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))["representations"]
