@@ -4,18 +4,17 @@ Every reply is built here: counts, sums, weights, losses. An exception leaves as
 """
 
 from logging import getLogger
-from pathlib import Path
 
 import torch
 from flwr.app import ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 
 from client.check.values import absent_features
-from client.node.home import Home
+from client.node.complaints import COMPLAINT
 from client.study.answered import count_round, digest_of_request
 from client.study.calibration import conformal_counts, temperature_losses
 from client.study.fusion import fusion_answer, held_out_outputs
-from client.study.mods import NotSettledError, as_it_was_asked, listed, without_exception_text
+from client.study.mods import NotSettledError, as_it_was_asked, home_of, listed, without_exception_text
 from client.study.policy import (
     beyond_policy,
     class_numbers,
@@ -75,7 +74,7 @@ def capabilities(message: Message, context: Context) -> Message:
         _keep_roll(context, data)
     for name in data.modalities:
         for reason in beyond_policy(data.config.policy, data.federation, name):
-            _LOG.warning("not taking part with %s", reason)
+            _LOG.warning("not taking part with %s", reason, extra=COMPLAINT)
     cohorts = {METRICS + name: _metrics(len(data.training_cases(name))) for name in _offered(data)}
     return Message(RecordDict({CONFIG + STUDY: introduction, **cohorts}), reply_to=message)
 
@@ -119,7 +118,7 @@ def setup(message: Message, context: Context) -> Message:
         record = record_of(message.content, ARRAYS + name, ArrayRecord)
         context.state[_STATE + name], state = record, from_record(record)
         digests[_DIGEST + name] = digest_of(state)
-        if _home(context):
+        if home_of(context):
             data.training(name, state, digests[_DIGEST + name])  # and every round finds it prepared
         reply[METRICS + name] = _metrics(len(data.training_cases(name)))
     context.state[_SETTINGS] = ConfigRecord({**known, **digests})
@@ -129,7 +128,7 @@ def setup(message: Message, context: Context) -> Message:
 @app.train("branches")
 def train_branches(message: Message, context: Context) -> Message:
     """Phase 3: train each part that came, and score the weights as they came on the held-out fold."""
-    study, reply, home = _study(context), RecordDict(), _home(context)
+    study, reply, home = _study(context), RecordDict(), home_of(context)
     policy = study.data.config.policy
     for part, weights in _arrays(message, study.data).items():
         server_round, pull = round_asked(policy, study.federation, part, _config(message, part))
@@ -202,13 +201,8 @@ def _data(context: Context) -> SiteData:
     text = str(record_of(context.state, _SETTINGS, ConfigRecord)["federation"])
     folder = site_folder(context.node_config, context.run_config, federation_of(text))
     roll = record_of(context.state, _ROLL, ConfigRecord) if _ROLL in context.state else None
-    home = _home(context)
+    home = home_of(context)
     return site_data(folder, text, roll, Shelf(home.prepared) if home else None)
-
-
-def _home(context: Context) -> Home | None:
-    """Where a real site keeps what Tessera makes; None for a simulated one, which keeps things in its process."""
-    return Home(Path(str(context.node_config["site"]))) if "site" in context.node_config else None
 
 
 def _keep_roll(context: Context, data: SiteData) -> None:
@@ -216,13 +210,13 @@ def _keep_roll(context: Context, data: SiteData) -> None:
     if _ROLL in context.state:
         return
     context.state[_ROLL] = ConfigRecord(data.roll.to_plain())
-    for name in data.modalities if _home(context) else ():
+    for name in data.modalities if home_of(context) else ():
         data.values(name)
 
 
 def _say_what_is_wrong(data: SiteData) -> None:
     for name, reason in data.unusable.items():
-        _DATA_LOG.error("not taking part with %s: %s", name, reason)
+        _DATA_LOG.error("not taking part with %s: %s", name, reason, extra=COMPLAINT)
     for reason in absent_features(data):
         _DATA_LOG.warning("%s", reason)
 
@@ -285,7 +279,8 @@ def _is_other_than_agreed(data: SiteData, context: Context) -> bool:
     agreed = data.config.coordinator.federation
     unlike = other_than_agreed(data.folder / agreed, data.federation) if agreed else ""
     if unlike:
-        _LOG.error("not taking part: other settings than this site agreed to, in %s: %s", agreed, unlike)
+        what = "not taking part: other settings than this site agreed to, in %s: %s"
+        _LOG.error(what, agreed, unlike, extra=COMPLAINT)
         del context.state[_SETTINGS]
     return bool(unlike)
 
@@ -298,7 +293,7 @@ def _held_by_enough(message: Message, data: SiteData, modalities: list[str]) -> 
         enough = too_few_holders(data.config.policy, name, n_holders)
         reasons[name] = enough if name in offered else f"{name}: this site did not offer it"
     for reason in filter(None, reasons.values()):
-        _LOG.warning("not taking part with %s", reason)
+        _LOG.warning("not taking part with %s", reason, extra=COMPLAINT)
     return [name for name, reason in reasons.items() if not reason]
 
 

@@ -57,6 +57,11 @@ class Home:
         return self.folder / "connection.json"
 
     @property
+    def complaints(self) -> Path:
+        """complaints.jsonl: why the site takes no part, or not with all it has; begun anew with each connection."""
+        return self.folder / "complaints.jsonl"
+
+    @property
     def lock(self) -> Path:
         """Held by the `join` that runs: a process id alone may be another program's after a crash."""
         return self.folder / "join.lock"

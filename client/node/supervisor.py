@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from client.node.approval import last_refused, refusal
+from client.node.complaints import complaints_of
 from client.node.connection import MEANINGS, Connection, Reason, State, read_connection
 from client.node.home import Home
-from client.node.log_reader import LogReader
 from client.node.programs import write_programs
 from modalities.core.files.atomic import write_json
 from modalities.core.settings.site import SiteConfig
@@ -107,9 +107,9 @@ def _keep_running(node: Node, say: Callable[[str], None]) -> None:
 
 def _run_once(node: Node, socket: Path, teller: "_Teller") -> str:
     """One life of the SuperNode and of the server that forks its tasks: why it ended."""
-    for left in (socket, node.home.connection):
+    for left in (socket, node.home.connection, node.home.complaints):
         left.unlink(missing_ok=True)
-    silence, log = _Silence(), LogReader(node.home.log)
+    silence = _Silence()
     with node.program("client.node.fork_server", str(socket), str(node.home.site.resolve())) as forking:
         wait_until(lambda: socket.exists() or forking.poll() is not None)
         with node.program(*node.command()) as supernode:
@@ -117,8 +117,7 @@ def _run_once(node: Node, socket: Path, teller: "_Teller") -> str:
             while supernode.poll() is None and forking.poll() is None:
                 connection = read_connection(node.home)
                 if connection is not None:
-                    log.read()
-                    teller.tell(connection, log.complaints)
+                    teller.tell(connection, complaints_of(node.home))
                 if silence.lasts(connection):
                     break
                 time.sleep(_LOOK_S)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from flwr.app import Context, Error, Message
 
+from client.node.complaints import COMPLAINT, complaints_kept
+from client.node.home import Home
 from client.study.sent import list_as_sent
 from strategies.checks import NO_SETTINGS
 from strategies.flower.messages import CLIENT_FAILED
@@ -18,19 +20,26 @@ class NotSettledError(ValueError):
     """This node lacks what the server sent before in this run, as after a restart; it is sent again when asked for."""
 
 
+def home_of(context: Context) -> Home | None:
+    """Where a real site keeps what Tessera makes; None for a simulated one, which keeps things in its process."""
+    return Home(Path(str(context.node_config["site"]))) if "site" in context.node_config else None
+
+
 def without_exception_text(
     message: Message, context: Context, call_next: Callable[[Message, Context], Message]
 ) -> Message:
     """A mod that keeps exceptions inside the site: its log says what happened, the reply only that something did."""
-    try:
-        return call_next(message, context)
-    except NotSettledError as error:
-        _LOG.warning("the request %s came too early: %s", message.metadata.message_type, error)
-        return Message(Error(code=NO_SETTINGS, reason="see the site's log"), reply_to=message)
-    except Exception as error:
-        asked = message.metadata.message_type
-        _LOG.exception("the request %s failed: %s; the server was told no more than that it did", asked, error)
-        return Message(Error(code=CLIENT_FAILED, reason="see the site's log"), reply_to=message)
+    asked = message.metadata.message_type
+    with complaints_kept(home_of(context)):
+        try:
+            return call_next(message, context)
+        except NotSettledError as error:
+            _LOG.warning("the request %s came too early: %s", asked, error)
+            return Message(Error(code=NO_SETTINGS, reason="see the site's log"), reply_to=message)
+        except Exception as error:
+            told = "the server was told no more than that it did"
+            _LOG.exception("the request %s failed: %s; %s", asked, error, told, extra=COMPLAINT)
+            return Message(Error(code=CLIENT_FAILED, reason="see the site's log"), reply_to=message)
 
 
 def as_it_was_asked(message: Message, context: Context, call_next: Callable[[Message, Context], Message]) -> Message:
@@ -47,6 +56,7 @@ def as_it_was_asked(message: Message, context: Context, call_next: Callable[[Mes
 def listed(message: Message, context: Context, call_next: Callable[[Message, Context], Message]) -> Message:
     """A mod that lists what leaves a real site; what cannot be listed does not leave."""
     reply = call_next(message, context)
-    if "site" in context.node_config and reply.has_content():
-        list_as_sent(Path(str(context.node_config["site"])), message.metadata.message_type, reply.content)
+    home = home_of(context)
+    if home is not None and reply.has_content():
+        list_as_sent(home.site, message.metadata.message_type, reply.content)
     return reply
