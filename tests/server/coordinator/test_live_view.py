@@ -1,0 +1,59 @@
+"""What `run` and `status` show."""
+
+from rich.console import Console
+
+from server.coordinator.live_view import view
+
+
+def lines(status):
+    console = Console(width=100)
+    with console.capture() as captured:
+        console.print(view(status))
+    return [line.strip() for line in captured.get().splitlines()]
+
+
+def cells(shown):
+    rows = [line.replace("┃", "│").strip("│") for line in shown if line[:1] in "│┃"]
+    return [[cell.strip() for cell in row.split("│")] for row in rows]
+
+
+STATUS = {
+    "phase": "branches",
+    "round": 2,
+    "cohorts": {"site_1": {"cnv": 10, "hif": 8}, "site_2": {"cnv": 7}},
+    "away": ["site_2"],
+    "rounds": {"cnv": {"done": 2, "of": 3, "ended": False}, "hif": {"done": 1, "of": 1, "ended": True}},
+    "held_out": {"cnv": 0.51239},
+    "bytes": {"cnv": {"up": 1_500_000, "down": 2_340_000}},
+}
+
+
+def test_tables_say_who_has_what_and_how_far_each_modality_is():
+    shown = [line for line in lines(STATUS) if line]
+    assert shown[0] == "phase: branches, round 2"
+    assert cells(shown) == [
+        ["site", "cnv", "hif"],
+        ["site_1", "10", "8"],
+        ["site_2 (away)", "7", "-"],
+        ["modality", "rounds", "held-out loss", "received", "sent"],
+        ["cnv", "2 of 3", "0.5124", "1.50 MB", "2.34 MB"],
+        ["hif", "1 of 1 (ended)", "-", "0.00 MB", "0.00 MB"],
+    ]
+    assert shown[-1] == "away: site_2"
+
+
+def test_before_anything_is_known_nothing_is_noted():
+    shown = lines({})
+    assert shown[0] == "phase: waiting for the sites"
+    assert not any(line.startswith(("away", "waiting", "noted", "not here")) for line in shown)
+
+
+def test_the_last_five_notes_and_all_that_waits_stand_below_the_tables():
+    notes = [{"site": "site_1", "part": "cnv", "text": f"note {number}"} for number in range(7)]
+    shown = lines({"missing": ["site_4"], "waiting": {"hif": "nobody"}, "notes": notes, "note": "going on"})
+    assert shown[-8:] == [
+        "not here yet: site_4",
+        "waiting: hif: nobody",
+        *(f"noted: site_1, cnv: note {number}" for number in range(2, 7)),
+        "going on",
+    ]
