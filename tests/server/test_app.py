@@ -4,8 +4,8 @@ import json
 
 import pytest
 from flwr.app import Context, RecordDict
-from flwr.superlink.grid import http_grid
 
+from server import app
 from server.app import _federation, main
 from server.phases import handshake
 from server.phases.example import example_federation
@@ -18,9 +18,11 @@ def context(**config):
 
 
 @pytest.fixture(autouse=True)
-def flowers_waits(monkeypatch):
-    """Are put back after each test."""
-    monkeypatch.setattr(http_grid, "pull_objects", http_grid.pull_objects)
+def quickened(monkeypatch):
+    """Each time that this process was told to look often for replies; here it is not."""
+    calls = []
+    monkeypatch.setattr(app, "look_often_for_replies", lambda: calls.append(1))
+    return calls
 
 
 @pytest.fixture
@@ -30,12 +32,12 @@ def settings(tmp_path):
     return str(path)
 
 
-def test_the_release_of_a_study_stands_below_out(root, whole, settings, tmp_path):
+def test_the_release_of_a_study_stands_below_out(root, whole, settings, tmp_path, quickened):
     whole.save(tmp_path / "run" / "checkpoint.safetensors")
     main(WatchedGrid(root), context(federation=settings, out=str(tmp_path / "run")))
     study, _ = read_release(tmp_path / "run" / "release")
     assert study.federation.digest == whole.federation.digest
-    assert http_grid.pull_objects.keywords["initial_backoff"] < 1  # pieces of replies are looked for often
+    assert quickened == [1]
 
 
 def test_sites_wait_and_the_enrolled_are_those_of_the_run_config(root, settings, tmp_path, monkeypatch):
