@@ -161,7 +161,7 @@ def test_a_registered_site_cannot_reply_as_another_nor_send_work_as_the_server(d
         push(liar, b, reply_of(asked_b, "own"))
         wait_until((tmp_path / "said.json").is_file, 120, "the run has its replies")
         assert said_in(tmp_path / "said.json") == {a: "true", b: "own"}
-        wait_until(lambda: is_finished(outcome(door.study, run_id)), 90, "the run ends")
+        wait_until(lambda: is_finished(outcome(door.study, run_id)[0]), 90, "the run ends")
 
 
 @pytest.mark.parametrize(("gateway", "framing"), [("nginx", "length"), ("nginx", "chunks"), ("builtin", "chunks")])
