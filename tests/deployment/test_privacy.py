@@ -72,14 +72,11 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
 
 
 def run_and_break(machine: Machine) -> None:
-    """The study to its release; after the statistics, a raw file of one site is gone and a case is listed twice."""
+    """The study to its release; after the statistics, a raw file of one site is gone."""
     running = machine.start("run", "server", "run", machine.study.folder)
     ahead = ("statistics", "setup", "branches")
     wait_until(lambda: running.poll() is not None or phase_of(machine) in ahead, 150, "the statistics are there")
-    site = machine.sites / BROKEN
-    (site / "hif" / "table.csv").unlink()
-    cases = (site / "cases.csv").read_text()
-    (site / "cases.csv").write_text(cases + cases.splitlines()[-1] + "\n")
+    (machine.sites / BROKEN / "hif" / "table.csv").unlink()
     try:
         code = running.wait(300)
     except subprocess.TimeoutExpired:
@@ -147,7 +144,6 @@ def test_a_site_that_fails_sends_a_code_and_keeps_the_rest_in_its_own_log(record
     errors = {(names[one.metadata.src_node_id], one.error.code, one.error.reason) for one in failed}
     assert errors == {(BROKEN, 2, "see the site's log")}
     said = Home(recorded.site(BROKEN)).log.read_text()
-    assert f"cases listed more than once: {CASE}3" in said
     assert f"{FOLDER}/{BROKEN}/hif/table.csv does not exist" in said
 
 
@@ -174,4 +170,4 @@ def test_the_same_search_finds_what_was_planted_where_it_may_be(recorded):
     assert sorted(marked_values(values)) == sorted(NUMBERS)
     assert "<2f" in marks_in(values[1].tobytes())
     assert str(NUMBERS[0]) in marks_in(np.float64(NUMBERS[0]).tobytes())
-    assert {FOLDER, CASE} <= set(marks_in(Home(recorded.site(BROKEN)).log.read_bytes()))
+    assert FOLDER in marks_in(Home(recorded.site(BROKEN)).log.read_bytes())
