@@ -24,7 +24,7 @@ STATUS = {
     "away": ["site_2"],
     "rounds": {"cnv": {"done": 2, "of": 3, "ended": False}, "hif": {"done": 1, "of": 1, "ended": True}},
     "held_out": {"cnv": 0.51239},
-    "bytes": {"cnv": {"up": 1_500_000, "down": 2_340_000}},
+    "bytes": {"cnv": {"up": 15_000_000_000, "down": 23_400_000_000}},
 }
 
 
@@ -36,7 +36,7 @@ def test_tables_say_who_has_what_and_how_far_each_modality_is():
         ["site_1", "10", "8"],
         ["site_2 (away)", "7", "-"],
         ["modality", "rounds", "held-out loss", "received", "sent"],
-        ["cnv", "2 of 3", "0.5124", "1.50 MB", "2.34 MB"],
+        ["cnv", "2 of 3", "0.5124", "15000.00 MB", "23400.00 MB"],
         ["hif", "1 of 1 (ended)", "-", "0.00 MB", "0.00 MB"],
     ]
     assert shown[-1] == "away: site_2"

@@ -131,3 +131,9 @@ def test_arrays_that_are_views_are_kept_as_they_look(tmp_path):
     assert np.array_equal(arrays["s"], base[:, ::2])
     assert arrays["z"].shape == ()
     assert meta == {"note": "x"}
+
+
+def test_a_name_may_hold_the_sign_that_parts_names(tmp_path):
+    path = tmp_path / "checkpoint.safetensors"
+    StudyState(small_federation(), states={"cnv": {"a|b|c": np.ones(2)}}).save(path)
+    assert StudyState.load(path, small_federation()).states["cnv"]["a|b|c"].tolist() == [1, 1]
