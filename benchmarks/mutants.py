@@ -181,8 +181,10 @@ def tests_by_line(cache: Path) -> dict[str, dict[int, list[str]]]:
     if not cache.exists():
         cache.parent.mkdir(parents=True, exist_ok=True)
         print("which tests run which line: all fast tests, once", flush=True)
-        if run_tests(REPOSITORY, ["-q", "-p", "no:xdist", "-m", "not slow and not faults"], cache):
+        part = cache.with_suffix(".part")
+        if run_tests(REPOSITORY, ["-q", "-p", "no:xdist", "-m", "not slow and not faults"], part):
             raise SystemExit("the fast tests fail without a mutant: run `make test-fast`")
+        part.replace(cache)
     data = coverage.CoverageData(str(cache))
     data.read()
     return {
