@@ -33,12 +33,15 @@ def complaints_kept(home: Home | None) -> Iterator[None]:
     if home is None:
         yield
         return
-    keeper, logger = _Keeper(home.complaints), logging.getLogger(_LOGGER)
-    logger.addHandler(keeper)
+    logger = logging.getLogger(_LOGGER)
+    handlers = [_Keeper(home.complaints), logging.StreamHandler()]  # beside one handler, the log needs one of its own
+    for handler in handlers:
+        logger.addHandler(handler)
     try:
         yield
     finally:
-        logger.removeHandler(keeper)
+        for handler in handlers:
+            logger.removeHandler(handler)
 
 
 def complaints_of(home: Home) -> list[str]:

@@ -47,3 +47,10 @@ def test_a_simulated_site_keeps_none(tmp_path):
     with complaints_kept(None):
         LOG.error(REFUSED, extra=COMPLAINT)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_log_has_what_is_complained_of_and_what_is_not(tmp_path, capsys):
+    with complaints_kept(home_in(tmp_path)):
+        LOG.error(REFUSED, extra=COMPLAINT)
+        LOG.warning("cases.csv was changed since this run began")
+    assert capsys.readouterr().err == f"{REFUSED}\ncases.csv was changed since this run began\n"
