@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from modalities.core.fusion.settings import Fusion
 from modalities.core.registry import plugin, plugins
+from modalities.core.settings.privacy import Privacy
 from modalities.core.settings.site import CoordinatorConfig, Policy, SiteConfig, SourceConfig
 from modalities.core.settings.task import Task
 from modalities.core.settings.training import BranchConfig, Federated, Training
@@ -28,6 +29,7 @@ _OWN_TABLE = ("training", "federated")
 _SECTIONS = (
     ("`task`", Task),
     ("`fusion`", Fusion),
+    ("`privacy`", Privacy),
     ("`modalities.<name>`: every kind", BranchConfig),
     ("`modalities.<name>.training`", Training),
     ("`modalities.<name>.federated`", Federated),

@@ -17,11 +17,12 @@ from modalities.core.files.delimited import listing
 from modalities.core.fusion.settings import AUTO, FUSION_PRESETS, Fusion
 from modalities.core.problems import Problem, ProblemsError, check, gathering, problems_of, unusable
 from modalities.core.registry import kinds, plugin
+from modalities.core.settings.privacy import Privacy
 from modalities.core.settings.structured import as_far_as_possible, plain_of, structured, unknown_key
 from modalities.core.settings.task import Task
 from modalities.core.settings.training import BranchConfig, Federated
 
-_SECTIONS = ("seed", "task", "fusion", "modalities")
+_SECTIONS = ("seed", "task", "fusion", "privacy", "modalities")
 _DEFAULT_KIND = "table"
 _MOST_MODALITIES = 100
 _MOST_BYTES = 32 * 2**20  # of a list of features: a million names
@@ -36,11 +37,14 @@ class Federation:
     task: Task
     fusion: Fusion
     modalities: Mapping[str, BranchConfig]
+    privacy: Privacy = Privacy()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, complete: reading them back gives an equal federation."""
         sections = {name: plain_of(config) for name, config in self.modalities.items()}
         plain = {"task": plain_of(self.task), "fusion": plain_of(self.fusion)}
+        if self.privacy != Privacy():  # else the digest is that of settings from before this section was
+            plain["privacy"] = plain_of(self.privacy)
         return {"seed": self.seed, **plain, "modalities": sections}
 
     def to_json(self) -> str:
@@ -104,6 +108,7 @@ def federation_from(
         problems.append(Problem(f"must be a whole number, got {seed!r}", where="seed"))
     task = structured(Task, {}, raw.get("task") or {}, "task", problems)
     fusion = _fusion(raw.get("fusion") or {}, problems)
+    privacy = structured(Privacy, {}, raw.get("privacy") or {}, "privacy", problems)
     sections = raw.get("modalities") or {}
     if not isinstance(sections, Mapping) or not sections:
         problems.append(Problem("name at least one, such as `cnv: {}`", where="modalities"))
@@ -117,7 +122,7 @@ def federation_from(
     }
     problems += _leaks(task, configs)
     check(problems)
-    return Federation(seed, task, fusion, configs)  # pyright: ignore[reportArgumentType]  # no problems: not None
+    return Federation(seed, task, fusion, configs, privacy)  # pyright: ignore[reportArgumentType]  # no problems: not None
 
 
 def _leaks(task: Task | None, configs: Mapping[str, Any]) -> list[Problem]:

@@ -12,10 +12,10 @@ import pandas as pd
 import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from pydantic import AfterValidator
+from pydantic import AfterValidator, StrictBool
 
 from modalities.core.contract import SlideSettings, Source
-from modalities.core.fields import Count, Port, Whole, settings
+from modalities.core.fields import Count, NotNegative, Port, Whole, settings
 from modalities.core.problems import Problem, check, unusable
 from modalities.core.settings.structured import as_far_as_possible
 
@@ -50,6 +50,10 @@ class Policy:
     """No branch is trained for more rounds than this."""
     max_local_epochs: Count = 20
     """No round may ask for more passes over the cases than this."""
+    require_masking: StrictBool = False
+    """Take part in studies with masked sums only, whatever the server says (docs/masking.md)."""
+    max_epsilon: NotNegative = 0.0
+    """What all studies together may spend of this site's patients' differential privacy; 0 sets no limit."""
 
 
 def _address(text: str) -> str:
@@ -73,6 +77,8 @@ class CoordinatorConfig:
     federation: str = ""
     """The federation.yaml that this site agreed to, relative to site.yaml: it takes part under these settings only,
     whatever a server sends; empty: under any that the policy allows."""
+    roster: str = ""
+    """The roster.yaml of the study's sites that this site approved, relative to site.yaml; needed for masked sums."""
     local_port: Port = 9094
     """A free port of this machine, for Flower's own processes; on loopback only."""
 
