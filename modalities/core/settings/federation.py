@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePath
 from typing import Any, Protocol, cast
@@ -37,7 +37,7 @@ class Federation:
     task: Task
     fusion: Fusion
     modalities: Mapping[str, BranchConfig]
-    privacy: Privacy = Privacy()
+    privacy: Privacy = field(default_factory=Privacy)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, complete: reading them back gives an equal federation."""

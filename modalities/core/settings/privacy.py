@@ -1,4 +1,4 @@
-"""What the coordinator may see of a study, and how much its model may tell of a patient; `privacy` of federation.yaml."""
+"""What the coordinator may see, and how much a model may tell of a patient; section `privacy` of federation.yaml."""
 
 from typing import Annotated, Any, Literal
 

@@ -1,0 +1,45 @@
+import hashlib
+
+import numpy as np
+import pytest
+
+from strategies.private.bits import Bits
+
+_SECRET = b"s" * 32
+
+
+def test_the_stream_begins_with_shake_of_secret_purpose_and_counter():
+    expected = hashlib.shake_256((32).to_bytes(8, "big") + _SECRET + b"noise\0" + bytes(8)).digest(16)
+    first, second = Bits(_SECRET, "noise").take(2)
+    assert int(first).to_bytes(8, "little") + int(second).to_bytes(8, "little") == expected
+
+
+def test_taking_little_by_little_gives_what_taking_all_at_once_gives_within_a_block():
+    whole, parts = Bits(_SECRET, "a"), Bits(_SECRET, "a")
+    assert np.array_equal(whole.take(300), np.concatenate([parts.take(7), parts.take(293)]))
+
+
+def test_no_block_comes_twice():
+    drawn = Bits(_SECRET, "a").take(200_003)
+    assert len(np.unique(drawn)) == len(drawn)
+
+
+def test_numbers_below_a_limit_are_all_as_likely():
+    counts = np.bincount(Bits(_SECRET, "a").below(7, 70_000), minlength=7)
+    assert counts.size == 7
+    assert np.abs(counts - 10_000).max() < 5 * (10_000 * 6 / 7) ** 0.5
+
+
+def test_what_would_favour_small_numbers_is_drawn_again():
+    # 2^64 mod (2^63 + 1) = 2^63 - 1: nearly half of all words lie beyond the last whole span.
+    limit = 2**63 + 1
+    drawn = Bits(_SECRET, "a")
+    words = Bits(_SECRET, "a").take(1)
+    first = int(drawn.below(limit, 1)[0])
+    assert 0 <= first < limit
+    assert int(words[0]) < limit or first != int(words[0]) % limit
+
+
+def test_a_short_secret_is_refused():
+    with pytest.raises(ValueError, match="32 bytes or more, got 16"):
+        Bits(b"s" * 16, "a")
