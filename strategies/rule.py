@@ -96,6 +96,11 @@ def rule_named(name: str) -> type[Step] | type[Centre]:
     return rules()[name]
 
 
+def steps() -> list[str]:
+    """The names of the rules that are a `Step`: all that masks leave, since no site's update is seen."""
+    return [name for name, rule in rules().items() if issubclass(rule, Step)]
+
+
 def centres() -> list[str]:
     """The names of the rules that are a `Centre`: those that `robust` may name."""
     return [name for name, rule in rules().items() if issubclass(rule, Centre)]

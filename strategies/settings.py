@@ -5,10 +5,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from modalities.core.problems import Problem
 from modalities.core.settings import federation
 from modalities.core.settings.federation import Federation
+from modalities.core.settings.privacy import Privacy
 from modalities.core.settings.training import Federated
-from strategies.rule import centres, rules
+from strategies.rule import centres, rules, steps
+
+_OFF = Privacy()
 
 
 def load_federation(path: Path, overrides: Sequence[str] = ()) -> Federation:
@@ -25,7 +29,7 @@ def federation_from(raw: Mapping[str, Any]) -> Federation:
     return federation.federation_from(raw, rule_problems=problems_of)
 
 
-def problems_of(settings: Federated, complete: bool = True) -> Iterator[str]:
+def problems_of(settings: Federated, privacy: Privacy = _OFF, complete: bool = True) -> Iterator[Problem]:
     """What is wrong with the rules that the settings name, and, where all settings are right, with those for them."""
     named = {"strategy": (settings.strategy, list(rules())), "robust": (settings.robust, ["", *centres()])}
     wrong = {place: pair for place, pair in named.items() if pair[0] not in pair[1]}
@@ -33,9 +37,21 @@ def problems_of(settings: Federated, complete: bool = True) -> Iterator[str]:
         choices = [choice for choice in known if choice]
         near = difflib.get_close_matches(name, choices, n=1, cutoff=0.0)[0]
         what = "a rule that can stand in for the mean" if name in rules() else "a rule"
-        yield f"{place}: {name!r} is not {what}; did you mean {near!r}? There are {', '.join(choices)}"
+        yield Problem(f"{name!r} is not {what}", f"did you mean {near!r}? There are {', '.join(choices)}", where=place)
+    if privacy.is_masked:
+        yield from _seeing_each_update(settings)
     if settings.strategy in centres() and settings.robust:
-        yield f"{settings.strategy} is robust by itself: leave `robust` empty, got {settings.robust!r}"
+        yield Problem(f"{settings.strategy} is robust by itself: leave `robust` empty, got {settings.robust!r}")
     if complete and not wrong:
         for name in filter(None, (settings.strategy, settings.robust)):
-            yield from rules()[name](settings).problems()
+            yield from map(Problem, rules()[name](settings).problems())
+
+
+def _seeing_each_update(settings: Federated) -> Iterator[Problem]:
+    """Rules that masks leave nothing to look at."""
+    remedies = {"strategy": "take one of", "robust": "leave it empty, with a `strategy` among"}
+    for place, remedy in remedies.items():
+        name = getattr(settings, place)
+        if name in centres():
+            what = f"{name} must see each site's update; under masks nobody does (privacy.masking: required)"
+            yield Problem(what, f"{remedy} {', '.join(steps())}", where=place)

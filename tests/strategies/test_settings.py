@@ -44,7 +44,7 @@ def test_the_rules_are_the_files_of_the_folder():
 )
 def test_a_rule_that_does_not_exist_or_does_not_suit_is_named_with_the_nearest(settings, said):
     (problem,) = problems_of(Federated(**settings))
-    assert re.search(said, problem)
+    assert re.search(said, str(problem))
 
 
 def test_every_wrong_rule_is_named_and_nothing_is_said_of_settings_that_are_wrong_by_themselves():
@@ -60,15 +60,15 @@ def test_wrong_rules_stand_beside_every_other_problem_of_the_file(tmp_path):
         load_federation(tmp_path / "federation.yaml")
     for said in (
         "modalities.cnv.federated.rounds: must be at least 1",
-        "modalities.cnv.federated: strategy: 'fedadamm' is not a rule; did you mean 'fedadam'?",
-        "modalities.hif.federated: robust: 'crum' is not a rule; did you mean 'krum'?",
+        "modalities.cnv.federated.strategy: 'fedadamm' is not a rule; did you mean 'fedadam'?",
+        "modalities.hif.federated.robust: 'crum' is not a rule; did you mean 'krum'?",
     ):
         assert said in str(error.value)
 
 
 def test_dotted_settings_are_held_to_the_same(tmp_path):
     (tmp_path / "federation.yaml").write_text("modalities: {cnv: {}}\n")
-    with pytest.raises(ValueError, match=r"modalities\.cnv\.federated: strategy: 'fedsgd' is not a rule"):
+    with pytest.raises(ValueError, match=r"modalities\.cnv\.federated\.strategy: 'fedsgd' is not a rule"):
         load_federation(tmp_path / "federation.yaml", ["modalities.cnv.federated.strategy=fedsgd"])
 
 
@@ -96,3 +96,57 @@ def test_everybody_above_the_rules_reads_federation_yaml_with_its_rules_checked(
     ]
     assert len(imports) > 5
     assert {module for _, module, _ in imports} == {"strategies.settings"}
+
+
+MASKED = {"masking": "required"}
+
+
+@pytest.mark.parametrize("name", ["fedmedian", "fedtrimmedavg", "krum", "multikrum"])
+def test_a_rule_that_sees_each_update_is_refused_under_masks_in_either_place(name):
+    steps = "fedadagrad, fedadam, fedavg, fedavgm, fedprox, fedyogi"
+    what = f"{name} must see each site's update; under masks nobody does (privacy.masking: required)"
+    for place, remedy in (("strategy", "take one of"), ("robust", "leave it empty, with a `strategy` among")):
+        settings = {"federated": {place: name}}
+        with pytest.raises(ValueError, match=name) as error:
+            federation_from({"privacy": MASKED, "modalities": {"cnv": settings}})
+        assert str(error.value) == f"modalities.cnv.federated.{place}: {what}; {remedy} {steps}"
+        assert not federation_from({"modalities": {"cnv": settings}}).privacy.is_masked
+
+
+@pytest.mark.parametrize("name", ["fedadagrad", "fedadam", "fedavg", "fedavgm", "fedyogi"])
+def test_a_step_is_taken_under_masks(name):
+    raw = {"privacy": MASKED, "modalities": {"cnv": {"federated": {"strategy": name}}}}
+    assert federation_from(raw).modalities["cnv"].federated.strategy == name
+
+
+def test_every_modality_that_masks_forbid_is_named_beside_what_else_is_wrong(tmp_path):
+    (tmp_path / "federation.yaml").write_text(
+        "privacy: {masking: required, delta: 3}\n"
+        "modalities:\n"
+        "  cnv: {federated: {strategy: krum}}\n"
+        "  clinical: {federated: {robust: fedmedian, rounds: 0}}\n"
+        "  hif: {federated: {strategy: multikrum, robust: fedtrimmedavg}}\n"
+    )
+    with pytest.raises(ValueError, match=r"federation\.yaml, privacy\.delta: must be below 0\.001, got 3") as error:
+        load_federation(tmp_path / "federation.yaml")
+    places = [line.split(": ")[0] for line in str(error.value).splitlines()]
+    assert places == [
+        "federation.yaml, privacy.delta",
+        "federation.yaml, modalities.cnv.federated.strategy",
+        "federation.yaml, modalities.clinical.federated.rounds",
+        "federation.yaml, modalities.clinical.federated.robust",
+        "federation.yaml, modalities.hif.federated.strategy",
+        "federation.yaml, modalities.hif.federated.robust",
+        "federation.yaml, modalities.hif.federated",
+    ]
+
+
+def test_an_unquoted_off_is_taken_and_epsilon_without_masks_is_not(tmp_path):
+    path = tmp_path / "federation.yaml"
+    path.write_text("privacy: {masking: off}\nmodalities: {cnv: {}}\n")
+    assert not load_federation(path).privacy.is_masked
+    without = r"privacy\.epsilon: .* there are none: got epsilon 8; set privacy\.masking: required\n"
+    with pytest.raises(ValueError, match=without) as error:
+        load_federation(path, ["privacy.epsilon=8.0", "modalities.cnv.federated.rounds=0"])
+    assert "modalities.cnv.federated.rounds: must be at least 1" in str(error.value)
+    assert load_federation(path, ["privacy.epsilon=8.0", "privacy.masking=required"]).privacy.epsilon == 8.0

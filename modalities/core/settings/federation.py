@@ -3,8 +3,8 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from pathlib import Path, PurePath
 from typing import Any, Protocol, cast
 
@@ -63,14 +63,17 @@ class Federation:
 
 
 class RuleProblems(Protocol):
-    """What is wrong with the aggregation rules that settings name, and, where they are `complete`, with both."""
+    """What is wrong with the aggregation rules that settings name, and, where they are `complete`, with both.
 
-    def __call__(self, settings: Federated, complete: bool) -> Iterable[str]: ...
+    The place of each problem is a setting of `federated`, or none.
+    """
+
+    def __call__(self, settings: Federated, privacy: Privacy, complete: bool) -> Iterable[Problem]: ...
 
 
-def any_rule(settings: Federated, complete: bool) -> Iterable[str]:
+def any_rule(settings: Federated, privacy: Privacy, complete: bool) -> Iterable[Problem]:
     """Nothing: the rules lie above the settings (strategies/settings.py), and a release is read without them."""
-    del settings, complete
+    del settings, privacy, complete
     return ()
 
 
@@ -108,7 +111,7 @@ def federation_from(
         problems.append(Problem(f"must be a whole number, got {seed!r}", where="seed"))
     task = structured(Task, {}, raw.get("task") or {}, "task", problems)
     fusion = _fusion(raw.get("fusion") or {}, problems)
-    privacy = structured(Privacy, {}, raw.get("privacy") or {}, "privacy", problems)
+    privacy: Privacy = as_far_as_possible(Privacy, raw.get("privacy") or {}, "privacy", problems)
     sections = raw.get("modalities") or {}
     if not isinstance(sections, Mapping) or not sections:
         problems.append(Problem("name at least one, such as `cnv: {}`", where="modalities"))
@@ -116,9 +119,9 @@ def federation_from(
     if len(sections) > _MOST_MODALITIES:
         problems.append(Problem(f"at most {_MOST_MODALITIES}, got {len(sections)}", where="modalities"))
         sections = {}
+    of_rules = partial(rule_problems, privacy=privacy)
     configs = {
-        str(name): _branch(str(name), section or {}, folder, problems, rule_problems)
-        for name, section in sections.items()
+        str(name): _branch(str(name), section or {}, folder, problems, of_rules) for name, section in sections.items()
     }
     problems += _leaks(task, configs)
     check(problems)
@@ -168,7 +171,9 @@ def _check_head(fusion: Fusion, problems: list[Problem]) -> None:
         problems.append(Problem(what, where="fusion.head"))
 
 
-def _branch(name: str, section: Any, folder: Path | None, problems: list[Problem], rule_problems: RuleProblems) -> Any:
+def _branch(
+    name: str, section: Any, folder: Path | None, problems: list[Problem], of_rules: "partial[Iterable[Problem]]"
+) -> Any:
     """One modality's section as its plug-in's Config; None if it has a problem."""
     where = f"modalities.{name}"
     with gathering(problems, where=where):
@@ -188,8 +193,10 @@ def _branch(name: str, section: Any, folder: Path | None, problems: list[Problem
                 values["features"] = _names_in(folder, str(section["features_file"]))
         before = len(problems)
         config = as_far_as_possible(module.Config, values, where, problems, module.PRESETS.get(preset, {}))
-        of_rules = rule_problems(config.federated, complete=len(problems) == before)
-        problems += [Problem(what, where=f"{where}.federated") for what in of_rules]
+        problems += [
+            replace(problem, where=".".join(filter(None, (where, "federated", problem.where))))
+            for problem in of_rules(config.federated, complete=len(problems) == before)
+        ]
         return config if len(problems) == before else None
     return None
 

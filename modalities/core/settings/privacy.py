@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, StrictBool, StrictFloat
 
 from modalities.core.fields import NotNegative, settings
+from modalities.core.problems import unusable
 
 LEAST_MASKED = 3
 """Sites whose sum may be opened: of two, each knows the other's part by taking away its own."""
@@ -30,6 +31,14 @@ class Privacy:
     """What the whole study may tell of any one patient, all its modalities together; 0: no differential privacy."""
     delta: Annotated[StrictFloat, Field(gt=0, lt=1e-3)] = 1e-5
     """The chance that it tells more; well below 1 over the number of patients."""
+
+    def __post_init__(self) -> None:
+        """Refuse noise that would be added where the coordinator sees what lies below it."""
+        if self.epsilon > 0 and self.masking == "off":
+            what = (
+                f"differential privacy here is added inside the masks, and there are none: got epsilon {self.epsilon:g}"
+            )
+            raise unusable(what, "set privacy.masking: required", where="privacy.epsilon")
 
     @property
     def is_masked(self) -> bool:
