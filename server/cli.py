@@ -66,6 +66,7 @@ for _command in (
     commands.hand_out,
     commands.enrol,
     commands.revoke,
+    commands.roster,
     commands.start,
     commands.run,
     commands.resume,

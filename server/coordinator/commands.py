@@ -8,7 +8,7 @@ import shutil
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from subprocess import Popen
 from typing import Annotated, Any
@@ -24,6 +24,7 @@ from server.coordinator.folder import Gateway, Settings, Study, enrol_site, init
 from server.coordinator.hand_out import hand_out_files
 from server.coordinator.live_view import view
 from server.coordinator.renewal import problem_of_certificate, renew_certificate
+from server.coordinator.roster import fingerprints, kept_roster, lacking, make_roster, outdated
 from server.network.gateway import FleetGate
 from server.state.status import read_status
 from strategies.bundle import digest_of_checkout
@@ -51,14 +52,19 @@ def hand_out(folder: Folder) -> None:
     """Check federation.yaml, and make the folder that every site is given."""
     study = Study(folder)
     study.settings()
-    digest = load_federation(study.federation).digest
+    federation = load_federation(study.federation)
+    kept, lacks = kept_roster(study), list(lacking(study, federation))
     files = hand_out_files(study)
     say(f"give every site this folder: {study.for_sites} ({', '.join(file.name for file in files)})")
     say("and read out over the telephone:")
     say(f"  {study.tls.authority.name}: fingerprint {certificate_fingerprint(study.tls.authority)}")
     say(f"  {study.release_public_key.name}: fingerprint {fingerprint(public_key(study.release_public_key))}")
     say(f"  code to approve: {digest_of_checkout()}")
-    say(f"digest of the settings: {digest}")
+    if kept is not None:
+        say(f"  {study.roster.name}: {len(kept.sites)} sites, digest {kept.digest}")
+    say(f"digest of the settings: {federation.digest}")
+    for lack in lacks:
+        say(f"warning: {lack}")
 
 
 def enrol(
@@ -72,6 +78,7 @@ def enrol(
     if is_up(study):
         register_enrolled(study)
     say(f"{site} is enrolled; the key's fingerprint, which must be what the site reads out: {print_of_key}")
+    _say_if_outdated(study)
 
 
 def revoke(folder: Folder, site: Annotated[str, typer.Argument(help="The site's name.")]) -> None:
@@ -81,6 +88,23 @@ def revoke(folder: Folder, site: Annotated[str, typer.Argument(help="The site's 
     if is_up(study):
         register_enrolled(study)
     say(f"{site} is shut out; what it contributed until now stays in the study")
+    _say_if_outdated(study)
+
+
+def roster(folder: Folder) -> None:
+    """Write roster.yaml, the list of the enrolled sites and their keys, which every site approves for itself."""
+    study = Study(folder)
+    study.settings()
+    made, differing = make_roster(study)
+    say(f"{study.roster}: {len(made.sites)} sites, by the fingerprints of their keys:")
+    for site, fingerprint_of_key in fingerprints(study).items():
+        say(f"  {site}: {fingerprint_of_key}")
+    for line in differing:
+        say(line)
+    if differing:
+        say("this is a new roster: every site approves it anew; the one before goes on until enough sites have")
+    say(f"read out over the telephone: {study.roster.name}: {len(made.sites)} sites, digest {made.digest}")
+    say(f"then: tessera-server hand-out {folder}")
 
 
 def start(folder: Folder) -> None:
@@ -172,6 +196,15 @@ def verify(
     signer = check_signature(bundle, key)
     _, model = read_release(bundle)
     say(f"{bundle}: {len(model['files'])} files as released, signed by {signer}")
+
+
+def _say_if_outdated(study: Study) -> None:
+    """A study that had its roster before: masked sums go on with that until there is another."""
+    differing = ""
+    with suppress(ValueError):  # a roster that cannot be read: `roster` and `hand-out` say so
+        differing = outdated(study)
+    if differing:
+        say(f"{study.roster} has other sites now ({differing}); for a new one: tessera-server roster {study.folder}")
 
 
 @contextmanager

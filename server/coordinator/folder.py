@@ -19,6 +19,7 @@ from modalities.core.settings.site import problem_of_name
 from modalities.core.settings.structured import structured
 from server.network.certificates import Tls, issue_server_certificate, make_authority
 from server.network.gateway import nginx_configuration
+from strategies.masking.roster import ROSTER_FILE
 
 Gateway = Literal["nginx", "builtin"]
 LOOPBACK = ("localhost", "127.0.0.1")
@@ -84,6 +85,11 @@ class Study:
     def sites(self) -> Path:
         """The public key of each enrolled site."""
         return self.folder / "sites"
+
+    @property
+    def roster(self) -> Path:
+        """The digest of each enrolled site's key, which `roster` writes and every site approves."""
+        return self.folder / ROSTER_FILE
 
     @property
     def nginx(self) -> Path:
@@ -232,6 +238,8 @@ task:
   classes: [LumA, LumB, Basal, Her2]
   label: label       # the column of cases.csv
   drop: [Normal]     # left out and counted; any other unknown label is an error
+privacy:
+  masking: required  # sites send masked vectors: the coordinator can open their sum only; off: it sees each site's
 modalities:          # what the sites agreed on: features, or a JSON list of them in a file beside this one
   cnv:
     features_file: genes.json   # to be put beside this file: ["ERBB2", "ESR1", ...]

@@ -1,4 +1,4 @@
-"""What the coordinator gives to every site, as one folder: authority, release key, settings and the lists they name."""
+"""What the coordinator gives to every site, as one folder: authority, release key, settings, lists, roster."""
 
 import shutil
 from pathlib import Path
@@ -15,6 +15,7 @@ def hand_out_files(study: Study) -> list[Path]:
     study.for_sites.mkdir()
     files = [study.tls.authority, study.release_public_key, study.federation]
     files += [study.folder / name for name in dict.fromkeys(lists)]
+    files += [study.roster] * study.roster.exists()
     return [Path(shutil.copy(file, study.for_sites)) for file in files]
 
 

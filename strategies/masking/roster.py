@@ -96,6 +96,18 @@ def write_roster(path: Path, roster: Roster) -> None:
     write_atomically(path, "\n".join([_HEAD, f"study: {study}", "sites:", *lines, ""]).encode())
 
 
+def changes(before: Roster, after: Roster) -> list[str]:
+    """What differs, a line a kind: who joined, who left, whose key is another; empty if nothing does."""
+    kept = before.sites.keys() & after.sites.keys()
+    differing = {
+        "joined": after.sites.keys() - kept,
+        "left": before.sites.keys() - kept,
+        "another key": {name for name in kept if before.sites[name] != after.sites[name]},
+    }
+    renamed = [f"study: {after.study!r}, was {before.study!r}"] * (before.study != after.study)
+    return renamed + [f"{what}: {', '.join(sorted(names))}" for what, names in differing.items() if names]
+
+
 def read_public_key(content: bytes) -> EllipticCurvePublicKey:
     """A site's public key, from the OpenSSH line that node.pub holds or from DER (SubjectPublicKeyInfo).
 

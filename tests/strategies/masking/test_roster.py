@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from client.node.keys import make_node_key
 from modalities.core.problems import ProblemsError
-from strategies.masking.roster import Roster, key_digest, load_roster, read_public_key, write_roster
+from strategies.masking.roster import Roster, changes, key_digest, load_roster, read_public_key, write_roster
 
 A, B, C = "a" * 64, "0123456789abcdef" * 4, "7" * 64
 SPKI_OF_P384 = bytes.fromhex("3076301006072a8648ce3d020106052b81040022036200")
@@ -166,3 +166,9 @@ def test_a_key_of_another_kind_is_refused():
     for content in (line, signing.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)):
         with pytest.raises(ValueError, match="not an EC P-384 key, which a node key is"):
             read_public_key(content)
+
+
+def test_what_changed_between_two_rosters_is_said_by_kind():
+    before, after = Roster({"a": A, "b": B, "c": C}, "brca"), Roster({"c": A, "b": B, "d": C}, "luad")
+    assert changes(before, after) == ["study: 'luad', was 'brca'", "joined: d", "left: a", "another key: c"]
+    assert changes(before, Roster({"c": C, "b": B, "a": A}, "brca")) == []
