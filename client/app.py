@@ -14,7 +14,14 @@ from client.node.complaints import COMPLAINT
 from client.study.answered import count_round, digest_of_request
 from client.study.calibration import conformal_counts, temperature_losses
 from client.study.fusion import fusion_answer, held_out_outputs
-from client.study.mods import NotSettledError, as_it_was_asked, home_of, listed, without_exception_text
+from client.study.mods import (
+    NotSettledError,
+    accounted_only,
+    as_it_was_asked,
+    home_of,
+    listed,
+    without_exception_text,
+)
 from client.study.policy import (
     beyond_policy,
     class_numbers,
@@ -26,7 +33,17 @@ from client.study.policy import (
     too_few_holders,
 )
 from client.study.rounds import score_part, train_part
-from client.study.session import ClientStudy, blurred_class_counts, federation_of, site_data, site_folder, sums_of
+from client.study.session import (
+    SETTINGS,
+    ClientStudy,
+    announced_cases,
+    blurred_class_counts,
+    federation_of,
+    site_data,
+    site_folder,
+    sums_of,
+)
+from client.study.spent import beyond_budget
 from modalities.core.site.shelf import Shelf
 from modalities.core.site.store import SiteData, digest_of
 from strategies.checks import CLASS_COUNTS, HELD_OUT_LOSS, HELD_OUT_N, LOSS, LOSSES, NUM_EXAMPLES
@@ -46,13 +63,14 @@ from strategies.wire import (
 )
 
 _LOG, _DATA_LOG = getLogger("tessera.client"), getLogger("tessera.client.data")
-_SETTINGS, _ROLL, _STATE, _DIGEST, _OUTPUTS = "settings", "roll", "state.", "digest.", "outputs."
+_SETTINGS, _ROLL, _STATE, _DIGEST, _OUTPUTS = SETTINGS, "roll", "state.", "digest.", "outputs."
+_HOLDERS = "holders."
 
 # Sums over several threads depend on how many they are: with one, every engine adds in the same order.
 torch.set_num_threads(1)
 
 
-app = ClientApp(mods=[without_exception_text, as_it_was_asked, listed])
+app = ClientApp(mods=[without_exception_text, as_it_was_asked, accounted_only, listed])
 
 
 @app.query("capabilities")
@@ -67,7 +85,7 @@ def capabilities(message: Message, context: Context) -> Message:
         context.state[_SETTINGS] = ConfigRecord({"federation": sent})
     data = _data(context)
     introduction = ConfigRecord({"site": data.config.name, "digest": data.federation.digest})
-    if _is_other_than_agreed(data, context):
+    if _is_other_than_agreed(data, context) or _is_beyond_budget(data, context):
         return Message(RecordDict({CONFIG + STUDY: introduction}), reply_to=message)
     if _ROLL not in context.state:
         _say_what_is_wrong(data)
@@ -75,7 +93,7 @@ def capabilities(message: Message, context: Context) -> Message:
     for name in data.modalities:
         for reason in beyond_policy(data.config.policy, data.federation, name):
             _LOG.warning("not taking part with %s", reason, extra=COMPLAINT)
-    cohorts = {METRICS + name: _metrics(len(data.training_cases(name))) for name in _offered(data)}
+    cohorts = {METRICS + name: _metrics(announced_cases(data, name)) for name in _offered(data)}
     return Message(RecordDict({CONFIG + STUDY: introduction, **cohorts}), reply_to=message)
 
 
@@ -120,7 +138,8 @@ def setup(message: Message, context: Context) -> Message:
         digests[_DIGEST + name] = digest_of(state)
         if home_of(context):
             data.training(name, state, digests[_DIGEST + name])  # and every round finds it prepared
-        reply[METRICS + name] = _metrics(len(data.training_cases(name)))
+        known[_HOLDERS + name] = holders_asked(name, _config(message, name))
+        reply[METRICS + name] = _metrics(announced_cases(data, name))
     context.state[_SETTINGS] = ConfigRecord({**known, **digests})
     return Message(reply, reply_to=message)
 
@@ -235,7 +254,9 @@ def _study(context: Context) -> ClientStudy:
         _LOG.warning("%s was changed since this run began, which goes on with the %d cases and folds of then", file, n)
     held = record_of(context.state, _SETTINGS, ConfigRecord)
     counts = held.get(CLASS_COUNTS, ())
-    return ClientStudy(data, states, {name: str(held[_DIGEST + name]) for name in states}, counts)  # pyright: ignore
+    digests = {name: str(held[_DIGEST + name]) for name in states}
+    holders = {name: int(held[_HOLDERS + name]) for name in states}  # pyright: ignore
+    return ClientStudy(data, states, digests, counts, holders, home_of(context))  # pyright: ignore
 
 
 def _kept_outputs(context: Context) -> dict[str, Weights]:
@@ -283,6 +304,15 @@ def _is_other_than_agreed(data: SiteData, context: Context) -> bool:
         _LOG.error(what, agreed, unlike, extra=COMPLAINT)
         del context.state[_SETTINGS]
     return bool(unlike)
+
+
+def _is_beyond_budget(data: SiteData, context: Context) -> bool:
+    """Whether the study would spend of the patients' privacy what this site does not allow; then it takes no part."""
+    home = home_of(context)
+    reason = beyond_budget(home, data.federation, data.config.policy) if home else ""
+    if reason:
+        _LOG.error("not taking part: %s", reason, extra=COMPLAINT)
+    return bool(reason)
 
 
 def _held_by_enough(message: Message, data: SiteData, modalities: list[str]) -> list[str]:

@@ -1,35 +1,52 @@
 """Any table of numbers with a row a case: CSV, TSV or Parquet, gzipped or not."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
+from pydantic import AfterValidator, StrictBool, StrictFloat
+from torch import Tensor
 
-from modalities.core.blocks.tabular import (
-    TabularConfig,
-    build_encoder,
-    collate,
-    finalise,
-    in_agreed_order,
-    prepare,
-    sums,
-)
-from modalities.core.contract import Cases, Source
+from modalities.core.blocks import tabular
+from modalities.core.blocks.tabular import TabularConfig, build_encoder, collate, finalise, in_agreed_order
+from modalities.core.contract import Cases, Source, State, Sums
 from modalities.core.fields import settings
 from modalities.core.files.barcodes import case_of
 from modalities.core.files.delimited import delimiter_of, listing, numbers, refuse_repeated, rows_of
 from modalities.core.files.leakage import refuse
 from modalities.core.problems import check, gathering, unusable
+from modalities.core.settings.private import PRIVATE_TRAINING
 
-__all__ = ["PRESETS", "Config", "build_encoder", "collate", "finalise", "prepare", "read", "sums", "write_example"]
+__all__ = [
+    "PRESETS",
+    "Config",
+    "build_encoder",
+    "collate",
+    "finalise",
+    "prepare",
+    "public_state",
+    "read",
+    "sums",
+    "write_example",
+]
 
 ENDINGS = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz", ".parquet")
 _ID_COLUMNS = ("case_id", "patient", "patient_id", "case", "sample", "sample_id", "barcode", "id")
 _EXAMPLE_FEATURES = 12
-PRESETS: Mapping[str, Mapping[str, Any]] = {}
+PRESETS: Mapping[str, Mapping[str, Any]] = {"private": PRIVATE_TRAINING}
+_OTHERS = "*"
+_LEAST_RATIO = 1e-6
+"""What is less counts as this in a logarithm: a ratio of 0 is far out, and cut with the rest."""
+
+
+def _in_order(ranges: dict[str, list[float]]) -> dict[str, list[float]]:
+    wrong = [f"{name}: {pair}" for name, pair in ranges.items() if len(pair) != 2 or pair[0] >= pair[1]]
+    if wrong:
+        raise ValueError(f"a range is [low, high] with low below high, got {listing(wrong)}")
+    return ranges
 
 
 @settings
@@ -38,6 +55,44 @@ class Config(TabularConfig):
 
     allow: list[str] = field(default_factory=list)
     """Groups of the leakage guard that are no leak here, such as `copy_number` for a table of copy-number summaries."""
+    logarithms: StrictBool = False
+    """Take the natural logarithm of every value: for ratios and other numbers from 0 on that are far from even."""
+    ranges: Annotated[dict[str, list[StrictFloat]], AfterValidator(_in_order)] = field(default_factory=dict)
+    """Feature -> [low, high], `*` for all others: where most values lie by what is publicly known of the feature, in
+    logarithms where those are taken; scales the inputs under `privacy.epsilon`, and is not used otherwise."""
+
+
+def sums(cases: Cases, config: Config) -> Sums:
+    """The statistics of the values, or of their logarithms."""
+    return tabular.sums(_coded(cases, config), config)
+
+
+def public_state(config: Config) -> State:
+    """The middle of each feature's range, and a quarter of it.
+
+    Raises:
+        ValueError: the settings do not name the features, or leave one without a range.
+    """
+    if not config.features:
+        raise unusable("the columns must be agreed on, not found in the data", "name a features_file")
+    lacking = [name for name in config.features if name not in config.ranges and _OTHERS not in config.ranges]
+    if lacking:
+        remedy = 'say where its values lie, or `"*": [low, high]` for all'
+        raise unusable(f"`ranges` has none of {listing(lacking)}", remedy)
+    pairs = np.array([config.ranges.get(name, config.ranges.get(_OTHERS, [])) for name in config.features])
+    return tabular.public_scale(pairs.mean(axis=1), (pairs[:, 1] - pairs[:, 0]) / 4)
+
+
+def prepare(cases: Cases, state: State, config: Config) -> Tensor:
+    """The values, or their logarithms, scaled."""
+    return tabular.prepare(_coded(cases, config), state, config)
+
+
+def _coded(cases: Cases, config: Config) -> Cases:
+    if not config.logarithms:
+        return cases
+    values = np.log(np.maximum(np.asarray(cases.values, dtype=np.float64), _LEAST_RATIO))  # NaN stays NaN
+    return replace(cases, values=values.astype(np.float32))
 
 
 def read(source: Source, config: Config) -> Cases:
@@ -67,7 +122,7 @@ def read(source: Source, config: Config) -> Cases:
         lambda: _refuse_unnamed(path, samples),
         lambda: refuse_repeated(path, filter(None, case_ids), "cases", "keep one row a case"),
         lambda: _refuse_leaks(path, wanted, config),
-        lambda: numbers(path, rows, names, first_line=2),
+        lambda: _refuse_negative(path, numbers(path, rows, names, first_line=2), names, wanted, config),
     )[-1]
     notes = {"samples that are no primary tumour": len(samples) - len(case_ids)}
     return in_agreed_order(Cases(case_ids, values[kept], tuple(names), notes), config.features, "columns imputed")
@@ -85,6 +140,17 @@ def _together(*steps: Callable[[], Any]) -> list[Any]:
             found.append(step())
     check(problems)
     return found
+
+
+def _refuse_negative(
+    path: Path, values: np.ndarray, names: Sequence[str], wanted: Sequence[str], config: Config
+) -> np.ndarray:
+    """The values, which have logarithms where the settings take them."""
+    negative = [name for name, low in zip(names, np.nanmin(values, axis=0, initial=0.0), strict=True) if low < 0]
+    if config.logarithms and (wrong := [name for name in negative if name in wanted]):
+        what = f"{listing(wrong)} has values below 0, and `logarithms` is set"
+        raise unusable(what, "leave the column out of the agreed features, or `logarithms` off", file=path.name)
+    return values
 
 
 def _refuse_unnamed(path: Path, samples: Sequence[str | None]) -> None:

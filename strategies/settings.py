@@ -38,7 +38,7 @@ def problems_of(settings: Federated, privacy: Privacy = _OFF, complete: bool = T
         near = difflib.get_close_matches(name, choices, n=1, cutoff=0.0)[0]
         what = "a rule that can stand in for the mean" if name in rules() else "a rule"
         yield Problem(f"{name!r} is not {what}", f"did you mean {near!r}? There are {', '.join(choices)}", where=place)
-    if privacy.is_masked:
+    if privacy.sums_only:
         yield from _seeing_each_update(settings)
     if settings.strategy in centres() and settings.robust:
         yield Problem(f"{settings.strategy} is robust by itself: leave `robust` empty, got {settings.robust!r}")

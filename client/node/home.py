@@ -47,6 +47,16 @@ class Home:
         return self.folder / "answered"
 
     @property
+    def epsilon(self) -> Path:
+        """epsilon.jsonl: what was spent of the patients' privacy, over all studies; `leave` leaves it."""
+        return self.folder / "epsilon.jsonl"
+
+    @property
+    def noise_key(self) -> Path:
+        """The secret that noise for privacy is drawn from. Never leaves the site."""
+        return self.folder / "noise.key"
+
+    @property
     def state(self) -> Path:
         """state.json: what `status` shows."""
         return self.folder / "state.json"

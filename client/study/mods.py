@@ -4,16 +4,20 @@ from collections.abc import Callable
 from logging import getLogger
 from pathlib import Path
 
-from flwr.app import Context, Error, Message
+from flwr.app import ConfigRecord, Context, Error, Message
 
 from client.node.complaints import COMPLAINT, complaints_kept
 from client.node.home import Home
 from client.study.sent import list_as_sent
+from client.study.session import SETTINGS, federation_of
 from strategies.checks import NO_SETTINGS
 from strategies.flower.messages import CLIENT_FAILED
 from strategies.packing import is_packed, packed, unpacked
+from strategies.wire import record_of
 
 _LOG = getLogger("tessera.client")
+ACCOUNTED = ("query.capabilities", "query.peers", "query.setup", "query.unmask", "train.branches")
+"""What is answered in a study that keeps an epsilon: public numbers, and sums with noise."""
 
 
 class NotSettledError(ValueError):
@@ -51,6 +55,20 @@ def as_it_was_asked(message: Message, context: Context, call_next: Callable[[Mes
     if reply.has_content():
         reply.content = packed(reply.content)
     return reply
+
+
+def accounted_only(message: Message, context: Context, call_next: Callable[[Message, Context], Message]) -> Message:
+    """A mod that answers nothing that would tell of patients beside the releases that epsilon accounts for.
+
+    Raises:
+        ValueError: it was asked.
+    """
+    asked = message.metadata.message_type
+    if asked not in ACCOUNTED and SETTINGS in context.state:
+        text = str(record_of(context.state, SETTINGS, ConfigRecord)["federation"])
+        if federation_of(text).privacy.epsilon:
+            raise ValueError(f"{asked}: this study keeps an epsilon, which does not account for it; nothing was sent")
+    return call_next(message, context)
 
 
 def listed(message: Message, context: Context, call_next: Callable[[Message, Context], Message]) -> Message:

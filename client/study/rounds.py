@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from client.study.loss import balance_of
+from client.study.private import private_part
 from client.study.session import ClientStudy
 from client.study.training import Pull, learning_rate, loss_sum, optimiser_of, train_epoch
 from modalities.core.blocks.branch import Branch, Weights, build_branch, load_weights, own_weights
@@ -26,6 +27,8 @@ def train_part(
     modality = modality_of(part)
     settings, data = study.federation.modalities[modality], study.training(modality)
     branch = _network(study, modality, weights)
+    if study.federation.privacy.epsilon:
+        return private_part(study, branch, part, weights, server_round)
     rows, held_out = rows_of(part, data.folds, study.federation.fusion)
     metrics = _scores(branch, data, held_out)
     federated = settings.federated

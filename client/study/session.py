@@ -6,7 +6,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from logging import getLogger
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from client.node.home import Home
 from client.study.policy import refuse_run_config
 from modalities.core.contract import State, Sums
 from modalities.core.registry import plugin
@@ -25,6 +26,8 @@ from modalities.core.site.roll import Roll
 from modalities.core.site.shelf import Shelf
 from modalities.core.site.store import BranchData, SiteData
 
+SETTINGS = "settings"
+"""Where a node's context keeps the settings of its run."""
 _LOG = getLogger("tessera.client")
 _EXAMPLES, _DAY_S = "tessera-example-", 86400.0
 
@@ -40,6 +43,10 @@ class ClientStudy:
     """SHA-256 of each state, so that tensors scaled by it are found again without hashing it every round."""
     class_counts: Sequence[float] = ()
     """The study's summed class counts; empty where no branch's loss needs them."""
+    holders: Mapping[str, int] = field(default_factory=dict)
+    """Sites that hold each modality, as the setup said."""
+    home: Home | None = None
+    """Where a real site keeps what it spent; None in a simulation."""
 
     @property
     def federation(self) -> Federation:
@@ -149,6 +156,12 @@ def _without_few(modality: str, sums: Sums, policy: Policy) -> Sums:
             *(modality, few.sum(), len(few), policy.min_cell),
         )
     return {key: np.where(few, 0.0, own) if own.shape == few.shape else own for key, own in sums.items()}
+
+
+def announced_cases(data: SiteData, modality: str) -> int:
+    """Training cases as the coordinator is told: their number, or, under an epsilon, the public one of the settings."""
+    privacy = data.federation.privacy
+    return privacy.cases if privacy.epsilon else len(data.training_cases(modality))
 
 
 def blurred_class_counts(data: SiteData) -> np.ndarray:

@@ -140,7 +140,8 @@ def _explained(release: Release, cases: dict[str, Cases], case_ids: Sequence[str
     names = outputs.modalities
     classes = release.federation.task.classes
     counts = np.array([release.model["class_counts"][name] for name in classes], dtype=np.float64)
-    prior = counts / counts.sum()
+    known = counts if counts.any() else np.ones(len(classes))  # under an epsilon no counts were summed
+    prior = known / known.sum()
     by_subset = {}
     for subset in subsets_of(names):
         scored = model.probabilities(outputs.only(sorted(subset)))

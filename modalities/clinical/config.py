@@ -10,6 +10,7 @@ from modalities.clinical.dictionary import BY_NAME, inputs_of
 from modalities.core.blocks.tabular import TabularConfig
 from modalities.core.fields import ShareBelowOne, Widths, settings
 from modalities.core.files.delimited import listing
+from modalities.core.settings.private import PRIVATE_TRAINING
 from modalities.core.settings.training import Federated, Training
 
 
@@ -55,6 +56,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "training": {"lr": 1e-3, "weight_decay": 1e-5},
         "federated": {"strategy": "fedavg", "lr": 1e-3},
     },
+    "private": {"hidden": [], "dropout": 0.0, "input_dropout": 0.0, **PRIVATE_TRAINING},
 }
 
 

@@ -10,6 +10,8 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
+from modalities.clinical.config import Config
+from modalities.clinical.dictionary import BY_NAME
 from modalities.core.blocks import tabular
 from modalities.core.blocks.tabular import TabularConfig
 from modalities.core.contract import Cases, State, Sums
@@ -24,6 +26,17 @@ def vectors(cases: Cases) -> Float[np.ndarray, "case feature"]:
 def sums(cases: Cases, config: TabularConfig) -> Sums:
     """The statistics of every table, a missing category in none of its states."""
     return tabular.sums(replace(cases, values=vectors(cases)), config)
+
+
+def public_state(config: Config) -> State:
+    """Numbers from the middle of what the dictionary permits, in quarters of it; states as 0 and 2.
+
+    A state's spread is that of a coin, .5, the largest that it can have.
+    """
+    columns = [(BY_NAME[name.partition("=")[0]], "=" in name) for name in config.known_features]
+    centre = [0.0 if is_state else (field.low + field.high) / 2 for field, is_state in columns]
+    spread = [0.5 if is_state else (field.high - field.low) / 4 for field, is_state in columns]
+    return tabular.public_scale(np.array(centre), np.array(spread))
 
 
 def prepare(cases: Cases, state: State, config: TabularConfig) -> Float[Tensor, "case input"]:

@@ -14,9 +14,26 @@ from modalities.core.blocks import tabular
 from modalities.core.blocks.tabular import TabularConfig, build_encoder, collate, finalise
 from modalities.core.contract import Cases, State, Sums
 from modalities.core.fields import settings
+from modalities.core.problems import unusable
+from modalities.core.settings.private import PRIVATE_TRAINING
 from modalities.core.settings.training import Federated
 
-__all__ = ["PRESETS", "Config", "build_encoder", "collate", "finalise", "prepare", "read", "sums", "write_example"]
+__all__ = [
+    "PRESETS",
+    "Config",
+    "build_encoder",
+    "collate",
+    "finalise",
+    "prepare",
+    "public_state",
+    "read",
+    "sums",
+    "write_example",
+]
+
+_SPREADS: Mapping[str, float] = {"log2": float(np.log2(1.25)), "calls": 0.5}
+"""Of an arm's mean, whatever the cases: one copy gained in every second cell (2.5 copies for 2), or a call of an arm in
+every second gene. A unit that tumours reach, and nothing that was measured in any."""
 
 
 @settings
@@ -40,6 +57,19 @@ class Config(TabularConfig):
 def sums(cases: Cases, config: Config) -> Sums:
     """The statistics of the coded values."""
     return tabular.sums(coded(cases, config), config)
+
+
+def public_state(config: Config) -> State:
+    """No change in the middle, and the spread of `_SPREADS`; by arm only, since noise drowns thousands of genes.
+
+    Raises:
+        ValueError: the settings ask for genes.
+    """
+    if config.values != "arms":
+        remedy = "set `values: arms`, or take `preset: private`"
+        raise unusable(f"{config.values} by gene: too many inputs for noise to spare", remedy)
+    n_arms = len(config.features)
+    return tabular.public_scale(np.zeros(n_arms), np.full(n_arms, _SPREADS[config.arms_from]))
 
 
 def prepare(cases: Cases, state: State, config: Config) -> torch.Tensor:
@@ -67,4 +97,5 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "training": {"lr": 1e-4, "weight_decay": 1e-6},
         "federated": {"strategy": "fedavg", "lr": 1e-4},
     },
+    "private": {"values": "arms", **PRIVATE_TRAINING},
 }

@@ -145,6 +145,19 @@ class Modality(Protocol):
 
 
 @runtime_checkable
+class PublicScale(Protocol):
+    """What a plug-in may add: without it, the modality takes no part in a study that keeps an epsilon."""
+
+    def public_state(self, config: Any) -> State:
+        """What `finalise` gives, from the settings and public constants alone: no case is looked at.
+
+        Raises:
+            ValueError: the settings leave open what only cases could tell.
+        """
+        ...
+
+
+@runtime_checkable
 class Checks(Protocol):
     """What a plug-in may add: `tessera-client check` asks it after `read`."""
 

@@ -5,7 +5,7 @@ import pkgutil
 from functools import cache
 
 import modalities
-from modalities.core.contract import Modality
+from modalities.core.contract import Modality, PublicScale
 
 _SHARED = ("core", "slides")
 
@@ -38,6 +38,18 @@ def plugin(kind: str) -> Modality:
     if kind not in kinds():
         raise ValueError(f"no modality of kind {kind!r}; known kinds: {', '.join(kinds())}")
     return _checked(importlib.import_module(f"modalities.{kind}"), kind)
+
+
+def public_scale_of(kind: str) -> PublicScale:
+    """The plug-in of this kind as one that knows a public scale.
+
+    Raises:
+        TypeError: it knows none.
+    """
+    found = plugin(kind)
+    if not isinstance(found, PublicScale):
+        raise TypeError(f"modalities/{kind}: no `public_state`")
+    return found
 
 
 def _checked(module: object, name: str) -> Modality:

@@ -7,7 +7,7 @@ import numpy as np
 from flwr.app import ConfigRecord, MetricRecord, RecordDict
 
 from modalities.core.contract import Cases
-from modalities.core.registry import plugin
+from modalities.core.registry import plugin, public_scale_of
 from modalities.core.settings.training import BranchConfig
 from server.phases.sites import Sites, held
 from server.state.notes import WARNING
@@ -112,6 +112,8 @@ def gather_statistics(sites: Sites, holders: Sequence[Holder]) -> list[Holder]:
     wanted = [name for name in held(holders) if name not in study.states]
     if not wanted and study.class_counts:
         return list(holders)
+    if study.federation.privacy.epsilon:
+        return _take_public(sites, holders, wanted)
     configs = {name: study.federation.modalities[name] for name in wanted}
     templates = {name: _sums_of_nobody(config) for name, config in configs.items()}
     templates[STUDY] = {CLASS_COUNTS: np.zeros(study.federation.n_classes)}
@@ -129,6 +131,17 @@ def gather_statistics(sites: Sites, holders: Sequence[Holder]) -> list[Holder]:
             study.states[name] = plugin(configs[name].kind).finalise(total, configs[name])
     sites.options.step(study, {"phase": "statistics"})
     return kept
+
+
+def _take_public(sites: Sites, holders: Sequence[Holder], wanted: Sequence[str]) -> list[Holder]:
+    """Scales from settings and public constants, and no class counts: under an epsilon no site is asked for sums."""
+    study = sites.study
+    for name in wanted:
+        config = study.federation.modalities[name]
+        study.states[name] = public_scale_of(config.kind).public_state(config)
+    study.class_counts = [0.0] * study.federation.n_classes
+    sites.options.step(study, {"phase": "statistics"})
+    return list(holders)
 
 
 def _ask_for_sums(

@@ -34,6 +34,18 @@ def in_units(values: Float64[np.ndarray, "case weight"]) -> Int64[np.ndarray, "c
     return np.trunc(values / UNIT).astype(np.int64)
 
 
+def bounded_units(
+    gradients: Float64[np.ndarray, "case weight"], norms: Float64[np.ndarray, " case"], bound: float
+) -> Int64[np.ndarray, "case weight"]:
+    """Each case's gradient, no longer than the bound, in whole units; nothing of one that is not finite.
+
+    Whoever sends weights that make gradients infinite must not be told more by them.
+    """
+    with np.errstate(invalid="ignore", over="ignore"):
+        short = gradients * shrinkage(norms, bound)[:, None]
+    return in_units(np.where(np.isfinite(short).all(axis=1, keepdims=True), short, 0.0))
+
+
 def bound_in_units(bound: float, n_cases: int) -> int:
     """The bound in units, rounded up.
 

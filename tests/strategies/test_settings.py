@@ -149,4 +149,10 @@ def test_an_unquoted_off_is_taken_and_epsilon_without_masks_is_not(tmp_path):
     with pytest.raises(ValueError, match=without) as error:
         load_federation(path, ["privacy.epsilon=8.0", "modalities.cnv.federated.rounds=0"])
     assert "modalities.cnv.federated.rounds: must be at least 1" in str(error.value)
-    assert load_federation(path, ["privacy.epsilon=8.0", "privacy.masking=required"]).privacy.epsilon == 8.0
+    private = [
+        "privacy.epsilon=8.0",
+        "privacy.masking=required",
+        "fusion.preset=private",
+        "modalities.cnv.preset=private",
+    ]
+    assert load_federation(path, private).privacy.epsilon == 8.0

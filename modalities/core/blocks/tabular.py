@@ -55,6 +55,11 @@ def finalise(total: Sums, config: TabularConfig) -> State:
     return {"mean": mean, "inverse_scale": inverse, "flagged": np.flatnonzero(sometimes_missing).astype(np.int64)}
 
 
+def public_scale(centre: np.ndarray, spread: np.ndarray) -> State:
+    """The state of known centres and spreads; no flag, since which features are missing is what cases tell."""
+    return {"mean": centre, "inverse_scale": 1.0 / spread, "flagged": np.zeros(0, dtype=np.int64)}
+
+
 def prepare(cases: Cases, state: State, config: TabularConfig) -> Float[Tensor, "case input"]:
     """Scaled features, a missing value as 0, followed by a 0/1 flag for each feature that is missing somewhere."""
     values = np.asarray(cases.values, dtype=np.float64)

@@ -46,7 +46,8 @@ class Fusion:
     )
     """What `auto` chooses from; none that Adam fits, which would take hundreds of rounds."""
     preset: str = ""
-    """`paper`: the unshrunk heads of arXiv 2509.03408, and its transformer of 6 layers, 512 wide, 8 heads."""
+    """`paper`: the unshrunk heads of arXiv 2509.03408, and its transformer of 6 layers, 512 wide, 8 heads;
+    `private`: the mean of the branches, which no case teaches."""
     fit: Literal["crossfit", "tune", "none"] = "crossfit"
     """`crossfit`: the head learns from out-of-fold outputs; `tune`: from a held-out part; `none`: no held-out cases."""
     folds: Annotated[StrictInt, Field(ge=2, le=50)] = 3
@@ -75,4 +76,5 @@ FUSION_PRESETS: dict[str, dict[str, Any]] = {
         "class_weight_exponent": 0.0,
         "network": {"width": 512, "layers": 6, "attention_heads": 8},
     },
+    "private": {"head": "mean", "fit": "none"},
 }

@@ -18,6 +18,7 @@ from modalities.core.fusion.settings import AUTO, FUSION_PRESETS, Fusion
 from modalities.core.problems import Problem, ProblemsError, check, gathering, problems_of, unusable
 from modalities.core.registry import kinds, plugin
 from modalities.core.settings.privacy import Privacy
+from modalities.core.settings.private import private_problems
 from modalities.core.settings.structured import as_far_as_possible, plain_of, structured, unknown_key
 from modalities.core.settings.task import Task
 from modalities.core.settings.training import BranchConfig, Federated
@@ -124,6 +125,7 @@ def federation_from(
         str(name): _branch(str(name), section or {}, folder, problems, of_rules) for name, section in sections.items()
     }
     problems += _leaks(task, configs)
+    problems += private_problems(privacy, fusion, configs)
     check(problems)
     return Federation(seed, task, fusion, configs, privacy)  # pyright: ignore[reportArgumentType]  # no problems: not None
 
@@ -144,7 +146,7 @@ def _fusion(section: Any, problems: list[Problem]) -> Any:
     """The fusion section over its preset, with heads that exist and can be fitted that way."""
     preset = str(section.get("preset") or "") if isinstance(section, Mapping) else ""
     if preset not in FUSION_PRESETS:
-        problems.append(Problem(f"no preset {preset!r}", "there is: paper", where="fusion.preset"))
+        problems.append(Problem(f"no preset {preset!r}", "there are: paper, private", where="fusion.preset"))
         return None
     fusion: Any = structured(Fusion, FUSION_PRESETS[preset], section, "fusion", problems)
     if fusion is not None:

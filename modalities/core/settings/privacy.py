@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, StrictBool, StrictFloat
 
-from modalities.core.fields import NotNegative, settings
+from modalities.core.fields import Count, Positive, Whole, settings
 from modalities.core.problems import unusable
 
 LEAST_MASKED = 3
@@ -20,17 +20,26 @@ def _off(value: Any) -> Any:
 class Privacy:
     """Masked sums, and differential privacy for patients."""
 
-    masking: Annotated[Literal["required", "off"], BeforeValidator(_off)] = "off"
+    masking: Annotated[Literal["required", "off", "simulated"], BeforeValidator(_off)] = "off"
     """`required`: sites send masked vectors, of which the coordinator can open the sum only (docs/masking.md);
-    `off`: it sees what each site sends."""
+    `off`: it sees what each site sends; `simulated`: no masks, and all else as under masks, noise included: for
+    simulations, and no real site takes part."""
     masked_bits: Literal[32, 64] = 64
     """Of a masked weight: 64, or 32 for large networks, at half the bytes and a rounding of 4e-5 over the cases."""
     coordinator_holds_data: StrictBool = False
     """The coordinator's hospital is itself a site: it can take its own part from a sum, so one site more is asked."""
-    epsilon: NotNegative = 0.0
-    """What the whole study may tell of any one patient, all its modalities together; 0: no differential privacy."""
+    epsilon: Annotated[StrictFloat, Field(ge=0, le=50)] = 0.0
+    """What the whole study may tell of any one patient, all its modalities together; 0: no differential privacy.
+    Above 10 it promises little."""
     delta: Annotated[StrictFloat, Field(gt=0, lt=1e-3)] = 1e-5
     """The chance that it tells more; well below 1 over the number of patients."""
+    clip: Positive = 1.0
+    """Longest gradient of a case, in roots of a branch's inputs: what is longer is cut to it."""
+    cases: Count = 50
+    """Cases that every site is counted with: a public number, since the true one would tell of a patient. It scales
+    the step and nothing else; about the mean of the sites."""
+    colluders: Whole = 1
+    """Sites whose noise does not count, as they may tell it: one, since every site knows its own."""
 
     def __post_init__(self) -> None:
         """Refuse noise that would be added where the coordinator sees what lies below it."""
@@ -44,6 +53,11 @@ class Privacy:
     def is_masked(self) -> bool:
         """Whether sites send masked vectors."""
         return self.masking == "required"
+
+    @property
+    def sums_only(self) -> bool:
+        """Whether no rule may look at a single site's update."""
+        return self.is_masked or self.epsilon > 0
 
     @property
     def least_sites(self) -> int:

@@ -185,7 +185,7 @@ def test_kind_is_looked_up_among_the_plugins_only():
 
 
 def test_unknown_preset_names_those_there_are():
-    with pytest.raises(ValueError, match=r"modalities\.cnv\.preset: no preset 'papper'; cnv has: paper"):
+    with pytest.raises(ValueError, match=r"modalities\.cnv\.preset: no preset 'papper'; cnv has: paper, private"):
         federation_from({"modalities": {"cnv": {"preset": "papper"}}})
 
 
@@ -405,7 +405,7 @@ def test_absent_file_is_refused_by_name(tmp_path):
         ({"head": "auto", "candidates": ["mean"]}, "`auto` needs two candidates or more"),
         ({"head": "auto", "fit": "none"}, "`auto` needs two candidates or more, and fit: crossfit or tune"),
         ({"head": "intermediate", "fit": "none"}, "fusion.fit: intermediate says nothing until fitted"),
-        ({"preset": "papers"}, "fusion.preset: no preset 'papers'; there is: paper"),
+        ({"preset": "papers"}, "fusion.preset: no preset 'papers'; there are: paper, private"),
         ({"network": {"width": 6, "attention_heads": 4}}, "width must be a multiple of attention_heads, got 6 and 4"),
         (
             {"network": {"rounds": 0, "lr": 0.0}},

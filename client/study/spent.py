@@ -1,0 +1,158 @@
+"""What was spent of the privacy of this site's patients: `.tessera/epsilon.jsonl`, over all studies, for good.
+
+Two kinds of lines: a study that was booked, with its epsilon and the releases that this accounts for, and a release
+that was given. A line is on the disk before its reply leaves.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import IO, Any
+
+from client.node.home import Home
+from client.study.session import ClientStudy
+from modalities.core.problems import unusable
+from modalities.core.settings.federation import Federation
+from modalities.core.settings.private import releases_of
+from modalities.core.settings.site import Policy
+
+_SECRET_BYTES = 32
+
+
+@dataclass(frozen=True)
+class Spent:
+    """The ledger as it stands."""
+
+    bookings: tuple[Mapping[str, Any], ...] = ()
+    releases: frozenset[tuple[str, str]] = frozenset()
+    """Study and release."""
+
+    @property
+    def epsilon(self) -> float:
+        """Of all bookings: what a patient who is in all of these studies was asked for, at the most."""
+        return sum(booking["epsilon"] for booking in self.bookings)
+
+    def accounted(self, study: str) -> int:
+        """Releases of the study that its bookings account for."""
+        return sum(booking["releases"] for booking in self.bookings if booking["study"] == study)
+
+    def given(self, study: str) -> int:
+        """Releases of the study that were given."""
+        return sum(own == study for own, _ in self.releases)
+
+
+def read_spent(home: Home) -> Spent:
+    """What was spent until now.
+
+    Raises:
+        ValueError: a line cannot be read.
+    """
+    if not home.epsilon.is_file():
+        return Spent()
+    return _parsed(home, home.epsilon.read_bytes())
+
+
+def beyond_budget(home: Home, federation: Federation, policy: Policy) -> str:
+    """Why this site takes no part in the study; empty where its epsilon is booked, or may be."""
+    if federation.privacy.masking == "simulated":
+        return "its settings say privacy.masking: simulated, which is for simulations"
+    epsilon, spent = federation.privacy.epsilon, read_spent(home)
+    if not epsilon or spent.accounted(federation.digest):
+        return ""
+    return _over(spent, epsilon, policy)
+
+
+def book_release(home: Home, federation: Federation, release: str, policy: Policy) -> None:
+    """Book a release before it is given: nothing new for one that was given, the study's epsilon for its first.
+
+    A study that asks for more releases than its epsilon accounts for, as where it is begun anew with other sites, is
+    booked once more.
+
+    Raises:
+        ValueError: that would exceed `policy.max_epsilon`, or a line of the ledger cannot be read.
+        OSError: it cannot be written.
+    """
+    study, privacy = federation.digest, federation.privacy
+    with _locked(home) as (file, content):
+        spent = _parsed(home, content)
+        if (study, release) in spent.releases:
+            return
+        now = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "study": study}
+        lines = [{**now, "release": release}]
+        if spent.given(study) >= spent.accounted(study):
+            if reason := _over(spent, privacy.epsilon, policy):
+                raise ValueError(reason)
+            asked = {"epsilon": privacy.epsilon, "delta": privacy.delta, "releases": releases_of(federation.modalities)}
+            lines.insert(0, {**now, **asked})
+        file.write("".join(f"{json.dumps(line)}\n" for line in lines).encode())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def noise_secret(study: ClientStudy) -> bytes:
+    """What the site's noise is drawn from: random and kept at a real site, of the study's seed in a simulation."""
+    if study.home is None:
+        return hashlib.sha256(f"noise {study.federation.seed} {study.data.config.name}".encode()).digest()
+    path = study.home.noise_key
+    if not path.is_file():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        beside = path.with_name(f"{path.name}.{os.getpid()}.part")
+        beside.touch(mode=0o600)
+        beside.write_bytes(secrets.token_bytes(_SECRET_BYTES))
+        try:
+            os.link(beside, path)  # the first one stays, whoever else began at the same time
+        except FileExistsError:
+            pass
+        finally:
+            beside.unlink()
+    return path.read_bytes()
+
+
+def _over(spent: Spent, epsilon: float, policy: Policy) -> str:
+    if not policy.max_epsilon or spent.epsilon + epsilon <= policy.max_epsilon:
+        return ""
+    return (
+        f"this study would spend epsilon {epsilon:g}, and {spent.epsilon:g} of {policy.max_epsilon:g} is spent "
+        "(policy.max_epsilon in site.yaml): raise that if your patients' privacy may be spent further, or stay out"
+    )
+
+
+@contextmanager
+def _locked(home: Home) -> Iterator[tuple[IO[bytes], bytes]]:
+    """The ledger at its end, and what it holds, for nobody else meanwhile.
+
+    A last line that a crash cut off, whose reply never left, is taken out.
+    """
+    home.epsilon.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    home.epsilon.touch(mode=0o600)
+    with home.epsilon.open("r+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        content = file.read()
+        whole = content[: content.rfind(b"\n") + 1]
+        file.truncate(len(whole))
+        file.seek(len(whole))
+        yield file, whole
+
+
+def _parsed(home: Home, content: bytes) -> Spent:
+    bookings, releases = [], set()
+    for number, line in enumerate(content.splitlines(keepends=True), start=1):
+        if not line.endswith(b"\n"):
+            continue  # as in `_locked`
+        try:
+            entry = json.loads(line)
+            if "release" in entry:
+                releases.add((str(entry["study"]), str(entry["release"])))
+            else:
+                bookings.append({**entry, "epsilon": float(entry["epsilon"]), "releases": int(entry["releases"])})
+        except (ValueError, KeyError, TypeError):
+            remedy = "restore the file from a backup: without it nobody knows what was spent"
+            raise unusable("cannot be read", remedy, file=home.epsilon.name, where=f"line {number}") from None
+    return Spent(tuple(bookings), frozenset(releases))
