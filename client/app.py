@@ -9,6 +9,7 @@ import torch
 from flwr.app import ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 
+from client.audit.facts import tell
 from client.check.values import absent_features
 from client.node.complaints import COMPLAINT
 from client.study.answered import count_round, digest_of_request
@@ -18,8 +19,8 @@ from client.study.mods import (
     NotSettledError,
     accounted_only,
     as_it_was_asked,
+    audited,
     home_of,
-    listed,
     without_exception_text,
 )
 from client.study.policy import (
@@ -70,7 +71,7 @@ _HOLDERS = "holders."
 torch.set_num_threads(1)
 
 
-app = ClientApp(mods=[without_exception_text, as_it_was_asked, accounted_only, listed])
+app = ClientApp(mods=[without_exception_text, as_it_was_asked, audited, accounted_only])
 
 
 @app.query("capabilities")
@@ -221,7 +222,10 @@ def _data(context: Context) -> SiteData:
     folder = site_folder(context.node_config, context.run_config, federation_of(text))
     roll = record_of(context.state, _ROLL, ConfigRecord) if _ROLL in context.state else None
     home = home_of(context)
-    return site_data(folder, text, roll, Shelf(home.prepared) if home else None)
+    data = site_data(folder, text, roll, Shelf(home.prepared) if home else None)
+    own = data.config.coordinator
+    tell(study=data.federation.digest, agreed=bool(own.federation), coordinator=own.address)
+    return data
 
 
 def _keep_roll(context: Context, data: SiteData) -> None:

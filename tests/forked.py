@@ -19,6 +19,8 @@ from flwr.proto.message_pb2 import Context as ContextProto
 from flwr.proto.message_pb2 import Message as MessageProto
 
 from client.app import app
+from client.node.home import Home
+from client.node.keys import make_node_key
 from client.study import session
 from modalities.core.registry import plugins
 from modalities.core.site import store
@@ -44,6 +46,7 @@ class ForkedGrid(InlineGrid):
         self.notes, self.log, self._before = root / "notes.jsonl", root / "site.log", before
         for node_id, folder in zip(self.get_node_ids(), folders, strict=True):
             self._contexts[node_id].node_config["site"] = str(folder)
+            make_node_key(Home(folder).key, Home(folder).public_key, folder.name)
 
     def noted(self) -> list[Noted]:
         return [Noted(*json.loads(line)) for line in self.notes.read_text().splitlines()]

@@ -12,6 +12,8 @@ from modalities.core.problems import check
 from strategies.bundle import digest_of_bundle
 from strategies.flower.tasks import NotApprovedError
 
+CODE = "TESSERA_APPROVED_CODE"
+"""In the environment of a task's process: the digest of the approved bundle that runs in it."""
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -41,8 +43,8 @@ def approvals(home: Home) -> dict[str, dict[str, Any]]:
     return json.loads(home.approved.read_text(encoding="utf-8")) if home.approved.is_file() else {}
 
 
-def refuse_unapproved(home: Home, bundle: bytes) -> None:
-    """Keep what was refused for `status` to show.
+def refuse_unapproved(home: Home, bundle: bytes) -> str:
+    """The digest of a bundle that this site runs; what was refused is kept for `status` to show.
 
     Raises:
         NotApprovedError: this site did not approve the bundle.
@@ -51,6 +53,7 @@ def refuse_unapproved(home: Home, bundle: bytes) -> None:
     if digest not in approvals(home):
         write_json(home.refused, {"digest": digest, "time": time.time()})
         raise NotApprovedError(f"the coordinator sent the code {digest}, which this site has not approved")
+    return digest
 
 
 def last_refused(home: Home) -> dict[str, Any]:

@@ -19,7 +19,7 @@ import traceback
 from functools import partial
 from pathlib import Path
 
-from client.node.approval import refuse_unapproved
+from client.node.approval import CODE, refuse_unapproved
 from client.node.home import Home
 from strategies.flower.processes import die_with_parent
 from strategies.flower.tasks import MODULE, PROGRAM, run_task
@@ -65,7 +65,7 @@ def _work(arguments: list[str], home: Home) -> None:
         for name in [name for name in sys.modules if name.partition(".")[0] in _OURS]:
             del sys.modules[name]  # the site's own copy: what runs is the bundle's
         sys.argv = [PROGRAM, *arguments]
-        run_task(partial(refuse_unapproved, home))
+        run_task(partial(_approve, home))
         code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1
@@ -75,6 +75,11 @@ def _work(arguments: list[str], home: Home) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def _approve(home: Home, bundle: bytes) -> None:
+    """Refuse what the site did not approve; of what it did, the audit log is told the digest."""
+    os.environ[CODE] = refuse_unapproved(home, bundle)
 
 
 if __name__ == "__main__":

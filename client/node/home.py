@@ -32,9 +32,29 @@ class Home:
         return self.folder / "site.log"
 
     @property
-    def sent(self) -> Path:
-        """What left the site, a line a reply."""
-        return self.folder / "sent.jsonl"
+    def audit(self) -> Path:
+        """audit.jsonl: every message that came and every reply that left; kept when the site leaves."""
+        return self.folder / "audit.jsonl"
+
+    @property
+    def audit_tree(self) -> Path:
+        """The Merkle tree of audit.jsonl, made again from it where it is missing."""
+        return self.folder / "audit.tree"
+
+    @property
+    def audit_torn(self) -> Path:
+        """Lines of audit.jsonl that a crash broke off."""
+        return self.folder / "audit.torn"
+
+    @property
+    def receipts(self) -> Path:
+        """receipts.jsonl: the heads of this site's audit log that the coordinator countersigned."""
+        return self.folder / "receipts.jsonl"
+
+    @property
+    def witnessed(self) -> Path:
+        """witnessed.jsonl: the same of other sites' logs, kept so that they can be held against them."""
+        return self.folder / "witnessed.jsonl"
 
     @property
     def prepared(self) -> Path:

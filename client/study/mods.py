@@ -1,19 +1,23 @@
-"""What every message and every reply of a site passes, around the ClientApp: errors, packing, the site's own record."""
+"""What every message and every reply of a site passes, around the ClientApp: errors, packing, the site's audit log."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from logging import getLogger
 from pathlib import Path
+from typing import Any
 
-from flwr.app import ConfigRecord, Context, Error, Message
+from flwr.app import ConfigRecord, Context, Error, Message, RecordDict
 
+from client.audit.content import contents_of, digest_of_content
+from client.audit.facts import gathered, tell
+from client.audit.log import RECEIVED, SENT, append
 from client.node.complaints import COMPLAINT, complaints_kept
 from client.node.home import Home
-from client.study.sent import list_as_sent
 from client.study.session import SETTINGS, federation_of
 from strategies.checks import NO_SETTINGS
 from strategies.flower.messages import CLIENT_FAILED
 from strategies.packing import is_packed, packed, unpacked
-from strategies.wire import record_of
+from strategies.wire import CONFIG, STUDY, record_of
 
 _LOG = getLogger("tessera.client")
 ACCOUNTED = ("query.capabilities", "query.peers", "query.setup", "query.unmask", "train.branches")
@@ -39,11 +43,12 @@ def without_exception_text(
             return call_next(message, context)
         except NotSettledError as error:
             _LOG.warning("the request %s came too early: %s", asked, error)
-            return Message(Error(code=NO_SETTINGS, reason="see the site's log"), reply_to=message)
+            code = _code_of(error)
         except Exception as error:
             told = "the server was told no more than that it did"
             _LOG.exception("the request %s failed: %s; %s", asked, error, told, extra=COMPLAINT)
-            return Message(Error(code=CLIENT_FAILED, reason="see the site's log"), reply_to=message)
+            code = _code_of(error)
+        return Message(Error(code=code, reason="see the site's log"), reply_to=message)
 
 
 def as_it_was_asked(message: Message, context: Context, call_next: Callable[[Message, Context], Message]) -> Message:
@@ -71,10 +76,39 @@ def accounted_only(message: Message, context: Context, call_next: Callable[[Mess
     return call_next(message, context)
 
 
-def listed(message: Message, context: Context, call_next: Callable[[Message, Context], Message]) -> Message:
-    """A mod that lists what leaves a real site; what cannot be listed does not leave."""
-    reply = call_next(message, context)
+def audited(message: Message, context: Context, call_next: Callable[[Message, Context], Message]) -> Message:
+    """A mod that enters in a real site's audit log what comes and leaves; what cannot be entered does not leave."""
     home = home_of(context)
-    if home is not None and reply.has_content():
-        list_as_sent(home.site, message.metadata.message_type, reply.content)
+    if home is None:
+        return call_next(message, context)
+    asked = message.metadata.message_type
+    with gathered() as facts:
+        tell(study=_study_of(message, context))
+        append(home, RECEIVED, {"message": asked, "run": context.run_id, **facts, **_entered(message.content)})
+        try:
+            reply = call_next(message, context)
+            holds = _entered(reply.content) if reply.has_content() else {"error": reply.error.code}
+        except Exception as error:
+            append(home, SENT, {"message": asked, "run": context.run_id, **facts, "error": _code_of(error)})
+            raise
+        append(home, SENT, {"message": asked, "run": context.run_id, **facts, **holds})
     return reply
+
+
+def _entered(content: RecordDict) -> dict[str, Any]:
+    return {"holds": contents_of(content), "sha256": digest_of_content(content)}
+
+
+def _study_of(message: Message, context: Context) -> str:
+    """The digest of the settings that came with this message, or before it in this run; empty where they are none."""
+    for records, key in ((message.content, CONFIG + STUDY), (context.state, SETTINGS)):
+        text = records[key].get("federation") if key in records else None
+        if isinstance(text, str):
+            with suppress(ValueError):
+                return federation_of(text).digest
+    return ""
+
+
+def _code_of(error: Exception) -> int:
+    """What the coordinator is told of an exception."""
+    return NO_SETTINGS if isinstance(error, NotSettledError) else CLIENT_FAILED

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import IO, Any
 
+from client.audit.facts import tell
 from client.node.home import Home
 from client.study.session import ClientStudy
 from modalities.core.problems import unusable
@@ -90,6 +91,7 @@ def book_release(home: Home, federation: Federation, release: str, policy: Polic
                 raise ValueError(reason)
             asked = {"epsilon": privacy.epsilon, "delta": privacy.delta, "releases": releases_of(federation.modalities)}
             lines.insert(0, {**now, **asked})
+            tell(epsilon=privacy.epsilon)
         file.write("".join(f"{json.dumps(line)}\n" for line in lines).encode())
         file.flush()
         os.fsync(file.fileno())

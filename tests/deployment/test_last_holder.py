@@ -55,7 +55,7 @@ def test_a_modality_whose_last_holder_leaves_waits_or_is_skipped_and_the_others_
         release, _ = read_release(study.run / "release")
         whole = run_small(machine.sites, federation)  # nothing was lost of what waited
         assert same_arrays({"waits": release.weights["waits"]}, {"waits": whole.weights["waits"]})
-        assert Home(machine.sites / LEAVES).sent.is_file()
+        assert Home(machine.sites / LEAVES).audit.is_file()
     finally:
         machine.end_all()
 

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from flwr.app import Message
 
+from client.audit.content import contents_of, digest_of_content
 from client.node.home import Home
-from client.study.sent import contents_of
 from modalities.core.settings.federation import Federation, load_federation
 from modalities.core.site.store import SiteData
 from server.state.status import read_status
+from strategies.bundle import digest_of_checkout
 from tests.deployment.machine import SITES, Machine, wait_until
 from tests.deployment.planted import (
     CASE,
@@ -147,16 +148,31 @@ def test_a_site_that_fails_sends_a_code_and_keeps_the_rest_in_its_own_log(record
     assert f"{FOLDER}/{BROKEN}/hif/table.csv does not exist" in said
 
 
-def test_each_site_has_its_own_list_of_what_it_sent(recorded):
-    carried = {name: [] for name in SITES}
+def test_each_sites_audit_log_is_what_crossed_the_wire(recorded):
+    """By digest, both ways; and under the code and the settings that it names."""
     names = names_of(recorded)
+    came, left = ({name: [] for name in SITES} for _ in range(2))
+    for message in recorded.asked:
+        came[names[message.metadata.dst_node_id]].append(crossed(message))
     for reply in recorded.replies:
-        if reply.has_content():
-            carried[names[reply.metadata.src_node_id]].append((reply.metadata.message_type, contents_of(reply.content)))
+        left[names[reply.metadata.src_node_id]].append(crossed(reply))
     for name in SITES:
-        lines = [json.loads(line) for line in Home(recorded.site(name)).sent.read_text().splitlines()]
-        assert [(line["message"], line["holds"]) for line in lines] == carried[name]
-        assert len(lines) >= 2
+        entries = [json.loads(line) for line in Home(recorded.site(name)).audit.read_text().splitlines()]
+        for direction, carried in (("received", came), ("sent", left)):
+            logged = [entry for entry in entries if entry["direction"] == direction]
+            digests = [(entry.get("sha256", entry.get("error")), entry.get("holds")) for entry in logged]
+            assert digests == carried[name]
+        assert len(left[name]) >= 2
+        assert {entry["code"] for entry in entries} == {digest_of_checkout()}
+        assert {entry["study"] for entry in entries} == {recorded.federation.digest}
+
+
+def crossed(message):
+    """Digest and content of what a message held beside the head and the receipt; of an error, its code."""
+    if message.has_error():
+        return message.error.code, None
+    content = {key: record for key, record in message.content.items() if key != "config.audit"}
+    return digest_of_content(content), contents_of(content)
 
 
 def test_the_same_search_finds_what_was_planted_where_it_may_be(recorded):

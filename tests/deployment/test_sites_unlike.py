@@ -137,4 +137,4 @@ def test_a_site_whose_clock_is_wrong_is_told_to_look_at_it(machine, seconds, sid
     machine.started[f"clock{seconds}"].wait(60)
     machine.start(f"check{seconds}", "client", "check", site, **wrong).wait(120)
     assert f"s {side} the gateway's" in machine.said(f"check{seconds}").replace("\n", " ")
-    assert not Home(site).sent.exists()
+    assert not Home(site).audit.exists()

@@ -7,22 +7,15 @@ from flwr.app import ConfigRecord, RecordDict
 from client.node.home import Home
 from client.study.answered import count_round
 from strategies.wire import to_record
+from tests.client.sites import RealSite
 from tests.client.study.test_policy import set_policy
 from tests.client.test_app import FEDERATION
-from tests.client.test_app import Site as SimulatedSite
-from tests.support import FIRST_NODE, all_arrays, write_sites
+from tests.support import all_arrays, write_sites
 
 MOST = 3
 
 
-class Site(SimulatedSite):
-    """The one site of the grid, as a hospital runs it: its node config names its folder."""
-
-    def __init__(self, root):
-        super().__init__(root)
-        self.context = self.grid._contexts[FIRST_NODE]
-        self.context.node_config["site"], self.context.run_config = str(root / "site_1"), {}
-
+class Site(RealSite):
     def train(self, weights, server_round=1, part="cnv"):
         parts = {f"arrays__{part}": to_record(weights), f"config__{part}": ConfigRecord({"server-round": server_round})}
         return self.ask("train.branches", **parts)

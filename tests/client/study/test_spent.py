@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from client.audit.facts import gathered
 from client.node.home import Home
 from client.study.spent import beyond_budget, book_release, read_spent
 from modalities.core.settings.federation import federation_from
@@ -44,6 +45,15 @@ def test_a_study_is_booked_with_its_first_release_and_not_with_the_next(home):
     assert booking["study"] == federation().digest
     assert [release["release"] for release in releases] == ["r1", "r2"]
     assert read_spent(home).epsilon == 3.0
+
+
+def test_the_audit_log_is_told_what_a_reply_spends(home):
+    with gathered() as facts:
+        book(home, federation(), "r1")
+    assert facts == {"epsilon": 3.0}
+    with gathered() as facts:
+        book(home, federation(), "r2")
+    assert facts == {}
 
 
 def test_more_releases_than_accounted_for_book_the_study_once_more(home):

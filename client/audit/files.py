@@ -1,0 +1,66 @@
+"""Files that are only added to, for their owner alone, and that are on the disk when the call returns."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_MODE = 0o600
+_BLOCK = 2**16
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[int]:
+    """A descriptor to read and to add to; the file is made where it is not there, and its name is on the disk."""
+    is_new = not path.exists()
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, _MODE)
+    try:
+        if is_new:
+            _sync_folder(path.parent)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def append_durably(descriptor: int, content: bytes) -> None:
+    """Add bytes and wait for the disk; what was written in part is taken back.
+
+    Raises:
+        OSError: the disk is full, or fails.
+    """
+    size = os.fstat(descriptor).st_size
+    try:
+        written = 0
+        while written < len(content):
+            written += os.write(descriptor, content[written:])
+        os.fsync(descriptor)
+    except OSError:
+        os.ftruncate(descriptor, size)
+        raise
+
+
+def last_line(descriptor: int) -> tuple[bytes, bytes]:
+    """The last whole line, empty if there is none, and what stands after it: a line without an end."""
+    tail, at = b"", os.fstat(descriptor).st_size
+    while at and tail.count(b"\n") < 2:
+        begin = max(0, at - _BLOCK)
+        tail, at = os.pread(descriptor, at - begin, begin) + tail, begin
+    whole, newline, torn = tail.rpartition(b"\n")
+    return (whole.rpartition(b"\n")[2] if newline else b""), torn
+
+
+def lines_of(descriptor: int) -> Iterator[bytes]:
+    """Every whole line."""
+    with os.fdopen(os.dup(descriptor), "rb") as file:
+        file.seek(0)
+        for line in file:
+            if line.endswith(b"\n"):
+                yield line[:-1]
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
