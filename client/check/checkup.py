@@ -8,6 +8,7 @@ from client.check.machine import machine_problems, slides_in
 from client.check.network import reach_problems
 from client.check.own_files import fingerprints, own_problems
 from client.node.home import Home
+from client.node.roster import roster_problems
 from client.study.policy import differences
 from modalities.core.problems import Problem, gathering, note, warning, worst_first
 from modalities.core.settings.federation import Federation
@@ -27,6 +28,7 @@ def check_everything(folder: Path, federation: Path | None, offline: bool) -> Si
         report = check_site(folder, settings)
     else:
         report = SiteReport(config.name if config else "", {}, check_site_alone(folder))
+    problems += _without_masks(config, settings)
     problems += [*report.problems, *(_surroundings(folder, config, offline) if config else [])]
     return SiteReport(report.site, report.modalities, worst_first(problems))
 
@@ -59,6 +61,15 @@ def _settings(folder: Path, config: SiteConfig | None, given: Path | None) -> tu
     return settings or (own if given is None else None), problems
 
 
+def _without_masks(config: SiteConfig | None, settings: Federation | None) -> list[Problem]:
+    """A study that this site's policy keeps it out of."""
+    if config is None or settings is None or settings.privacy.is_masked or not config.policy.require_masking:
+        return []
+    what = "this site takes part in masked sums only, and this study has none (privacy.masking: off)"
+    remedy = "ask the coordinator for privacy.masking: required; docs/security.md says what it is to do without"
+    return [Problem(what, remedy, file="site.yaml", where="policy.require_masking")]
+
+
 def _surroundings(folder: Path, config: SiteConfig, offline: bool) -> list[Problem]:
     """Machine and way out: what a study needs besides data."""
     sources = sources_of(folder, config, [])
@@ -70,6 +81,7 @@ def _surroundings(folder: Path, config: SiteConfig, offline: bool) -> list[Probl
         what = "no coordinator.address: key, certificates and the way to the coordinator were not looked at"
         return [*found, note(what, "needed to join: docs/hospital.md", file="site.yaml", where="coordinator.address")]
     found += own_problems(folder, own, datetime.datetime.now(datetime.UTC)) + fingerprints(folder, own)
+    found += roster_problems(Home(folder), config)
     if offline:
         return [*found, note(f"--offline: the way to {own.address} and the clock were not looked at")]
     return found + reach_problems(own.address, folder / own.authority)

@@ -16,6 +16,7 @@ from modalities.core.problems import Problem, note, problems_of, warning
 from modalities.core.release.keyfiles import read_private
 from modalities.core.release.signing import certificate_fingerprint, fingerprint, public_key
 from modalities.core.settings.site import CoordinatorConfig
+from strategies.masking.roster import load_roster
 
 _SOON_DAYS = 30
 _ASK = "ask the coordinator for ca.crt, and compare its fingerprint over the telephone"
@@ -35,11 +36,13 @@ def own_problems(site: Path, own: CoordinatorConfig, now: datetime.datetime) -> 
 
 def fingerprints(site: Path, own: CoordinatorConfig) -> list[Problem]:
     """What to compare with what the coordinator reads out: somebody may have changed the files on their way."""
-    found = []
+    found, remedy = [], "compare it with what the coordinator reads out over the telephone"
     for path, read in ((site / own.authority, certificate_fingerprint), (site / own.release_key, _of_release_key)):
         with suppress(OSError, ValueError):  # what is wrong with them `own_problems` says
-            remedy = "compare it with what the coordinator reads out over the telephone"
             found.append(note(f"fingerprint {read(path)}", remedy, file=path.name))
+    with suppress(OSError, ValueError):  # what is wrong with it `roster_problems` says, where masks are required
+        roster = load_roster(site / own.roster)
+        found.append(note(f"{len(roster.sites)} sites, digest {roster.digest}", remedy, file=own.roster))
     return found
 
 

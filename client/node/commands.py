@@ -11,6 +11,7 @@ import typer
 from client.node.approval import approvals, approve, last_refused, refusal, withdraw
 from client.node.home import Home
 from client.node.keys import make_node_key
+from client.node.roster import approve_roster, key_lines, roster_problems, stand_of_roster, withdraw_roster
 from client.node.supervisor import Node, keep_joined, state_of, stop
 from modalities.core.console import say, show
 from modalities.core.problems import Problem, check
@@ -64,6 +65,11 @@ def _write_site_file(path: Path, name: str, address: str) -> None:
             f"note: policy.min_holders of {path} is {config.policy.min_holders}: a modality is trained here even if "
             f"fewer than {_MIN_HOLDERS} sites hold it; docs/security.md says what that means"
         )
+    if not config.policy.require_masking:
+        say(
+            f"note: policy.require_masking of {path} is false: in a study without masks the coordinator sees what this "
+            "site alone sends; docs/security.md says what that means"
+        )
 
 
 def join(site: Site) -> None:
@@ -77,6 +83,7 @@ def join(site: Site) -> None:
         + [f"{home.key}: no node key; make one with `tessera-client init`"] * (not home.key.is_file())
         + [f"{site}: no code is approved yet; review it, then: tessera-client trust {site} --from-checkout"]
         * (not approvals(home))
+        + roster_problems(home, config)
     )
     read_private(home.key)  # refused where others can read it
     say(f"site {config.name} connects to {own.address}; log: {home.log}")
@@ -89,15 +96,22 @@ def trust(
     from_checkout: Annotated[
         bool, typer.Option("--from-checkout", help="Approve the source that this command runs from.")
     ] = False,
+    roster: Annotated[
+        str, typer.Option(help="Approve the roster of sites and keys: its digest, from the coordinator by telephone.")
+    ] = "",
     withdrawn: Annotated[bool, typer.Option("--withdraw", help="Take the approval back.")] = False,
 ) -> None:
-    """Approve the code that a study may run here, by its digest; without one, say what is approved.
+    """Approve the code that a study may run here, or its roster, by digest; without one, say what is approved.
 
-    A run brings its code along. This site runs it only if every file is that of an approved digest.
+    A run brings its code along. This site runs it only if every file is that of an approved digest. With masked sums
+    it takes the keys of other sites only from the roster that it approved.
     """
     home = Home(site)
-    if digest and from_checkout:
-        raise ValueError("give either a digest or --from-checkout")
+    if bool(digest) + from_checkout + bool(roster) > 1:
+        raise ValueError("give one of: a digest of code, --from-checkout, --roster")
+    if roster:
+        _trust_roster(home, roster, withdrawn)
+        return
     chosen = digest_of_checkout() if from_checkout else digest
     if withdrawn and not chosen:
         approved = ", ".join(approvals(home)) or "none"
@@ -113,6 +127,20 @@ def trust(
         for known, entry in approvals(home).items():
             say(f"approved: {known} ({entry['source']}, {_when(entry['time'])})")
         say(f"this source is {digest_of_checkout()}")
+        for line in stand_of_roster(home):
+            say(line)
+
+
+def _trust_roster(home: Home, digest: str, withdrawn: bool) -> None:
+    if withdrawn:
+        withdraw_roster(home, digest)
+        say(f"no longer approved: roster {digest}")
+        return
+    config = read_site_config(home.site / "site.yaml")
+    roster, differing = approve_roster(home, config, digest)
+    for line in [*key_lines(roster, config.name), *differing]:
+        say(line)
+    say(f"approved: roster {digest}, {len(roster.sites)} sites")
 
 
 def status(site: Site) -> None:
@@ -162,6 +190,7 @@ policy:                        # held to by this site's own code, whatever a ser
   min_holders: 3               # fewer sites with a modality than this, and it is not trained here
   max_rounds: 500
   max_local_epochs: 10
+  require_masking: true        # no study in which the coordinator sees what this site alone sends
 """
 
 _COORDINATOR = """\
@@ -170,5 +199,6 @@ coordinator:
   local_port: 9094             # a free port of this machine, for Flower's own processes; on loopback only
   authority: ca.crt            # from the coordinator; the only authority that is trusted
   release_key: release.pub     # from the coordinator; what releases are checked with
+  roster: roster.yaml          # from the coordinator, once every site is enrolled; to be approved: docs/hospital.md
   #federation: federation.yaml # once you agreed to these settings: the site takes part under no others
 """

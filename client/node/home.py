@@ -107,6 +107,11 @@ class Home:
         return self.folder / "refused.json"
 
     @property
+    def approved_roster(self) -> Path:
+        """approved-roster.json: the sites and keys of the study, as this site approved them."""
+        return self.folder / "approved-roster.json"
+
+    @property
     def programs(self) -> Path:
         """What Flower finds first when it starts a program for a task."""
         return self.folder / "bin"

@@ -14,6 +14,7 @@ from modalities.core.registry import plugin
 from modalities.core.seeds import seed_of
 from modalities.core.settings.federation import Federation, federation_from
 from modalities.core.settings.site import Policy, write_site
+from modalities.core.settings.structured import plain_of
 
 FEDERATION = "federation.yaml"
 EXTERNAL = "external_"
@@ -49,7 +50,7 @@ def with_features_of_data(federation: Federation, cohort: Cohort, out: Path) -> 
         if section["features"]:
             (out / f"{name}_features.json").write_text(json.dumps(section.pop("features")), encoding="utf-8")
             section["features_file"] = f"{name}_features.json"
-    OmegaConf.save(raw, out / FEDERATION)
+    OmegaConf.save({"privacy": plain_of(agreed.privacy), **raw}, out / FEDERATION)  # said, though it is the default
     return agreed
 
 

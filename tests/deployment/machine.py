@@ -215,7 +215,7 @@ class Machine:
         """The folder of somebody whom nobody enrolled, and who tries to join; `number` from 3 on."""
         folder = self.folder / name
         self.type_in("client", "init", folder, "--name", name, "--address", "localhost:1")
-        (folder / "site.yaml").write_text(f"name: {name}\n")
+        (folder / "site.yaml").write_text(f"name: {name}\npolicy: {{require_masking: false}}\n")
         self.join_settings(folder, number, authority)
         self.type_in("client", "trust", folder, "--from-checkout")
         self.start(name, "client", "join", folder)

@@ -1,11 +1,16 @@
 """What the coordinator may see, and how much a model may tell of a patient; section `privacy` of federation.yaml."""
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import yaml
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 from pydantic import BeforeValidator, Field, StrictBool, StrictFloat
 
 from modalities.core.fields import Count, Positive, Whole, settings
 from modalities.core.problems import unusable
+from modalities.core.settings.structured import as_far_as_possible
 
 LEAST_MASKED = 3
 """Sites whose sum may be opened: of two, each knows the other's part by taking away its own."""
@@ -63,3 +68,16 @@ class Privacy:
     def least_sites(self) -> int:
         """The sites of the smallest group whose sum is opened."""
         return LEAST_MASKED + self.coordinator_holds_data
+
+
+def read_privacy(path: Path) -> Privacy:
+    """The section of a federation.yaml, without the plug-ins that its other sections need.
+
+    What is wrong with the file is left out here: whoever reads the whole of it says so.
+    """
+    try:
+        raw = OmegaConf.to_container(OmegaConf.load(path))
+    except (OSError, ValueError, yaml.YAMLError, OmegaConfBaseException):
+        return Privacy()
+    section = raw.get("privacy") if isinstance(raw, dict) else None
+    return as_far_as_possible(Privacy, section or {}, "privacy", [])

@@ -17,7 +17,7 @@ from pydantic import AfterValidator, StrictBool
 from modalities.core.contract import SlideSettings, Source
 from modalities.core.fields import Count, NotNegative, Port, Whole, settings
 from modalities.core.problems import Problem, check, unusable
-from modalities.core.settings.structured import as_far_as_possible
+from modalities.core.settings.structured import as_far_as_possible, plain_of
 
 SITE_FILE = "site.yaml"
 
@@ -171,7 +171,8 @@ def write_site(folder: Path, name: str, cases: pd.DataFrame, sources: Mapping[st
         }
         for modality, source in sources.items()
     }
-    allowed = {"modalities": list(policy.modalities), "min_cohort": policy.min_cohort, "min_cell": policy.min_cell}
+    kept = ("modalities", "min_cohort", "min_cell", "require_masking")
+    allowed = {name: value for name, value in plain_of(policy).items() if name in kept}
     slides = {
         key: os.path.relpath(value, folder.resolve()) if isinstance(value, str) else value
         for source in sources.values()

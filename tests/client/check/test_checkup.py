@@ -17,8 +17,9 @@ from client.node.keys import make_node_key
 from modalities.core.release.signing import make_release_key
 from modalities.core.settings.site import CoordinatorConfig
 from server.cli import app as server
-from server.coordinator.folder import init_study
+from server.coordinator.folder import enrol_site, init_study
 from server.network.certificates import AUTHORITY_DAYS, Tls, issue_server_certificate, make_authority
+from strategies.masking.roster import Roster, key_digest, write_roster
 from tests.support import small_federation, write_sites
 
 NOW = datetime.datetime(2026, 3, 5, 12, tzinfo=datetime.UTC)
@@ -92,6 +93,21 @@ def test_the_fingerprints_to_compare_are_those_that_the_coordinator_reads_out(tm
     (study.for_sites / "ca.crt").write_text("text")
     (study.for_sites / "release.pub").unlink()
     assert fingerprints(study.for_sites, CoordinatorConfig()) == []
+
+
+def test_the_rosters_digest_to_compare_is_the_one_that_the_coordinator_reads_out(tmp_path):
+    study = init_study(tmp_path / "study", ["localhost"])
+    (tmp_path / "study" / "federation.yaml").write_text("modalities: {cnv: {features: [A]}}\n")
+    for site in ("a", "b"):
+        make_node_key(tmp_path / f"{site}.key", tmp_path / f"{site}.pub", site)
+        enrol_site(study, site, tmp_path / f"{site}.pub")
+    for command in ("roster", "hand-out"):
+        handed = CliRunner().invoke(server, [command, str(study.folder)], env={"COLUMNS": "300"})
+        assert handed.exit_code == 0
+    *_, found = fingerprints(study.for_sites, CoordinatorConfig(roster="roster.yaml"))
+    assert f"  {found.file}: {found.what}\n" in handed.output
+    assert found.what.startswith("2 sites, digest ")
+    assert len(fingerprints(study.for_sites, CoordinatorConfig())) == 2
 
 
 def test_a_key_that_others_can_read_is_an_error_with_the_command_that_mends_it(site, port):
@@ -181,6 +197,41 @@ def test_other_settings_than_those_agreed_to_are_warned_of_by_name(folder, tmp_p
     (tmp_path / "other.yaml").write_text(small_federation(fusion__folds=3).to_json())
     report = check_everything(folder, tmp_path / "other.yaml", offline=True)
     assert "other settings than those that this site agreed to: fusion.folds: agreed 2, sent 3" in said(report)
+
+
+def policy(folder, text):
+    path = folder / "site.yaml"
+    path.write_text(path.read_text().replace("require_masking: false", text))
+
+
+def test_a_site_that_requires_masks_is_told_that_the_study_has_none(folder):
+    policy(folder, "require_masking: true")
+    report = check_everything(folder, folder.parent / "federation.yaml", offline=True)
+    assert not report.ok
+    what = "this site takes part in masked sums only, and this study has none (privacy.masking: off)"
+    (found,) = [one for one in report.problems if one.where == "policy.require_masking"]
+    assert (found.level, found.what) == ("error", what)
+    masked = small_federation(privacy__masking="required")
+    (folder.parent / "federation.yaml").write_text(masked.to_json())
+    report = check_everything(folder, folder.parent / "federation.yaml", offline=True)
+    assert what not in said(report)
+
+
+def test_masks_that_the_site_agreed_to_without_an_approved_roster_are_an_error(folder, port):
+    coordinator(folder, f"federation: ../federation.yaml, roster: roster.yaml, address: 'a:1', local_port: {port}")
+    without = "no roster of the study's sites is approved: needed for masked sums"
+    assert without not in said(check_everything(folder, None, offline=True))
+    (folder.parent / "federation.yaml").write_text(small_federation(privacy__masking="required").to_json())
+    report = check_everything(folder, None, offline=True)
+    (found,) = [one for one in report.problems if one.what == without]
+    assert (found.level, found.file) == ("error", ".tessera/approved-roster.json")
+    make_node_key(Home(folder).key, Home(folder).public_key, "site_1")
+    roster = Roster({"site_1": key_digest(Home(folder).public_key.read_bytes()), "b": "b" * 64})
+    write_roster(folder / "roster.yaml", roster)
+    assert CliRunner().invoke(app, ["trust", str(folder), "--roster", roster.digest]).exit_code == 0
+    report = check_everything(folder, None, offline=True)
+    assert without not in said(report)
+    assert f"2 sites, digest {roster.digest}" in said(report)
 
 
 def test_settings_agreed_to_that_cannot_be_read_are_an_error(folder):

@@ -18,6 +18,7 @@ def test_a_new_folder_gets_a_policy_and_the_coordinator(tmp_path):
     made = read_site_config(tmp_path / "new" / "site.yaml")
     assert (made.name, made.policy.min_holders) == ("a", 3)
     assert (made.coordinator.address, made.coordinator.local_port) == ("there:7", 9094)
+    assert (made.policy.require_masking, made.coordinator.roster) == (True, "roster.yaml")
 
 
 def test_a_site_file_without_a_coordinator_is_kept_and_gets_one(tmp_path):
@@ -30,10 +31,19 @@ def test_a_site_file_without_a_coordinator_is_kept_and_gets_one(tmp_path):
     assert (made.policy.min_cell, made.coordinator.address) == (7, "there:7")
     assert "is kept, with a section `coordinator` at its end" in found.output
     assert "is 2: a modality is trained here even if fewer than 3 sites hold it" in found.output
+    said = (
+        f"note: policy.require_masking of {tmp_path / 'site.yaml'} is false: in a study without masks the coordinator"
+    )
+    assert said in found.output
     key = Home(tmp_path).key.read_bytes()
     assert "is kept" not in init(tmp_path, address="elsewhere:8").output  # the section is there now
     assert read_site_config(tmp_path / "site.yaml").coordinator.address == "there:7"
     assert Home(tmp_path).key.read_bytes() == key
+
+
+def test_a_site_file_that_requires_masks_and_three_holders_gets_no_note(tmp_path):
+    (tmp_path / "site.yaml").write_text("name: a\npolicy: {min_holders: 3, require_masking: true}\n")
+    assert "note:" not in init(tmp_path).output
 
 
 def test_a_site_file_of_another_name_is_refused_before_a_key_is_made(tmp_path):
