@@ -204,7 +204,7 @@ def _say_if_outdated(study: Study) -> None:
     with suppress(ValueError):  # a roster that cannot be read: `roster` and `hand-out` say so
         differing = outdated(study)
     if differing:
-        say(f"{study.roster} has other sites now ({differing}); for a new one: tessera-server roster {study.folder}")
+        say(f"{study.roster} is not of the sites enrolled now ({differing}): tessera-server roster {study.folder}")
 
 
 @contextmanager

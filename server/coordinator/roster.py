@@ -49,11 +49,11 @@ def lacking(study: Study, federation: Federation) -> Iterator[str]:
     roster = kept_roster(study)
     if roster is None:
         yield (
-            f"no roster yet, and without it no site takes part in masked sums: once every site is enrolled, "
-            f"{_command(study)}, and hand out again"
+            f"no roster yet, and without one no site takes part in masked sums; once every site is enrolled: "
+            f"{_command(study)}, then hand out again"
         )
     elif differing := outdated(study):
-        yield f"roster.yaml is not of the sites enrolled now ({differing}): {_command(study)}, and hand out again"
+        yield f"roster.yaml is not of the sites enrolled now ({differing}); {_command(study)}, then hand out again"
     elif len(roster.sites) < federation.privacy.least_sites:
         yield (
             f"roster.yaml has {len(roster.sites)} sites, and a sum is opened of {federation.privacy.least_sites} or "

@@ -111,23 +111,22 @@ def test_settings_are_handed_out_before_there_is_a_roster_and_it_says_so(tmp_pat
     found = run("hand-out", study.folder)
     assert found.exit_code == 0
     assert not (study.for_sites / "roster.yaml").exists()
-    assert "warning: no roster yet, and without it no site takes part in masked sums" in found.output
-    assert f"once every site is enrolled, tessera-server roster {study.folder}, and hand out again" in found.output
+    assert "warning: no roster yet, and without one no site takes part in masked sums" in found.output
+    assert f"once every site is enrolled: tessera-server roster {study.folder}, then hand out again" in found.output
 
 
 def test_a_roster_of_other_sites_than_those_enrolled_is_handed_out_with_a_warning(study, keys):
     run("roster", study.folder)
     old = load_roster(study.roster)
     found = run("enrol", study.folder, "late", "--key", keys["late"])
-    assert f"roster.yaml has other sites now (joined: late); for a new one: tessera-server roster {study.folder}" in (
-        found.output
-    )
+    said = f"{study.roster} is not of the sites enrolled now (joined: late): tessera-server roster {study.folder}\n"
+    assert said in found.output
     found = run("hand-out", study.folder)
-    assert "warning: roster.yaml is not of the sites enrolled now (joined: late): tessera-server roster" in found.output
+    assert "warning: roster.yaml is not of the sites enrolled now (joined: late); tessera-server roster" in found.output
     assert load_roster(study.for_sites / "roster.yaml") == old
     for site in SITES:
         found = run("revoke", study.folder, site)
-    assert "has other sites now (left: nordheim, st_anna, stolp)" in found.output
+    assert "is not of the sites enrolled now (left: nordheim, st_anna, stolp)" in found.output
 
 
 def test_fewer_sites_than_a_sum_is_opened_of_are_warned_of(study):
