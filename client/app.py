@@ -4,13 +4,21 @@ Every reply is built here: counts, sums, weights, losses. An exception leaves as
 """
 
 from logging import getLogger
+from typing import Any
 
+import numpy as np
 import torch
 from flwr.app import ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 
 from client.audit.facts import tell
 from client.check.values import absent_features
+from client.masking.agreed import check_agreed, keep_closing
+from client.masking.masked import masked
+from client.masking.opened import opened
+from client.masking.run_keys import accept_peers
+from client.masking.run_keys import introduction as introduction_of
+from client.masking.settled import SITE
 from client.node.complaints import COMPLAINT
 from client.study.answered import count_round, digest_of_request
 from client.study.calibration import conformal_counts, temperature_losses
@@ -27,7 +35,7 @@ from client.study.policy import (
     beyond_policy,
     class_numbers,
     holders_asked,
-    other_than_agreed,
+    not_agreed,
     question_asked,
     round_asked,
     temperature_asked,
@@ -48,6 +56,7 @@ from client.study.spent import beyond_budget
 from modalities.core.site.shelf import Shelf
 from modalities.core.site.store import SiteData, digest_of
 from strategies.checks import CLASS_COUNTS, HELD_OUT_LOSS, HELD_OUT_N, LOSS, LOSSES, NUM_EXAMPLES
+from strategies.masked_exchange.wire import MASKING
 from strategies.wire import (
     ARRAYS,
     CONFIG,
@@ -64,14 +73,14 @@ from strategies.wire import (
 )
 
 _LOG, _DATA_LOG = getLogger("tessera.client"), getLogger("tessera.client.data")
-_SETTINGS, _ROLL, _STATE, _DIGEST, _OUTPUTS = SETTINGS, "roll", "state.", "digest.", "outputs."
+_ROLL, _STATE, _DIGEST, _OUTPUTS = "roll", "state.", "digest.", "outputs."
 _HOLDERS = "holders."
 
 # Sums over several threads depend on how many they are: with one, every engine adds in the same order.
 torch.set_num_threads(1)
 
 
-app = ClientApp(mods=[without_exception_text, as_it_was_asked, audited, accounted_only])
+app = ClientApp(mods=[without_exception_text, as_it_was_asked, audited, accounted_only, masked])
 
 
 @app.query("capabilities")
@@ -81,21 +90,55 @@ def capabilities(message: Message, context: Context) -> Message:
     Here the files are read: what later messages need of them is kept, in the context and on the site's disk.
     """
     sent = _config(message, STUDY)["federation"]
-    if _SETTINGS not in context.state or sent != record_of(context.state, _SETTINGS, ConfigRecord)["federation"]:
+    if SETTINGS not in context.state or sent != record_of(context.state, SETTINGS, ConfigRecord)["federation"]:
         context.state.clear()  # what was kept under other settings
-        context.state[_SETTINGS] = ConfigRecord({"federation": sent})
+        context.state[SETTINGS] = ConfigRecord({"federation": sent})
     data = _data(context)
-    introduction = ConfigRecord({"site": data.config.name, "digest": data.federation.digest})
+    introduction: dict[str, Any] = {"site": data.config.name, "digest": data.federation.digest}
     if _is_other_than_agreed(data, context) or _is_beyond_budget(data, context):
-        return Message(RecordDict({CONFIG + STUDY: introduction}), reply_to=message)
+        return Message(RecordDict({CONFIG + STUDY: ConfigRecord(introduction)}), reply_to=message)
     if _ROLL not in context.state:
         _say_what_is_wrong(data)
         _keep_roll(context, data)
+    introduction |= _keys(context, data)
     for name in data.modalities:
         for reason in beyond_policy(data.config.policy, data.federation, name):
             _LOG.warning("not taking part with %s", reason, extra=COMPLAINT)
     cohorts = {METRICS + name: _metrics(announced_cases(data, name)) for name in _offered(data)}
-    return Message(RecordDict({CONFIG + STUDY: introduction, **cohorts}), reply_to=message)
+    return Message(RecordDict({CONFIG + STUDY: ConfigRecord(introduction), **cohorts}), reply_to=message)
+
+
+@app.query("peers")
+def peers(message: Message, context: Context) -> Message:
+    """Phase 1, under masks: the keys of all sites, accepted if the roster's node keys signed them."""
+    data = _data(context)
+    accept_peers(context, home_of(context), data.federation.digest, data.config.name, _config(message, STUDY))
+    return Message(RecordDict(), reply_to=message)
+
+
+@app.query("unmask")
+def unmask(message: Message, context: Context) -> Message:
+    """After every masked exchange: this site's shares of what opens the sum, and nothing else."""
+    return Message(opened(message, context), reply_to=message)
+
+
+@app.query("counts")
+def counts(message: Message, context: Context) -> Message:
+    """Phase 2, under masks: how many training cases there are by class, and with each feature.
+
+    Raises:
+        ValueError: the study's settings want no masks: then counts leave with the statistics, blurred.
+    """
+    data, reply = _data(context), RecordDict()
+    if not data.federation.privacy.is_masked:
+        raise ValueError("counts alone are asked for under masks only")
+    asked = [name for name in parts_in(message.content, CONFIG) if name not in (STUDY, MASKING)]
+    for name, (sums, n_cases) in sums_of(data, _held_by_enough(message, data, asked), exact=True).items():
+        reply[ARRAYS + name] = to_record({"n": sums["n"]})
+        reply[METRICS + name] = _metrics(n_cases)
+    by_class = data.class_counts().astype(np.float64)
+    reply[ARRAYS + STUDY], reply[METRICS + STUDY] = to_record({CLASS_COUNTS: by_class}), _metrics(int(by_class.sum()))
+    return Message(reply, reply_to=message)
 
 
 @app.query("statistics")
@@ -105,11 +148,14 @@ def statistics(message: Message, context: Context) -> Message:
     Nothing is said of a modality that too few sites hold for this site's policy.
     """
     data, reply = _data(context), RecordDict()
-    asked = [name for name in parts_in(message.content, CONFIG) if name != STUDY]
-    for name, (sums, n_cases) in sums_of(data, _held_by_enough(message, data, asked)).items():
+    asked = [name for name in parts_in(message.content, CONFIG) if name not in (STUDY, MASKING)]
+    known = _arrays(message, data) if data.federation.privacy.is_masked else {}
+    for name, (sums, n_cases) in sums_of(data, _held_by_enough(message, data, asked), known).items():
         reply[ARRAYS + name], reply[METRICS + name] = to_record(sums), _metrics(n_cases)
-    counts = blurred_class_counts(data)
-    reply[ARRAYS + STUDY], reply[METRICS + STUDY] = to_record({CLASS_COUNTS: counts}), _metrics(int(counts.sum()))
+    if not data.federation.privacy.is_masked:  # else they left exactly, in a sum
+        by_class = blurred_class_counts(data)
+        reply[ARRAYS + STUDY] = to_record({CLASS_COUNTS: by_class})
+        reply[METRICS + STUDY] = _metrics(int(by_class.sum()))
     return Message(reply, reply_to=message)
 
 
@@ -121,9 +167,9 @@ def setup(message: Message, context: Context) -> Message:
     """
     settings = _config(message, STUDY)
     known = {"federation": settings["federation"]}
-    if _SETTINGS not in context.state:  # a node that was started anew had no handshake
-        context.state[_SETTINGS] = ConfigRecord(known)
-    if known["federation"] != record_of(context.state, _SETTINGS, ConfigRecord)["federation"]:
+    if SETTINGS not in context.state:  # a node that was started anew had no handshake
+        context.state[SETTINGS] = ConfigRecord(known)
+    if known["federation"] != record_of(context.state, SETTINGS, ConfigRecord)["federation"]:
         raise ValueError("other settings than in the handshake")
     data, digests, reply = _data(context), {}, RecordDict()
     if _is_other_than_agreed(data, context):
@@ -141,7 +187,9 @@ def setup(message: Message, context: Context) -> Message:
             data.training(name, state, digests[_DIGEST + name])  # and every round finds it prepared
         known[_HOLDERS + name] = holders_asked(name, _config(message, name))
         reply[METRICS + name] = _metrics(announced_cases(data, name))
-    context.state[_SETTINGS] = ConfigRecord({**known, **digests})
+    context.state[SETTINGS] = ConfigRecord({**known, **digests})
+    if keys := _keys(context, data):
+        reply[CONFIG + STUDY] = ConfigRecord(keys)
     return Message(reply, reply_to=message)
 
 
@@ -167,6 +215,7 @@ def evaluate_branches(message: Message, context: Context) -> Message:
     weights = _arrays(message, study.data)
     for part, own in weights.items():
         reply[ARRAYS + part], reply[METRICS + part] = ArrayRecord(), MetricRecord(score_part(study, part, own))
+    keep_closing(context, weights)
     for modality, outputs in held_out_outputs(study, weights).items():
         context.state[_OUTPUTS + modality] = to_record(outputs)
     return Message(reply, reply_to=message)
@@ -176,6 +225,7 @@ def evaluate_branches(message: Message, context: Context) -> Message:
 def train_fusion(message: Message, context: Context) -> Message:
     """Phase 4: loss and gradient of the fusion head asked for, summed over this site's cases."""
     study, reply, kept = _study(context), RecordDict(), _kept_outputs(context)
+    check_agreed(message, context)
     parameters, config = _head(message, study.data), _config(message, STUDY)
     question, weights = question_asked(study.federation, config)
     gradient, found, n_cases = fusion_answer(study, kept, parameters, question, weights)
@@ -191,6 +241,7 @@ def train_fusion(message: Message, context: Context) -> Message:
 def calibration(message: Message, context: Context) -> Message:
     """Phase 5: the fused model's loss at every temperature, summed over this site's cases."""
     study = _study(context)
+    check_agreed(message, context)
     head = str(_config(message, STUDY)["head"])
     losses = temperature_losses(study, head, _kept_outputs(context), _head(message, study.data))
     return Message(RecordDict({ARRAYS + SHARED: to_record({LOSSES: losses})}), reply_to=message)
@@ -200,6 +251,7 @@ def calibration(message: Message, context: Context) -> Message:
 def conformal(message: Message, context: Context) -> Message:
     """Phase 5: histograms by class of the scores that conformal sets are made of."""
     study, config = _study(context), _config(message, STUDY)
+    check_agreed(message, context)
     head, temperature = str(config["head"]), temperature_asked(config)
     counts = conformal_counts(study, head, _kept_outputs(context), _head(message, study.data), temperature)
     return Message(RecordDict({ARRAYS + STUDY: to_record({CLASS_COUNTS: counts})}), reply_to=message)
@@ -216,9 +268,9 @@ def _data(context: Context) -> SiteData:
     Raises:
         NotSettledError: the context holds none, as after a restart.
     """
-    if _SETTINGS not in context.state:
+    if SETTINGS not in context.state:
         raise NotSettledError("no settings in this run yet: the server sends them first")
-    text = str(record_of(context.state, _SETTINGS, ConfigRecord)["federation"])
+    text = str(record_of(context.state, SETTINGS, ConfigRecord)["federation"])
     folder = site_folder(context.node_config, context.run_config, federation_of(text))
     roll = record_of(context.state, _ROLL, ConfigRecord) if _ROLL in context.state else None
     home = home_of(context)
@@ -235,6 +287,14 @@ def _keep_roll(context: Context, data: SiteData) -> None:
     context.state[_ROLL] = ConfigRecord(data.roll.to_plain())
     for name in data.modalities if home_of(context) else ():
         data.values(name)
+
+
+def _keys(context: Context, data: SiteData) -> dict[str, Any]:
+    """This site's key for masked sums, where the settings ask for them."""
+    context.state[SITE] = ConfigRecord({"name": data.config.name})
+    if not data.federation.privacy.is_masked:
+        return {}
+    return introduction_of(context, home_of(context), data.federation.digest, data.config.name)
 
 
 def _say_what_is_wrong(data: SiteData) -> None:
@@ -256,7 +316,7 @@ def _study(context: Context) -> ClientStudy:
     if data.case_list_changed:
         n, file = len(data.roll.case_ids), data.config.cases
         _LOG.warning("%s was changed since this run began, which goes on with the %d cases and folds of then", file, n)
-    held = record_of(context.state, _SETTINGS, ConfigRecord)
+    held = record_of(context.state, SETTINGS, ConfigRecord)
     counts = held.get(CLASS_COUNTS, ())
     digests = {name: str(held[_DIGEST + name]) for name in states}
     holders = {name: int(held[_HOLDERS + name]) for name in states}  # pyright: ignore
@@ -300,14 +360,12 @@ def _offered(data: SiteData) -> list[str]:
 
 
 def _is_other_than_agreed(data: SiteData, context: Context) -> bool:
-    """Whether these are other settings than the site agreed to; then every later request of this run is refused."""
-    agreed = data.config.coordinator.federation
-    unlike = other_than_agreed(data.folder / agreed, data.federation) if agreed else ""
-    if unlike:
-        what = "not taking part: other settings than this site agreed to, in %s: %s"
-        _LOG.error(what, agreed, unlike, extra=COMPLAINT)
-        del context.state[_SETTINGS]
-    return bool(unlike)
+    """Whether the site did not agree to these settings; then every later request of this run is refused."""
+    reason = not_agreed(data.config, data.folder, data.federation, is_real=home_of(context) is not None)
+    if reason:
+        _LOG.error("not taking part: %s", reason, extra=COMPLAINT)
+        del context.state[SETTINGS]
+    return bool(reason)
 
 
 def _is_beyond_budget(data: SiteData, context: Context) -> bool:

@@ -5,7 +5,7 @@ Whatever a site sends is either used or refused, with the site's name: never an 
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
@@ -76,6 +76,12 @@ class Holder:
     site: str
     cohorts: Mapping[str, int]
     """Modality -> the cases it trains on; in a question, part -> the cases that may be in the answer."""
+    together: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """By part, the sites that answered as one, under masks; empty for a site that answers for itself."""
+
+    def sites(self, part: str) -> Sequence[str]:
+        """Those whose answer this is."""
+        return self.together.get(part, (self.site,))
 
 
 Template = Mapping[str, Mapping[str, np.ndarray]]

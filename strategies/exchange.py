@@ -93,6 +93,19 @@ def _opened(reply: Message, holder: Holder, read: Read[T], traffic: Traffic) -> 
     return read(holder, reply.content)
 
 
+class Exchange:
+    """How the replies to one set of messages are read; this one reads each site's own."""
+
+    def prepare(self, sent: Sequence[tuple[Message, Holder]], traffic: Traffic) -> None:
+        """Add to the messages, before they leave, what the sites must know to answer."""
+
+    def answers(
+        self, replies: Iterable[Message], asked: Mapping[str, Holder], read: Read[T], traffic: Traffic, refuse: Refuse
+    ) -> Iterator[tuple[Holder, T]]:
+        """Each answer that can be used, with the site, or the sites together, that gave it: see `usable`."""
+        yield from usable(replies, asked, read, traffic, refuse)
+
+
 @dataclass
 class Folded:
     """What the replies of one exchange add up to."""
@@ -107,8 +120,8 @@ class Folded:
     kept: dict[str, list[tuple[Weights, int]]] = field(default_factory=dict)
     """By part whose rule sees replies side by side: what each site sent for it, with the cases it learned from."""
 
-    def add(self, site: str, parts: Mapping[str, Part], weighted: bool = True, keep: Collection[str] = ()) -> None:
-        """Fold in what one site sent, `weighted` by its number of examples; parts in `keep` are kept one by one."""
+    def add(self, holder: Holder, parts: Mapping[str, Part], weighted: bool = True, keep: Collection[str] = ()) -> None:
+        """Fold in an answer, `weighted` by its number of examples; parts in `keep` are kept one by one."""
         for part, (arrays, metrics) in parts.items():
             weight = int(metrics[NUM_EXAMPLES]) if weighted else 1
             if weight and part in keep:
@@ -116,8 +129,10 @@ class Folded:
             elif weight:  # else a site that had nothing to train on, but something to score
                 self.sums.setdefault(part, RunningSum()).add(arrays, float(weight))
             self.metrics[part] = sums_of([self.metrics.get(part, {}), metrics])
-            self.answered.add(site)
-            self.usable[part] += 1
+            self.answered.update(holder.sites(part))
+            self.usable[part] += len(holder.sites(part))
+        if not holder.cohorts:  # under masks, a site that had to compute but nothing to send
+            self.answered.add(holder.site)
 
 
 def with_content(reply: Message, content: RecordDict) -> Message:

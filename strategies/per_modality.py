@@ -15,7 +15,7 @@ from flwr.serverapp.strategy import Strategy
 
 from strategies.aggregation import Aggregation, combined_by
 from strategies.checks import Holder, Refusal, Template, each_part, trained_part
-from strategies.exchange import Folded, Traffic, message_to, own_copy, usable
+from strategies.exchange import Exchange, Folded, Traffic, message_to, own_copy
 from strategies.flower.grids import WrappedGrid
 from strategies.wire import (
     ARRAYS,
@@ -52,12 +52,14 @@ class PerModality(Strategy):
         holders: Sequence[Holder],
         timeout: float,
         traffic: Traffic | None = None,
+        exchange: Exchange | None = None,
     ) -> None:
         """`rules` is by part, `holders` are the sites in the order in which their replies are folded."""
         self.rules = dict(rules)
         self.holders = list(holders)
         self.timeout = timeout
         self.traffic = traffic or Traffic()
+        self.exchange = exchange or Exchange()
         self.active: Collection[str] = list(rules)
         self.rounds: Mapping[str, int] = {}
         """By part, where it is in another round than the one that the message is of."""
@@ -131,6 +133,7 @@ class PerModality(Strategy):
                 content = RecordDict(dict(records[holder.node_id]))
                 message = message_to(holder, content, message_type, self.timeout, self.traffic, str(server_round))
                 self._sent.append((message, self._asked_of(holder, records[holder.node_id])))
+        self.exchange.prepare(self._sent, self.traffic)
         return [message for message, _ in self._sent]
 
     def _asked_of(self, holder: Holder, records: Mapping[str, object]) -> Holder:
@@ -143,8 +146,8 @@ class PerModality(Strategy):
         asked = {message.metadata.message_id: holder for message, holder in self._sent}  # an id comes with the push
         keep = [part for part, rule in self.rules.items() if rule.centre]
         read = each_part(trained_part(template))
-        for holder, parts in usable(replies, asked, read, self.traffic, folded.refused.extend):
-            folded.add(holder.site, parts, keep=keep)
+        for holder, parts in self.exchange.answers(replies, asked, read, self.traffic, folded.refused.extend):
+            folded.add(holder, parts, keep=keep)
             parts.clear()  # so that one reply is held at a time
 
     def _drop_short(self) -> None:

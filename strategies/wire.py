@@ -17,6 +17,8 @@ from strategies.flower.arrays import LazyArray
 
 ARRAYS, CONFIG, METRICS = "arrays.", "config.", "metrics."
 FUSION, SHARED, STUDY = "fusion.", "shared", "study"
+MASKED = "masked."
+"""Prefix of a group's records under masks (strategies/masked_exchange/wire.py)."""
 SEPARATOR = "::"
 _NPY_HEADER = 128
 Weights = dict[str, np.ndarray]
@@ -71,7 +73,7 @@ def parts_in(content: RecordDict, prefix: str = ARRAYS) -> list[str]:
 
 def owner_of(part: str) -> str:
     """Whose bytes a part's are: its modality, `shared` or `study`."""
-    return modality_of(part.removeprefix(FUSION))
+    return modality_of(part.removeprefix(MASKED).removeprefix(FUSION))
 
 
 def bytes_by_owner(content: RecordDict) -> dict[str, int]:

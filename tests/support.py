@@ -58,6 +58,13 @@ def write_sites(
     return root
 
 
+def agree(root: Path, site: str, federation: Federation) -> None:
+    """Name a federation.yaml of this text as the one that the site agreed to."""
+    (root / site / "agreed.yaml").write_text(federation.to_json(), "utf-8")
+    with (root / site / "site.yaml").open("a", encoding="utf-8") as file:
+        file.write("coordinator: {federation: agreed.yaml}\n")
+
+
 class BareGrid(LocalGrid):
     """What a test's own Grid need not define."""
 

@@ -77,6 +77,11 @@ class Home:
         return self.folder / "noise.key"
 
     @property
+    def masks(self) -> Path:
+        """Keys and ledger of masked sums; `leave` takes them away."""
+        return self.folder / "masks"
+
+    @property
     def state(self) -> Path:
         """state.json: what `status` shows."""
         return self.folder / "state.json"

@@ -24,7 +24,7 @@ def temperature_losses(
     With fewer such cases than the site's `min_cell`, zeros. `kept` is what `client.study.fusion.held_out_outputs` gave.
     """
     losses, n_cases = losses_of(_head(head, kept), flat_parameters(parameters), outputs_of(kept), _labels(study))
-    return losses if n_cases >= study.data.config.policy.min_cell else np.zeros(len(GRID))
+    return losses if n_cases >= study.min_cell else np.zeros(len(GRID))
 
 
 def conformal_counts(
@@ -34,7 +34,7 @@ def conformal_counts(
     calibration = {TEMPERATURE: np.array([temperature])}
     probabilities = calibrated(_head(head, kept), flat_parameters(parameters), calibration, outputs_of(kept))
     counts = score_counts(probabilities.numpy(), _labels(study).numpy())
-    return blurred(counts, study.data.config.policy)
+    return blurred(counts, study.min_cell)
 
 
 def _head(name: str, kept: Mapping[str, Weights]) -> Head:

@@ -13,7 +13,7 @@ from modalities.core.files.delimited import listing
 from modalities.core.fusion.evidence import Question
 from modalities.core.parts import modality_of, parts_of
 from modalities.core.settings.federation import Federation
-from modalities.core.settings.site import Policy
+from modalities.core.settings.site import Policy, SiteConfig
 from strategies.settings import load_federation
 
 SIMULATION_ONLY = ("site-root",)
@@ -58,14 +58,25 @@ def refuse_run_config(run: Mapping[str, Any]) -> None:
         )
 
 
-def other_than_agreed(file: Path, sent: Federation) -> str:
-    """How the settings sent differ from those that the site agreed to, in this file; empty where they do not.
+def not_agreed(config: SiteConfig, folder: Path, sent: Federation, is_real: bool) -> str:
+    """Why the site takes no part under the settings that a server sent; empty if it agreed to them.
+
+    A real site must name the settings that it agreed to: what it answers follows from them, so a coordinator that could
+    choose them anew could ask for single cases.
 
     Raises:
-        ValueError: the file cannot be read.
+        ValueError: the file that it agreed to cannot be read.
     """
-    agreed = load_federation(file)
-    return "" if agreed.digest == sent.digest else "; ".join(differences(agreed, sent))
+    if config.policy.require_masking and not sent.privacy.is_masked:
+        return (
+            "the settings sent say privacy.masking: off, and policy.require_masking of site.yaml asks for masked sums"
+        )
+    agreed = config.coordinator.federation
+    if not agreed:
+        what = "site.yaml names no settings that this site agreed to (coordinator.federation); put the coordinator's"
+        return f"{what} federation.yaml beside it and name it there" if is_real else ""
+    unlike = differences(load_federation(folder / agreed), sent)
+    return f"other settings than this site agreed to, in {agreed}: {'; '.join(unlike)}" if unlike else ""
 
 
 def differences(agreed: Federation, sent: Federation) -> list[str]:

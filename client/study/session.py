@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from logging import getLogger
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,6 @@ from client.study.policy import refuse_run_config
 from modalities.core.contract import State, Sums
 from modalities.core.registry import plugin
 from modalities.core.settings.federation import Federation, federation_from
-from modalities.core.settings.site import Policy
 from modalities.core.site.cases import blurred
 from modalities.core.site.example import write_example_site
 from modalities.core.site.roll import Roll
@@ -52,6 +52,11 @@ class ClientStudy:
     def federation(self) -> Federation:
         """The settings."""
         return self.data.federation
+
+    @property
+    def min_cell(self) -> int:
+        """How many cases a number that leaves must be of; under masks it is of other sites' cases too."""
+        return 0 if self.federation.privacy.is_masked else self.data.config.policy.min_cell
 
     def training(self, modality: str) -> BranchData:
         """The modality's training cases, scaled."""
@@ -131,30 +136,43 @@ def site_folders(root: Path) -> list[Path]:
     return found
 
 
-def sums_of(data: SiteData, modalities: Sequence[str]) -> dict[str, tuple[Sums, int]]:
-    """The plug-ins' sums over the training cases, float64, with the number of cases; only of what this site holds."""
+def sums_of(
+    data: SiteData,
+    modalities: Sequence[str],
+    known: Mapping[str, Mapping[str, np.ndarray]] = MappingProxyType({}),
+    exact: bool = False,
+) -> dict[str, tuple[Sums, int]]:
+    """The plug-ins' sums over the training cases, float64, with the number of cases; only of what this site holds.
+
+    `known` says, under masks, how many cases of all sites have each feature: then `min_cell` is held against that.
+    `exact` sums are held against nothing.
+    """
     found = {}
     for name in modalities:
         if name in data.modalities:
             config, cases = data.federation.modalities[name], data.values(name)
             sums = plugin(config.kind).sums(cases, config)
-            exact = {key: np.asarray(value, dtype=np.float64) for key, value in sums.items()}
-            found[name] = _without_few(name, exact, data.config.policy), len(cases.case_ids)
+            exact_sums = {key: np.asarray(value, dtype=np.float64) for key, value in sums.items()}
+            few = _few(
+                name, known.get(name, exact_sums).get("n", np.zeros(0)), 0 if exact else data.config.policy.min_cell
+            )
+            found[name] = _without(exact_sums, few), len(cases.case_ids)
     return found
 
 
-def _without_few(modality: str, sums: Sums, policy: Policy) -> Sums:
-    """The sums without features that fewer than `min_cell` cases have: over one case, a sum is that case's own value.
-
-    Such a feature leaves as if nobody here had it.
-    """
-    n = sums.get("n", np.zeros(0))
-    few = (n > 0) & (n < policy.min_cell)
+def _few(modality: str, n_cases: np.ndarray, min_cell: int) -> np.ndarray:
+    """Which features fewer than `min_cell` cases have: over one case, a sum is that case's own value."""
+    few = (n_cases > 0) & (n_cases < min_cell)
     if few.any():
         _LOG.warning(
             "%s: %d of %d features are known of fewer than min_cell = %d cases; their sums stay here",
-            *(modality, few.sum(), len(few), policy.min_cell),
+            *(modality, few.sum(), len(few), min_cell),
         )
+    return few
+
+
+def _without(sums: Sums, few: np.ndarray) -> Sums:
+    """The sums without these features, which leave as if nobody here had them."""
     return {key: np.where(few, 0.0, own) if own.shape == few.shape else own for key, own in sums.items()}
 
 
@@ -166,4 +184,4 @@ def announced_cases(data: SiteData, modality: str) -> int:
 
 def blurred_class_counts(data: SiteData) -> np.ndarray:
     """Training cases by class; a count from 1 to below the site's `min_cell` leaves as half of that."""
-    return blurred(data.class_counts(), data.config.policy)
+    return blurred(data.class_counts(), data.config.policy.min_cell)

@@ -13,6 +13,7 @@ from flwr.serverapp import Grid
 
 from server.phases.closing import score_final
 from server.phases.handshake import introduce, settle
+from server.phases.keyring import Keyring
 from server.phases.options import Options
 from server.phases.sites import Sites
 from server.state.notes import INFO, WARNING
@@ -23,7 +24,7 @@ from strategies.checks import Holder
 _LOOK_S = 1.0
 MOST_TRIES = 3
 """Times in a row that sites may be there and answer with nothing that can be used."""
-LEAST_FUSED = 2
+_LEAST_FUSED = 2
 """Sites whose sum the fusion head may learn from: the gradient of a single one is that site's own."""
 Lacks = Mapping[str, str]
 """Modality -> why a round of it cannot count; `*` for the study as a whole."""
@@ -34,10 +35,16 @@ class Attendance(Sites):
     """The sites that take part, and which of them are there."""
 
     def __init__(
-        self, grid: Grid, study: StudyState, options: Options, holders: Sequence[Holder], nodes: Sequence[int]
+        self,
+        grid: Grid,
+        study: StudyState,
+        options: Options,
+        holders: Sequence[Holder],
+        nodes: Sequence[int],
+        keyring: Keyring | None = None,
     ) -> None:
         """`holders` took in the settings; `nodes` were asked who they are, whether or not they take part."""
-        super().__init__(grid, study, options)
+        super().__init__(grid, study, options, keyring)
         self.holders = list(holders)
         self.is_closed = False
         """Whether the branches are final, and their outputs kept by the sites."""
@@ -59,7 +66,7 @@ class Attendance(Sites):
         if before != len(study.notes):
             self.tell()
         behind = study.away | study.unsettled
-        return [holder for holder in self.holders if holder.site not in behind]
+        return self.agreed_on_keys([holder for holder in self.holders if holder.site not in behind])
 
     def present_when(self, lacks_of: Callable[[Sequence[Holder]], Lacks]) -> list[Holder]:
         """The sites that are there, once they suffice: `lacks_of` says what is lacking with some sites.
@@ -118,15 +125,21 @@ class Attendance(Sites):
         A share of the head that fewer than two sites of the study could teach waits for nobody; it stays as it is.
         """
         reasons = {}
-        for name in [name for name in self.study.progress if self.n_able(name) >= LEAST_FUSED]:
+        for name in [name for name in self.study.progress if self.n_able(name) >= self.least_fused]:
             settings = self.study.federation.modalities[name].federated
-            least = max(LEAST_FUSED, min(settings.min_holders, self.n_able(name)))
+            least = max(self.least_fused, min(settings.min_holders, self.n_able(name)))
             n_sites = sum(name in holder.cohorts for holder in able(present))
             if n_sites < least and settings.absent == "wait":
                 reasons[name] = f"{n_sites} of at least {least} sites that have it beside another modality"
         n_sites = len(able(present))
-        few = f"{n_sites} of at least {LEAST_FUSED} sites with two modalities"
-        return reasons or ({"*": few} if n_sites < LEAST_FUSED else {})
+        few = f"{n_sites} of at least {self.least_fused} sites with two modalities"
+        return reasons or ({"*": few} if n_sites < self.least_fused else {})
+
+    @property
+    def least_fused(self) -> int:
+        """Sites whose sum the fusion head may learn from."""
+        privacy = self.study.federation.privacy
+        return privacy.least_sites if privacy.is_masked else _LEAST_FUSED
 
     def n_able(self, name: str) -> int:
         """Sites of the study, here or not, that have this modality beside another one."""
@@ -134,7 +147,7 @@ class Attendance(Sites):
 
     def can_fuse(self) -> bool:
         """Whether a fusion head can be fitted, and calibrated, in this study."""
-        return len(self._able_cohorts()) >= LEAST_FUSED
+        return len(self._able_cohorts()) >= self.least_fused
 
     def _able_cohorts(self) -> list[Mapping[str, int]]:
         return [cohorts for cohorts in self.study.cohorts.values() if len(cohorts) > 1]
@@ -186,7 +199,9 @@ class Attendance(Sites):
         behind = [own for own in online if own.site in study.unsettled and self._failed[own.site] < MOST_TRIES]
         if not behind:
             return
-        agreed = settle(self, behind, self.holders)
+        for holder in behind:
+            self.forget_told(holder.site)
+        agreed = self.agreed_on_keys(settle(self, behind, self.holders))
         if self.is_closed:
             answered = score_final(self, agreed).last.answered
             agreed = [holder for holder in agreed if holder.site in answered]

@@ -27,7 +27,7 @@ def train_branches(sites: Attendance) -> None:
         RuntimeError: a modality that waits for its holders got no round that counts; what was done before is kept.
     """
     study, options = sites.study, sites.options
-    composed, fruitless = PerModality({}, (), options.timeout, study.traffic), 0
+    composed, fruitless = PerModality({}, (), options.timeout, study.traffic, sites.exchange), 0
     while active := _active(sites, composed):
         server_round = 1 + max(study.progress[name].rounds for name in active)
         sites.event = {"phase": "branches", "round": server_round}

@@ -19,7 +19,7 @@ def score_final(sites: Sites, holders: Sequence[Holder]) -> PerModality:
     names = [name for name in held(holders) if name in study.progress]
     parts = [part for name in names for part in scoring_parts(name, federation.fusion)]
     rules = {part: Aggregation(federation.modalities[modality_of(part)].federated) for part in parts}
-    composed = PerModality(rules, holders, sites.options.timeout, study.traffic)
+    composed = PerModality(rules, holders, sites.options.timeout, study.traffic, sites.exchange)
     if parts:
         evaluate(sites, composed)
     return composed

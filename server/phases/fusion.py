@@ -11,14 +11,15 @@ from modalities.core.fusion.evidence import Evaluation, Question, class_weights
 from modalities.core.fusion.head import Parameters
 from modalities.core.fusion.search import Memory, Search
 from modalities.core.parts import modality_of
-from server.phases.attendance import LEAST_FUSED, Attendance, able
+from server.phases.agreed import agreed_on
+from server.phases.attendance import Attendance, able
 from server.phases.sites import held
 from server.state.notes import WARNING
 from strategies.checks import HELD_OUT_LOSS, HELD_OUT_N, LOSS, Holder, Part, Refusal, gradient_part, parts_used
 from strategies.exchange import Folded
 from strategies.wire import ARRAYS, CONFIG, FUSION, SHARED, STUDY, Weights, config_record, to_record
 
-NOT_FITTED = "only one site has it beside another modality: its share of the fusion head stays as it is"
+NOT_FITTED = "too few sites have it beside another modality: its share of the fusion head stays as it is"
 
 
 def fit_fusion(sites: Attendance) -> None:
@@ -37,7 +38,9 @@ def head_search(sites: Attendance) -> Search:
     sizes = {name: study.weights[name]["head.weight"].shape[1] for name in names}
     weights = class_weights(np.asarray(study.class_counts), federation.fusion.class_weight_exponent).tolist()
     sites.event = {"phase": "fusion"}
-    for name in [name for name in names if sites.n_able(name) == 1 and federation.fusion.fit != "none"]:
+    for name in [
+        name for name in names if 0 < sites.n_able(name) < sites.least_fused and federation.fusion.fit != "none"
+    ]:
         sites.note(WARNING, "*", name, NOT_FITTED)
 
     def ask(question: Question, parameters: Parameters) -> Evaluation:
@@ -61,12 +64,13 @@ def _fusion_round(
 ) -> tuple[Evaluation, Collection[str]]:
     """The head's summed loss and gradient, and who answered; a site is sent the tensors of its own modalities only.
 
-    What fewer than two sites answered for has no gradient, and stays as it is.
+    What too few sites answered for has no gradient, and stays as it is.
     """
     by_part: dict[str, Weights] = {FUSION + SHARED: {}}
     for key, value in parameters.items():
         owner, _, name = key.partition(".")
         by_part.setdefault(FUSION + owner, {})[name] = value.numpy()
+    question = {**question, **agreed_on(sites, {part.removeprefix(FUSION): own for part, own in by_part.items()})}
     questions = [_question(holder, by_part, question) for holder in holders]
     folded = Folded()
 
@@ -76,11 +80,11 @@ def _fusion_round(
         return ({} if refused else parts), refused
 
     for holder, parts in sites.ask("train.fusion", questions, read):
-        folded.add(holder.site, parts, weighted=False)
+        folded.add(holder, parts, weighted=False)
     gradient = {
         f"{part.removeprefix(FUSION)}.{name}": torch.from_numpy(array)
         for part, own in folded.sums.items()
-        if folded.usable[part] >= LEAST_FUSED
+        if folded.usable[part] >= sites.least_fused
         for name, array in own.total().items()
     }
     sums = folded.metrics.get(FUSION + SHARED, {})

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 from flwr.app import ConfigRecord, MetricRecord, RecordDict
@@ -24,10 +25,12 @@ from strategies.checks import (
     shown,
     sums_part,
 )
+from strategies.masked_exchange.wire import COUNTS
 from strategies.statistics import add_sums
-from strategies.wire import ARRAYS, CONFIG, METRICS, STUDY, Weights, config_record, parts_in, to_record
+from strategies.wire import ARRAYS, CONFIG, METRICS, STUDY, Weights, config_record, parts_in, record_of, to_record
 
 _POLL_S = 1.0
+_Sums = tuple[dict[str, list[tuple[str, Weights]]], dict[str, Holder]]
 
 
 def wait_for_nodes(sites: Sites) -> list[int]:
@@ -86,6 +89,8 @@ def introduce(sites: Sites, nodes: Sequence[int], taken: Collection[str] = ()) -
             raise UnusableError(f"it calls itself {holder.site!r}, but its key is enrolled as {owner!r}")
         if holder.site in holders or holder.site in taken:
             raise UnusableError(f"a second node calls itself {holder.site!r}")
+        if sites.keyring is not None and holder.cohorts:
+            sites.keyring.take(holder.site, record_of(answer, CONFIG + STUDY, ConfigRecord))
         study.traffic.count(study.traffic.down, holder.site, content)  # a site has a name only now
         study.traffic.count(study.traffic.up, holder.site, answer)
         return holder, []
@@ -109,6 +114,7 @@ def gather_statistics(sites: Sites, holders: Sequence[Holder]) -> list[Holder]:
         RuntimeError: a modality's sums came from nobody.
     """
     study = sites.study
+    holders = _without_small_groups(sites, holders)
     wanted = [name for name in held(holders) if name not in study.states]
     if not wanted and study.class_counts:
         return list(holders)
@@ -117,7 +123,7 @@ def gather_statistics(sites: Sites, holders: Sequence[Holder]) -> list[Holder]:
     configs = {name: study.federation.modalities[name] for name in wanted}
     templates = {name: _sums_of_nobody(config) for name, config in configs.items()}
     templates[STUDY] = {CLASS_COUNTS: np.zeros(study.federation.n_classes)}
-    sums, left = _ask_for_sums(sites, holders, templates)
+    sums, left = _masked_sums(sites, holders, templates) if sites.keyring else _ask_for_sums(sites, holders, templates)
     study.cohorts |= {site: dict(holder.cohorts) for site, holder in left.items()}
     kept = [holder for holder in left.values() if holder.cohorts]
     for name in [name for name in templates if name == STUDY or name in held(kept)]:
@@ -144,26 +150,75 @@ def _take_public(sites: Sites, holders: Sequence[Holder], wanted: Sequence[str])
     return list(holders)
 
 
+def _without_small_groups(sites: Sites, holders: Sequence[Holder]) -> list[Holder]:
+    """The sites without the modalities of which too few of them are there for a sum to be opened."""
+    if sites.keyring is None:
+        return list(holders)
+    least, few = sites.study.federation.privacy.least_sites, set()
+    for name in [name for name in held(holders) if name not in sites.study.states]:
+        n_sites = sum(name in holder.cohorts for holder in holders)
+        if n_sites < least:
+            few.add(name)
+            what = (
+                f"{n_sites} sites hold it, and under masks a sum is of at least {least}; the study goes on without it"
+            )
+            sites.note(WARNING, "*", name, what)
+    left = [_with(holder, [name for name in holder.cohorts if name not in few]) for holder in holders]
+    if not any(holder.cohorts for holder in left):
+        raise RuntimeError(
+            f"no modality has the {least} sites that a sum under masks takes (privacy of federation.yaml)"
+        )
+    return [holder for holder in left if holder.cohorts]
+
+
+def _masked_sums(sites: Sites, holders: Sequence[Holder], templates: Mapping[str, Weights]) -> _Sums:
+    """The same in two steps: first counts, which the sites are told, then sums of what enough cases have in all."""
+    counted = {name: {"n": template["n"]} for name, template in templates.items() if "n" in template}
+    counts, _ = _ask_for_sums(sites, holders, {**counted, STUDY: templates[STUDY]}, COUNTS)
+    known = {name: sums for name in counted for _, sums in counts[name]}
+    sums, left = _ask_for_sums(
+        sites, holders, {name: own for name, own in templates.items() if name != STUDY}, known=known
+    )
+    return {**sums, STUDY: counts[STUDY]}, left
+
+
 def _ask_for_sums(
-    sites: Sites, holders: Sequence[Holder], templates: Mapping[str, Weights]
-) -> tuple[dict[str, list[tuple[str, Weights]]], dict[str, Holder]]:
-    """By part, the name and the sums of each site; and all sites, without the modalities that they turned down."""
+    sites: Sites,
+    holders: Sequence[Holder],
+    templates: Mapping[str, Weights],
+    message_type: str = "query.statistics",
+    known: Mapping[str, Weights] = MappingProxyType({}),
+) -> _Sums:
+    """By part, the name and the sums of each site; and all sites, without the modalities that they turned down.
+
+    `known` goes along: how many cases of all sites have each feature.
+    """
     asked_of = {holder.site: _asked(holder, templates) for holder in holders}
     numbers = {name: {"holders": sum(name in holder.cohorts for holder in holders)} for name in templates}
-    numbers[STUDY] = {}
+    numbers |= {STUDY: {}} if STUDY in templates else {}
     by_site = {holder.site: holder for holder in holders}
     left = dict(by_site)
 
     def read(asked: Holder, answer: RecordDict) -> tuple[dict[str, Weights], list[Refusal]]:
-        holder = left[asked.site] = _without_turned_down(sites, by_site[asked.site], answer, templates)
-        return parts_used(_asked(holder, templates), answer, sums_part(templates))
+        if asked.site in by_site:
+            left[asked.site] = _without_turned_down(sites, by_site[asked.site], answer, templates)
+            asked = _asked(left[asked.site], templates)
+        return parts_used(asked, answer, sums_part(templates))
 
     questions = [
-        (asked, RecordDict({CONFIG + part: config_record(numbers[part]) for part in asked.cohorts}))
+        (
+            asked,
+            RecordDict(
+                {
+                    **{CONFIG + part: config_record(numbers[part]) for part in asked.cohorts},
+                    **{ARRAYS + part: to_record(known[part]) for part in asked.cohorts if part in known},
+                }
+            ),
+        )
         for asked in asked_of.values()
     ]
     sums: dict[str, list[tuple[str, Weights]]] = {part: [] for part in templates}
-    for asked, parts in sites.ask("query.statistics", questions, read):
+    for asked, parts in sites.ask(message_type, questions, read):
         for part, arrays in parts.items():
             sums[part].append((asked.site, arrays))
     return sums, left
@@ -172,7 +227,13 @@ def _ask_for_sums(
 def _asked(holder: Holder, parts: Collection[str]) -> Holder:
     """The site with the parts that it is asked for, and how many cases may be in each."""
     n_cases = {part: n for part, n in holder.cohorts.items() if part in parts}
-    return Holder(holder.node_id, holder.site, {**n_cases, STUDY: sum(holder.cohorts.values())})
+    n_cases |= {STUDY: sum(holder.cohorts.values())} if STUDY in parts else {}
+    return Holder(holder.node_id, holder.site, n_cases)
+
+
+def _with(holder: Holder, names: Collection[str]) -> Holder:
+    """The site with these of its modalities."""
+    return Holder(holder.node_id, holder.site, {name: n for name, n in holder.cohorts.items() if name in names})
 
 
 def _sums_of_nobody(config: BranchConfig) -> Weights:
@@ -188,7 +249,7 @@ def _without_turned_down(sites: Sites, holder: Holder, answer: RecordDict, asked
     down = [name for name in holder.cohorts if name in asked and name not in taken]
     for name in down:
         sites.note(WARNING, holder.site, name, "the site turned it down; its own log says why")
-    return Holder(holder.node_id, holder.site, {name: n for name, n in holder.cohorts.items() if name not in down})
+    return _with(holder, [name for name in holder.cohorts if name not in down])
 
 
 def send_setup(sites: Sites, holders: Sequence[Holder]) -> list[Holder]:
@@ -236,6 +297,8 @@ def settle(sites: Sites, asked: Sequence[Holder], holders: Sequence[Holder]) -> 
     ]
 
     def read(holder: Holder, answer: RecordDict) -> tuple[Holder, list[Refusal]]:
+        if sites.keyring is not None:  # a site that was started anew may have made another key
+            sites.keyring.take(holder.site, record_of(answer, CONFIG + STUDY, ConfigRecord))
         return _without_turned_down(sites, holder, answer, holder.cohorts), []
 
     agreed = [holder for _, holder in sites.ask("query.setup", questions, read)]

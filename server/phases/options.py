@@ -7,6 +7,7 @@ from typing import Any
 
 from server.state.status import write_status
 from server.state.study import StudyState
+from strategies.masking.roster import Roster
 
 
 def _say_nothing(event: Mapping[str, Any]) -> None:
@@ -31,6 +32,8 @@ class Options:
     """Folder for status.json, which other processes look into; None writes none."""
     enrolled: Mapping[int, str] = field(default_factory=dict)
     """Node id -> the site that it belongs to; empty where nobody enrols, as in a simulation."""
+    roster: Roster | None = None
+    """Whose keys count for masked sums; None in a simulation, where nobody has a node key."""
 
     def step(self, study: StudyState, event: Mapping[str, Any]) -> None:
         """A step is done: keep it, then tell of it."""

@@ -40,8 +40,9 @@ def take_attendance(grid: Grid, study: StudyState, options: Options) -> Attendan
     """Phases 1 and 2: the sites that take part, each with the settings and the shared statistics."""
     sites = Sites(grid, study, options)
     nodes = wait_for_nodes(sites)
-    holders = send_setup(sites, gather_statistics(sites, handshake(sites, nodes)))
-    return Attendance(grid, study, options, holders, nodes)
+    introduced = sites.agreed_on_keys(handshake(sites, nodes))
+    holders = send_setup(sites, gather_statistics(sites, introduced))
+    return Attendance(grid, study, options, holders, nodes, sites.keyring)
 
 
 def _begin(federation: Federation, options: Options, start: StudyState | None) -> StudyState:

@@ -6,14 +6,19 @@ from typing import TypeVar
 from flwr.app import RecordDict
 from flwr.serverapp import Grid
 
+from server.phases.keyring import Keyring
 from server.phases.options import Options
 from server.state.notes import INFO, REFUSED, WARNING, Note
 from server.state.study import StudyState
 from strategies.checks import AWAY, NO_SETTINGS, UNAVAILABLE, Holder, Refusal
-from strategies.exchange import Read, Traffic, message_to, usable
+from strategies.exchange import Exchange, Read, Traffic, message_to
 from strategies.flower.log import log
+from strategies.masked_exchange.exchange import MaskedExchange
+from strategies.masked_exchange.wire import PEERS
 from strategies.streaming import replies_in_order
 
+SURVIVORS = "survivors.jsonl"
+"""Beside the checkpoint: whose sum was opened for which question."""
 _LEVELS = {INFO: 20, WARNING: 30, REFUSED: 30}
 T = TypeVar("T")
 
@@ -21,9 +26,14 @@ T = TypeVar("T")
 class Sites:
     """Who is asked, for which study, and how long they have."""
 
-    def __init__(self, grid: Grid, study: StudyState, options: Options) -> None:
-        """For one run of the study."""
+    def __init__(self, grid: Grid, study: StudyState, options: Options, keyring: Keyring | None = None) -> None:
+        """For one run of the study; its keys for masked sums, where it has begun."""
         self.grid, self.study, self.options = grid, study, options
+        self.exchange, self.keyring = Exchange(), None
+        if study.federation.privacy.is_masked:
+            kept = options.checkpoint.with_name(SURVIVORS) if options.checkpoint else None
+            self.exchange = MaskedExchange(grid, study.federation, options.timeout, options.wait, kept)
+            self.keyring = keyring or Keyring(study, options, grid.run.run_id)
 
     def ask(
         self, message_type: str, questions: Sequence[tuple[Holder, RecordDict]], read: Read[T], counted: bool = True
@@ -35,9 +45,23 @@ class Sites:
         """
         traffic, timeout = self.study.traffic if counted else Traffic(), self.options.timeout
         sent = [(message_to(holder, content, message_type, timeout, traffic), holder) for holder, content in questions]
+        self.exchange.prepare(sent, traffic)
         replies = replies_in_order(self.grid, [message for message, _ in sent], timeout)
         asked = {message.metadata.message_id: holder for message, holder in sent}  # an id comes with the push
-        yield from usable(replies, asked, read, traffic, self.refuse)
+        yield from self.exchange.answers(replies, asked, read, traffic, self.refuse)
+
+    def agreed_on_keys(self, holders: Sequence[Holder]) -> list[Holder]:
+        """Those of these sites that know, and accept, the keys of all; without masks, all of them."""
+        if self.keyring is None:
+            return list(holders)
+        for holder, _ in self.ask(PEERS, self.keyring.questions(holders), _agreed):
+            self.keyring.note_told(holder)
+        return [holder for holder in holders if self.keyring.is_known_to(holder)]
+
+    def forget_told(self, site: str) -> None:
+        """The site was started anew: it has to be told the others' keys again."""
+        if self.keyring is not None:
+            self.keyring.forget(site)
 
     def refuse(self, refusals: Sequence[Refusal]) -> None:
         """Note what was not used; remember which sites are away, or lack what they were sent."""
@@ -59,6 +83,12 @@ class Sites:
         """Keep it for the status and the checkpoint, and log it."""
         self.study.notes.append(Note(level, site, part, text))
         log(_LEVELS[level], "site %s, %s: %s", site, part, text)
+
+
+def _agreed(holder: Holder, answer: RecordDict) -> tuple[bool, list[Refusal]]:
+    """Reads an answer that says no more than that the site has no objection."""
+    del holder, answer
+    return True, []
 
 
 def held(holders: Sequence[Holder]) -> list[str]:

@@ -27,7 +27,7 @@ from simulations.cohorts.inputs import (
     tcga_federation,
 )
 from simulations.cohorts.synthetic import DEMO_MODALITIES, SETTINGS, TABLES, make_cohort
-from simulations.commands.options import Cv, Data, Folds, Out, Seed, Settings, Settled, Small
+from simulations.commands.options import MASKED, Cv, Data, Folds, Masking, Out, Seed, Settings, Settled, Small
 from simulations.commands.show import show, show_series
 from simulations.commands.study_file import STUDY, Command, carry_out, split
 from simulations.engines.machine import processors
@@ -194,10 +194,11 @@ def synthetic(
     modalities: Annotated[
         str | None, typer.Option(help="Comma-separated, cnv,clinical,hif if not given; any other name: a table.")
     ] = None,
+    masking: Masking = False,
     settings: Settings = None,
 ) -> None:
     """Made-up sites in real file formats, compared across all arms."""
-    own, rest = split(Synthetic, settings)
+    own, rest = split(Synthetic, [*(settings or ()), *MASKED] if masking else settings)
     if federation is not None:
         settled = federation_of_file(federation, None, rest, small=small, modalities=modalities)
     else:
@@ -226,10 +227,11 @@ def tcga(
         Path | None, typer.Option(help="Also keep the release of the first fold's federated study here.")
     ] = None,
     fusion: Annotated[str, typer.Option(help="Fusion heads to print side by side: all, or names with commas.")] = "",
+    masking: Masking = False,
     settings: Settings = None,
 ) -> None:
     """Public tables dealt out to sites by tissue source site, compared across all arms."""
-    own, rest = split(Tcga, settings)
+    own, rest = split(Tcga, [*(settings or ()), *MASKED] if masking else settings)
     settled = tcga_federation(federation, seed, rest, modalities=modalities, clinical=clinical)
     given = {
         **{"data": data, "external": external, "release": release, "cv": cv, "folds": folds, "repeats": repeats},

@@ -21,3 +21,8 @@ Folds = Annotated[int, typer.Option(help="Outer folds.")]
 Small = Annotated[bool, typer.Option("--small", help="Fewer rounds (and cases), for a quick look.")]
 Release = Annotated[Path, typer.Option(help="A release of `--release`, `add` or `remove`.")]
 Modality = Annotated[str, typer.Option(help="The modality's name.")]
+Masking = Annotated[
+    bool, typer.Option("--masking", help="Federate under masks, as between hospitals: the server sees sums only.")
+]
+MASKED = ("privacy.masking=required",)
+"""What the option adds to the settings."""

@@ -106,6 +106,7 @@ class Protocol(TypedDict, total=False):
     labels_permuted: bool
     heads: list[str]
     notes: str
+    masking: str
     versions: dict[str, str]
     federation: dict[str, Any]
 

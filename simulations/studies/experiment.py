@@ -121,7 +121,12 @@ def run_experiment(
         "classes": list(federation.task.classes),
         "dropped": _dropped(inner[0], federation),
     }
-    settings = {**asdict(protocol), "versions": _versions(), "federation": _without_features(federation)}
+    settings = {
+        **asdict(protocol),
+        "masking": federation.privacy.masking,
+        "versions": _versions(),
+        "federation": _without_features(federation),
+    }
     holds = _holds(inner, federation)
     results: dict[str, Any] = {**compare(predictions, holds, task, settings, extra)}
     results["head"] = {arm: [fold["head"] for fold in details[arm]] for arm in ("federated", "centralised")}

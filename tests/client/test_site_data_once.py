@@ -8,7 +8,7 @@ import pytest
 
 from client.node.home import Home
 from tests.forked import forked
-from tests.support import HOLDINGS, KINDS, run_small, same_study, site_number, small_federation, write_sites
+from tests.support import HOLDINGS, KINDS, agree, run_small, same_study, site_number, small_federation, write_sites
 
 FEDERATION = small_federation()
 WITHOUT_DATA = ("train.branches", "evaluate.branches", "train.fusion", "query.calibration", "query.conformal")
@@ -29,6 +29,8 @@ def run(inline, tmp_path_factory):
 
 
 def study_of(root, before=lambda message: None):
+    for folder in root.glob("*/"):
+        agree(root, folder.name, FEDERATION)
     with forked(root, before) as grid:
         return run_small(root, FEDERATION, grid, timeout=60.0), grid
 

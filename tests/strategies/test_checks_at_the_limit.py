@@ -170,20 +170,20 @@ def test_traffic_adds_up_by_site_and_what_nobody_knows_is_other():
 
 def test_a_site_that_learned_from_no_case_counts_as_usable_but_not_in_the_mean():
     folded = Folded()
-    folded.add("a", {"cnv": ({"w": np.array([1.0])}, {"num-examples": 0, "held-out-n": 2})})
-    folded.add("b", {"cnv": ({"w": np.array([5.0])}, {"num-examples": 3, "held-out-n": 1})})
-    folded.add("c", {"cnv": ({"w": np.array([9.0])}, {"num-examples": 1})})
+    folded.add(Holder(1, "a", {"cnv": 2}), {"cnv": ({"w": np.array([1.0])}, {"num-examples": 0, "held-out-n": 2})})
+    folded.add(Holder(2, "b", {"cnv": 4}), {"cnv": ({"w": np.array([5.0])}, {"num-examples": 3, "held-out-n": 1})})
+    folded.add(Holder(3, "c", {"cnv": 1}), {"cnv": ({"w": np.array([9.0])}, {"num-examples": 1})})
     assert folded.sums["cnv"].mean()["w"].tolist() == [6.0]  # (3 x 5 + 9) / 4
     assert folded.metrics["cnv"] == {"num-examples": 4, "held-out-n": 3}
     assert folded.usable["cnv"] == 3
     assert folded.answered == {"a", "b", "c"}
     unweighted = Folded()
-    unweighted.add("a", {"cnv": ({"w": np.array([1.0])}, {"num-examples": 0})}, weighted=False)
-    unweighted.add("b", {"cnv": ({"w": np.array([5.0])}, {"num-examples": 3})}, weighted=False)
+    unweighted.add(Holder(1, "a", {"cnv": 2}), {"cnv": ({"w": np.array([1.0])}, {"num-examples": 0})}, weighted=False)
+    unweighted.add(Holder(1, "b", {"cnv": 2}), {"cnv": ({"w": np.array([5.0])}, {"num-examples": 3})}, weighted=False)
     assert unweighted.sums["cnv"].total()["w"].tolist() == [6.0]
     kept = Folded()
-    kept.add("a", {"cnv": ({"w": np.array([1.0])}, {"num-examples": 0})}, keep={"cnv"})
-    kept.add("b", {"cnv": ({"w": np.array([5.0])}, {"num-examples": 3})}, keep={"cnv"})
+    kept.add(Holder(1, "a", {"cnv": 2}), {"cnv": ({"w": np.array([1.0])}, {"num-examples": 0})}, keep={"cnv"})
+    kept.add(Holder(1, "b", {"cnv": 2}), {"cnv": ({"w": np.array([5.0])}, {"num-examples": 3})}, keep={"cnv"})
     assert [weight for _, weight in kept.kept["cnv"]] == [3]
     assert kept.sums == {}
 

@@ -127,7 +127,15 @@ def federation_from(
     problems += _leaks(task, configs)
     problems += private_problems(privacy, fusion, configs)
     check(problems)
+    configs = {name: _masked(config, privacy) for name, config in configs.items()}
     return Federation(seed, task, fusion, configs, privacy)  # pyright: ignore[reportArgumentType]  # no problems: not None
+
+
+def _masked(config: BranchConfig, privacy: Privacy) -> BranchConfig:
+    """Under masks, no round counts with fewer sites than the smallest sum that is opened."""
+    if not privacy.is_masked or config.federated.min_holders >= privacy.least_sites:
+        return config
+    return replace(config, federated=replace(config.federated, min_holders=privacy.least_sites))
 
 
 def _leaks(task: Task | None, configs: Mapping[str, Any]) -> list[Problem]:

@@ -14,7 +14,7 @@ from modalities.core.files.leakage import columns_that_tell
 from modalities.core.problems import Problem, check, gathering, unusable
 from modalities.core.registry import plugin
 from modalities.core.seeds import seed_of
-from modalities.core.settings.site import Policy, SiteConfig, read_site_config, sources_of
+from modalities.core.settings.site import SiteConfig, read_site_config, sources_of
 from modalities.core.settings.task import Task
 from modalities.core.settings.training import BranchConfig
 
@@ -90,9 +90,9 @@ def label_leaks(found: Cases, labels: np.ndarray, task: Task, *, file: str) -> l
     return [Problem(what, f"{remedy} and name them under task.leaks", file=file)]
 
 
-def blurred(counts: np.ndarray, policy: Policy) -> np.ndarray:
+def blurred(counts: np.ndarray, min_cell: int) -> np.ndarray:
     """Counts as they may leave the site: one from 1 to below `min_cell` as half of that."""
-    return np.where((counts > 0) & (counts < policy.min_cell), policy.min_cell / 2, counts)
+    return np.where((counts > 0) & (counts < min_cell), min_cell / 2, counts)
 
 
 def open_site(folder: Path, task: Task, config: SiteConfig | None = None) -> Site:

@@ -17,7 +17,7 @@ from client.study.policy import (
 )
 from modalities.core.settings.site import CoordinatorConfig, Policy, read_site_config
 from simulations.engines.inline import InlineGrid
-from tests.support import FIRST_NODE, WatchedGrid, run_small, site_number, small_federation, write_sites
+from tests.support import FIRST_NODE, WatchedGrid, agree, run_small, site_number, small_federation, write_sites
 
 
 def set_policy(root, site, **policy):
@@ -211,13 +211,6 @@ def test_differences_are_named_by_dotted_key_with_both_values():
     fewer = type(agreed)(agreed.seed, agreed.task, agreed.fusion, {"cnv": agreed.modalities["cnv"]})
     assert differences(agreed, fewer) == ["modalities.hif: agreed, not sent"]
     assert differences(fewer, agreed) == ["modalities.hif: sent, not agreed"]
-
-
-def agree(root, site, federation):
-    """Name a federation.yaml of this text as the one that the site agreed to."""
-    (root / site / "agreed.yaml").write_text(federation.to_json(), "utf-8")
-    with (root / site / "site.yaml").open("a", encoding="utf-8") as file:
-        file.write("coordinator: {federation: agreed.yaml}\n")
 
 
 def test_a_site_takes_part_only_under_the_settings_it_agreed_to(tmp_path, caplog):

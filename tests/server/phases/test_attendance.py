@@ -186,7 +186,7 @@ def test_a_modality_that_one_site_alone_has_beside_another_keeps_its_share_of_th
     study = run_small(write_sites(tmp_path, federation, holdings), federation)
     assert study.head["hif.d"].tolist() == [0] * 4  # where it began
     assert all(np.abs(study.head[f"{name}.d"]).max() > 0 for name in ("cnv", "second"))
-    only = "only one site has it beside another modality: its share of the fusion head stays as it is"
+    only = "too few sites have it beside another modality: its share of the fusion head stays as it is"
     assert study.notes == [("warning", "*", "hif", only)]
 
 
