@@ -10,7 +10,7 @@ from strategies.wire import to_record
 from tests.client.sites import RealSite
 from tests.client.study.test_policy import set_policy
 from tests.client.test_app import FEDERATION
-from tests.support import agree, all_arrays, write_sites
+from tests.support import all_arrays, write_sites
 
 MOST = 3
 
@@ -25,7 +25,6 @@ class Site(RealSite):
 def site(tmp_path):
     root = write_sites(tmp_path, FEDERATION, [("cnv", "hif")], [29])
     set_policy(root, "site_1", max_rounds=MOST)
-    agree(root, "site_1", FEDERATION)
     own = Site(root)
     own.set_up()
     return own

@@ -61,9 +61,8 @@ def test_every_message_and_its_reply_are_entered_with_names_sizes_numbers_and_di
 def test_an_entry_names_the_code_the_coordinator_and_whether_the_settings_are_of_the_sites_own_copy(
     site, root, monkeypatch
 ):
-    (root / "site_1" / "agreed.yaml").write_text(FEDERATION.to_json())
-    with (root / "site_1" / "site.yaml").open("a") as file:
-        file.write("coordinator: {address: 'fed.example.org:9443', federation: agreed.yaml}\n")
+    settings = root / "site_1" / "site.yaml"
+    settings.write_text(settings.read_text().replace("{federation", "{address: 'fed.example.org:9443', federation"))
     monkeypatch.setenv("TESSERA_APPROVED_CODE", "a" * 64)
     site.introduced()
     received, sent = entries_of(root)
