@@ -8,13 +8,18 @@ from pathlib import Path
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
+from modalities.core.release.signing import release_key
 from modalities.core.settings.federation import Federation
+from server.audit.grid import ReceiptGrid
+from server.audit.receipts import AUDIT_FILE, Receipts
 from server.phases.example import example_federation
 from server.phases.options import Options
 from server.phases.order import run_study
+from server.state.notes import WARNING, Note
 from server.state.release import write_release
 from strategies.flower.log import log
 from strategies.flower.polling import look_often_for_replies
+from strategies.masking.roster import read_public_key
 from strategies.packing import PackingGrid
 from strategies.settings import load_federation
 
@@ -33,29 +38,49 @@ def main(grid: Grid, context: Context) -> None:
     look_often_for_replies()
     federation = _federation(str(config.get("federation", "")), int(config.get("seed", 0)))
     out = Path(str(config.get("out", "")) or Path.home() / ".tessera" / f"run-{context.run_id}")
+    nodes = _nodes(str(config.get("nodes", "")))
+    grid = _with_receipts(PackingGrid(grid), out, nodes, str(config.get("release-key", "")))
     options = Options(
         checkpoint=out / "checkpoint.safetensors",
         timeout=float(config.get("round-timeout", 600)),
         sites=int(config.get("sites", 0)),
         wait=float(config.get("wait", 120)),
         status=out,
-        enrolled=_enrolled(str(config.get("nodes", ""))),
+        enrolled={node_id: node["site"] for node_id, node in nodes.items()},
+        notes=lambda: _notes_of(grid),
         report=lambda event: log(INFO, "tessera: %s", event),
     )
     log(INFO, "tessera: checkpoint and release go to %s", out)
-    study = run_study(PackingGrid(grid), federation, options)
+    study = run_study(grid, federation, options)
     write_release(out / "release", study)
     log(INFO, "tessera: release written to %s", out / "release")
 
 
-def _enrolled(path: str) -> dict[int, str]:
-    """Node id -> site, as the coordinator registered them; empty where the run names no list."""
+def _nodes(path: str) -> dict[int, dict[str, str]]:
+    """Node id -> site and key, as the coordinator registered them; empty where the run names no list."""
     listed = json.loads(Path(path).read_text(encoding="utf-8")) if path else {}
-    return {int(node_id): node["site"] for node_id, node in listed.items()}
+    return {int(node_id): node for node_id, node in listed.items()}
+
+
+def _with_receipts(grid: Grid, out: Path, nodes: Mapping[int, Mapping[str, str]], key: str) -> Grid:
+    """The grid, which also countersigns heads of the sites' audit logs where the run names a key to do it with."""
+    if not key:
+        return grid
+    keys = {node["site"]: read_public_key(f"ecdsa-sha2-nistp384 {node['key']}".encode()) for node in nodes.values()}
+    sites = {node_id: node["site"] for node_id, node in nodes.items()}
+    return ReceiptGrid(grid, Receipts(out / AUDIT_FILE, release_key(Path(key)), keys), sites)
+
+
+def _notes_of(grid: Grid) -> list[Note]:
+    """What the grid has to say of audit logs, each once."""
+    if not isinstance(grid, ReceiptGrid):
+        return []
+    warnings, grid.warnings = grid.warnings, []
+    return [Note(WARNING, site, "*", text) for site, text in warnings]
 
 
 def _refuse_relative_paths(config: Mapping[str, object]) -> None:
-    paths = {key: str(config.get(key, "")) for key in ("federation", "site-root", "out", "nodes")}
+    paths = {key: str(config.get(key, "")) for key in ("federation", "site-root", "out", "nodes", "release-key")}
     relative = [f"{key}={path!r}" for key, path in paths.items() if path and not Path(path).is_absolute()]
     if relative:
         raise ValueError(f"run config: give the whole path, from / on, got {', '.join(relative)}")

@@ -115,7 +115,7 @@ def _shared_statistics(asked: Iterable[Message]) -> dict[str, int]:
 
 def _is(entry: Entry, found: Found, federation: Federation, n_features: Mapping[str, int]) -> bool:
     return (
-        entry.message == found.message
+        entry.message in ("any", found.message)
         and re.fullmatch(_pattern(entry.record, federation), found.record) is not None
         and (entry.name == found.name or entry.name == "<parameter>")
         and _has_the_numbers(entry.numbers, found, federation.n_classes, n_features)

@@ -23,6 +23,7 @@ HOLDINGS = (("cnv", "hif"), ("cnv",), ("cnv", "hif"))
 """What sites 1, 2 and 3 hold: the second has copy number only."""
 N_CASES = (29, 17, 23)
 FIRST_NODE = 1000
+ONE_ROUND = {"modalities__cnv__federated__rounds": 1, "modalities__hif__federated__rounds": 1}
 
 features_of = cache(example_features)
 

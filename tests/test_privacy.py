@@ -8,9 +8,11 @@ from flwr.app import ConfigRecord, MetricRecord, RecordDict
 
 from modalities.core.fusion.head import heads
 from modalities.core.settings.federation import federation_from
+from tests.audited import countersigning, real_sites
 from tests.deployment.planted import ONLY_ONE, marked_values, write_marked_site
 from tests.privacy import compare, entries, names_in, table
 from tests.support import (
+    ONE_ROUND,
     WatchedGrid,
     all_arrays,
     run_small,
@@ -33,7 +35,6 @@ SETTINGS = {
     "a head of many": {"fusion__head": "auto", "fusion__candidates": ["mean", "weighted_logits"], "fusion__rounds": 1},
     "a network": {"modalities__hif__hidden": [5], "modalities__hif__input_dropout": 0.2},
 }
-ONE_ROUND = {"modalities__cnv__federated__rounds": 1, "modalities__hif__federated__rounds": 1}
 
 
 def studied(root, federation, **watching):
@@ -84,7 +85,13 @@ def test_all_that_is_listed_occurs(root, tmp_path):
     unlisted, with_a_failure = studied(broken, small_federation())
     assert unlisted == []
     _, without_common = studied(root, small_federation(fusion__head="weighted", **ONE_ROUND))
+    folder = write_sites(tmp_path / "real", small_federation(**ONE_ROUND))
+    watched = real_sites(folder)
+    run_small(folder, small_federation(**ONE_ROUND), countersigning(folder, watched))
+    unlisted, with_receipts = compare(entries(), watched.asked, watched.replies, small_federation(**ONE_ROUND))
+    assert unlisted == []
     by_condition = {
+        "the coordinator keeps receipts": with_receipts,
         "always": always,
         "`wsi_graph` only": with_graphs,
         "a site fails": with_a_failure,

@@ -1,5 +1,6 @@
 """Files that are only added to, for their owner alone, and that are on the disk when the call returns."""
 
+import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,6 +38,20 @@ def append_durably(descriptor: int, content: bytes) -> None:
     except OSError:
         os.ftruncate(descriptor, size)
         raise
+
+
+def add_line(path: Path, line: bytes) -> None:
+    """Add a line, for one process at a time, unless it is the last one; one that a crash broke off makes way.
+
+    Raises:
+        OSError: the disk is full, or fails.
+    """
+    with opened(path) as descriptor:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        before, torn = last_line(descriptor)
+        os.ftruncate(descriptor, os.fstat(descriptor).st_size - len(torn))
+        if before != line:
+            append_durably(descriptor, line + b"\n")
 
 
 def last_line(descriptor: int) -> tuple[bytes, bytes]:

@@ -11,9 +11,12 @@ from flwr.app import ConfigRecord, Context, Error, Message, RecordDict
 from client.audit.content import contents_of, digest_of_content
 from client.audit.facts import gathered, tell
 from client.audit.log import RECEIVED, SENT, append
+from client.audit.receipts import Receipts
 from client.node.complaints import COMPLAINT, complaints_kept
 from client.node.home import Home
 from client.study.session import SETTINGS, federation_of
+from modalities.core.settings.site import SITE_FILE, read_site_config
+from strategies.audit.statements import AUDIT
 from strategies.checks import NO_SETTINGS
 from strategies.flower.messages import CLIENT_FAILED
 from strategies.packing import is_packed, packed, unpacked
@@ -81,18 +84,37 @@ def audited(message: Message, context: Context, call_next: Callable[[Message, Co
     home = home_of(context)
     if home is None:
         return call_next(message, context)
-    asked = message.metadata.message_type
+    came, about = _without_receipt(message), {"message": message.metadata.message_type, "run": context.run_id}
     with gathered() as facts:
         tell(study=_study_of(message, context))
-        append(home, RECEIVED, {"message": asked, "run": context.run_id, **facts, **_entered(message.content)})
+        append(home, RECEIVED, {**about, **facts, **_entered(message.content)})
         try:
+            receipts = _receipts(home, came)
             reply = call_next(message, context)
-            holds = _entered(reply.content) if reply.has_content() else {"error": reply.error.code}
+            left = _entered(reply.content) if reply.has_content() else {"error": reply.error.code}
         except Exception as error:
-            append(home, SENT, {"message": asked, "run": context.run_id, **facts, "error": _code_of(error)})
+            append(home, SENT, {**about, **facts, "error": _code_of(error)})
             raise
-        append(home, SENT, {"message": asked, "run": context.run_id, **facts, **holds})
+        size = append(home, SENT, {**about, **facts, **left})
+    if receipts is not None and reply.has_content():
+        reply.content[CONFIG + AUDIT] = ConfigRecord(receipts.head(size, came or {}))
     return reply
+
+
+def _receipts(home: Home, came: ConfigRecord | None) -> Receipts | None:
+    """The site's receipts, with what came; None where the coordinator keeps none."""
+    if came is None:
+        return None
+    receipts = Receipts(home, read_site_config(home.site / SITE_FILE))
+    receipts.keep(came)
+    return receipts
+
+
+def _without_receipt(message: Message) -> ConfigRecord | None:
+    """What the coordinator sent of receipts, taken out of the message; None where it keeps none."""
+    came = message.content.get(CONFIG + AUDIT)
+    message.content = RecordDict({key: each for key, each in message.content.items() if key != CONFIG + AUDIT})
+    return came if isinstance(came, ConfigRecord) else None
 
 
 def _entered(content: RecordDict) -> dict[str, Any]:

@@ -184,6 +184,7 @@ def _run_config(study: Study) -> dict[str, str | int | float]:
         "federation": str(study.federation.resolve()),
         "out": str(study.run.resolve()),
         "nodes": str(nodes_file(study).resolve()),
+        "release-key": str(study.release_key.resolve()),
         "sites": settings.sites,
         "wait": settings.wait_s,
         "round-timeout": settings.round_timeout_s,

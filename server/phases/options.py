@@ -1,10 +1,11 @@
 """How a study is run, as opposed to what it computes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from server.state.notes import Note
 from server.state.status import write_status
 from server.state.study import StudyState
 from strategies.masking.roster import Roster
@@ -35,14 +36,19 @@ class Options:
     roster: Roster | None = None
     """Whose keys count for masked sums; None in a simulation, where nobody has a node key."""
 
+    notes: Callable[[], Iterable[Note]] = tuple
+    """What parts that know no study have to note; asked for at every step, and gives each note once."""
+
     def step(self, study: StudyState, event: Mapping[str, Any]) -> None:
         """A step is done: keep it, then tell of it."""
+        study.notes += self.notes()
         if self.checkpoint is not None:
             study.save(self.checkpoint)
         self.tell(study, event)
 
     def tell(self, study: StudyState, event: Mapping[str, Any]) -> None:
         """Something happened that the checkpoint need not know."""
+        study.notes += self.notes()
         if self.status is not None:
             write_status(self.status, study, event)
         self.report(event)

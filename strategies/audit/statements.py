@@ -18,6 +18,8 @@ from strategies.audit.tree import SIZE, extends
 
 AUDIT = "audit"
 """The part under which heads, receipts and proofs travel: `config.audit`."""
+WITNESSED = "witnessed"
+"""The field of that record with receipts of other sites."""
 ENTRY, HEAD, RECEIPT = (f"tessera/audit/{kind}/v1\n".encode() for kind in ("entry", "head", "receipt"))
 _LARGEST, _LONGEST_PROOF, _LONGEST_TEXT = 2**40, 128, 200
 
@@ -60,7 +62,7 @@ class Head:
         """
         if type(self.size) is not int or not 0 < self.size <= _LARGEST:
             raise ValueError("the number of entries of an audit log must be a whole number above 0")
-        if not isinstance(self.root, str) or len(bytes.fromhex(self.root)) != SIZE:
+        if not isinstance(self.root, str) or len(self.root) != 2 * SIZE or len(bytes.fromhex(self.root)) != SIZE:
             raise ValueError(f"the root of an audit log must be {2 * SIZE} hexadecimal digits")
 
     def of(self, site: str) -> dict[str, Any]:

@@ -5,12 +5,15 @@ import json
 import pytest
 from flwr.app import Context, RecordDict
 
+from modalities.core.release.signing import make_release_key, public_key
 from server import app
 from server.app import _federation, main
+from server.audit.receipts import UNSIGNED, read_book
 from server.phases import handshake
 from server.phases.example import example_federation
 from server.state.release import read_release
-from tests.support import WatchedGrid, small_federation
+from tests.audited import real_sites
+from tests.support import ONE_ROUND, WatchedGrid, small_federation, write_sites
 
 
 def context(**config):
@@ -58,3 +61,23 @@ def test_a_relative_path_is_refused_and_every_one_is_named(root, tmp_path):
 
 def test_without_a_federation_yaml_the_example_is_run_with_the_seed_given():
     assert _federation("", 7).digest == example_federation(7).digest != example_federation(0).digest
+
+
+def test_with_the_release_key_the_heads_of_audit_logs_are_countersigned_and_what_is_wrong_is_noted(tmp_path):
+    """Of three real sites, the coordinator knows another key of the third."""
+    federation = small_federation(fusion__rounds=1, **ONE_ROUND)
+    sites = write_sites(tmp_path / "sites", federation)
+    watched, out = real_sites(sites), tmp_path / "run"
+    key_lines = [(sites / f"site_{number}" / ".tessera" / "node.pub").read_text() for number in (1, 2, 1)]
+    nodes = {str(1000 + n): {"site": f"site_{n + 1}", "key": line.split()[1]} for n, line in enumerate(key_lines)}
+    (tmp_path / "nodes.json").write_text(json.dumps(nodes))
+    (tmp_path / "federation.yaml").write_text(federation.to_json())
+    make_release_key(tmp_path / "release.key", tmp_path / "release.pub")
+    paths = {"federation": "federation.yaml", "nodes": "nodes.json", "release-key": "release.key"}
+    main(watched, context(out=str(out), sites=3, **{name: str(tmp_path / file) for name, file in paths.items()}))
+    last = read_book(out / "audit.json").last
+    assert last.keys() == {"site_1", "site_2"}
+    assert all(receipt.is_countersigned(public_key(tmp_path / "release.pub")) for receipt in last.values())
+    status = json.loads((out / "status.json").read_text())
+    notes = [note for note in status["notes"] if "audit log" in note["text"]]
+    assert notes == [{"level": "warning", "site": "site_3", "part": "*", "text": UNSIGNED}]

@@ -41,12 +41,21 @@ def sign(folder: Path, private: Path) -> Path:
     Raises:
         ValueError: the key cannot be read or is of another kind; there is no model.json.
     """
+    path, key = folder / SIGNATURE, release_key(private)
+    path.write_text(base64.b64encode(key.sign(_model(folder))).decode() + "\n", encoding="ascii")
+    return path
+
+
+def release_key(private: Path) -> Ed25519PrivateKey:
+    """The private key in this file. What else it signs than model.json begins with a prefix, which no JSON does.
+
+    Raises:
+        ValueError: it cannot be read, or is of another kind.
+    """
     key = load_pem_private_key(read_private(private), password=None)
     if not isinstance(key, Ed25519PrivateKey):
         raise unusable("no Ed25519 key", "releases are signed with the one that `init` made", file=str(private))
-    path = folder / SIGNATURE
-    path.write_text(base64.b64encode(key.sign(_model(folder))).decode() + "\n", encoding="ascii")
-    return path
+    return key
 
 
 def check_signature(folder: Path, public: Path) -> str:

@@ -168,6 +168,7 @@ def test_paths_of_the_run_config_are_whole(study, monkeypatch):
         "sites": 3,
         "wait": 600.0,
         "round-timeout": 600.0,
+        "release-key": str((study.folder / "keys" / "release.key").resolve()),
     }
 
 
