@@ -46,6 +46,13 @@ def _settings(folder: Path, config: SiteConfig | None, given: Path | None) -> tu
     problems: list[Problem] = []
     read = {}
     agreed = folder / config.coordinator.federation if config and config.coordinator.federation else None
+    if agreed and not agreed.is_file():
+        what, remedy = (
+            "no such file beside site.yaml",
+            "put the coordinator's federation.yaml there; `join` needs it too",
+        )
+        problems.append(Problem(what, remedy, file=str(agreed.name), where="coordinator.federation"))
+        agreed = None
     for path in (agreed, given):
         with gathering(problems, file=path.name if path else ""):
             read[path] = load_federation(path) if path else None

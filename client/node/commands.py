@@ -16,7 +16,7 @@ from client.node.supervisor import Node, keep_joined, state_of, stop
 from modalities.core.console import say, show
 from modalities.core.problems import Problem, check
 from modalities.core.release.keyfiles import line_fingerprint, read_private
-from modalities.core.settings.site import problem_of_name, read_site_config
+from modalities.core.settings.site import SITE_FILE, problem_of_name, read_site_config
 from strategies.bundle import REPOSITORY, digest_of_checkout
 
 Site = Annotated[Path, typer.Argument(help="The site folder, with its site.yaml.")]
@@ -84,10 +84,20 @@ def join(site: Site) -> None:
         + [f"{site}: no code is approved yet; review it, then: tessera-client trust {site} --from-checkout"]
         * (not approvals(home))
         + roster_problems(home, config)
+        + _not_agreed(site, own.federation)
     )
     read_private(home.key)  # refused where others can read it
     say(f"site {config.name} connects to {own.address}; log: {home.log}")
     keep_joined(Node(home, config), say)
+
+
+def _not_agreed(site: Path, federation: str) -> list[Problem]:
+    """What is missing of the settings that the site agreed to: under any others it answers nothing."""
+    if federation and (site / federation).is_file():
+        return []
+    what = f"{federation}: no such file" if federation else "the settings that this site agreed to are not named"
+    remedy = "put the coordinator's federation.yaml there, read it, and name it"
+    return [Problem(what, remedy, file=str(site / SITE_FILE), where="coordinator.federation")]
 
 
 def trust(
@@ -200,5 +210,5 @@ coordinator:
   authority: ca.crt            # from the coordinator; the only authority that is trusted
   release_key: release.pub     # from the coordinator; what releases are checked with
   roster: roster.yaml          # from the coordinator, once every site is enrolled; to be approved: docs/hospital.md
-  #federation: federation.yaml # once you agreed to these settings: the site takes part under no others
+  federation: federation.yaml  # the settings that you agreed to: the site takes part under no others
 """

@@ -184,6 +184,7 @@ def _run_config(study: Study) -> dict[str, str | int | float]:
         "federation": str(study.federation.resolve()),
         "out": str(study.run.resolve()),
         "nodes": str(nodes_file(study).resolve()),
+        "roster": str(study.roster.resolve()) if study.roster.is_file() else "",
         "release-key": str(study.release_key.resolve()),
         "sites": settings.sites,
         "wait": settings.wait_s,
@@ -209,11 +210,13 @@ def _checkpoint(study: Study) -> Path:
 
 def _refuse_what_cannot_run(study: Study) -> None:
     settings, known = study.settings(), nodes(study)
-    load_federation(study.federation)
+    is_masked = load_federation(study.federation).privacy.is_masked
     check(
         [f"the study's SuperLink does not answer: run `tessera-server start {study.folder}` first"] * (not is_up(study))
         + [f"coordinator.yaml waits for {settings.sites} sites, but {len(known)} are enrolled; enrol them, or lower it"]
         * (len(known) < settings.sites)
+        + [f"federation.yaml asks for masked sums, which need a roster: run `tessera-server roster {study.folder}`"]
+        * (is_masked and not study.roster.is_file())
         + [f"{REPOSITORY}: no Flower app here; run from a clone of the repository, installed as editable"]
         * (not (REPOSITORY / "pyproject.toml").is_file())
     )

@@ -23,6 +23,7 @@ from client.node.supervisor import state_of
 from modalities.core.settings.federation import Federation
 from server.coordinator.flower import is_up
 from server.coordinator.folder import Study
+from strategies.masking.roster import load_roster
 from tests.support import write_sites
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -173,6 +174,16 @@ class Machine:
             self.type_in("client", "init", folder, "--name", name)
             self.type_in("client", "trust", folder, "--from-checkout")
             self.type_in("server", "enrol", study.folder, name, "--key", Home(folder).public_key)
+        if federation.privacy.is_masked:
+            self.approve_roster([f"site_{number + 1}" for number in range(len(holdings))])
+
+    def approve_roster(self, sites: Sequence[str]) -> None:
+        """The coordinator makes the roster of those enrolled, and these sites approve it."""
+        self.type_in("server", "roster", self.study.folder)
+        for name in sites:
+            (self.sites / name / "roster.yaml").write_bytes(self.study.roster.read_bytes())
+            digest = load_roster(self.study.roster).digest
+            self.type_in("client", "trust", self.sites / name, "--roster", digest)
 
     def open(self) -> None:
         """Start the coordinator and, where it is nginx, the gateway."""
@@ -206,7 +217,9 @@ class Machine:
     def join_settings(self, folder: Path, number: int, authority: Path) -> Path:
         """What a site adds to its site.yaml to take part, and the coordinator's certificate."""
         (folder / "ca.crt").write_bytes(authority.read_bytes())
-        section = f"coordinator: {{address: 'localhost:{self.ports[0]}', local_port: {self.ports[2 + number]}}}\n"
+        (folder / "federation.yaml").write_bytes(self.study.federation.read_bytes())
+        own = f"address: 'localhost:{self.ports[0]}', local_port: {self.ports[2 + number]}, federation: federation.yaml"
+        section = f"coordinator: {{{own}, roster: roster.yaml}}\n"
         with (folder / "site.yaml").open("a") as file:
             file.write(section)
         return folder
