@@ -6,6 +6,7 @@ nothing is packed: there the arrays are handed over as they are.
 """
 
 import json
+from base64 import b64decode, b64encode
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
@@ -20,6 +21,7 @@ from strategies.wire import ARRAYS, CONFIG, METRICS, SEPARATOR, from_record, own
 PACKED, TOGETHER = "packed.", "all"
 _LIST = "records"
 """The entry that says which records there are, as JSON, with the values of those that hold no arrays."""
+_BYTES = "bytes in base64"
 _SMALL = 64 * 2**10
 """Bytes of arrays up to which an owner's records travel with those of others."""
 BLOCK = 4 * 2**20
@@ -65,7 +67,7 @@ def packed(content: RecordDict, made: dict[Any, list[ConfigRecord]] | None = Non
     for group, records in _groups(content).items():
         plain = {key: None if isinstance(record, ArrayRecord) else dict(record) for key, record in records.items()}
         arrays = {key: record for key, record in records.items() if isinstance(record, ArrayRecord)}
-        listed = json.dumps(plain)
+        listed = json.dumps(plain, default=_bytes_as_text)
         same = (listed, *map(id, arrays.values()))
         if same not in made:
             made[same] = _blocks(arrays, listed)
@@ -115,6 +117,21 @@ def _blocks(records: dict[str, ArrayRecord], listed: str) -> list[ConfigRecord]:
     return [ConfigRecord({"bytes": whole[at : at + BLOCK]}) for at in range(0, len(whole), BLOCK)]
 
 
+def _bytes_as_text(value: object) -> dict[str, str]:
+    """Bytes in a record, which JSON knows not.
+
+    Raises:
+        TypeError: it is something else.
+    """
+    if not isinstance(value, bytes):
+        raise TypeError(f"records hold no {type(value).__name__}")
+    return {_BYTES: b64encode(value).decode()}
+
+
+def _bytes_again(entry: dict[str, Any]) -> Any:
+    return b64decode(entry[_BYTES], validate=True) if entry.keys() == {_BYTES} else entry
+
+
 def _int64(digits: str) -> int:
     """What Flower's own records can hold: JSON knows no bound, and 10**400 is not even a float."""
     number = int(digits)
@@ -126,7 +143,7 @@ def _int64(digits: str) -> int:
 def _read(whole: bytes) -> dict[str, Any]:
     """Records by their key, in the order in which they were packed."""
     arrays = load(whole)
-    plain = json.loads(arrays.pop(_LIST).tobytes(), parse_int=_int64)
+    plain = json.loads(arrays.pop(_LIST).tobytes(), parse_int=_int64, object_hook=_bytes_again)
     records: dict[str, dict[str, Any]] = {key: values or {} for key, values in plain.items()}
     for name, array in arrays.items():
         key, _, own = name.partition(SEPARATOR)

@@ -142,3 +142,8 @@ def test_sites_that_are_sent_other_arrays_of_the_same_names_get_their_own():
 def test_the_largest_whole_numbers_of_flower_arrive():
     sent = RecordDict({"metrics.cnv": MetricRecord({"most": 2**63 - 1, "least": -(2**63)})})
     assert dict(unpacked(packed(sent))["metrics.cnv"]) == dict(sent["metrics.cnv"])
+
+
+def test_bytes_in_a_record_and_in_its_lists_come_back_as_they_were():
+    sent = RecordDict({"config.study": ConfigRecord({"key": b"\x00\xff", "boxes": [b"", b"sealed"], "n": 3})})
+    assert dict(unpacked(packed(sent))["config.study"]) == {"key": b"\x00\xff", "boxes": [b"", b"sealed"], "n": 3}
