@@ -47,11 +47,8 @@ def _settings(folder: Path, config: SiteConfig | None, given: Path | None) -> tu
     read = {}
     agreed = folder / config.coordinator.federation if config and config.coordinator.federation else None
     if agreed and not agreed.is_file():
-        what, remedy = (
-            "no such file beside site.yaml",
-            "put the coordinator's federation.yaml there; `join` needs it too",
-        )
-        problems.append(Problem(what, remedy, file=str(agreed.name), where="coordinator.federation"))
+        remedy = "put the coordinator's federation.yaml there; `join` needs it too"
+        problems.append(Problem("no such file", remedy, file=agreed.name, where="coordinator.federation"))
         agreed = None
     for path in (agreed, given):
         with gathering(problems, file=path.name if path else ""):

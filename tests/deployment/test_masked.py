@@ -144,7 +144,7 @@ def test_everything_that_leaves_in_answer_to_a_masked_request_is_masked(recorded
 
 
 def test_the_secrets_of_three_of_five_sites_tell_nothing_of_the_other_two(recorded):
-    """One less than the threshold, with all that the coordinator has: what is left still hides behind the pair's mask."""
+    """One less than the threshold, with all that the coordinator has: the mask of the other pair still hides it."""
     for spied, friend in itertools.permutations(NAMES, 2):
         if "hif" not in HOLDINGS[NAMES.index(spied)] or spied > friend:
             continue
