@@ -59,7 +59,7 @@ def test_a_swapped_key_is_not_that_of_the_sites_node_key(sites):
 
 def test_a_site_that_the_coordinator_invented_is_not_in_the_roster(sites):
     def invent(message):
-        record = message.content[CONFIG + STUDY] if CONFIG + STUDY in message.content else {}
+        record = message.content.get(CONFIG + STUDY, {})
         if message.metadata.message_type == "query.peers" and "site_9" not in record["sites"]:
             for name, value in (("sites", "site_9"), ("keys", bytes(32)), ("node-keys", b""), ("signatures", b"")):
                 record[name] = [*record[name], value]

@@ -50,11 +50,13 @@ def test_join_names_all_that_is_missing_and_refuses_a_key_that_others_can_read(t
         "put the coordinator's ca.crt there",
         "no node key",
         "no code is approved yet",
+        "the settings that this site agreed to are not named",
     ):
         assert part in found.output.replace("\n", " ")
     made = CliRunner().invoke(app, ["init", str(tmp_path / "b"), "--name", "b", "--address", "localhost:1"])
     assert made.exit_code == 0
     (tmp_path / "b" / "ca.crt").touch()
+    (tmp_path / "b" / "federation.yaml").write_text("modalities: {cnv: {features: [A]}}\n")
     settings = tmp_path / "b" / "site.yaml"  # without masks, so that it needs no roster of other sites
     settings.write_text(settings.read_text().replace("require_masking: true", "require_masking: false"))
     approve(Home(tmp_path / "b"), 64 * "0", "typed")
