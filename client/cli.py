@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from client.audit.commands import audit
 from client.node import commands
 from modalities.core.console import console, plainly, say, show
 from modalities.core.problems import LEVELS
@@ -131,5 +132,5 @@ def _row(found: "client.check.folder.ModalityReport") -> tuple[str, str, str]:
     return known[0], known[1], notes or ("" if found.takes_part else "see below")
 
 
-for _command in (commands.init, commands.trust, commands.join, commands.status, commands.leave):
+for _command in (commands.init, commands.trust, commands.join, commands.status, commands.leave, audit):
     app.command()(plainly(_command))

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from modalities.core.console import console, plainly, say
 from server.coordinator import commands
+from server.coordinator.audit import audit
 from server.coordinator.settings_page import settings_text, written_into
 from strategies.settings import load_federation
 
@@ -74,5 +75,6 @@ for _command in (
     commands.release,
     commands.renew,
     commands.verify,
+    audit,
 ):
     app.command()(plainly(_command))

@@ -8,7 +8,7 @@ from client.node.keys import make_node_key
 from server.audit.grid import ReceiptGrid
 from server.audit.receipts import Receipts
 from strategies.masking.roster import read_public_key
-from tests.support import FIRST_NODE, WatchedGrid
+from tests.support import FIRST_NODE, WatchedGrid, agree
 
 KEY = Ed25519PrivateKey.generate()
 
@@ -30,12 +30,13 @@ def countersigning(root, grid):
     return ReceiptGrid(grid, Receipts(root / "audit.json", KEY, keys), sites)
 
 
-def real_sites(root):
-    """A watched grid, in this process, whose nodes are real sites: they know their folder, and have node keys."""
+def real_sites(root, federation):
+    """A watched grid, in this process, whose nodes are real sites: with folder, node key and agreed settings."""
     watched = WatchedGrid(root, len(folders_of(root)))
     for number, folder in enumerate(folders_of(root)):
         context = watched.inner._contexts[FIRST_NODE + number]
         context.node_config["site"], context.run_config = str(folder), {}
+        agree(root, folder.name, federation)
         make_node_key(Home(folder).key, Home(folder).public_key, folder.name)
     hand_out_release_key(root)
     return watched

@@ -18,6 +18,7 @@ from tests.support import (
     FIRST_NODE,
     ONE_ROUND,
     BareGrid,
+    agree,
     run_small,
     same_study,
     site_number,
@@ -32,6 +33,8 @@ SITES = {FIRST_NODE + number - 1: f"site_{number}" for number in (1, 2, 3)}
 def write_real_sites(root):
     write_sites(root, FEDERATION)
     hand_out_release_key(root)
+    for name in SITES.values():
+        agree(root, name, FEDERATION)
     return root
 
 

@@ -85,10 +85,11 @@ def test_all_that_is_listed_occurs(root, tmp_path):
     unlisted, with_a_failure = studied(broken, small_federation())
     assert unlisted == []
     _, without_common = studied(root, small_federation(fusion__head="weighted", **ONE_ROUND))
-    folder = write_sites(tmp_path / "real", small_federation(**ONE_ROUND))
-    watched = real_sites(folder)
-    run_small(folder, small_federation(**ONE_ROUND), countersigning(folder, watched))
-    unlisted, with_receipts = compare(entries(), watched.asked, watched.replies, small_federation(**ONE_ROUND))
+    quick = small_federation(**ONE_ROUND)
+    folder = write_sites(tmp_path / "real", quick)
+    watched = real_sites(folder, quick)
+    run_small(folder, quick, countersigning(folder, watched))
+    unlisted, with_receipts = compare(entries(), watched.asked, watched.replies, quick)
     assert unlisted == []
     by_condition = {
         "the coordinator keeps receipts": with_receipts,

@@ -14,7 +14,7 @@ from client.node.keys import make_node_key
 from client.node.roster import approve_roster, key_lines, roster_problems, stand_of_roster, withdraw_roster
 from client.node.supervisor import Node, keep_joined, state_of, stop
 from modalities.core.console import say, show
-from modalities.core.problems import Problem, check
+from modalities.core.problems import Problem, check, unusable
 from modalities.core.release.keyfiles import line_fingerprint, read_private
 from modalities.core.settings.site import SITE_FILE, problem_of_name, read_site_config
 from strategies.bundle import REPOSITORY, digest_of_checkout
@@ -38,10 +38,23 @@ def init(
     if home.key.exists():
         line = home.public_key.read_text(encoding="ascii").strip()
     else:
+        _refuse_another_keys_log(home)
         line = make_node_key(home.key, home.public_key, name)
     say(f"site folder: {site}\nnode key: {home.key} (stays here)")
     say(f"send this file to the coordinator: {home.public_key}\n{line}")
     say(f"and read its fingerprint to them over the telephone: {line_fingerprint(line)}")
+
+
+def _refuse_another_keys_log(home: Home) -> None:
+    """A new key begins a new audit log.
+
+    Raises:
+        ValueError: there is a log, which another key signed.
+    """
+    if home.audit.exists():
+        what = "another node key signed this log, and one key signs a whole log"
+        files = ", ".join(path.name for path in (home.audit, home.audit_tree, home.receipts))
+        raise unusable(what, f"move {files} away, beside the old key, and run this again", file=str(home.audit))
 
 
 def _write_site_file(path: Path, name: str, address: str) -> None:

@@ -2,25 +2,20 @@
 
 from collections.abc import Sequence
 
-import jinja2
 import pandas as pd
+
+from modalities.core import pages
 
 
 def page_of(table: pd.DataFrame, classes: Sequence[str], modalities: Sequence[str], notes: Sequence[str]) -> str:
     """The page of a table as `client.use.predict` makes it."""
     unknown = int((table["predicted"] == "").sum())
-    page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(_PAGE)
     rows = table.astype(object).where(table.notna(), None).to_dict("records")
-    return page.render(rows=rows, classes=classes, modalities=modalities, notes=notes, unknown=unknown)
+    values = {"rows": rows, "classes": classes, "modalities": modalities, "notes": notes, "unknown": unknown}
+    return pages.page_of(_PAGE, "Predictions", **values)
 
 
 _PAGE = """\
-<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Predictions</title><style>
-body { font: 14px/1.4 system-ui, sans-serif; margin: 2em; color: #222 }
-table { border-collapse: collapse } td, th { padding: .3em .7em; border-bottom: 1px solid #ddd; text-align: right }
-th { text-align: left } .for { color: #17692c } .against { color: #a3261d }
-</style></head><body>
 <h1>Predictions</h1>
 <p>{{ rows|length }} cases, {{ unknown }} of them without any data that the release can read. For research, not for \
 diagnosis.</p>
@@ -39,5 +34,4 @@ added to that; together they are the predicted class's probability. Blank: the c
 {%- endfor %}
 </tbody></table>
 <h2>Left out or filled in</h2><ul>{% for note in notes %}<li>{{ note }}</li>{% else %}<li>nothing</li>{% endfor %}</ul>
-</body></html>
 """

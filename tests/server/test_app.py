@@ -67,7 +67,7 @@ def test_with_the_release_key_the_heads_of_audit_logs_are_countersigned_and_what
     """Of three real sites, the coordinator knows another key of the third."""
     federation = small_federation(fusion__rounds=1, **ONE_ROUND)
     sites = write_sites(tmp_path / "sites", federation)
-    watched, out = real_sites(sites), tmp_path / "run"
+    watched, out = real_sites(sites, federation), tmp_path / "run"
     key_lines = [(sites / f"site_{number}" / ".tessera" / "node.pub").read_text() for number in (1, 2, 1)]
     nodes = {str(1000 + n): {"site": f"site_{n + 1}", "key": line.split()[1]} for n, line in enumerate(key_lines)}
     (tmp_path / "nodes.json").write_text(json.dumps(nodes))
