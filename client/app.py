@@ -41,6 +41,7 @@ from client.study.policy import (
     temperature_asked,
     too_few_holders,
 )
+from client.study.private import in_sums_of
 from client.study.rounds import score_part, train_part
 from client.study.session import (
     SETTINGS,
@@ -197,6 +198,8 @@ def setup(message: Message, context: Context) -> Message:
 def train_branches(message: Message, context: Context) -> Message:
     """Phase 3: train each part that came, and score the weights as they came on the held-out fold."""
     study, reply, home = _study(context), RecordDict(), home_of(context)
+    if study.federation.privacy.is_masked:
+        study = in_sums_of(study, record_of(message.content, CONFIG + MASKING, ConfigRecord))
     policy = study.data.config.policy
     for part, weights in _arrays(message, study.data).items():
         server_round, pull = round_asked(policy, study.federation, part, _config(message, part))

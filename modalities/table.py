@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -37,7 +38,6 @@ ENDINGS = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz", ".parquet")
 _ID_COLUMNS = ("case_id", "patient", "patient_id", "case", "sample", "sample_id", "barcode", "id")
 _EXAMPLE_FEATURES = 12
 PRESETS: Mapping[str, Mapping[str, Any]] = {"private": PRIVATE_TRAINING}
-_OTHERS = "*"
 _LEAST_RATIO = 1e-6
 """What is less counts as this in a logarithm: a ratio of 0 is far out, and cut with the rest."""
 
@@ -58,13 +58,19 @@ class Config(TabularConfig):
     logarithms: StrictBool = False
     """Take the natural logarithm of every value: for ratios and other numbers from 0 on that are far from even."""
     ranges: Annotated[dict[str, list[StrictFloat]], AfterValidator(_in_order)] = field(default_factory=dict)
-    """Feature -> [low, high], `*` for all others: where most values lie by what is publicly known of the feature, in
-    logarithms where those are taken; scales the inputs under `privacy.epsilon`, and is not used otherwise."""
+    """Feature, or pattern such as `ratio_*` or `*`, -> [low, high]: where most values lie by what is publicly known of
+    it, in logarithms where those are taken; the first that fits. Scales the inputs under `privacy.epsilon`, and is not
+    used otherwise."""
 
 
 def sums(cases: Cases, config: Config) -> Sums:
     """The statistics of the values, or of their logarithms."""
     return tabular.sums(_coded(cases, config), config)
+
+
+def range_of(feature: str, ranges: Mapping[str, Sequence[float]]) -> Sequence[float] | None:
+    """The first range whose name or pattern fits; None where none does."""
+    return next((pair for name, pair in ranges.items() if fnmatchcase(feature, name)), None)
 
 
 def public_state(config: Config) -> State:
@@ -75,11 +81,11 @@ def public_state(config: Config) -> State:
     """
     if not config.features:
         raise unusable("the columns must be agreed on, not found in the data", "name a features_file")
-    lacking = [name for name in config.features if name not in config.ranges and _OTHERS not in config.ranges]
-    if lacking:
+    found = {name: range_of(name, config.ranges) for name in config.features}
+    if lacking := [name for name, pair in found.items() if pair is None]:
         remedy = 'say where its values lie, or `"*": [low, high]` for all'
         raise unusable(f"`ranges` has none of {listing(lacking)}", remedy)
-    pairs = np.array([config.ranges.get(name, config.ranges.get(_OTHERS, [])) for name in config.features])
+    pairs = np.array(list(found.values()))
     return tabular.public_scale(pairs.mean(axis=1), (pairs[:, 1] - pairs[:, 0]) / 4)
 
 

@@ -7,7 +7,9 @@ sites and its mean are those of any other round, and a sum under masks adds the 
 
 import hashlib
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -41,6 +43,14 @@ class _Step:
     bound: float
     """Longest step that a case asks for."""
     server_round: int
+
+
+def in_sums_of(study: ClientStudy, members: Mapping[str, Any]) -> ClientStudy:
+    """The study with the members of each sum, which the masks hold a message to, as those who share the noise.
+
+    The number that the setup said is the coordinator's word alone: a large one would make every share small.
+    """
+    return replace(study, holders={group: len(names) for group, names in members.items()})
 
 
 def private_part(

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ from simulations.scores.predictions import LOCAL
 from strategies.settings import load_federation
 
 CHECKPOINT, RELEASE = "checkpoint.safetensors", "release"
+PRIVATE = "private-"
+"""How the arms under differential privacy are called: private-8, whose settings stand in private-8.yaml."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +65,11 @@ def run_arm(arm: str, fold: Fold) -> ArmResult:
     """One arm on one fold."""
     started = time.perf_counter()
     with side_by_side():
-        federation = load_federation(fold.root / FEDERATION)
+        settings = fold.root / (f"{arm}.yaml" if arm.startswith(PRIVATE) else FEDERATION)
+        federation = load_federation(settings)
         sites = [SiteData(folder, federation) for folder in site_folders(fold.sites)]
-        result = _ARMS[arm](federation, sites, test_cases(sites, federation), fold)
+        run = partial(_private, arm, settings) if arm.startswith(PRIVATE) else _ARMS[arm]
+        result = run(federation, sites, test_cases(sites, federation), fold)
     result.details["seconds"] = time.perf_counter() - started
     return result
 
@@ -102,6 +107,15 @@ def _federated(federation: Federation, sites: list[SiteData], tested: TestCases,
         prior = score_prior(_prior(sites), tested, "federated")
         heads, details["heads"] = score_heads(fold.heads, search, model, tested, prior, traffic)
     return ArmResult(_complete(score(model, tested, "federated"), sites, tested, subsets=True), details, heads)
+
+
+def _private(
+    arm: str, settings: Path, federation: Federation, sites: list[SiteData], tested: TestCases, fold: Fold
+) -> ArmResult:
+    """The federated arm again, under an epsilon; nothing is held out that could tell of its curves."""
+    study = federate(federation, settings, fold.sites, fold.folder / arm, fold.engine)
+    details = {"head": study.head_name, "bytes": study.traffic.table(), "notes": [one._asdict() for one in study.notes]}
+    return ArmResult(_complete(score(fitted_model(study), tested, "federated"), sites, tested, subsets=True), details)
 
 
 def federate(

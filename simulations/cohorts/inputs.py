@@ -18,19 +18,19 @@ def names_in(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
-def rates_in(text: str) -> list[float]:
-    """The shares of a comma-separated option.
+def numbers_in(text: str, option: str, example: str) -> list[float]:
+    """The numbers of a comma-separated option.
 
     Raises:
         ValueError: one is no number, or is there twice.
     """
     try:
-        rates = [float(name) for name in names_in(text)]
+        numbers = [float(name) for name in names_in(text)]
     except ValueError:
-        raise ValueError(f"--missing-rate: give numbers such as 0,.3,.5, got {text!r}") from None
-    if not rates or len(set(rates)) < len(rates):
-        raise ValueError(f"--missing-rate: give each rate once, got {text!r}")
-    return rates
+        raise ValueError(f"{option}: give numbers such as {example}, got {text!r}") from None
+    if not numbers or len(set(numbers)) < len(numbers):
+        raise ValueError(f"{option}: give each number once, got {text!r}")
+    return numbers
 
 
 _TCGA = {"modalities": "cnv,clinical", "clinical": "ihc"}

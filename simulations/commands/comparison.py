@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import typer
-from pydantic import Field
+from pydantic import Field, StrictFloat
 
 from modalities.core.console import console, say
 from modalities.core.fields import Count, ShareBelowOne, Whole, settings
@@ -22,7 +22,7 @@ from simulations.cohorts.inputs import (
     federation_of_file,
     names_in,
     notes_of,
-    rates_in,
+    numbers_in,
     tcga_cohort,
     tcga_federation,
 )
@@ -141,6 +141,10 @@ class Tcga(Comparison):
     """Seeds: each a run of its own, with its own folds."""
     external: str = ""
     """A second data folder, only ever scored."""
+    epsilons: list[Annotated[StrictFloat, Field(gt=0, le=50)]] = field(default_factory=list)
+    """Differential privacy under which the federated arm is run again, beside the one without."""
+    private: dict[str, Any] = field(default_factory=dict)
+    """Settings of those runs alone, over every modality's preset `private`."""
 
     def __post_init__(self) -> None:
         """Check the heads, and what belongs to one run only."""
@@ -149,6 +153,9 @@ class Tcga(Comparison):
         is_series = self.repeats > 1 or len(rates) > 1
         check(
             [f"missing_rates: give each rate once, got {rates}"] * (len(set(rates)) < len(rates))
+            + [f"epsilons: give each once, got {self.epsilons}"] * (len(set(self.epsilons)) < len(self.epsilons))
+            + ["private: settings of runs with an epsilon, and none is asked for: give --epsilon"]
+            * (bool(self.private) and not self.epsilons)
             + ["give --repeats or a list of --missing-rate, not both: each run would be made many times"]
             * (self.repeats > 1 and len(rates) > 1)
             + ["--external and --release are of one run: leave out --repeats and lists of --missing-rate"]
@@ -159,7 +166,12 @@ class Tcga(Comparison):
         """Deal the tables out to sites, and compare; once, or as a series."""
         federation = federation_from(raw)
         protocol = self.protocol(
-            "tcga", federation.seed, missing_rate=self.missing_rates[0], notes=notes_of(federation)
+            "tcga",
+            federation.seed,
+            missing_rate=self.missing_rates[0],
+            notes=notes_of(federation),
+            epsilons=tuple(self.epsilons),
+            private=self.private,
         )
         cohort = self._cohort(Path(self.data), federation, out / "sites")
         if series := plan_of(federation, protocol, self.repeats, self.missing_rates):
@@ -228,6 +240,9 @@ def tcga(
     ] = None,
     fusion: Annotated[str, typer.Option(help="Fusion heads to print side by side: all, or names with commas.")] = "",
     masking: Masking = False,
+    epsilon: Annotated[
+        str, typer.Option(help="Also run the federated arm under differential privacy: 8, or a list (3,8,10).")
+    ] = "",
     settings: Settings = None,
 ) -> None:
     """Public tables dealt out to sites by tissue source site, compared across all arms."""
@@ -235,7 +250,8 @@ def tcga(
     settled = tcga_federation(federation, seed, rest, modalities=modalities, clinical=clinical)
     given = {
         **{"data": data, "external": external, "release": release, "cv": cv, "folds": folds, "repeats": repeats},
-        "missing_rates": rates_in(missing_rate),
+        "missing_rates": numbers_in(missing_rate, "--missing-rate", "0,.3,.5"),
+        "epsilons": numbers_in(epsilon, "--epsilon", "3,8,10") if epsilon else None,
         "heads": heads_named(names_in(fusion)),
     }
     carry_out(Tcga, {**given, **own}, settled.to_dict(), out)

@@ -10,6 +10,7 @@ from modalities.core.console import console
 from simulations.arms.arms import RELEASE
 from simulations.report import words
 from simulations.report.section import Section
+from simulations.report.sections.privacy import privacy
 from simulations.scores.predictions import COMPLETE, FUSED
 from simulations.scores.results import Json
 from simulations.studies.coupling import Change
@@ -20,6 +21,7 @@ _HEAD_SCORES = ("macro_auroc", "balanced_accuracy", "accuracy", "ece")
 def show_series(results: Mapping[str, Any], out: Path) -> None:
     """Where the runs and what they come to are."""
     console.print(f"runs: {', '.join(results['runs'])}", soft_wrap=True)
+    _show_tables(privacy(results))
     show_files(out)
 
 
@@ -35,6 +37,7 @@ def show(results: Json, out: Path) -> None:
         short = pair.replace("federated", "fed.").replace("centralised", "pooled").replace("-", " − ").replace("_", " ")
         table.add_row(short, *(_value(scored.get(name, {}).get("macro_auroc"), "{:+.3f}") for name in sets))
     console.print(table)
+    _show_tables(privacy(results))
     for arm in next(iter(results.get("heads", {}).values()), {"arms": ()})["arms"]:
         console.print(_heads_table(results["heads"], arm))
     for sentence in words.still_falling(results):
@@ -85,12 +88,16 @@ def _number(found: Mapping[str, Any] | None, signed: bool = False) -> str:
 
 def show_section(section: Section | None, out: Path) -> None:
     """A study's own tables, and where the rest is."""
+    _show_tables(section)
+    show_files(out)
+
+
+def _show_tables(section: Section | None) -> None:
     for own in section.tables if section else ():
         table = Table(*own.header, title=own.caption)
         for row in own.rows:
             table.add_row(*row)
         console.print(table)
-    show_files(out)
 
 
 def show_files(out: Path) -> None:

@@ -107,6 +107,9 @@ class Protocol(TypedDict, total=False):
     heads: list[str]
     notes: str
     masking: str
+    epsilons: list[float]
+    private: dict[str, Any]
+    noise: str
     versions: dict[str, str]
     federation: dict[str, Any]
 
@@ -123,6 +126,31 @@ class LeftOut(TypedDict, total=False):
 
     no_modality: dict[str, int]
     no_class: dict[str, int]
+
+
+class UnderEpsilon(TypedDict):
+    """What an epsilon promises and asks, and what the federated arm is worth under it.
+
+    Noise is in bounds of one patient's part: `noise_multiplier` is what epsilon asks for, `noise_of_all_sites` what a
+    sum has to which every site adds its share. `inputs` is by modality.
+    """
+
+    epsilon: float
+    delta: float
+    releases: int
+    noise_multiplier: float
+    epsilon_by_pld: float
+    noise_of_all_sites: float
+    inputs: dict[str, int]
+    sets: dict[str, Scores]
+    differences: dict[str, Gap]
+
+
+class Privacy(TypedDict):
+    """The federated arm `without` differential privacy, by SET, and under each epsilon."""
+
+    without: dict[str, Scores]
+    epsilons: dict[str, UnderEpsilon]
 
 
 Arms = dict[str, dict[str, Scores | dict[str, dict[str, Scores]] | dict[str, BestSite]]]
@@ -154,6 +182,7 @@ class Results(TypedDict, total=False):
     error_correlation: dict[str, dict[str, Any]]
     site_probe: dict[str, dict[str, Any]]
     fold_balance: dict[str, Any]
+    privacy: Privacy
     runs: list[str]
     repeats: dict[str, Any]
     missing_rates: dict[str, Any]

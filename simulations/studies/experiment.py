@@ -3,7 +3,7 @@
 import importlib.metadata
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,6 +28,7 @@ from simulations.report import words, write_report
 from simulations.scores.compare import compare
 from simulations.scores.results import Results
 from simulations.studies.lacks import external_left_out, refuse_modalities_of_one_class
+from simulations.studies.private import NOISE, arm_of, compare_private, write_private
 from strategies.settings import load_federation
 
 PLAN, CVS = "plan.json", ("random", "sites", "preserved")
@@ -48,6 +49,10 @@ class Protocol:
     """Fusion heads that are compared, beside the one that the settings name."""
     notes: str = ""
     """In the report's protocol: for example which clinical inputs were used."""
+    epsilons: tuple[float, ...] = ()
+    """Differential privacy under which the federated arm is run again."""
+    private: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of those runs alone."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -70,6 +75,7 @@ def prepare_folds(
         ValueError: `out` holds an experiment with other settings, or a modality has cases of one class only.
     """
     _claim(out, federation, protocol, cohort)
+    write_private(federation, protocol.epsilons, protocol.private, out)
     usable = cohort.usable(federation)
     if protocol.cv == "preserved":
         fold_of, _ = kept_folds(out / FOLDS, usable["label"], usable["site"], protocol.folds, protocol.seed)
@@ -127,6 +133,7 @@ def run_experiment(
         "versions": _versions(),
         "federation": _without_features(federation),
     }
+    settings |= {"noise": NOISE} if protocol.epsilons else {}
     holds = _holds(inner, federation)
     results: dict[str, Any] = {**compare(predictions, holds, task, settings, extra)}
     results["head"] = {arm: [fold["head"] for fold in details[arm]] for arm in ("federated", "centralised")}
@@ -134,6 +141,8 @@ def run_experiment(
         by_arm = {arm: [fold["heads"] for fold in own] for arm, own in details.items() if "heads" in own[0]}
         results["heads"] = compare_heads(gather_heads(inner), by_arm, holds, task["classes"], protocol.seed)
     results |= evidence(predictions, details, inner, federation)
+    if protocol.epsilons:
+        results["privacy"] = _private(inner, protocol, out, workers, console, predictions, holds)
     if protocol.cv == "preserved":
         results["fold_balance"] = fold_balance(predictions, task["classes"], protocol.folds, out / FOLDS)
     if left_out:
@@ -143,6 +152,25 @@ def run_experiment(
     typed = cast(Results, results)
     write_report(typed, predictions, out)
     return typed
+
+
+def _private(
+    folds: Sequence[Fold],
+    protocol: Protocol,
+    out: Path,
+    workers: int,
+    console: Console,
+    predictions: pd.DataFrame,
+    holds: pd.DataFrame,
+) -> dict[str, Any]:
+    """The arms under an epsilon, run and held against the one without."""
+    names = [arm_of(epsilon) for epsilon in protocol.epsilons]
+    sweep(folds, workers, console, names)
+    federations = {epsilon: load_federation(out / f"{arm_of(epsilon)}.yaml") for epsilon in protocol.epsilons}
+    tables = {epsilon: gather(folds, [arm_of(epsilon)])[0] for epsilon in protocol.epsilons}
+    held = {epsilon: _holds(folds, one) for epsilon, one in federations.items()}
+    n_sites = len(site_folders(folds[0].sites))
+    return compare_private(tables, predictions, held, holds, federations, n_sites)
 
 
 def _extra(federation: Federation, details: Mapping[str, list[dict[str, Any]]]) -> dict[str, Any]:

@@ -83,8 +83,18 @@ def repeats_summary(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
             "cv": found[0]["protocol"]["cv"],
             "arms": {arm: sets for arm, sets in arms.items() if sets},
             "differences": {PAIR: _by_set([one["differences"].get(PAIR, {}) for one in found])},
+            **_private_summary([one["privacy"] for one in found if "privacy" in one]),
         }
     }
+
+
+def _private_summary(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """`{"privacy": ...}`: the federated arm by epsilon, `0` without, likewise; nothing where none was asked for."""
+    if not found:
+        return {}
+    runs = {"0": [one["without"] for one in found]}
+    runs |= {name: [one["epsilons"][name]["sets"] for one in found] for name in found[0]["epsilons"]}
+    return {"privacy": {name: _by_set(sets) for name, sets in runs.items()}}
 
 
 def missing_summary(found: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -2,23 +2,22 @@
 
 import math
 
+from strategies.masking.labels import threshold
+
 LEAST_SIGMA = 2**20
 """On a grid so much finer than the noise, discrete and continuous noise are alike in every digit that is shown."""
 
 
-def least_answering(n_sites: int, min_holders: int = 1) -> int:
-    """Of the sites that hold a modality, how many a sum is opened with at the least: more than two thirds."""
-    return min(n_sites, max(min_holders, 2 * n_sites // 3 + 1))
-
-
-def honest_sites(n_sites: int, min_holders: int, colluders: int) -> int:
+def honest_sites(n_members: int, least: int, colluders: int) -> int:
     """The sites whose noise nobody can take away again, whatever happens: they must make up all of it.
+
+    A sum of so many members is opened with the masks' threshold of them at the least.
 
     A site knows its own noise, so that one colluder is counted even where every site is merely curious.
 
     Source: Kairouz, Liu and Steinke 2021, arXiv:2102.06387.
     """
-    return max(1, least_answering(n_sites, min_holders) - colluders)
+    return max(1, min(n_members, threshold(n_members, least)) - colluders)
 
 
 def site_sigma(multiplier: float, bound_units: int, n_honest: int) -> int:

@@ -35,8 +35,8 @@ def test_a_clinical_scale_fits_the_whole_dictionary():
     assert len(clinical.public_state(config)["mean"]) == len(config.known_features)
 
 
-def test_a_table_is_scaled_by_the_ranges_and_their_default():
-    config = table.Config(features=["a", "b", "c"], ranges={"b": [10.0, 30.0], "*": [-2.0, 2.0]})
+def test_a_table_is_scaled_by_the_first_range_whose_name_or_pattern_fits():
+    config = table.Config(features=["a_1", "b", "a_2"], ranges={"b": [10.0, 30.0], "a_*": [-2.0, 2.0], "*": [0.0, 9.0]})
     state = table.public_state(config)
     assert state["mean"].tolist() == [0.0, 20.0, 0.0]
     assert (1 / state["inverse_scale"]).tolist() == pytest.approx([1.0, 5.0, 1.0])

@@ -11,6 +11,7 @@ from simulations.report.sections.convergence import convergence_section
 from simulations.report.sections.errors import error_correlation
 from simulations.report.sections.fold_balance import fold_balance
 from simulations.report.sections.missing import missing
+from simulations.report.sections.privacy import privacy
 from simulations.report.sections.repeats import repeats
 from simulations.report.sections.robustness import robustness_section
 from simulations.report.sections.site_probe import site_probe
@@ -18,6 +19,7 @@ from simulations.report.sections.site_probe import site_probe
 SECTIONS: tuple[Callable[[Mapping[str, Any]], Section | None], ...] = (
     repeats,
     missing,
+    privacy,
     heads.section,
     calibration,
     conformal,

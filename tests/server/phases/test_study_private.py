@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 from flwr.app import ConfigRecord, Message, RecordDict
 
+from client.study import private
 from client.use.predict import predict
 from modalities.core.release.release import open_release
 from modalities.core.settings.federation import Federation, federation_from
 from server.state.release import fitted_model, write_release
 from strategies.checks import NUM_EXAMPLES
+from strategies.private.bits import Bits
 from strategies.wire import METRICS, parts_in
 from tests.support import WatchedGrid, features_of, run_small, write_sites
 
@@ -49,6 +51,20 @@ def test_a_study_repeats_to_the_bit_and_another_epsilon_learns_something_else(ro
     other = run_small(root, private_federation(epsilon=7.0)).weights
     assert all(np.array_equal(first["cnv"][name], again["cnv"][name]) for name in first["cnv"])
     assert not np.array_equal(first["cnv"]["head.bias"], other["cnv"]["head.bias"])
+
+
+def test_under_masks_a_private_study_is_the_same_for_noise_is_whole_under_them(tmp_path, monkeypatch):
+    # Other settings draw other noise: here both draw alike.
+    monkeypatch.setattr(private, "Bits", lambda secret, purpose: Bits(secret, "alike"))
+    holdings, n_cases = [("cnv", "hif")] * 5, (29, 17, 23, 31, 19)
+    sites = write_sites(tmp_path, private_federation(), holdings, n_cases)
+    federations = private_federation(), private_federation(masking="required")
+    simulated, masked = (run_small(sites, one, WatchedGrid(sites, 5)) for one in federations)
+    assert masked.notes == []
+    for part, weights in simulated.weights.items():
+        for name, array in weights.items():
+            assert np.abs(array).max() > 0.01
+            assert masked.weights[part][name] == pytest.approx(array, abs=2e-6)
 
 
 def test_the_less_epsilon_the_more_noise_is_in_the_weights(root):

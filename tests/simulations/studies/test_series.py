@@ -2,8 +2,9 @@
 
 import pytest
 
-from simulations.cohorts.inputs import rates_in
+from simulations.cohorts.inputs import numbers_in
 from simulations.report.sections.missing import missing
+from simulations.report.sections.privacy import privacy as privacy_section
 from simulations.report.sections.repeats import repeats
 from simulations.studies.experiment import Protocol
 from simulations.studies.series import missing_summary, plan_of, repeats_summary
@@ -53,10 +54,27 @@ def test_one_run_is_no_series():
 
 
 def test_rates_are_a_comma_list_without_repeats():
-    assert rates_in("0,.3, .5") == [0.0, 0.3, 0.5]
+    assert numbers_in("0,.3, .5", "--missing-rate", "0,.3") == [0.0, 0.3, 0.5]
     for text in ("", "0,0", "a few"):
         with pytest.raises(ValueError, match="--missing-rate: give"):
-            rates_in(text)
+            numbers_in(text, "--missing-rate", "0,.3")
+
+
+def test_repeats_of_a_private_arm_come_to_mean_and_spread_by_epsilon():
+    def run(seed, without, under):
+        sets = {"sets": {"fused": scored(under)}}
+        privacy = {"without": {"fused": scored(without)}, "epsilons": {"8": sets}}
+        return {**result(seed, 0.0, without, without), "privacy": privacy}
+
+    found = repeats_summary([run(0, 0.9, 0.8), run(1, 0.9, 0.7), run(2, 0.9, 0.9)])["repeats"]
+    assert list(found["privacy"]) == ["0", "8"]
+    own = found["privacy"]["8"]["fused"]["macro_auroc"]
+    assert own["values"] == [0.8, 0.7, 0.9]
+    assert own["mean"] == pytest.approx(0.8)
+    section = privacy_section({"repeats": found})
+    assert section is not None
+    assert section.tables[0].rows[1] == ("8: Fused, any case", "0.800", "0.700", "0.900", "0.800", "0.1000")
+    assert privacy_section({"repeats": {"seeds": [0]}}) is None
 
 
 def test_repeats_come_to_mean_and_standard_deviation():

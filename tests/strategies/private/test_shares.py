@@ -1,21 +1,17 @@
 import pytest
 
-from strategies.private.shares import honest_sites, least_answering, site_sigma
+from strategies.private.shares import honest_sites, site_sigma
 
 
-@pytest.mark.parametrize(("n_sites", "least"), [(1, 1), (2, 2), (3, 3), (5, 4), (9, 7), (13, 9), (100, 67)])
-def test_a_sum_is_opened_with_more_than_two_thirds(n_sites, least):
-    assert least_answering(n_sites) == least
+@pytest.mark.parametrize(("n_members", "honest"), [(3, 2), (5, 3), (9, 6), (13, 8), (100, 66)])
+def test_of_more_than_two_thirds_one_is_not_counted(n_members, honest):
+    assert honest_sites(n_members, least=3, colluders=1) == honest
 
 
-def test_the_study_may_ask_for_more_sites():
-    assert least_answering(13, min_holders=11) == 11
-    assert least_answering(3, min_holders=11) == 3
-
-
-def test_colluders_are_taken_off_and_one_site_at_least_is_left():
-    assert honest_sites(13, 1, 1) == 8
-    assert honest_sites(3, 1, 5) == 1
+def test_the_study_may_ask_for_more_sites_and_one_is_left_whatever_it_says():
+    assert honest_sites(13, least=11, colluders=2) == 9
+    assert honest_sites(3, least=11, colluders=0) == 3
+    assert honest_sites(3, least=3, colluders=5) == 1
 
 
 def test_the_honest_sites_alone_make_up_all_of_the_noise():
