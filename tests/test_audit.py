@@ -6,6 +6,7 @@ import pytest
 from flwr.app import Message, RecordDict
 
 from client.audit.receipts import kept_in
+from client.audit.verify import held_against
 from client.node.complaints import complaints_of
 from client.node.home import Home
 from server.app import _notes_of
@@ -14,6 +15,7 @@ from server.audit.receipts import Receipts, read_book
 from server.state.notes import WARNING
 from tests.audited import KEY, countersigning, hand_out_release_key
 from tests.forked import forked
+from tests.masked_sites import MaskedSites
 from tests.support import (
     FIRST_NODE,
     ONE_ROUND,
@@ -135,3 +137,40 @@ def test_with_the_others_names_and_with_nothing_else_a_site_gets_their_heads_to_
     others = [last["site_1"].to_dict(), last["site_3"].to_dict()]
     assert [record.pop("witnessed", None) for record in pushed.records] == [json.dumps(others), None]
     assert pushed.records == [own, own]
+
+
+MASKED = small_federation(privacy={"masking": "required"}, fusion={"folds": 2, "rounds": 1}, **ONE_ROUND)
+
+
+@pytest.fixture(scope="module")
+def masked(tmp_path_factory):
+    """A study under masks, of five real sites; cnv is held by all, hif by four."""
+    held = (("cnv", "hif"),) * 4 + (("cnv",),)
+    sites = MaskedSites(tmp_path_factory.mktemp("masked"), MASKED, held)
+    hand_out_release_key(sites.root)
+    study = sites.run(countersigning(sites.root, sites.grid()))
+    assert study.finished
+    assert study.notes == []
+    return sites
+
+
+def test_an_entry_says_what_was_masked_among_whom_and_under_which_roster(masked):
+    entries = entries_of(masked.home("site_1"))
+    trained = [each for each in entries if (each["direction"], each["message"]) == ("sent", "train.branches")]
+    assert trained
+    for entry in trained:
+        groups = {group["group"]: group["members"] for group in entry["groups"]}
+        assert groups == {"cnv": masked.names, "hif": masked.names[:4]}
+        assert entry["smallest_group"] == 4
+        assert entry["roster"] == masked.roster.digest
+        assert all(len(group["plain_sha256"]) == 64 for group in entry["groups"])
+        assert {key.partition(".masked.")[0] for key in entry["holds"]} == {"arrays", "config"}
+
+
+def test_each_site_witnesses_the_heads_of_all_others_under_masks(masked):
+    for name in masked.names:
+        witnessed = kept_in(masked.home(name).witnessed)
+        assert [receipt.site for receipt in witnessed] == [other for other in masked.names if other != name]
+        for receipt in witnessed:
+            lines = masked.home(receipt.site).audit.read_bytes().splitlines()
+            assert held_against(lines, [receipt]) == (receipt.size, "")
