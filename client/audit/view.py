@@ -10,17 +10,19 @@ from client.audit.log import RECEIVED, SENT, TORN
 from client.audit.reading import Entry
 
 MEANINGS: Mapping[str, str] = {
-    "query.capabilities": "who takes part, with which modalities and how many cases",
-    "query.peers": "the keys of the other sites",
+    "query.capabilities": "who this site is, which modalities it has, and of how many cases",
+    "query.peers": "that the other sites' keys are those of the roster that this site approved",
+    "query.counts": "how many cases have each feature, and how many are of each class",
     "query.statistics": "counts and sums by feature and by class",
-    "query.setup": "the shared statistics and settings; the reply says what was taken",
-    "query.unmask": "shares that open the sum, and nothing else",
-    "train.branches": "the weights of a modality's branch, before and after training here",
+    "query.setup": "with which modalities this site takes part",
+    "query.unmask": "shares of secrets that open the sum of the answers before, and no single one",
+    "train.branches": "the weights of each branch after a round of training here",
     "evaluate.branches": "how well the final weights fit the cases kept out",
     "train.fusion": "the gradient of the head that joins modalities",
     "query.calibration": "the joined model's loss by temperature",
     "query.conformal": "histograms of scores by class",
 }
+"""What the reply to each message tells."""
 _MOST_LINES = 12
 """Different contents of a kind of message that are written out in its summary."""
 _ARROWS = {RECEIVED: "came", SENT: "left", TORN: "note"}
@@ -171,7 +173,7 @@ def _holds(entry: Entry) -> list[str]:
         return [f"error {entry['error']}: that something failed, and nothing else"]
     holds = entry.get("holds")
     records = holds.items() if isinstance(holds, dict) else ()
-    return [f"{key}: {_values(values)}" for key, values in records]
+    return [f"{key}: {_values(values)}" for key, values in records] or ["nothing"]
 
 
 def _outline(entry: Entry) -> list[str]:
@@ -182,7 +184,7 @@ def _outline(entry: Entry) -> list[str]:
     for key, values in holds.items():
         held = _values(values) if key.startswith("arrays.") else ", ".join(values) or "nothing"
         outline.append(f"{re.sub('@[0-9]+', '@n', key)}: {held}")
-    return list(dict.fromkeys(outline))
+    return list(dict.fromkeys(outline)) or ["nothing"]
 
 
 def _values(values: Any) -> str:

@@ -1,6 +1,7 @@
 """A site runs approved code only, and what fails before that code runs says nothing of the site."""
 
 import io
+import os
 import stat
 import subprocess
 import zipfile
@@ -10,6 +11,7 @@ from typer.testing import CliRunner
 
 from client.cli import app
 from client.node.approval import approvals, approve, last_refused, refusal, refuse_unapproved, withdraw
+from client.node.fork_server import _approve
 from client.node.home import Home
 from client.node.programs import write_programs
 from strategies.bundle import REPOSITORY, digest_of_bundle, digest_of_checkout, staged_app
@@ -46,6 +48,17 @@ def test_a_checkout_has_the_digest_of_the_bundle_that_flower_makes_of_it(tmp_pat
     assert digest_of_checkout() == digest_of_bundle(build(staged_app(REPOSITORY, tmp_path / "app")))
     with pytest.raises(ValueError, match="no source here"):
         digest_of_checkout(tmp_path)
+
+
+def test_a_task_knows_the_digest_of_the_code_that_was_approved_for_it(tmp_path, monkeypatch):
+    monkeypatch.delenv("TESSERA_APPROVED_CODE", raising=False)
+    home, digest = Home(tmp_path), digest_of_bundle(bundle(CODE))
+    with pytest.raises(NotApprovedError, match=f"sent the code {digest}, which"):
+        _approve(home, bundle(CODE))
+    assert "TESSERA_APPROVED_CODE" not in os.environ
+    approve(home, digest, "typed")
+    _approve(home, bundle(CODE))
+    assert os.environ["TESSERA_APPROVED_CODE"] == digest
 
 
 def test_a_site_keeps_which_code_it_refused_until_that_is_approved(tmp_path):
