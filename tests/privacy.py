@@ -1,5 +1,6 @@
 """docs/privacy.md as the tests read it: its tables, and whether messages hold what is listed there and no more."""
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -88,6 +89,16 @@ def compare(
                 unlisted.append(str(found))
             else:
                 occurred.add(entry)
+        for record, name in _hidden(reply):
+            names = [
+                entry
+                for entry in listed
+                if entry.message == reply.metadata.message_type
+                and re.fullmatch(_pattern(entry.record, federation), record)
+                and entry.name in (name, "<parameter>")
+            ]
+            occurred.update(names)
+            unlisted += [f"{reply.metadata.message_type}, {record}, {name}, masked"] * (not names)
     return sorted(set(unlisted)), [entry for entry in listed if entry in occurred]
 
 
@@ -97,9 +108,21 @@ def _found(reply: Message, sent: RecordDict) -> list[Found]:
         return [Found("any", "error", name, value, sent) for name, value in error.items()]
     return [
         Found(reply.metadata.message_type, key, name, value, sent)
-        for key, record in reply.content.items()
+        for key, record in (reply.content.items() or [(NOTHING, {})])
         for name, value in (record.items() or [(NOTHING, None)])
     ]
+
+
+def _hidden(reply: Message) -> set[tuple[str, str]]:
+    """Record and name of all that a reply holds masked, by the layouts that it tells."""
+    layouts = [] if reply.has_error() else [own["layout"] for own in reply.content.values() if "layout" in own]
+    plain = [json.loads(str(layout)) for layout in layouts]
+    return {
+        (f"{kind}.{part}", name)
+        for layout in plain
+        for kind in ("arrays", "metrics")
+        for part, name, *_ in layout[kind]
+    }
 
 
 def _shared_statistics(asked: Iterable[Message]) -> dict[str, int]:
@@ -126,7 +149,9 @@ def _pattern(record: str, federation: Federation) -> str:
     """The record's name as an expression: <modality>, <part> (a branch or a fold copy), <owner> (of the head)."""
     names = "|".join(re.escape(name) for name in federation.modalities)
     pattern = re.escape(record)
-    for word, own in {"modality": f"({names})", "part": rf"({names})(@\d+)?", "owner": f"({names}|shared)"}.items():
+    group = f"({names}|shared|study|fusion\\.({names}|shared))"
+    words = {"modality": f"({names})", "part": rf"({names})(@\d+)?", "owner": f"({names}|shared)", "group": group}
+    for word, own in words.items():
         pattern = pattern.replace(f"<{word}>", own)
     return pattern
 
@@ -135,8 +160,10 @@ def _has_the_numbers(numbers: str, found: Found, n_classes: int, n_features: Map
     """Whether the value is of the size that the page says: none grows with the number of cases."""
     value = found.value
     if not isinstance(value, Array):
-        kinds = {"text": str, "1 whole number": int, "1 number": float, "none": type(None)}
-        return type(value) is kinds.get(numbers)
+        kinds = {"text": str, "1 whole number": int, "1 number": float, "none": type(None), "bytes": bytes}
+        return type(value) is kinds.get(numbers) or (numbers == "bytes a site" and _are_boxes(value))
+    if numbers in _MASKED:
+        return (value.dtype, len(value.shape)) in _MASKED[numbers]
     if numbers == "as sent":
         record = found.sent.get(found.record)
         same = record.get(found.name) if isinstance(record, ArrayRecord) else None
@@ -150,6 +177,16 @@ def _has_the_numbers(numbers: str, found: Found, n_classes: int, n_features: Map
         "100 a class": (n_classes, N_BINS),
     }
     return value.dtype == "float64" and tuple(value.shape) == shapes.get(numbers)
+
+
+_MASKED = {
+    "1 word a number, 2 words a number": {("uint64", 1), ("uint32", 1), ("uint64", 2)},
+    "32 a secret": {("uint8", 3)},
+}
+
+
+def _are_boxes(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(box, bytes) for box in value)
 
 
 def _cells(line: str) -> list[str]:

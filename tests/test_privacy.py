@@ -33,6 +33,7 @@ SETTINGS = {
     "patience and a robust rule": {"modalities__cnv__federated": {"rounds": 2, "patience": 2, "robust": "fedmedian"}},
     "steps of the server": {"modalities__hif__federated": {"rounds": 1, "strategy": "fedadam", "optimiser": "sgd"}},
     "a head of many": {"fusion__head": "auto", "fusion__candidates": ["mean", "weighted_logits"], "fusion__rounds": 1},
+    "masks of 32 bits": {"privacy__masking": "required", "privacy__masked_bits": 32},
     "a network": {"modalities__hif__hidden": [5], "modalities__hif__input_dropout": 0.2},
 }
 
@@ -49,9 +50,15 @@ def root(tmp_path_factory):
     return write_sites(tmp_path_factory.mktemp("sites"), small_federation())
 
 
+@pytest.fixture(scope="module")
+def alike(tmp_path_factory):
+    """Three sites with both modalities: the least that masks hide."""
+    return write_sites(tmp_path_factory.mktemp("alike"), small_federation(), [("cnv", "hif")] * 3)
+
+
 @pytest.mark.parametrize("name", SETTINGS)
-def test_no_setting_makes_a_site_send_what_is_not_listed(root, name):
-    unlisted, occurred = studied(root, small_federation(**SETTINGS[name]))
+def test_no_setting_makes_a_site_send_what_is_not_listed(root, alike, name):
+    unlisted, occurred = studied(alike if "masks" in name else root, small_federation(**SETTINGS[name]))
     assert unlisted == []
     assert len(occurred) > 10
 
@@ -63,7 +70,7 @@ def test_no_fusion_head_makes_a_site_send_what_is_not_listed(root, head):
     assert unlisted == []
 
 
-def test_all_that_is_listed_occurs(root, tmp_path):
+def test_all_that_is_listed_occurs(root, alike, tmp_path):
     """What always leaves, in a study as set; and what the page says a condition of, under that condition."""
     _, always = studied(root, small_federation())
     rounds = {"federated": {"rounds": 1, "patience": 0}}
@@ -91,12 +98,17 @@ def test_all_that_is_listed_occurs(root, tmp_path):
     run_small(folder, quick, countersigning(folder, watched))
     unlisted, with_receipts = compare(entries(), watched.asked, watched.replies, quick)
     assert unlisted == []
+    masked = small_federation(privacy={"masking": "required"}, **ONE_ROUND)
+    unlisted, under_masks = studied(alike, masked)
+    assert unlisted == []
     by_condition = {
         "the coordinator keeps receipts": with_receipts,
         "always": always,
         "`wsi_graph` only": with_graphs,
         "a site fails": with_a_failure,
         "a head without common weights": without_common,
+        "under masks": under_masks,
+        "masked": under_masks,
     }
     assert {entry.when for entry in entries()} == by_condition.keys()
     for when, occurred in by_condition.items():
