@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from rich.markup import escape
 from rich.table import Table
 
@@ -56,22 +57,26 @@ def _verdict(home: Home, config: SiteConfig, log: Log, more: Path | None) -> Ver
     given = [receipt for receipt in (receipts_in(more) if more else []) if receipt.site == config.name]
     if more and not given:
         raise unusable(f"no receipt for {config.name}", "ask the coordinator for one of this site", file=str(more))
-    receipts, problems = _signed(home, config, [*kept_in(home.receipts), *given])
-    verdict = verdict_of(log, read_public_key(home.public_key.read_bytes()), receipts)
+    node = read_public_key(home.public_key.read_bytes())
+    receipts, problems = _signed(home, config, [*kept_in(home.receipts), *given], node)
+    verdict = verdict_of(log, node, receipts)
     return Verdict(verdict.entries, verdict.countersigned, [*verdict.problems, *problems])
 
 
-def _signed(home: Home, config: SiteConfig, receipts: list[Receipt]) -> tuple[list[Receipt], list[Problem]]:
-    """The receipts of this coordinator, and what is to say of the others."""
+def _signed(
+    home: Home, config: SiteConfig, receipts: list[Receipt], node: EllipticCurvePublicKey
+) -> tuple[list[Receipt], list[Problem]]:
+    """The receipts that coordinator and site signed, and what is to say of the others."""
     file = home.site / config.coordinator.release_key
     if not file.is_file():
         what = f"not here, so none of {len(receipts)} receipts can be checked"
         return [], [warning(what, "ask the coordinator for release.pub", file=file.name)] if receipts else []
     key = public_key(file)
-    signed = [receipt for receipt in receipts if receipt.is_countersigned(key)]
-    unsigned = len(receipts) - len(signed)
-    what = f"{unsigned} receipts are not signed by this key and were left out"
-    return signed, [warning(what, file=file.name)] if unsigned else []
+    countersigned = [receipt for receipt in receipts if receipt.is_countersigned(key)]
+    signed = [receipt for receipt in countersigned if receipt.is_from_site(node)]
+    counts = ((len(receipts) - len(countersigned), file.name), (len(countersigned) - len(signed), home.public_key.name))
+    what = "receipts are not signed with the private half of this key and were left out"
+    return signed, [warning(f"{count} {what}", file=name) for count, name in counts if count]
 
 
 def _say_verdict(verdict: Verdict, as_json: bool) -> None:

@@ -6,6 +6,7 @@ changed; `.tessera/witnessed.jsonl` those of other sites' logs, so that they can
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from logging import getLogger
@@ -25,6 +26,7 @@ from strategies.audit.statements import HEAD, WITNESSED, Receipt, canonical, rec
 
 _LOG = getLogger("tessera.client")
 _MOST_WITNESSED = 1000
+_OTHER = "the audit log is not the one that the coordinator countersigned: tessera-client audit %s verify"
 
 
 @dataclass(frozen=True)
@@ -43,10 +45,10 @@ class Receipts:
             OSError: it cannot be written.
         """
         if "root" in came and (receipt := self._checked(came)):
-            if receipt.site == self.config.name:
+            if self._is_of_this_log(receipt):
                 add_line(self.home.receipts, canonical(receipt.to_dict()))
             else:
-                _LOG.warning("a receipt of the audit log of %s came, which is another site; not kept", receipt.site)
+                _LOG.warning("a receipt for a head that is not of this site's audit log came; not kept")
         if isinstance(text := came.get(WITNESSED), str):
             keep_witnessed(self, text)
 
@@ -60,14 +62,17 @@ class Receipts:
             try:
                 earlier = receipt_from(came)
                 proof = proof_between(self.home, earlier.head, size)
-                is_extended = earlier.head.size <= size and head_at(self.home, earlier.head.size) == earlier.head
-            except ValueError:
-                is_extended = False
-            if not is_extended:
-                what = "the audit log is not the one that the coordinator countersigned: tessera-client audit %s verify"
-                _LOG.error(what, self.home.site, extra=COMPLAINT)
+                if not proof and earlier.head != head and self._is_of_this_log(earlier):
+                    _LOG.error(_OTHER, self.home.site, extra=COMPLAINT)
+            except ValueError:  # said when it came
+                proof = ""
         signature = signed_by_site(HEAD, head.of(self.config.name), node_key(self.home.key))
         return {"size": head.size, "root": head.root, "signature": signature, "proof": proof}
+
+    def _is_of_this_log(self, receipt: Receipt) -> bool:
+        """Whether this site signed that head, and the coordinator too."""
+        is_own = receipt.site == self.config.name and receipt.is_from_site(node_key(self.home.key).public_key())
+        return is_own and self._key is not None and receipt.is_countersigned(self._key)
 
     def _checked(self, values: Any) -> Receipt | None:
         """The receipt, if the coordinator's release key signed it."""
@@ -77,7 +82,9 @@ class Receipts:
             _LOG.warning("a receipt for the audit log cannot be read, and is not kept: %s", error)
             return None
         if self._key is None:
-            _LOG.warning("%s is not here, so no receipt for the audit log can be checked or kept", self._file.name)
+            _LOG.warning(
+                "%s is not here, or is no key, so no receipt for the audit log can be checked or kept", self._file.name
+            )
         elif not receipt.is_countersigned(self._key):
             _LOG.warning("a receipt for the audit log is not signed by the key in %s; not kept", self._file.name)
         else:
@@ -90,7 +97,9 @@ class Receipts:
 
     @cached_property
     def _key(self) -> Ed25519PublicKey | None:
-        return public_key(self._file) if self._file.is_file() else None
+        with suppress(ValueError):  # a damaged file stops no reply: the receipt only is not kept, and that is said
+            return public_key(self._file)
+        return None
 
 
 def keep_witnessed(receipts: Receipts, text: str) -> None:

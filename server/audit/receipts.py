@@ -77,7 +77,7 @@ class Receipts:
         if not is_signed_by_site(HEAD, head.of(site), signature, self._node_keys[site]):
             return UNSIGNED
         before, now = self.last(site), datetime.now(UTC).isoformat(timespec="seconds")
-        self._book.last[site] = Receipt(site, head.size, head.root, now).countersigned(self._key)
+        self._book.last[site] = Receipt(site, head.size, head.root, now, signature).countersigned(self._key)
         if before is None or head.follows(before.head, proof):
             return ""
         got = {**head.of(site), "signature": signature, "time": now}

@@ -6,7 +6,7 @@ A statement is a prefix, which keeps one kind from passing for another, and cano
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 from cryptography.exceptions import InvalidSignature
@@ -88,8 +88,10 @@ class Receipt:
     root: str
     time: str
     """ISO 8601, UTC, by the coordinator's clock."""
+    by_site: str = ""
+    """The site's own signature over the head, in base64: else a coordinator could claim entries that never were."""
     signature: str = ""
-    """By the release key, in base64."""
+    """By the release key, over all else, in base64."""
 
     @property
     def head(self) -> Head:
@@ -102,7 +104,7 @@ class Receipt:
 
     def countersigned(self, key: Ed25519PrivateKey) -> Self:
         """The same with the coordinator's signature."""
-        return type(self)(self.site, self.size, self.root, self.time, _text(key.sign(self._statement())))
+        return replace(self, signature=_text(key.sign(self._statement())))
 
     def is_countersigned(self, key: Ed25519PublicKey) -> bool:
         """Whether this release key signed it."""
@@ -111,6 +113,10 @@ class Receipt:
         except (InvalidSignature, ValueError):
             return False
         return True
+
+    def is_from_site(self, key: EllipticCurvePublicKey) -> bool:
+        """Whether the site with this node key signed the head."""
+        return is_signed_by_site(HEAD, self.head.of(self.site), self.by_site, key)
 
     def _statement(self) -> bytes:
         return RECEIPT + canonical({name: value for name, value in asdict(self).items() if name != "signature"})
@@ -122,12 +128,13 @@ def receipt_from(values: Mapping[str, Any]) -> Receipt:
     Raises:
         ValueError: it is none.
     """
-    texts = [values.get(name) for name in ("site", "root", "time", "signature")]
-    site, root, time, signature = [text if isinstance(text, str) else "" for text in texts]
-    if not (site and time and signature) or max(len(site), len(time), len(signature)) > _LONGEST_TEXT:
-        raise ValueError("a receipt names site, size, root, time and signature")
+    names = ("site", "root", "time", "by_site", "signature")
+    texts = [values.get(name) for name in names]
+    if not all(isinstance(text, str) and 0 < len(text) <= _LONGEST_TEXT for text in texts):
+        raise ValueError(f"a receipt holds size, {', '.join(names)}")
+    site, root, time, by_site, signature = map(str, texts)
     head = Head(values.get("size", 0), root)
-    return Receipt(site, head.size, head.root, time, signature)
+    return Receipt(site, head.size, head.root, time, by_site, signature)
 
 
 def _text(signature: bytes) -> str:

@@ -11,7 +11,7 @@ from client.audit.log import RECEIVED, SENT, append, head_at
 from client.node.approval import approve
 from client.node.home import Home
 from client.node.keys import make_node_key, node_key
-from strategies.audit.statements import ENTRY, Receipt, canonical, signed_by_site
+from strategies.audit.statements import ENTRY, HEAD, Receipt, canonical, signed_by_site
 
 KEY = Ed25519PrivateKey.generate()
 N_ENTRIES, CODE, STUDY, ROSTER = 7, "c" * 64, "5" * 64, "7" * 64
@@ -46,10 +46,12 @@ class Site:
         return canonical(entry | {"signature": signed_by_site(ENTRY, entry, node_key(self.home.key))})
 
     def receipts(self):
-        return [
-            Receipt("st_anna", size, head_at(self.home, size).root, time).countersigned(KEY)
-            for size, time in TIMES.items()
-        ]
+        return [self.receipt(head_at(self.home, size), time) for size, time in TIMES.items()]
+
+    def receipt(self, head, time):
+        """Signed by the site, as it would be for its log at that size, and by the coordinator."""
+        by_site = signed_by_site(HEAD, head.of("st_anna"), node_key(self.home.key))
+        return Receipt("st_anna", head.size, head.root, time, by_site).countersigned(KEY)
 
 
 def write_log(folder):

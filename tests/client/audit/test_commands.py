@@ -58,7 +58,7 @@ def test_a_log_and_its_receipts_put_back_together_show_in_what_the_coordinator_e
     """The receipts at the site are older, too: only the coordinator's, or another site's, tell."""
     exported, witnessed = tmp_path / "receipts.json", tmp_path / "witnessed.jsonl"
     receipts = site.receipts()
-    other = Receipt("stolp", 9, "ab" * 32, receipts[0].time).countersigned(KEY)
+    other = Receipt("stolp", 9, "ab" * 32, receipts[0].time, "AAAA").countersigned(KEY)
     exported.write_text(json.dumps({"receipts": [each.to_dict() for each in (other, receipts[-1])]}))
     witnessed.write_bytes(b"".join(canonical(each.to_dict()) + b"\n" for each in (other, receipts[-1])))
     site.write(site.lines[:3])
@@ -73,7 +73,7 @@ def test_a_log_and_its_receipts_put_back_together_show_in_what_the_coordinator_e
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("{}", "no receipts: a receipt names site, size"),
+        ("{}", "no receipts: a receipt holds size, site"),
         ("no JSON", "no receipts: Expecting value"),
         ('{"receipts": 5}', "no receipts: "),
         ('{"receipts": []}', "no receipt for st_anna; ask the coordinator"),
@@ -90,14 +90,17 @@ def test_a_file_without_receipts_of_this_site_is_refused_by_name(site, tmp_path,
     assert "none.json: cannot be read: " in typed.output
 
 
-def test_receipts_that_the_release_key_did_not_sign_are_left_out_and_said(site):
-    forged = [Receipt("st_anna", 6, "ab" * 32, "2026-11-28T15:00:00+00:00", "AAAA")]
-    keep(site, [*site.receipts(), *forged])
+def test_receipts_that_coordinator_or_site_did_not_sign_are_left_out_and_said(site):
+    forged = Receipt("st_anna", 6, "ab" * 32, "2026-11-28T15:00:00+00:00", "AAAA", "AAAA")
+    invented = [Receipt("st_anna", 900 + n, "ab" * 32, forged.time, "AAAA").countersigned(KEY) for n in range(2)]
+    keep(site, [*site.receipts(), forged, *invented])
     typed = run(site, "verify")
     assert typed.exit_code == 0
-    assert "release.pub: 1 receipts are not signed by this key and were left out" in typed.output
+    said = "receipts are not signed with the private half of this key and were left out"
+    assert f"release.pub: 1 {said}" in typed.output
+    assert f"node.pub: 2 {said}" in typed.output  # what a coordinator made up to blame the site
     (site.home.site / "release.pub").unlink()
-    assert "release.pub: not here, so none of 4 receipts can be checked" in run(site, "verify").output
+    assert "release.pub: not here, so none of 6 receipts can be checked" in run(site, "verify").output
 
 
 def test_a_site_without_a_log_or_key_is_told_so(site):

@@ -51,8 +51,10 @@ def test_heads_that_extend_the_one_before_are_countersigned_and_kept(receipts, t
     assert (kept.size, kept.site) == (5, "st_anna")
     assert kept.is_countersigned(KEY.public_key())
     assert not kept.is_countersigned(OTHER_KEY.public_key())
+    assert kept.is_from_site(NODE.public_key())
     moved = receipt_from(kept.to_dict() | {"site": "stolp"})
     assert not moved.is_countersigned(KEY.public_key())
+    assert not moved.is_from_site(NODE.public_key())
 
 
 @pytest.mark.parametrize("what", ["changed", "cut off", "as long", "without a proof"])
@@ -132,4 +134,4 @@ def test_the_file_holds_no_more_than_heads(receipts, tmp_path):
     receipts.take("st_anna", Log(b"1").sent())
     receipts.save()
     kept = json.loads((tmp_path / "audit.json").read_text())
-    assert kept["last"]["st_anna"].keys() == {"site", "size", "root", "time", "signature"}
+    assert kept["last"]["st_anna"].keys() == {"site", "size", "root", "time", "by_site", "signature"}
