@@ -25,7 +25,7 @@ from modalities.core.seeds import seed_of, seed_torch
 from modalities.core.settings.private import releases_of
 from modalities.core.site.store import BranchData, digest_of
 from strategies.checks import NUM_EXAMPLES
-from strategies.private.accounting import confirmed_multiplier
+from strategies.private.accounting import noise_multiplier
 from strategies.private.bits import Bits
 from strategies.private.clipping import UNIT, bound_in_units, bounded_units, linear_norms
 from strategies.private.noise import discrete_gaussian
@@ -157,13 +157,15 @@ def _noise(
 ) -> Int64[np.ndarray, " weight"]:
     """This site's share of the noise, the same for the same question about the same cases, and no other's."""
     privacy, releases = study.federation.privacy, releases_of(study.federation.modalities)
-    multiplier = confirmed_multiplier(privacy.epsilon, privacy.delta, releases)
+    multiplier = noise_multiplier(privacy.epsilon, privacy.delta, releases)
     sigma = site_sigma(multiplier, bound_units, _n_honest(study, modality_of(part)))
-    question = f"{study.federation.digest} {part} {server_round} {digest_of(weights)} {sigma}"
-    release = hashlib.sha256(question.encode() + b" " + total.tobytes()).hexdigest()
+    secret = noise_secret(study)
+    question = f"{study.federation.digest} {part} {server_round} {digest_of(weights)} {sigma} ".encode()
+    # With the secret in it, a lost one makes other releases of the same sums, which count again.
+    release = hashlib.sha256(secret + question + total.tobytes()).hexdigest()
     if study.home is not None:
         book_release(study.home, study.federation, release, study.data.config.policy)
-    return discrete_gaussian(sigma, len(total), Bits(noise_secret(study), release))
+    return discrete_gaussian(sigma, len(total), Bits(secret, release))
 
 
 def _n_honest(study: ClientStudy, modality: str) -> int:

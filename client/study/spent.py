@@ -13,16 +13,20 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from logging import getLogger
 from typing import IO, Any
 
 from client.audit.facts import tell
+from client.node.complaints import COMPLAINT
 from client.node.home import Home
 from client.study.session import ClientStudy
 from modalities.core.problems import unusable
 from modalities.core.settings.federation import Federation
 from modalities.core.settings.private import releases_of
 from modalities.core.settings.site import Policy
+from strategies.private.accounting import confirmed_multiplier
 
+_LOG = getLogger("tessera.client")
 _SECRET_BYTES = 32
 
 
@@ -73,10 +77,10 @@ def book_release(home: Home, federation: Federation, release: str, policy: Polic
     """Book a release before it is given: nothing new for one that was given, the study's epsilon for its first.
 
     A study that asks for more releases than its epsilon accounts for, as where it is begun anew with other sites, is
-    booked once more.
+    booked once more. Nothing is booked before two accountants agree on its noise.
 
     Raises:
-        ValueError: that would exceed `policy.max_epsilon`, or a line of the ledger cannot be read.
+        ValueError: that would exceed `policy.max_epsilon`, a line of the ledger cannot be read, or they do not agree.
         OSError: it cannot be written.
     """
     study, privacy = federation.digest, federation.privacy
@@ -89,7 +93,10 @@ def book_release(home: Home, federation: Federation, release: str, policy: Polic
         if spent.given(study) >= spent.accounted(study):
             if reason := _over(spent, privacy.epsilon, policy):
                 raise ValueError(reason)
+            if spent.accounted(study):
+                _LOG.warning("more releases asked for than were booked: epsilon is booked once more", extra=COMPLAINT)
             asked = {"epsilon": privacy.epsilon, "delta": privacy.delta, "releases": releases_of(federation.modalities)}
+            confirmed_multiplier(*asked.values())
             lines.insert(0, {**now, **asked})
             tell(epsilon=privacy.epsilon)
         file.write("".join(f"{json.dumps(line)}\n" for line in lines).encode())
@@ -106,7 +113,10 @@ def noise_secret(study: ClientStudy) -> bytes:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         beside = path.with_name(f"{path.name}.{os.getpid()}.part")
         beside.touch(mode=0o600)
-        beside.write_bytes(secrets.token_bytes(_SECRET_BYTES))
+        with beside.open("wb") as file:
+            file.write(secrets.token_bytes(_SECRET_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
         try:
             os.link(beside, path)  # the first one stays, whoever else began at the same time
         except FileExistsError:

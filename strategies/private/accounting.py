@@ -7,10 +7,8 @@ every digit that is shown (strategies/private/noise.py).
 """
 
 import math
+from collections.abc import Callable
 from functools import cache
-
-from scipy.optimize import brentq
-from scipy.stats import norm
 
 _LEAST, _MOST = 1e-6, 1e3
 AGREEMENT = 0.01
@@ -24,8 +22,13 @@ def delta_of(mu: float, epsilon: float) -> float:
 
     Source: Balle and Wang 2018, arXiv:1805.06530, theorem 8; as mu-GDP, Dong, Roth and Su 2022, arXiv:1905.02383.
     """
-    tail = epsilon + norm.logcdf(-mu / 2 - epsilon / mu)  # e^epsilon alone may overflow
-    return float(norm.cdf(mu / 2 - epsilon / mu) - math.exp(tail))
+    tail = _phi(-mu / 2 - epsilon / mu)
+    return _phi(mu / 2 - epsilon / mu) - (math.exp(epsilon + math.log(tail)) if tail else 0.0)
+
+
+def _phi(z: float) -> float:
+    """The normal distribution's share below z, exact to the last digits far out on either side."""
+    return math.erfc(-z / math.sqrt(2)) / 2
 
 
 @cache
@@ -37,11 +40,10 @@ def noise_multiplier(epsilon: float, delta: float, releases: int) -> float:
     Raises:
         ValueError: no noise from a thousandth to a million bounds gives this epsilon.
     """
-    try:
-        mu = brentq(lambda mu: delta_of(mu, epsilon) - delta, _LEAST, _MOST, xtol=1e-12)
-    except ValueError:
-        raise ValueError(f"no noise gives epsilon {epsilon:g} at delta {delta:g}") from None
-    return math.sqrt(releases) / float(mu)  # pyright: ignore[reportArgumentType]  # a number: full_output is off
+    if not delta_of(_LEAST, epsilon) < delta < delta_of(_MOST, epsilon):
+        raise ValueError(f"no noise gives epsilon {epsilon:g} at delta {delta:g}")
+    mu = _largest(lambda mu: delta_of(mu, epsilon) <= delta, _LEAST, _MOST)
+    return math.sqrt(releases) / mu
 
 
 def epsilon_of(multiplier: float, delta: float, releases: int) -> float:
@@ -50,7 +52,14 @@ def epsilon_of(multiplier: float, delta: float, releases: int) -> float:
     if delta_of(mu, 0.0) <= delta:
         return 0.0
     most = mu * mu / 2 + mu * math.sqrt(2 * math.log(1 / delta)) + 1  # above the bound of zero-concentrated privacy
-    return float(brentq(lambda epsilon: delta_of(mu, epsilon) - delta, 0.0, most, xtol=1e-9))  # pyright: ignore[reportArgumentType]
+    return _largest(lambda epsilon: delta_of(mu, epsilon) >= delta, 0.0, most)
+
+
+def _largest(holds: Callable[[float], bool], low: float, high: float) -> float:
+    """The largest number for which something holds that holds at `low` and no longer at `high`; by halving."""
+    while low < (middle := (low + high) / 2) < high:
+        low, high = (middle, high) if holds(middle) else (low, middle)
+    return low
 
 
 @cache

@@ -167,6 +167,15 @@ def test_weights_that_float64_cannot_keep_exact_are_refused(site):
         private_part(study, branch, "hif", weights_of(branch), 1)
 
 
+def test_a_site_that_lost_its_secret_draws_other_noise_and_counts_it(site):
+    home = Home(site)
+    study = study_of(site, federation_with({"masking": "required"}), home=home)
+    first = flat(asked(study))
+    home.noise_key.unlink()
+    assert not np.array_equal(first, flat(asked(study)))
+    assert read_spent(home).given(study.federation.digest) == 2
+
+
 def test_a_round_beyond_those_accounted_for_is_refused(site):
     study = study_of(site, federation_with())
     with pytest.raises(ValueError, match=r"hif: round 61 of 60, and epsilon accounts for no more"):

@@ -9,6 +9,7 @@ from client.node.home import Home
 from client.study.spent import beyond_budget, book_release, read_spent
 from modalities.core.settings.federation import federation_from
 from modalities.core.settings.site import Policy
+from strategies.private.accounting import noise_multiplier
 
 
 def federation(epsilon=3.0, seed=1):
@@ -63,6 +64,14 @@ def test_more_releases_than_accounted_for_book_the_study_once_more(home):
     assert read_spent(home).epsilon == 6.0
     book(home, federation(), "r0", "r9")
     assert read_spent(home).epsilon == 6.0
+
+
+def test_nothing_is_booked_where_the_accountants_disagree(home, monkeypatch):
+    too_little = noise_multiplier(4.0, 1e-5, 5)
+    monkeypatch.setattr("strategies.private.accounting.noise_multiplier", lambda *asked: too_little)
+    with pytest.raises(ValueError, match="the accountants disagree: epsilon 3 by the formula, 4"):
+        book(home, federation(), "r1")
+    assert not lines(home)
 
 
 def test_a_second_study_that_would_exceed_the_limit_is_stopped_with_both_numbers(home):

@@ -41,3 +41,13 @@ def test_less_noise_than_epsilon_asks_for_is_not_confirmed(monkeypatch):
     monkeypatch.setattr("strategies.private.accounting.noise_multiplier", lambda *asked: too_little)
     with pytest.raises(ValueError, match=r"disagree: epsilon 8 by the formula, 9\.0"):
         confirmed_multiplier(8.0, 1e-5, 60)
+
+
+def test_no_noise_at_all_is_no_answer_to_an_epsilon_without_end():
+    with pytest.raises(ValueError, match="no noise gives epsilon 1e\\+06 at delta 1e-05"):
+        noise_multiplier(1e6, 1e-5, 3)
+
+
+def test_far_out_in_the_tail_nothing_overflows():
+    assert delta_of(0.01, 900.0) == 0.0
+    assert delta_of(50.0, 900.0) == pytest.approx(1.0)
