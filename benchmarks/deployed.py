@@ -16,11 +16,13 @@ from benchmarks.relay import Relay
 from client.node.approval import approve
 from client.node.home import Home
 from client.node.keys import make_node_key
+from client.node.roster import approve_roster
 from client.node.supervisor import Node, state_of
 from modalities.core.settings.federation import Federation
 from modalities.core.settings.site import read_site_config
 from server.coordinator.flower import is_up
 from server.coordinator.folder import enrol_site, init_study, write_gateway
+from server.coordinator.roster import make_roster
 from strategies.bundle import digest_of_checkout
 
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
@@ -59,6 +61,10 @@ class Deployment:
             running.enter_context(self.relay.running())
             for number, site in enumerate(self.sites):
                 self._enrol(site, number)
+            roster, _ = make_roster(self.study)
+            for site in self.sites:
+                shutil.copyfile(self.study.roster, site / "roster.yaml")
+                approve_roster(Home(site), read_site_config(site / "site.yaml"), roster.digest)
             running.enter_context(self._process("start", *_command("server", "start", self.study.folder)))
             self._wait("the SuperLink is up", lambda: is_up(self.study) and "sites enrolled" in self._said("start"))
             if NGINX:
@@ -75,9 +81,11 @@ class Deployment:
     def _enrol(self, site: Path, number: int) -> None:
         home = Home(site)
         shutil.copyfile(self.study.tls.authority, site / "ca.crt")
+        shutil.copyfile(self.study.federation, site / "federation.yaml")
         address, local = f"localhost:{self.relay.ports[site.name]}", self._local[number]
         with (site / "site.yaml").open("a") as file:
-            file.write(f"coordinator: {{address: '{address}', local_port: {local}}}\n")
+            agreed = "federation: federation.yaml, roster: roster.yaml"
+            file.write(f"coordinator: {{address: '{address}', local_port: {local}, {agreed}}}\n")
         home.folder.mkdir(mode=0o700)
         make_node_key(home.key, home.public_key, site.name)
         approve(home, digest_of_checkout(), "benchmark")

@@ -23,7 +23,7 @@ import numpy as np
 
 from benchmarks.deployed import GATEWAY, Deployment
 from benchmarks.measure import aligned, machine, quartiles, tell
-from benchmarks.notes import notes_in, rounds_in
+from benchmarks.notes import OPEN, notes_in, rounds_in
 from benchmarks.split import CPU_PARTS, PARTS, Round
 from benchmarks.workloads import federation_of_tables, write_tables
 from modalities.core.parts import modality_of
@@ -49,12 +49,25 @@ class Setting:
     """Rounds measured, after those that warm up."""
     is_stock: bool = False
     """Flower's own programs at the sites: no server that forks, no quick looks for work."""
+    together: bool = False
+    """Every site holds both modalities: masks need three holders."""
+    masked_bits: int = 0
+    """Of masked weights; 0: no masks."""
+
+    @property
+    def holdings(self) -> Mapping[str, tuple[str, ...]]:
+        """Site -> its modalities."""
+        return dict.fromkeys(HOLDINGS, ("cnv", "hif")) if self.together else HOLDINGS
 
 
 SETTINGS = {
     "small": Setting((256, 64), 8),
     "large": Setting((2048, 1024), 5),
     "stock": Setting((256, 64), 3, is_stock=True),
+    "plain": Setting((256, 64), 8, together=True),
+    "masked": Setting((256, 64), 8, together=True, masked_bits=64),
+    "plain-large": Setting((2048, 1024), 5, together=True),
+    "masked-large": Setting((2048, 1024), 5, together=True, masked_bits=32),
 }
 _DEFAULT = ("small", "large")
 
@@ -102,41 +115,47 @@ def measure(setting: Setting, root: Path, rounds: int) -> dict[str, Any]:
         RuntimeError: the study did not end well, a site's reply was refused, or the parts do not add up.
     """
     rng = np.random.default_rng(0)
-    federation = federation_of_tables(("cnv", "hif"), setting.hidden, rounds + _WARM_UP)
-    held = zip(HOLDINGS.items(), _CASES, strict=True)
+    federation = federation_of_tables(("cnv", "hif"), setting.hidden, rounds + _WARM_UP, setting.masked_bits)
+    held = zip(setting.holdings.items(), _CASES, strict=True)
     sites = [write_tables(root / "sites", name, n, rng, modalities) for (name, modalities), n in held]
     deployment = Deployment(root, federation, sites, setting.is_stock)
     deployment.run()
     if refused := [note for note in read_status(deployment.study.run)["notes"] if note["level"] == "refused"]:
         raise RuntimeError(f"not every reply was used: {refused}")
-    found = rounds_in(notes_in(deployment.notes), nodes(deployment.study))[_WARM_UP:]
-    _check_length(found, rounds, deployment.steps)
+    notes, sites_by_node = notes_in(deployment.notes), nodes(deployment.study)
+    found = rounds_in(notes, sites_by_node)[_WARM_UP:]
+    trips = rounds_in(notes, sites_by_node, OPEN)[_WARM_UP : _WARM_UP + rounds] if setting.masked_bits else []
+    _check_length([*found, *trips], rounds, deployment.steps)
     return {
+        "second_trip_s": quartiles([own.ended - own.began for own in trips]) if trips else None,
+        "second_trip_cpu_s": mean(sum(own.cpu.values()) for own in trips) if trips else 0.0,
         "rounds": len(found),
         "wall_s": quartiles([own.ended - own.began for own in found]),
         "besides_training_s": quartiles([own.ended - own.began - own.parts["training"] for own in found]),
         "parts_s": {part: mean(own.parts[part] for own in found) for part in PARTS},
         "task_cpu_s": {part: mean(own.cpu[part] for own in found) for part in CPU_PARTS},
         "slowest": Counter(own.site for own in found),
-        "wire": _wire(deployment, federation, found),
+        "wire": _wire(deployment, federation, found, setting.holdings),
     }
 
 
 def _check_length(found: Sequence[Round], rounds: int, steps: Mapping[int, float]) -> None:
     """Hold the sum of all parts against the times at which the coordinator said that a round was done."""
     added, said = sum(sum(own.parts.values()) for own in found), steps[_WARM_UP + rounds] - steps[_WARM_UP]
-    if len(found) != rounds or abs(added - said) > _OFF_S + _OFF_SHARE * said:
+    if len(found) not in (rounds, 2 * rounds) or abs(added - said) > _OFF_S + _OFF_SHARE * said:
         raise RuntimeError(f"{len(found)} rounds add up to {added:.2f} s; {rounds} took the coordinator {said:.2f} s")
 
 
-def _wire(deployment: Deployment, federation: Federation, found: Sequence[Round]) -> dict[str, dict[str, Any]]:
+def _wire(
+    deployment: Deployment, federation: Federation, found: Sequence[Round], holdings: Mapping[str, Sequence[str]]
+) -> dict[str, dict[str, Any]]:
     """Bytes a round by site: the weights of what it holds, and all that passed each way."""
     weights = Counter()
     state = StudyState.load(deployment.study.run / "checkpoint.safetensors", federation)
     for part, arrays in state.weights.items():
         weights[modality_of(part)] += sum(array.nbytes for array in arrays.values())
     figures = {}
-    for site, modalities in HOLDINGS.items():
+    for site, modalities in holdings.items():
         own = sum(weights[name] for name in modalities)
         ways = {
             way: deployment.relay.n_bytes(site, way, found[0].began, found[-1].ended) / len(found)
@@ -158,10 +177,16 @@ def table(figures: dict[str, Any]) -> str:
         times.append((name, str(found["rounds"]), *parts, *spread, goal))
         tasks.append((name, *(f"{found['task_cpu_s'][part]:.2f}" for part in CPU_PARTS), _sum(found["task_cpu_s"])))
         wires += [_wire_row(name, site, own) for site, own in found["wire"].items()]
+    trips = [("setting", "second trip s (quartiles)", "of a site's CPU s")]
+    for name, found in figures["settings"].items():
+        if found["second_trip_s"]:
+            trips.append((name, _spread(found["second_trip_s"]), f"{found['second_trip_cpu_s']:.2f}"))
+    second = "under masks, the trip that opens a round's sum; the round above is the first trip"
     seconds = "seconds a round: the mean of each part, of the slowest site of each round"
     cpu = "CPU seconds of a site's task, mean over sites and rounds; each site has a machine of its own in a real study"
     wire = "bytes a round on the wire, TLS and headers included; weights: those held, which go down once and up once"
-    return "\n\n".join([figures["machine"], seconds, aligned(times), cpu, aligned(tasks), wire, aligned(wires)])
+    shown = [figures["machine"], seconds, aligned(times), cpu, aligned(tasks), wire, aligned(wires)]
+    return "\n\n".join([*shown, *((second, aligned(trips)) if len(trips) > 1 else ())])
 
 
 def _wire_row(name: str, site: str, own: Mapping[str, Any]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.split import CPU_PARTS, Leg, Round, Span, Way, split
 
-TRAIN = "train.branches"
+TRAIN, OPEN = "train.branches", "query.unmask"
 _OFF_S = 1e-3
 Note = Mapping[str, Any]
 
@@ -21,16 +21,21 @@ def notes_in(file: Path) -> list[Note]:
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
-def rounds_in(notes: Sequence[Note], sites: Mapping[int, str]) -> list[Round]:
-    """Every round of training, by its slowest site; `sites` is by node.
+def rounds_in(notes: Sequence[Note], sites: Mapping[int, str], kind: str = TRAIN) -> list[Round]:
+    """Every round of training, by its slowest site; or the trip after each, which opens its sum under masks.
+
+    `sites` is by node.
 
     Raises:
         ValueError: a step of a message is missing, or the parts of a round do not add up to its length.
     """
     pushes = sorted((note for note in notes if note["step"] == "push"), key=lambda note: note["began"])
     trail, found = Trail(notes), []
+    before = ""
     for push, following in itertools.pairwise(pushes):
-        messages = [own for own in push["messages"] if own["type"] == TRAIN]
+        types = {own["type"] for own in push["messages"]}
+        messages = [own for own in push["messages"] if own["type"] == kind and (kind == TRAIN or before == TRAIN)]
+        before = TRAIN if TRAIN in types else ""
         ways = {sites[own["node"]]: trail.way(push, own["message"]) for own in messages}
         if ways:
             site = max(ways, key=lambda name: ways[name].taken.ended)

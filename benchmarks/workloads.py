@@ -35,7 +35,10 @@ class Workload:
     """Most memory beyond the floor's, in models."""
 
     def federation(self, rounds: int) -> Federation:
-        """Settings in which each round trains one epoch and scores the incoming weights on a held-out part."""
+        """Settings in which each round trains one epoch and scores the incoming weights on a held-out part.
+
+        `masked_bits` is of masked weights; 0: without masks.
+        """
         return federation_of_tables((MODALITY,), self.hidden, rounds)
 
     @property
@@ -62,8 +65,13 @@ WORKLOADS = {
 }
 
 
-def federation_of_tables(modalities: Sequence[str], hidden: Sequence[int], rounds: int) -> Federation:
-    """Each modality a table; each round trains one epoch and scores the incoming weights on a held-out part."""
+def federation_of_tables(
+    modalities: Sequence[str], hidden: Sequence[int], rounds: int, masked_bits: int = 0
+) -> Federation:
+    """Each modality a table; each round trains one epoch and scores the incoming weights on a held-out part.
+
+    `masked_bits` is of masked weights; 0: without masks.
+    """
     section = {
         "kind": "table",
         "features": _features(),
@@ -81,7 +89,8 @@ def federation_of_tables(modalities: Sequence[str], hidden: Sequence[int], round
     }
     task, fusion = {"classes": list(_CLASSES)}, {"fit": "tune", "rounds": 1}
     sections = dict.fromkeys(modalities, section)
-    return federation_from({"seed": 0, "task": task, "fusion": fusion, "modalities": sections})
+    privacy = {"privacy": {"masking": "required", "masked_bits": masked_bits}} if masked_bits else {}
+    return federation_from({"seed": 0, "task": task, "fusion": fusion, "modalities": sections, **privacy})
 
 
 def _features() -> list[str]:

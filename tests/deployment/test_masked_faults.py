@@ -1,0 +1,136 @@
+"""Sites and the coordinator die in the middle of a masked exchange: no finished round is lost, nothing opened twice."""
+
+import json
+import time
+
+import pytest
+
+from client.node.home import Home
+from modalities.core.files.journal import entries_of
+from server.coordinator.flower import is_up
+from server.state.status import read_status
+from tests.deployment.machine import NGINX, Asked, Machine, wait_until
+from tests.deployment.test_loopback import assert_as_inline
+from tests.support import small_federation
+
+HOLDINGS, N_CASES = ((("cnv", "hif"),) * 5), (29, 17, 23, 31, 19)
+NAMES = [f"site_{number}" for number in range(1, 6)]
+ROUNDS = 8
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(1800)]
+
+
+class Study:
+    """A masked study of five sites that is under way; four of five must answer, and four must help to open."""
+
+    def __init__(self, folder, **settings):
+        self.machine, self.told, self.began = Machine(folder), [], time.monotonic()
+        federated = {"rounds": ROUNDS, "patience": 0}
+        self.federation = small_federation(
+            fusion={"fit": "tune", "rounds": 2},
+            privacy={"masking": "required"},
+            modalities__cnv__federated=federated,
+            modalities__hif__federated=federated,
+        )
+        gateway = "nginx" if NGINX else "builtin"
+        self.machine.set_up(self.federation, gateway, HOLDINGS, N_CASES, sites=5, **settings)
+        self.study = self.machine.study
+        self.machine.open()
+        self.machine.join(*NAMES)
+        self.machine.start("run", "server", "run", self.study.folder)
+        self.reach(1)
+
+    def reach(self, rounds):
+        wait_until(lambda: self.done() >= rounds, 300, f"round {rounds} is done", 0.05)
+
+    def done(self):
+        return read_status(self.study.run).get("rounds", {}).get("cnv", {}).get("done", 0)
+
+    def tell(self, what):
+        self.told.append(f"{time.monotonic() - self.began:4.0f} s: {what}, after {self.done()} rounds")
+
+    def kill(self, site, request):
+        """SIGKILL to all that runs at the site, as soon as it begins on this request."""
+        asked = Asked(self.machine, site)
+        self.machine.cut_the_power(site, when=lambda: asked.for_(request), seconds=120, what=f"{site}: {request}")
+        self.tell(f"{site} killed at {request}")
+
+    def rejoin(self, *sites):
+        self.machine.join(*sites)
+
+    def notes(self):
+        return [(note["site"], note["part"], note["text"]) for note in read_status(self.study.run).get("notes", [])]
+
+    def end(self):
+        run = self.machine.started["run"]
+        wait_until(lambda: run.poll() is not None, 600, "the study ends")
+        assert run.returncode == 0, self.machine.said("run")
+        self.machine.call("server", "verify", self.study.run / "release", "--key", self.study.release_public_key)
+        self.tell("the study has ended")
+
+    def opened(self):
+        """By site, whose sum it helped to open, by what it was of."""
+        found = {}
+        for name in NAMES:
+            lines = entries_of(Home(self.machine.sites / name).masks / "ledger.jsonl")
+            opened = [(tuple(line["opened"]), tuple(line["survivors"])) for line in lines if "opened" in line]
+            assert len(dict(opened)) == len(opened)  # one set of sites for each, ever
+            found[name] = dict(opened)
+        return found
+
+    def all_opened_alike(self):
+        """No two sites ever helped with different sets for the same inputs."""
+        by_inputs = {}
+        for own in self.opened().values():
+            for inputs, survivors in own.items():
+                assert by_inputs.setdefault(inputs, survivors) == survivors
+
+    def close(self, folder):
+        self.machine.end_all()
+        (folder / "told.txt").write_text("\n".join([*self.told, json.dumps(self.notes(), indent=1)]))
+
+
+@pytest.fixture
+def study(tmp_path, request):
+    own = Study(tmp_path, **getattr(request, "param", {}))
+    try:
+        yield own
+    finally:
+        own.close(tmp_path)
+
+
+@pytest.mark.parametrize("study", [{"round_timeout_s": 60, "wait_s": 300}], indirect=True)
+def test_sites_that_die_after_their_masked_answer_change_nothing(study):
+    """One between both trips; then the coordinator between both trips; the release is that of an undisturbed study."""
+    study.kill("site_5", "query.unmask")
+    study.rejoin("site_5")
+    study.reach(study.done() + 2)
+    settled = study.study.run / "survivors.jsonl"
+    size = settled.stat().st_size
+    study.machine.cut_the_power(
+        "run", "start", when=lambda: settled.stat().st_size > size, seconds=120, what="whose sum it is was settled"
+    )
+    study.tell("the coordinator lost its power between both trips")
+    before = study.done()
+    study.machine.start("start", "server", "start", study.study.folder)
+    wait_until(lambda: is_up(study.study), 90, "the SuperLink is up again")
+    study.machine.start("run", "server", "resume", study.study.folder)
+    study.reach(before)
+    study.end()
+    study.all_opened_alike()
+    assert_as_inline(study.machine, study.study.run / "release")
+
+
+@pytest.mark.parametrize("study", [{"round_timeout_s": 25, "wait_s": 300}], indirect=True)
+def test_a_site_that_dies_before_its_answer_is_left_out_and_with_two_gone_the_rounds_wait(study):
+    study.kill("site_4", "train.branches")
+    study.reach(study.done() + 2)  # four of five go on
+    study.kill("site_3", "train.branches")  # three of five do not: nothing is opened
+    few = "3 of 4 sites answered, and it takes 3 to open their sum"
+    before = study.done()
+    study.rejoin("site_3", "site_4")
+    study.reach(before + 2)
+    texts = {text for _, _, text in study.notes()}
+    assert few not in texts  # four were left, of whom three are enough
+    study.end()
+    study.all_opened_alike()
+    assert all(len(survivors) >= 3 for own in study.opened().values() for survivors in own.values())
