@@ -19,7 +19,7 @@ from server.state.notes import WARNING, Note
 from server.state.release import write_release
 from strategies.flower.log import log
 from strategies.flower.polling import look_often_for_replies
-from strategies.masking.roster import load_roster, read_public_key
+from strategies.masking.roster import read_public_key, rosters_in
 from strategies.packing import PackingGrid
 from strategies.settings import load_federation
 
@@ -47,7 +47,7 @@ def main(grid: Grid, context: Context) -> None:
         wait=float(config.get("wait", 120)),
         status=out,
         enrolled={node_id: node["site"] for node_id, node in nodes.items()},
-        roster=load_roster(Path(str(config["roster"]))) if config.get("roster") else None,
+        rosters=rosters_in(Path(str(config["rosters"]))) if config.get("rosters") else (),
         notes=lambda: _notes_of(grid),
         report=lambda event: log(INFO, "tessera: %s", event),
     )
@@ -81,7 +81,7 @@ def _notes_of(grid: Grid) -> list[Note]:
 
 
 def _refuse_relative_paths(config: Mapping[str, object]) -> None:
-    names = ("federation", "site-root", "out", "nodes", "roster", "release-key")
+    names = ("federation", "site-root", "out", "nodes", "rosters", "release-key")
     paths = {key: str(config.get(key, "")) for key in names}
     relative = [f"{key}={path!r}" for key, path in paths.items() if path and not Path(path).is_absolute()]
     if relative:

@@ -33,6 +33,7 @@ class MaskedSites:
             make_node_key(home.key, home.public_key, name)
         keys = {name: key_digest(self.home(name).public_key.read_bytes()) for name in self.names}
         self.roster = self.approve(Roster(keys, "study"), self.names)
+        self.rosters = [self.roster]
 
     def approve(self, roster: Roster, names: list[str]) -> Roster:
         """These sites approve this roster."""
@@ -53,7 +54,7 @@ class MaskedSites:
         return RealGrid(self, alter, **options)
 
     def run(self, grid: "RealGrid | None" = None, **options) -> StudyState:
-        return run_small(self.root, self.federation, grid or self.grid(), roster=self.roster, **options)
+        return run_small(self.root, self.federation, grid or self.grid(), rosters=self.rosters, **options)
 
     def complaints(self, name: str) -> list[str]:
         return complaints_of(self.home(name))

@@ -87,6 +87,11 @@ class Study:
         return self.folder / "sites"
 
     @property
+    def rosters(self) -> Path:
+        """Every roster that the study had, numbered: the one before goes on until enough sites approved the next."""
+        return self.folder / "rosters"
+
+    @property
     def roster(self) -> Path:
         """The digest of each enrolled site's key, which `roster` writes and every site approves."""
         return self.folder / ROSTER_FILE

@@ -20,6 +20,8 @@ def make_roster(study: Study) -> tuple[Roster, list[str]]:
     roster = _of_enrolled(study, before)
     if roster != before:
         write_roster(study.roster, roster)
+        study.rosters.mkdir(exist_ok=True)
+        write_roster(study.rosters / f"{len(list(study.rosters.iterdir())) + 1:04d}.yaml", roster)
     return roster, changes(before, roster) if before else []
 
 

@@ -184,7 +184,7 @@ def _run_config(study: Study) -> dict[str, str | int | float]:
         "federation": str(study.federation.resolve()),
         "out": str(study.run.resolve()),
         "nodes": str(nodes_file(study).resolve()),
-        "roster": str(study.roster.resolve()) if study.roster.is_file() else "",
+        "rosters": str(study.rosters.resolve()) if study.rosters.is_dir() else "",
         "release-key": str(study.release_key.resolve()),
         "sites": settings.sites,
         "wait": settings.wait_s,

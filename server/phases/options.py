@@ -1,6 +1,6 @@
 """How a study is run, as opposed to what it computes."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,8 +33,8 @@ class Options:
     """Folder for status.json, which other processes look into; None writes none."""
     enrolled: Mapping[int, str] = field(default_factory=dict)
     """Node id -> the site that it belongs to; empty where nobody enrols, as in a simulation."""
-    roster: Roster | None = None
-    """Whose keys count for masked sums; None in a simulation, where nobody has a node key."""
+    rosters: Sequence[Roster] = ()
+    """Whose keys count for masked sums: the newest that enough sites approved, first; none in a simulation."""
 
     notes: Callable[[], Iterable[Note]] = tuple
     """What parts that know no study have to note; asked for at every step, and gives each note once."""

@@ -54,9 +54,14 @@ class Sites:
         """Those of these sites that know, and accept, the keys of all; without masks, all of them."""
         if self.keyring is None:
             return list(holders)
-        for holder, _ in self.ask(PEERS, self.keyring.questions(holders), _agreed):
+        self.keyring.settle_roster()
+        for holder in holders:
+            if reason := self.keyring.left_out(holder.site):
+                self.note_away(holder.site, reason)
+        peers = [holder for holder in holders if not self.keyring.left_out(holder.site)]
+        for holder, _ in self.ask(PEERS, self.keyring.questions(peers), _agreed):
             self.keyring.note_told(holder)
-        return [holder for holder in holders if self.keyring.is_known_to(holder)]
+        return [holder for holder in peers if self.keyring.is_known_to(holder)]
 
     def forget_told(self, site: str) -> None:
         """The site was started anew: it has to be told the others' keys again."""
@@ -73,11 +78,11 @@ class Sites:
             else:
                 self.note(REFUSED, refusal.site, refusal.part, refusal.reason)
 
-    def note_away(self, site: str) -> None:
+    def note_away(self, site: str, reason: str = AWAY) -> None:
         """Note that a site is away, once for each absence."""
         if site not in self.study.away:
             self.study.away.add(site)
-            self.note(WARNING, site, "*", AWAY)
+            self.note(WARNING, site, "*", reason)
 
     def note(self, level: str, site: str, part: str, text: str) -> None:
         """Keep it for the status and the checkpoint, and log it."""

@@ -85,6 +85,15 @@ def load_roster(path: Path) -> Roster:
     return Roster(sites, study)
 
 
+def rosters_in(folder: Path) -> list[Roster]:
+    """Every roster that a study had, the newest first.
+
+    Raises:
+        ValueError: one cannot be read.
+    """
+    return [load_roster(path) for path in sorted(folder.glob("*.yaml"), reverse=True)]
+
+
 def write_roster(path: Path, roster: Roster) -> None:
     """Write the file, whole or not at all, its sites by name.
 

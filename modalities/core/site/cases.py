@@ -148,9 +148,14 @@ def case_ids_of(folder: Path, config: SiteConfig) -> list[str]:
     return [row[header.index("case_id")].strip() for row in rows]
 
 
-def folds_of(site: Site, seed: int, n_folds: int) -> pd.Series:
-    """A fold, 1 to n_folds, for every labelled training case: stratified by class, from (seed, site name)."""
+def folds_of(site: Site, seed: int, n_folds: int, min_cell: int = 0) -> pd.Series:
+    """A fold, 1 to n_folds, for every labelled training case: stratified by class, from (seed, site name).
+
+    A site with few cases draws fewer folds, so that none is of fewer than `min_cell`: what is said of a fold is said of
+    its cases.
+    """
     train = site.cases[(site.cases["split"] == "train") & (site.cases["label"] != NO_LABEL)]
+    n_folds = min(n_folds, max(1, len(train) // min_cell)) if min_cell else n_folds
     order = np.random.default_rng(seed_of(seed, site.name, "folds")).permutation(len(train))
     shuffled = train.iloc[order].sort_values("label", kind="stable")
     return pd.Series(np.arange(len(shuffled)) % n_folds + 1, index=shuffled.index).reindex(train.index)

@@ -67,12 +67,12 @@ class SiteData:
     @cached_property
     def folds(self) -> pd.Series:
         """Fold of every labelled training case of the case list: 0 where nothing is held out."""
-        fusion, seed = self.federation.fusion, self.federation.seed
+        fusion, seed, min_cell = self.federation.fusion, self.federation.seed, self.config.policy.min_cell
         if fusion.fit == "crossfit":
-            return folds_of(self.site, seed, fusion.folds)
+            return folds_of(self.site, seed, fusion.folds, min_cell)
         if fusion.fit == "tune":
-            share = folds_of(self.site, seed, round(1 / fusion.held_out))
-            return share.where(share == 1, 2)
+            share = folds_of(self.site, seed, round(1 / fusion.held_out), min_cell)
+            return share.where(share == 1, 2) if (share > 1).any() else share + 1  # too few cases: none is held out
         train = self.site.cases[(self.site.cases["split"] == "train") & (self.site.cases["label"] != NO_LABEL)]
         return pd.Series(0, index=train.index)
 

@@ -75,7 +75,10 @@ def test_sites_of_another_roster_do_not_come_together(sites):
     study = sites.run()
     assert study.finished
     notes = {(note.site, note.text) for note in study.notes}
-    assert ("node 5", "it approved another roster; the site runs `tessera-client trust --roster`") in notes
+    assert (
+        "node 5",
+        "it approved a roster that is not of this study; it runs `tessera-client trust --roster`",
+    ) in notes
     assert "site_5" not in study.cohorts
 
 

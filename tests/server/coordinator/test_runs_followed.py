@@ -165,7 +165,7 @@ def test_paths_of_the_run_config_are_whole(study, monkeypatch):
         "federation": str(study.federation),
         "out": str(study.run),
         "nodes": str(study.flower / "nodes.json"),
-        "roster": "",
+        "rosters": "",
         "sites": 3,
         "wait": 600.0,
         "round-timeout": 600.0,

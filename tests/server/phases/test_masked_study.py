@@ -5,7 +5,9 @@ import pytest
 from flwr.app import ArrayRecord, Error, Message
 
 from strategies.masked_exchange.wire import MASKED_TYPES, UNMASK
+from strategies.masking.roster import Roster
 from strategies.wire import ARRAYS, CONFIG, MASKED
+from tests.masked_sites import MaskedSites
 from tests.support import WatchedGrid, run_small, same_study, site_number, small_federation, write_sites
 
 HOLDINGS = (("cnv", "hif"), ("cnv", "hif"), ("cnv", "hif"), ("cnv", "hif"), ("cnv", "hif"))
@@ -199,3 +201,35 @@ def test_a_coordinator_that_is_a_hospital_too_needs_four_sites(tmp_path):
     sites = write_sites(tmp_path, federation, HOLDINGS[:3], N_CASES[:3])
     with pytest.raises(RuntimeError, match="no modality has the 4 sites that a sum under masks takes"):
         run_small(sites, federation, WatchedGrid(sites, 3))
+
+
+def approvals(sites, names):
+    """What these sites approved: a roster of one site more, which the coordinator made last."""
+    newer = Roster({**sites.roster.sites, "site_9": "ab" * 32}, "study")
+    sites.rosters = [newer, *sites.rosters]
+    return sites.approve(newer, names)
+
+
+def test_the_roster_before_goes_on_until_enough_sites_of_the_new_one_have_approved_it(tmp_path):
+    """Of six in the new one, five must: with two, the old one goes on, and they are away."""
+    sites = MaskedSites(tmp_path, federations()[1])
+    approvals(sites, sites.names[:1])
+    study = sites.run()
+    away = "away: it approved another roster than enough others; it runs `tessera-client trust --roster`"
+    assert [(note.site, note.text) for note in study.notes] == [("site_1", away)]
+    assert study.finished
+
+
+def test_a_new_roster_counts_once_enough_of_its_sites_have_approved_it(tmp_path):
+    sites = MaskedSites(tmp_path, federations()[1])
+    approvals(sites, sites.names)
+    assert sites.run().notes == []
+
+
+def test_without_a_roster_that_enough_sites_approved_no_study_runs(tmp_path):
+    sites = MaskedSites(tmp_path, federations()[1])
+    newer = approvals(sites, sites.names[:3])
+    with pytest.raises(
+        RuntimeError, match=f"roster {newer.digest[:12]} is approved by 3 of its 6 sites, and takes 5; ros"
+    ):
+        sites.run()

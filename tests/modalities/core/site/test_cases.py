@@ -225,3 +225,13 @@ def test_folds_are_stratified_repeatable_and_of_training_cases_only(folder):
     assert max(Counter(folds[7:]).values()) - min(Counter(folds[7:]).values()) <= 1
     assert folds.equals(folds_of(site, seed=1, n_folds=3))
     assert not folds.equals(folds_of(site, seed=2, n_folds=3))
+
+
+@pytest.mark.parametrize(
+    ("n_cases", "min_cell", "sizes"), [(23, 0, [5, 5, 5, 4, 4]), (23, 10, [12, 11]), (19, 10, [19]), (7, 10, [7])]
+)
+def test_a_site_with_few_cases_draws_fewer_folds_so_that_none_is_below_min_cell(folder, n_cases, min_cell, sizes):
+    rows = [f"k{number},{'AB'[number % 2]},train" for number in range(n_cases)]
+    (folder / "cases.csv").write_text("case_id,label,split\n" + "\n".join(rows) + "\n")
+    folds = folds_of(open_site(folder, TASK), 1, 5, min_cell)
+    assert sorted(Counter(folds).values(), reverse=True) == sizes
