@@ -11,6 +11,7 @@ from modalities.core.fusion.settings import FUSION_PRESETS
 from modalities.core.registry import plugin
 from modalities.core.settings.federation import Federation
 from modalities.core.settings.private import releases_of
+from modalities.table import range_of
 from simulations.arms.arms import PRIVATE
 from simulations.scores.metrics import difference, summarise
 from simulations.scores.predictions import Predictions
@@ -128,8 +129,6 @@ def _gap(own: Predictions, without: Predictions, name: str) -> dict[str, Any]:
 
 
 def _is_named(feature: str, ranges: Mapping[str, Any]) -> bool:
-    from modalities.table import range_of
-
     return range_of(feature, ranges) is not None
 
 

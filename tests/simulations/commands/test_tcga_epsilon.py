@@ -90,6 +90,12 @@ def test_a_private_arm_that_is_lost_comes_out_the_same_again(data, run):
     assert results_of(run)["privacy"] == before
 
 
+def test_the_study_file_repeats_a_private_run_bit_for_bit(run, tmp_path):
+    result = CliRunner().invoke(app, ["run", str(run / "study.yaml"), "--out", str(tmp_path / "again")])
+    assert result.exit_code == 0, result.output
+    assert results_of(tmp_path / "again")["privacy"] == results_of(run)["privacy"]
+
+
 def test_a_table_without_public_ranges_is_refused_before_anything_runs(data, tmp_path):
     result = invoke(data, tmp_path / "out", "--epsilon", "2")
     assert result.exit_code == 1
