@@ -215,8 +215,9 @@ class Machine:
             self.start(name, "client", "join", self.sites / name)
 
     def join_settings(self, folder: Path, number: int, authority: Path) -> Path:
-        """What a site adds to its site.yaml to take part, and the coordinator's certificate."""
+        """What a site adds to its site.yaml to take part, and the coordinator's certificate, key and settings."""
         (folder / "ca.crt").write_bytes(authority.read_bytes())
+        (folder / "release.pub").write_bytes(self.study.release_public_key.read_bytes())
         (folder / "federation.yaml").write_bytes(self.study.federation.read_bytes())
         own = f"address: 'localhost:{self.ports[0]}', local_port: {self.ports[2 + number]}, federation: federation.yaml"
         section = f"coordinator: {{{own}, roster: roster.yaml}}\n"
