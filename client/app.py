@@ -11,7 +11,6 @@ import torch
 from flwr.app import ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 
-from client.audit.facts import tell
 from client.check.values import absent_features
 from client.masking.agreed import check_agreed, keep_closing
 from client.masking.masked import masked
@@ -21,10 +20,11 @@ from client.masking.run_keys import introduction as introduction_of
 from client.masking.settled import SITE
 from client.node.complaints import COMPLAINT
 from client.study.answered import count_round, digest_of_request
+from client.study.asked import arrays_in, config_of, head_in, held_by_enough, offered
 from client.study.calibration import conformal_counts, temperature_losses
 from client.study.fusion import fusion_answer, held_out_outputs
+from client.study.kept import DIGEST, HOLDERS, OUTPUTS, ROLL, STATE, data_of, keep_roll, kept_outputs, study_of
 from client.study.mods import (
-    NotSettledError,
     accounted_only,
     as_it_was_asked,
     audited,
@@ -39,22 +39,16 @@ from client.study.policy import (
     question_asked,
     round_asked,
     temperature_asked,
-    too_few_holders,
 )
 from client.study.private import in_sums_of
 from client.study.rounds import score_part, train_part
 from client.study.session import (
     SETTINGS,
-    ClientStudy,
     announced_cases,
     blurred_class_counts,
-    federation_of,
-    site_data,
-    site_folder,
     sums_of,
 )
 from client.study.spent import beyond_budget
-from modalities.core.site.shelf import Shelf
 from modalities.core.site.store import SiteData, digest_of
 from strategies.checks import CLASS_COUNTS, HELD_OUT_LOSS, HELD_OUT_N, LOSS, LOSSES, NUM_EXAMPLES
 from strategies.masked_exchange.wire import MASKING
@@ -65,17 +59,13 @@ from strategies.wire import (
     METRICS,
     SHARED,
     STUDY,
-    Weights,
     from_record,
-    owner_of,
     parts_in,
     record_of,
     to_record,
 )
 
 _LOG, _DATA_LOG = getLogger("tessera.client"), getLogger("tessera.client.data")
-_ROLL, _STATE, _DIGEST, _OUTPUTS = "roll", "state.", "digest.", "outputs."
-_HOLDERS = "holders."
 
 # Sums over several threads depend on how many they are: with one, every engine adds in the same order.
 torch.set_num_threads(1)
@@ -90,30 +80,30 @@ def capabilities(message: Message, context: Context) -> Message:
 
     Here the files are read: what later messages need of them is kept, in the context and on the site's disk.
     """
-    sent = _config(message, STUDY)["federation"]
+    sent = config_of(message, STUDY)["federation"]
     if SETTINGS not in context.state or sent != record_of(context.state, SETTINGS, ConfigRecord)["federation"]:
         context.state.clear()  # what was kept under other settings
         context.state[SETTINGS] = ConfigRecord({"federation": sent})
-    data = _data(context)
+    data = data_of(context)
     introduction: dict[str, Any] = {"site": data.config.name, "digest": data.federation.digest}
     if _is_other_than_agreed(data, context) or _is_beyond_budget(data, context):
         return Message(RecordDict({CONFIG + STUDY: ConfigRecord(introduction)}), reply_to=message)
-    if _ROLL not in context.state:
+    if ROLL not in context.state:
         _say_what_is_wrong(data)
-        _keep_roll(context, data)
+        keep_roll(context, data)
     introduction |= _keys(context, data)
     for name in data.modalities:
         for reason in beyond_policy(data.config.policy, data.federation, name):
             _LOG.warning("not taking part with %s", reason, extra=COMPLAINT)
-    cohorts = {METRICS + name: _metrics(announced_cases(data, name)) for name in _offered(data)}
+    cohorts = {METRICS + name: _metrics(announced_cases(data, name)) for name in offered(data)}
     return Message(RecordDict({CONFIG + STUDY: ConfigRecord(introduction), **cohorts}), reply_to=message)
 
 
 @app.query("peers")
 def peers(message: Message, context: Context) -> Message:
     """Phase 1, under masks: the keys of all sites, accepted if the roster's node keys signed them."""
-    data = _data(context)
-    accept_peers(context, home_of(context), data.federation.digest, data.config.name, _config(message, STUDY))
+    data = data_of(context)
+    accept_peers(context, home_of(context), data.federation.digest, data.config.name, config_of(message, STUDY))
     return Message(RecordDict(), reply_to=message)
 
 
@@ -130,11 +120,11 @@ def counts(message: Message, context: Context) -> Message:
     Raises:
         ValueError: the study's settings want no masks: then counts leave with the statistics, blurred.
     """
-    data, reply = _data(context), RecordDict()
+    data, reply = data_of(context), RecordDict()
     if not data.federation.privacy.is_masked:
         raise ValueError("counts alone are asked for under masks only")
     asked = [name for name in parts_in(message.content, CONFIG) if name not in (STUDY, MASKING)]
-    for name, (sums, n_cases) in sums_of(data, _held_by_enough(message, data, asked), exact=True).items():
+    for name, (sums, n_cases) in sums_of(data, held_by_enough(message, data, asked), exact=True).items():
         reply[ARRAYS + name] = to_record({"n": sums["n"]})
         reply[METRICS + name] = _metrics(n_cases)
     by_class = data.class_counts().astype(np.float64)
@@ -148,10 +138,10 @@ def statistics(message: Message, context: Context) -> Message:
 
     Nothing is said of a modality that too few sites hold for this site's policy.
     """
-    data, reply = _data(context), RecordDict()
+    data, reply = data_of(context), RecordDict()
     asked = [name for name in parts_in(message.content, CONFIG) if name not in (STUDY, MASKING)]
-    known = _arrays(message, data) if data.federation.privacy.is_masked else {}
-    for name, (sums, n_cases) in sums_of(data, _held_by_enough(message, data, asked), known).items():
+    known = arrays_in(message, data) if data.federation.privacy.is_masked else {}
+    for name, (sums, n_cases) in sums_of(data, held_by_enough(message, data, asked), known).items():
         reply[ARRAYS + name], reply[METRICS + name] = to_record(sums), _metrics(n_cases)
     if not data.federation.privacy.is_masked:  # else they left exactly, in a sum
         by_class = blurred_class_counts(data)
@@ -166,27 +156,27 @@ def setup(message: Message, context: Context) -> Message:
 
     The reply names the modalities taken: one that too few sites hold for this site's policy is not among them.
     """
-    settings = _config(message, STUDY)
+    settings = config_of(message, STUDY)
     known = {"federation": settings["federation"]}
     if SETTINGS not in context.state:  # a node that was started anew had no handshake
         context.state[SETTINGS] = ConfigRecord(known)
     if known["federation"] != record_of(context.state, SETTINGS, ConfigRecord)["federation"]:
         raise ValueError("other settings than in the handshake")
-    data, digests, reply = _data(context), {}, RecordDict()
+    data, digests, reply = data_of(context), {}, RecordDict()
     if _is_other_than_agreed(data, context):
         raise ValueError("other settings than this site agreed to")
     if CLASS_COUNTS in settings:
         known[CLASS_COUNTS] = class_numbers(data.federation, settings, CLASS_COUNTS)  # pyright: ignore
-    _keep_roll(context, data)
-    for key in [key for key in context.state if key.startswith(_STATE)]:
+    keep_roll(context, data)
+    for key in [key for key in context.state if key.startswith(STATE)]:
         del context.state[key]  # of a setup before this one, which more sites held
-    for name in _held_by_enough(message, data, parts_in(message.content)):
+    for name in held_by_enough(message, data, parts_in(message.content)):
         record = record_of(message.content, ARRAYS + name, ArrayRecord)
-        context.state[_STATE + name], state = record, from_record(record)
-        digests[_DIGEST + name] = digest_of(state)
+        context.state[STATE + name], state = record, from_record(record)
+        digests[DIGEST + name] = digest_of(state)
         if home_of(context):
-            data.training(name, state, digests[_DIGEST + name])  # and every round finds it prepared
-        known[_HOLDERS + name] = holders_asked(name, _config(message, name))
+            data.training(name, state, digests[DIGEST + name])  # and every round finds it prepared
+        known[HOLDERS + name] = holders_asked(name, config_of(message, name))
         reply[METRICS + name] = _metrics(announced_cases(data, name))
     context.state[SETTINGS] = ConfigRecord({**known, **digests})
     if keys := _keys(context, data):
@@ -197,12 +187,12 @@ def setup(message: Message, context: Context) -> Message:
 @app.train("branches")
 def train_branches(message: Message, context: Context) -> Message:
     """Phase 3: train each part that came, and score the weights as they came on the held-out fold."""
-    study, reply, home = _study(context), RecordDict(), home_of(context)
+    study, reply, home = study_of(context), RecordDict(), home_of(context)
     if study.federation.privacy.is_masked:
         study = in_sums_of(study, record_of(message.content, CONFIG + MASKING, ConfigRecord))
     policy = study.data.config.policy
-    for part, weights in _arrays(message, study.data).items():
-        server_round, pull = round_asked(policy, study.federation, part, _config(message, part))
+    for part, weights in arrays_in(message, study.data).items():
+        server_round, pull = round_asked(policy, study.federation, part, config_of(message, part))
         if home:
             asked = digest_of_request(weights, server_round, pull)
             count_round(home, study.federation.digest, part, asked, policy.max_rounds)
@@ -214,22 +204,22 @@ def train_branches(message: Message, context: Context) -> Message:
 @app.evaluate("branches")
 def evaluate_branches(message: Message, context: Context) -> Message:
     """Closing evaluation: score the final weights, and keep their outputs inside the site for the fusion head."""
-    study, reply = _study(context), RecordDict()
-    weights = _arrays(message, study.data)
+    study, reply = study_of(context), RecordDict()
+    weights = arrays_in(message, study.data)
     for part, own in weights.items():
         reply[ARRAYS + part], reply[METRICS + part] = ArrayRecord(), MetricRecord(score_part(study, part, own))
     keep_closing(context, weights)
     for modality, outputs in held_out_outputs(study, weights).items():
-        context.state[_OUTPUTS + modality] = to_record(outputs)
+        context.state[OUTPUTS + modality] = to_record(outputs)
     return Message(reply, reply_to=message)
 
 
 @app.train("fusion")
 def train_fusion(message: Message, context: Context) -> Message:
     """Phase 4: loss and gradient of the fusion head asked for, summed over this site's cases."""
-    study, reply, kept = _study(context), RecordDict(), _kept_outputs(context)
+    study, reply, kept = study_of(context), RecordDict(), kept_outputs(context)
     check_agreed(message, context)
-    parameters, config = _head(message, study.data), _config(message, STUDY)
+    parameters, config = head_in(message, study.data), config_of(message, STUDY)
     question, weights = question_asked(study.federation, config)
     gradient, found, n_cases = fusion_answer(study, kept, parameters, question, weights)
     losses = {LOSS: found.loss, HELD_OUT_LOSS: found.held_out, HELD_OUT_N: found.n_held_out}
@@ -243,53 +233,21 @@ def train_fusion(message: Message, context: Context) -> Message:
 @app.query("calibration")
 def calibration(message: Message, context: Context) -> Message:
     """Phase 5: the fused model's loss at every temperature, summed over this site's cases."""
-    study = _study(context)
+    study = study_of(context)
     check_agreed(message, context)
-    head = str(_config(message, STUDY)["head"])
-    losses = temperature_losses(study, head, _kept_outputs(context), _head(message, study.data))
+    head = str(config_of(message, STUDY)["head"])
+    losses = temperature_losses(study, head, kept_outputs(context), head_in(message, study.data))
     return Message(RecordDict({ARRAYS + SHARED: to_record({LOSSES: losses})}), reply_to=message)
 
 
 @app.query("conformal")
 def conformal(message: Message, context: Context) -> Message:
     """Phase 5: histograms by class of the scores that conformal sets are made of."""
-    study, config = _study(context), _config(message, STUDY)
+    study, config = study_of(context), config_of(message, STUDY)
     check_agreed(message, context)
     head, temperature = str(config["head"]), temperature_asked(config)
-    counts = conformal_counts(study, head, _kept_outputs(context), _head(message, study.data), temperature)
+    counts = conformal_counts(study, head, kept_outputs(context), head_in(message, study.data), temperature)
     return Message(RecordDict({ARRAYS + STUDY: to_record({CLASS_COUNTS: counts})}), reply_to=message)
-
-
-def _head(message: Message, data: SiteData) -> dict[str, Weights]:
-    """The fusion head's parameters by owner: this site's modalities and `shared`."""
-    return {part.removeprefix(FUSION): own for part, own in _arrays(message, data).items()}
-
-
-def _data(context: Context) -> SiteData:
-    """This node's site folder under the settings that it was sent.
-
-    Raises:
-        NotSettledError: the context holds none, as after a restart.
-    """
-    if SETTINGS not in context.state:
-        raise NotSettledError("no settings in this run yet: the server sends them first")
-    text = str(record_of(context.state, SETTINGS, ConfigRecord)["federation"])
-    folder = site_folder(context.node_config, context.run_config, federation_of(text))
-    roll = record_of(context.state, _ROLL, ConfigRecord) if _ROLL in context.state else None
-    home = home_of(context)
-    data = site_data(folder, text, roll, Shelf(home.prepared) if home else None)
-    own = data.config.coordinator
-    tell(study=data.federation.digest, agreed=bool(own.federation), coordinator=own.address)
-    return data
-
-
-def _keep_roll(context: Context, data: SiteData) -> None:
-    """Let the rest of the run train on the cases that it begins with; what they hold later processes find on disk."""
-    if _ROLL in context.state:
-        return
-    context.state[_ROLL] = ConfigRecord(data.roll.to_plain())
-    for name in data.modalities if home_of(context) else ():
-        data.values(name)
 
 
 def _keys(context: Context, data: SiteData) -> dict[str, Any]:
@@ -305,61 +263,6 @@ def _say_what_is_wrong(data: SiteData) -> None:
         _DATA_LOG.error("not taking part with %s: %s", name, reason, extra=COMPLAINT)
     for reason in absent_features(data):
         _DATA_LOG.warning("%s", reason)
-
-
-def _study(context: Context) -> ClientStudy:
-    """The study from what `setup` left in the context.
-
-    Raises:
-        NotSettledError: the settings are of the handshake, and no setup followed.
-    """
-    data, states = _data(context), _below(context, _STATE)
-    if not states:
-        raise NotSettledError("no shared statistics in this run yet: the server sends them first")
-    if data.case_list_changed:
-        n, file = len(data.roll.case_ids), data.config.cases
-        _LOG.warning("%s was changed since this run began, which goes on with the %d cases and folds of then", file, n)
-    held = record_of(context.state, SETTINGS, ConfigRecord)
-    counts = held.get(CLASS_COUNTS, ())
-    digests = {name: str(held[_DIGEST + name]) for name in states}
-    holders = {name: int(held[_HOLDERS + name]) for name in states}  # pyright: ignore
-    return ClientStudy(data, states, digests, counts, holders, home_of(context))  # pyright: ignore
-
-
-def _kept_outputs(context: Context) -> dict[str, Weights]:
-    """What the closing evaluation left in the context.
-
-    Raises:
-        NotSettledError: nothing, as after a restart.
-    """
-    kept = _below(context, _OUTPUTS)
-    if not kept:
-        raise NotSettledError("no outputs of the final branches in this run yet: the server asks for them first")
-    return kept
-
-
-def _below(context: Context, prefix: str) -> dict[str, Weights]:
-    keys = [key for key in context.state if key.startswith(prefix)]
-    return {key.removeprefix(prefix): from_record(record_of(context.state, key, ArrayRecord)) for key in keys}
-
-
-def _arrays(message: Message, data: SiteData) -> dict[str, Weights]:
-    """The arrays by part.
-
-    Raises:
-        ValueError: one is of a modality that this site does not take part with, whatever a server asks.
-    """
-    content, parts = message.content, parts_in(message.content)
-    allowed = _offered(data)
-    refused = sorted({owner_of(part) for part in parts} - {*allowed, SHARED})
-    if refused:
-        raise ValueError(f"asked for {', '.join(refused)}: this site takes part with {', '.join(allowed)} only")
-    return {part: from_record(record_of(content, ARRAYS + part, ArrayRecord)) for part in parts}
-
-
-def _offered(data: SiteData) -> list[str]:
-    """What this site has enough cases of, under settings that its policy allows."""
-    return [name for name in data.modalities if not beyond_policy(data.config.policy, data.federation, name)]
 
 
 def _is_other_than_agreed(data: SiteData, context: Context) -> bool:
@@ -378,22 +281,6 @@ def _is_beyond_budget(data: SiteData, context: Context) -> bool:
     if reason:
         _LOG.error("not taking part: %s", reason, extra=COMPLAINT)
     return bool(reason)
-
-
-def _held_by_enough(message: Message, data: SiteData, modalities: list[str]) -> list[str]:
-    """Those offered that as many sites hold as this site's policy asks for, by the message's word."""
-    offered, reasons = _offered(data), {}
-    for name in modalities:
-        n_holders = holders_asked(name, _config(message, name))
-        enough = too_few_holders(data.config.policy, name, n_holders)
-        reasons[name] = enough if name in offered else f"{name}: this site did not offer it"
-    for reason in filter(None, reasons.values()):
-        _LOG.warning("not taking part with %s", reason, extra=COMPLAINT)
-    return [name for name, reason in reasons.items() if not reason]
-
-
-def _config(message: Message, part: str) -> ConfigRecord:
-    return record_of(message.content, CONFIG + part, ConfigRecord)
 
 
 def _metrics(n_cases: int, **values: float | int) -> MetricRecord:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from flwr.app import ConfigRecord, Context, Message, RecordDict
 
+from client.audit.facts import tell
 from client.masking.ledger import Entry, ledger_of
 from client.masking.run_keys import name_and_policy, secrets_for
 from client.study.mods import home_of
@@ -30,6 +31,7 @@ def opened(message: Message, context: Context) -> RecordDict:
         survivors: list[str] = list(config[SURVIVORS])  # pyright: ignore
         _check_survivors(entry, survivors, name)
         ledger.settle(entry, survivors)
+        tell(study=entry.study, roster=entry.roster, group=group, members=survivors)
         keys = {member: bytes.fromhex(key) for member, key in entry.members.items()}
         secrets = secrets_for(context, home, Run(entry.study, entry.roster, entry.run), name, keys)
         label = Label(entry.study, entry.run, entry.group, list(entry.members), keys, entry.question)

@@ -11,9 +11,10 @@ from server.phases.attendance import Attendance
 from server.phases.branches import close_branches, train_branches
 from server.phases.calibration import calibrate
 from server.phases.fusion import fit_fusion
-from server.phases.handshake import gather_statistics, handshake, send_setup, wait_for_nodes
+from server.phases.handshake import handshake, send_setup, wait_for_nodes
 from server.phases.options import Options
 from server.phases.sites import Sites
+from server.phases.statistics import gather_statistics
 from server.state.study import StudyState
 
 
