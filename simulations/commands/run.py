@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from simulations.commands.attack import Attack
 from simulations.commands.comparison import Synthetic, Tcga
 from simulations.commands.coupling import Add, Remove
 from simulations.commands.made_up import Sites
@@ -14,7 +15,8 @@ from simulations.commands.studies import Convergence, Representations, Robustnes
 from simulations.commands.study_file import Command, carry_out, read_study
 
 COMMANDS: Mapping[str, type[Command]] = {
-    command.NAME: command for command in (Synthetic, Tcga, Add, Remove, Representations, Convergence, Robustness, Sites)
+    command.NAME: command
+    for command in (Synthetic, Tcga, Add, Remove, Representations, Convergence, Robustness, Attack, Sites)
 }
 
 

@@ -189,6 +189,7 @@ class Results(TypedDict, total=False):
     representations: dict[str, dict[str, Any]]
     convergence: dict[str, Any]
     robustness: dict[str, Any]
+    attack: dict[str, Any]
 
 
 RESULTS: TypeAdapter[Results] = TypeAdapter(Results)

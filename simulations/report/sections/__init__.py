@@ -5,6 +5,7 @@ from typing import Any
 
 from simulations.report.section import Section
 from simulations.report.sections import heads, representations
+from simulations.report.sections.attack import attack
 from simulations.report.sections.calibration import calibration
 from simulations.report.sections.conformal import conformal
 from simulations.report.sections.convergence import convergence_section
@@ -29,6 +30,7 @@ SECTIONS: tuple[Callable[[Mapping[str, Any]], Section | None], ...] = (
     representations.section,
     convergence_section,
     robustness_section,
+    attack,
 )
 """Each takes results.json and gives its section, or None where the study was not made."""
 
