@@ -69,7 +69,8 @@ def _without_masks(config: SiteConfig | None, settings: Federation | None) -> li
     """A study that this site's policy keeps it out of."""
     if config is None or settings is None or settings.privacy.is_masked or not config.policy.require_masking:
         return []
-    what = "this site takes part in masked sums only, and this study has none (privacy.masking: off)"
+    said = settings.privacy.masking
+    what = f"this site takes part in masked sums only, and this study has none (privacy.masking: {said})"
     remedy = "ask the coordinator for privacy.masking: required; docs/security.md says what it is to do without"
     return [Problem(what, remedy, file="site.yaml", where="policy.require_masking")]
 

@@ -24,9 +24,9 @@ from tests.deployment.recorder import recording
 from tests.deployment.test_loopback import assert_same
 from tests.support import WatchedGrid, run_small, site_number, small_federation
 
-HOLDINGS = (("cnv", "hif"), ("cnv", "hif"), ("cnv",), ("cnv", "hif"), ("cnv", "hif"))
+BOTH = ("cnv", "hif")
+HOLDINGS = {"three": (BOTH, BOTH, BOTH), "five": (BOTH, BOTH, ("cnv",), BOTH, BOTH)}
 N_CASES = (29, 17, 23, 31, 19)
-NAMES = [f"site_{number}" for number in range(1, 6)]
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
@@ -36,33 +36,38 @@ class Recorded:
 
     machine: Machine
     federation: Federation
+    holdings: Mapping[str, tuple[str, ...]]
+    """By site."""
     replies: Mapping[str, list[Message]]
     """By site."""
     plain: WatchedGrid
 
 
-@pytest.fixture(scope="module")
-def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
+@pytest.fixture(scope="module", params=HOLDINGS)
+def recorded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
     machine = Machine(tmp_path_factory.mktemp("d"))
     federation = small_federation(privacy={"masking": "required"})
-    machine.set_up(federation, "nginx", HOLDINGS, N_CASES, sites=5)  # the recorder stands where nginx would
+    held = HOLDINGS[request.param]
+    names = [f"site_{number}" for number in range(1, len(held) + 1)]
+    n_cases = N_CASES[: len(held)]
+    machine.set_up(federation, "nginx", held, n_cases, sites=len(held))  # the recorder stands where nginx would
     try:
         machine.start("start", "server", "start", machine.study.folder)
         wait_until(lambda: "sites enrolled" in machine.said("start"), 200, "the sites are enrolled")
         with recording(machine.study) as recorder:
-            machine.join(*NAMES)
+            machine.join(*names)
             machine.log("run").write_text(machine.call("server", "run", machine.study.folder, timeout=700))
             machine.end_all()
             nodes = {node: name for name, node in _nodes(machine).items()}
-            replies: dict[str, list[Message]] = {name: [] for name in NAMES}
+            replies: dict[str, list[Message]] = {name: [] for name in names}
             for reply in recorder.replies():
                 replies[nodes[reply.metadata.src_node_id]].append(reply)
-        plain = WatchedGrid(machine.sites, len(NAMES))
+        plain = WatchedGrid(machine.sites, len(names))
         unmasked = replace(federation, privacy=Privacy())
-        for name in NAMES:  # what the sites agreed to; this run is the same study without masks
+        for name in names:  # what the sites agreed to; this run is the same study without masks
             (machine.sites / name / "federation.yaml").write_text(unmasked.to_json())
         run_small(machine.sites, unmasked, plain)
-        yield Recorded(machine, federation, replies, plain)
+        yield Recorded(machine, federation, dict(zip(names, held, strict=True)), replies, plain)
     finally:
         machine.end_all()
 
@@ -93,7 +98,7 @@ def rounds_of(recorded: Recorded, site: str, group: str) -> list[tuple[dict, np.
 
 
 def plain_updates(recorded: Recorded, site: str, group: str) -> list[np.ndarray]:
-    grid, number = recorded.plain, NAMES.index(site) + 1
+    grid, number = recorded.plain, list(recorded.holdings).index(site) + 1
     by_id = {reply.metadata.reply_to_message_id: reply for reply in grid.replies}
     updates = []
     for asked in grid.asked:
@@ -120,18 +125,18 @@ def looks_random(words: np.ndarray, plain: np.ndarray) -> None:
 
 def test_each_masked_update_looks_random_beside_the_plain_one(recorded):
     looked = 0
-    for site, held in zip(NAMES, HOLDINGS, strict=True):
+    for site, held in recorded.holdings.items():
         vectors = vectors_of(recorded, site)
         for group in held:
             for entry, plain in rounds_of(recorded, site, group):
                 looks_random(vectors[entry["label"]].weights, plain)
                 looked += 1
-    assert looked == 2 * sum(len(held) for held in HOLDINGS)
+    assert looked == 2 * sum(map(len, recorded.holdings.values()))
 
 
 def test_everything_that_leaves_in_answer_to_a_masked_request_is_masked(recorded):
     kinds = set()
-    for site in NAMES:
+    for site in recorded.holdings:
         for entry in entries_of(Home(recorded.machine.sites / site).masks / "ledger.jsonl"):
             kinds.add(entry.get("message"))
         for reply in recorded.replies[site]:
@@ -143,16 +148,14 @@ def test_everything_that_leaves_in_answer_to_a_masked_request_is_masked(recorded
     assert kinds >= set(MASKED_TYPES)
 
 
-def test_the_secrets_of_three_of_five_sites_tell_nothing_of_the_other_two(recorded):
-    """One less than the threshold, with all that the coordinator has: the mask of the other pair still hides it."""
-    for spied, friend in itertools.permutations(NAMES, 2):
-        if "hif" not in HOLDINGS[NAMES.index(spied)] or spied > friend:
-            continue
+def test_the_secrets_of_all_but_two_sites_tell_nothing_of_these_two(recorded):
+    """Of five: one less than the threshold, with all that the coordinator has. The mask of the pair still hides both."""
+    for spied, friend in itertools.combinations(recorded.holdings, 2):
         entry, plain = rounds_of(recorded, spied, "cnv")[0]
         vector, label = vectors_of(recorded, spied)[entry["label"]], bytes.fromhex(entry["label"])
-        secrets = {name: secrets_of(recorded, name, entry) for name in NAMES}
+        secrets = {name: secrets_of(recorded, name, entry) for name in recorded.holdings}
         vector.mask(secrets[spied].own_mask(label), -1)  # opened with every sum: it is in it
-        for name in NAMES:
+        for name in recorded.holdings:
             if name not in (spied, friend):
                 vector.mask(secrets[name].pair_mask(spied, label), -sign_of(spied, name))
         looks_random(vector.weights, plain)
@@ -174,7 +177,7 @@ def test_the_release_is_that_of_a_study_without_masks(recorded):
 
 
 def test_a_sites_keys_are_its_users_alone(recorded):
-    for name in NAMES:
+    for name in recorded.holdings:
         folder = Home(recorded.machine.sites / name).masks
         assert folder.stat().st_mode & 0o777 == 0o700
         assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
