@@ -149,7 +149,7 @@ def test_everything_that_leaves_in_answer_to_a_masked_request_is_masked(recorded
 
 
 def test_the_secrets_of_all_but_two_sites_tell_nothing_of_these_two(recorded):
-    """Of five: one less than the threshold, with all that the coordinator has. The mask of the pair still hides both."""
+    """Of five: one less than the threshold, with all that the coordinator has. The mask of the pair hides both."""
     for spied, friend in itertools.combinations(recorded.holdings, 2):
         entry, plain = rounds_of(recorded, spied, "cnv")[0]
         vector, label = vectors_of(recorded, spied)[entry["label"]], bytes.fromhex(entry["label"])

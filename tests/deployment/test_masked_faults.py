@@ -9,9 +9,10 @@ from client.node.home import Home
 from modalities.core.files.journal import entries_of
 from server.coordinator.flower import is_up
 from server.state.status import read_status
+from strategies.masked_exchange.wire import TRAIN
 from tests.deployment.machine import NGINX, Asked, Machine, wait_until
-from tests.deployment.test_loopback import assert_as_inline
-from tests.support import small_federation
+from tests.deployment.test_loopback import assert_same
+from tests.support import WatchedGrid, run_small, site_number, small_federation
 
 HOLDINGS, N_CASES = ((("cnv", "hif"),) * 5), (29, 17, 23, 31, 19)
 NAMES = [f"site_{number}" for number in range(1, 6)]
@@ -84,6 +85,19 @@ class Study:
             for inputs, survivors in own.items():
                 assert by_inputs.setdefault(inputs, survivors) == survivors
 
+    def as_if_replies_were_lost(self):
+        """The release is that of a study in which just those replies were lost that no sum holds."""
+        opened = self.opened()[NAMES[0]]  # the one site that nothing happens to
+        rounds = [held for (_, kind, group, _), held in opened.items() if (kind, group) == (TRAIN, "cnv")]
+
+        def lost(message):
+            if message.metadata.message_type != TRAIN:
+                return False
+            return f"site_{site_number(message)}" not in rounds[int(message.metadata.group_id) - 1]
+
+        grid = WatchedGrid(self.machine.sites, len(NAMES), loses=lost)
+        assert_same(self.study.run / "release", run_small(self.machine.sites, self.federation, grid))
+
     def close(self, folder):
         self.machine.end_all()
         (folder / "told.txt").write_text("\n".join([*self.told, json.dumps(self.notes(), indent=1)]))
@@ -100,8 +114,9 @@ def study(tmp_path, request):
 
 @pytest.mark.parametrize("study", [{"round_timeout_s": 60, "wait_s": 300}], indirect=True)
 def test_sites_that_die_after_their_masked_answer_change_nothing(study):
-    """One between both trips; then the coordinator between both trips; the release is that of an undisturbed study."""
+    """One between both trips: its answer is in the sum. Then the coordinator between both trips."""
     study.kill("site_5", "query.unmask")
+    assert study.opened()["site_1"], "nothing was opened"
     study.rejoin("site_5")
     study.reach(study.done() + 2)
     settled = study.study.run / "survivors.jsonl"
@@ -117,7 +132,7 @@ def test_sites_that_die_after_their_masked_answer_change_nothing(study):
     study.reach(before)
     study.end()
     study.all_opened_alike()
-    assert_as_inline(study.machine, study.study.run / "release")
+    study.as_if_replies_were_lost()
 
 
 @pytest.mark.parametrize("study", [{"round_timeout_s": 25, "wait_s": 300}], indirect=True)
@@ -136,3 +151,4 @@ def test_sites_that_die_before_their_answer_are_left_out_and_with_too_few_the_ro
     study.end()
     study.all_opened_alike()
     assert all(len(survivors) >= 3 for own in study.opened().values() for survivors in own.values())
+    study.as_if_replies_were_lost()
