@@ -13,6 +13,8 @@ from modalities.core.seeds import seed_of
 from modalities.core.settings.federation import Federation
 from modalities.core.site.store import SiteData
 
+CONTROLS = 40
+
 
 @dataclass(frozen=True)
 class AttackedCases:
@@ -63,3 +65,9 @@ def halves(cases: AttackedCases, seed: int, number: int) -> Bool[np.ndarray, " c
             alike = generator.permutation(np.flatnonzero((cases.site_of == site) & (cases.labels == label)))
             chosen[alike[: (len(alike) + int(generator.integers(2))) // 2]] = True
     return chosen
+
+
+def halves_anew(cases: AttackedCases, seed: int, studies: int, targets: int) -> Bool[np.ndarray, "draw target case"]:
+    """Halves that none of so many studies learned from: what membership could have been, for so many of them."""
+    numbers = studies + np.arange(CONTROLS * targets)
+    return np.stack([halves(cases, seed, int(number)) for number in numbers]).reshape(CONTROLS, targets, -1)

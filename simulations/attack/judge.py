@@ -9,20 +9,22 @@ from jaxtyping import Bool
 from simulations.attack.measure import measured
 from simulations.attack.membership import likelihood_ratios
 from simulations.attack.views import COUNTS, INPUTS, MEMBERS, Arrays
+from simulations.scores.metrics import Estimate, estimate, weighted_auroc
 
 LEAST_CASES = 10
 """Of a row: fewer say nothing."""
 
 
-def judged(studies: Sequence[Arrays], anew: Bool[np.ndarray, "target case"], seed: int) -> dict[str, Any]:
-    """By modality and view: each attack, and `control`: the likelihood ratio held against members drawn anew.
+def judged(studies: Sequence[Arrays], anew: Bool[np.ndarray, "draw target case"], seed: int) -> dict[str, Any]:
+    """By modality and view: each attack, and `control`: the AUC of guessing, mean and the middle 95 % of many draws.
 
     Args:
         studies: what was seen of each, of which the first are attacked.
-        anew: for each that is attacked, halves that no study learned from: of these the control must be at .5.
+        anew: by draw, for each that is attacked, halves that no study learned from: the same scores are held against
+            them. So far from .5 an AUC may be by chance.
         seed: of the intervals.
     """
-    members, targets = np.stack([study[MEMBERS] for study in studies]), len(anew)
+    members, targets = np.stack([study[MEMBERS] for study in studies]), anew.shape[1]
     inside = members[:targets]
     found: dict[str, Any] = {}
     for key in studies[0]:
@@ -36,9 +38,16 @@ def judged(studies: Sequence[Arrays], anew: Bool[np.ndarray, "target case"], see
         found.setdefault(modality, {})[view] = {
             "threshold": measured(np.where(np.isfinite(ratios), seen[:targets], np.nan), inside, seed),
             "likelihood_ratio": measured(ratios, inside, seed),
-            "control": measured(ratios, anew, seed),
+            "control": _by_chance(ratios, anew),
         }
     return found
+
+
+def _by_chance(ratios: np.ndarray, anew: Bool[np.ndarray, "draw target case"]) -> Estimate:
+    known = np.isfinite(ratios)
+    once = np.ones((1, int(known.sum())))
+    draws = np.array([weighted_auroc(ratios[known], inside[known], once)[0] for inside in anew])
+    return estimate(np.append(draws.mean(), draws))
 
 
 def counted(studies: Sequence[Arrays]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from rich.console import Console
 from modalities.core.console import progress_of
 from modalities.core.files.atomic import replacing, write_atomically, write_json
 from modalities.core.settings.federation import Federation
-from simulations.attack.cases import halves, read_cases
+from simulations.attack.cases import halves_anew, read_cases
 from simulations.attack.judge import counted, judged, left_out
 from simulations.attack.measure import CURVE
 from simulations.attack.plan import AttackPlan, refuse_other_steps
@@ -73,7 +73,7 @@ def observed(attacked: Attacked, plan: AttackPlan, out: Path, advance: Callable[
 def results_of(attacked: Attacked, studies: list[Arrays], plan: AttackPlan) -> dict[str, Any]:
     """The key `attack` of results.json."""
     cases, federation = attacked.cases, attacked.federation
-    anew = np.stack([halves(cases, federation.seed, plan.studies + target) for target in range(plan.targets)])
+    anew = halves_anew(cases, federation.seed, plan.studies, plan.targets)
     holders = {name: len(cases.holders(name)) for name in federation.modalities}
     return {
         "plan": {**asdict(plan), "variant": "online, leave one out"},

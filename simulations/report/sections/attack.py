@@ -4,13 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from simulations.report.look import MUTED, WIDTH, draw, plain
+from simulations.report.look import INK, MUTED, WIDTH, draw, plain
 from simulations.report.section import Picture, Section, Table
 from simulations.report.words import interval, number, percent, set_label
 from simulations.scores.results import Json
 
-_COLOURS = ("#d55e00", "#e69f00", "#009e73", "#0b62b0", "#1b2733", "#cc79a7", "#56b4e9", "#8a949e")
+_COLOURS = ("#d55e00", "#e69f00", "#009e73", "#0b62b0", "#cc79a7", "#56b4e9")
+_DASHES = ("-", "--", "-.")
 _READING = (
     "An AUC of .5 means that whoever looks cannot tell patients who were learned from from patients who were not, and "
     "1 that every one is told apart; but read the share found at 1 % false alarms too, since an attacker who is sure "
@@ -46,27 +48,39 @@ def _figure(found: Json) -> Figure:
 
     def paint(figure: Figure) -> None:
         panels = figure.subplots(n_rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
-        views = list(dict.fromkeys(view for own in membership.values() for view in own))
         lines = {}
         for axes, (name, own) in zip(panels, membership.items(), strict=False):
             for view, one in own.items():
-                colour = _COLOURS[views.index(view) % len(_COLOURS)]
                 curve = [max(value, rates[0]) for value in one["likelihood_ratio"]["curve"]]
-                (lines[view],) = axes.loglog(rates, curve, color=colour, lw=1.5, label=view_label(view))
-            axes.loglog(rates, rates, color=MUTED, lw=1, ls=(0, (4, 3)))
+                (lines[view],) = axes.loglog(rates, curve, lw=1.5, **_look(view, found["plan"]))
+            axes.loglog(rates, rates, color=MUTED, lw=1, ls=":")
             axes.set(title=set_label(name), xlabel="others accused", xlim=(rates[0], 1), ylim=(rates[0], 1.05))
+            for axis in (axes.xaxis, axes.yaxis):
+                axis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g} %"))
+                axis.set_minor_formatter(NullFormatter())
             plain(axes, "both")
         for axes in panels[len(membership) :]:
             axes.set_visible(False)
         panels[0].set_ylabel("members found")
-        handles = [lines[view] for view in views]
-        figure.legend(handles, [view_label(view) for view in views], loc="outside lower center", ncols=4)
+        labels = [view_label(view) for view in lines]
+        figure.legend(list(lines.values()), labels, loc="outside lower center", ncols=4)
 
     return draw(WIDTH, 0.9 + 2.7 * n_rows, paint)
 
 
+def _look(view: str, plan: Json) -> dict[str, Any]:
+    """A colour for each size of a group, dashes for a later round; releases in ink."""
+    kind, _, rest = view.partition("-")
+    if kind == "release":
+        places = [f"{epsilon:g}" for epsilon in plan["epsilons"]]
+        return {"color": INK, "ls": _DASHES[1 + places.index(rest) % 2] if rest else "-"}
+    size, _, server_round = rest.partition("@")
+    colour = _COLOURS[list(plan["sums"]).index(int(size)) % len(_COLOURS)]
+    return {"color": colour, "ls": _DASHES[list(plan["rounds"]).index(int(server_round)) % len(_DASHES)]}
+
+
 def _membership(found: Json) -> Table:
-    header = ("what is seen", "AUC, one threshold", "AUC, likelihood ratio", "found at 1 %", "at 0.1 %", "control")
+    header = ("what is seen", "AUC, one threshold", "AUC, likelihood ratio", "found at 1 %", "at 0.1 %", "by chance")
     rows = tuple(
         (f"{set_label(name)}: {view_label(view)}", *_row(one))
         for name, own in found["membership"].items()
@@ -79,7 +93,7 @@ def _membership(found: Json) -> Table:
 def _row(one: Mapping[str, Any]) -> tuple[str, ...]:
     ratio = one["likelihood_ratio"]
     shares = [f"{percent(own['value'], 1)} ({interval(own, percent)})" for own in ratio["found"].values()]
-    return _value(one["threshold"]["auc"]), _value(ratio["auc"]), *shares, _value(one["control"]["auc"])
+    return _value(one["threshold"]["auc"]), _value(ratio["auc"]), *shares, _value(one["control"])
 
 
 def _counts(found: Json) -> Table:
@@ -115,9 +129,10 @@ def _note(found: Json) -> str:
     return (
         f"{plan['studies']} studies, each on a random half of each class at every site, so that members and others "
         f"differ in nothing else; {plan['targets']} of them attacked, the others as shadow models (likelihood ratio of "
-        "Carlini et al. 2022, online). The attacker knows the patient's data and label, whom all other studies had, "
-        "and all settings. One threshold: on the loss under a release, on how much an update raises the true class. "
-        "Control: the same scores against members drawn anew, which must be at .5. Fused is the mean of the branches. "
+        "Carlini et al. 2022, online). The attacker knows the patient's data and label and all settings, and trains "
+        "shadow models on the other patients. One threshold: on the loss under a release, on how much an update raises "
+        "the true class. By chance: AUC of the same scores held against members drawn anew, mean and middle 95 % of "
+        "draws. Fused is the mean of the branches. One round is judged at a time: who sees every round sees more. "
         f"Inputs: {inputs}. {private}{lacking}"
     ).strip()
 

@@ -11,7 +11,7 @@ from client.app import app as client_app
 from modalities.core.settings.federation import federation_from
 from server.phases.options import Options
 from server.phases.order import run_study
-from simulations.attack.cases import halves, read_cases
+from simulations.attack.cases import halves, halves_anew, read_cases
 from simulations.attack.judge import counted, judged
 from simulations.attack.plan import AttackPlan, refuse_other_steps
 from simulations.attack.private import private_step
@@ -25,6 +25,7 @@ from simulations.engines.inline import AlteredGrid, InlineGrid
 from simulations.report.sections import sections_of
 from simulations.studies import attack
 from simulations.studies.attack import attack_study
+from strategies.private.accounting import noise_multiplier
 
 ROUNDS = 25
 OVERFITTED = [
@@ -50,7 +51,7 @@ def attacked(made):
 
 @pytest.fixture(scope="module")
 def anew(attacked):
-    return np.stack([halves(attacked.cases, 5, 12 + target) for target in range(6)])
+    return halves_anew(attacked.cases, 5, 12, 6)
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +105,8 @@ def test_an_overfitted_model_gives_its_members_away_and_members_drawn_anew_are_n
     one, five = (found[update_view(size, 1)]["likelihood_ratio"]["auc"] for size in (1, 5))
     assert one["low"] > five["high"]
     for own in found.values():
-        assert own["control"]["auc"]["low"] < 0.5 < own["control"]["auc"]["high"]
+        assert own["control"]["low"] < 0.5 < own["control"]["high"]
+        assert own["control"]["value"] == pytest.approx(0.5, abs=0.01)
 
 
 def test_members_under_labels_that_are_permuted_are_not_found(studies, anew):
@@ -142,24 +144,31 @@ def test_settings_whose_steps_are_not_pooled_are_refused_at_once():
     assert "cnv" not in str(found.value)
 
 
-def test_noise_of_an_epsilon_hides_what_a_release_would_tell(made, tmp_path):
-    """Two studies' noise differ, one's repeats, and its standard deviation is what the accountant asks for."""
-    out = made[2]
-    raw = {
-        "seed": 5,
-        "fusion": {"preset": "private"},
-        "privacy": {"masking": "simulated", "epsilon": 2.0, "cases": 20},
-        "modalities": {"clinical": {"preset": "private", "inputs": "ihc", "federated": {"rounds": 1}}},
-    }
-    private = federation_from(raw)
-    with_records = make_cohort(private, out / "records", 3, 21)
-    cases = read_cases(write_fold(with_records, private, [], {}, tmp_path), private)
-    members = np.zeros(len(cases.labels), dtype=bool)
+def _private(epsilon, rounds):
+    return federation_from(
+        {
+            "seed": 5,
+            "fusion": {"preset": "private"},
+            "privacy": {"masking": "simulated", "epsilon": epsilon, "cases": 20},
+            "modalities": {"clinical": {"preset": "private", "inputs": "ihc", "federated": {"rounds": rounds}}},
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory):
+    return make_cohort(_private(2.0, 1), tmp_path_factory.mktemp("records"), 3, 21)
+
+
+def test_noise_of_an_epsilon_is_what_the_accountant_asks_for_and_repeats(records, tmp_path):
+    private = _private(2.0, 1)
+    cases = read_cases(write_fold(records, private, [], {}, tmp_path), private)
+    nobody = np.zeros(len(cases.labels), dtype=bool)
     weights = [
-        train(cases, private, "clinical", members, step=private_step(private, "clinical", 3, number)).weights
+        train(cases, private, "clinical", nobody, step=private_step(private, "clinical", 3, number)).weights
         for number in (0, 0, 1)
     ]
-    same, repeated, other = (one["head.weight"] for one in weights)
+    same, repeated, other = (each["head.weight"] for each in weights)
     assert (same == repeated).all()
     assert (same != other).any()
     federated, privacy = private.modalities["clinical"].federated, private.privacy
@@ -167,6 +176,24 @@ def test_noise_of_an_epsilon_hides_what_a_release_would_tell(made, tmp_path):
     # one release at epsilon 2, delta 1e-5: z = 1.994; of three sites two are honest, so that the sum has 3/2 of it
     expected = 1.994 * bound * np.sqrt(3 / 2) / (3 * 20)
     assert same.std() == pytest.approx(expected, rel=0.25)
+
+
+def test_private_training_on_pooled_members_is_the_study_of_real_messages_but_for_the_noise(records, tmp_path):
+    """The two differ by two draws of noise and nothing else; rounds of .05, .0375 and .0125, carried on by .9."""
+    private = _private(50.0, 3)
+    cases = read_cases(write_fold(records, private, [], {}, tmp_path / "all"), private)
+    members = halves(cases, 5, 0)
+    others = [case_id for case_id, inside in zip(cases.case_ids, members, strict=True) if not inside]
+    folder = write_fold(records, private, others, {}, tmp_path / "members")
+    real = run_study(InlineGrid(client_app, 3, {"site-root": str(folder)}), private, Options(sites=3))
+    ours = train(cases, private, "clinical", members, step=private_step(private, "clinical", 3, 0)).weights
+    gap = ours["head.weight"] - real.weights["clinical"]["head.weight"]
+    longest = private.privacy.clip * np.sqrt(gap.shape[1] + 1) * noise_multiplier(50.0, 1e-5, 3)
+    carried = np.array([0.05 * 2.71, 0.0375 * 1.9, 0.0125])
+    noise = longest * np.linalg.norm(carried) * np.sqrt(3 / 2) / (3 * 20)
+    assert gap.std() == pytest.approx(np.sqrt(2) * noise, rel=0.25)
+    assert np.abs(gap).max() < 5 * np.sqrt(2) * noise
+    assert np.abs(ours["head.weight"]).max() > 8 * noise
 
 
 @pytest.fixture(scope="module")
