@@ -2,8 +2,8 @@
 
 Flower starts a program for every message. Python, Flower and torch take seconds to import, so the program that it
 finds (`client.node.programs`) only hands its arguments to this server, which forks. The code of the study comes with
-the run and is imported after the fork, from the bundle that the site approved; nothing of an earlier message is left
-in the process.
+the run and is imported after the fork, from the bundle that the site approved, unless that is the very code that this
+server imported; nothing of an earlier message is left in the process.
 
 Run as a program: python -m client.node.fork_server SOCKET SITE_FOLDER
 """
@@ -21,6 +21,7 @@ from pathlib import Path
 
 from client.node.approval import CODE, refuse_unapproved
 from client.node.home import Home
+from strategies.bundle import digest_of_checkout
 from strategies.flower.processes import die_with_parent
 from strategies.flower.tasks import MODULE, PROGRAM, run_task
 
@@ -32,6 +33,7 @@ _OURS = ("client", "modalities", "server", "simulations", "strategies")
 def serve(address: str, home: Home) -> None:
     """Fork once for every connection, whose bytes are the arguments of `flwr-clientapp`; until SIGTERM."""
     _import_all()
+    digest = _digest_of_own_code()
     gc.freeze()  # so that a child's collector does not copy the parent's pages
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # ended children leave by themselves
     with socket.socket(socket.AF_UNIX) as listening:
@@ -43,7 +45,7 @@ def serve(address: str, home: Home) -> None:
                 arguments = json.loads(file.read())
             if os.fork() == 0:
                 listening.close()
-                _work(arguments, home)
+                _work(arguments, home, digest)
 
 
 def _import_all() -> None:
@@ -57,15 +59,13 @@ def _import_all() -> None:
     heads()
 
 
-def _work(arguments: list[str], home: Home) -> None:
-    """One task, and the end of the process."""
+def _work(arguments: list[str], home: Home, digest: str) -> None:
+    """One task, and the end of the process; `digest` is of the code that was imported here."""
     code = 1
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        for name in [name for name in sys.modules if name.partition(".")[0] in _OURS]:
-            del sys.modules[name]  # the site's own copy: what runs is the bundle's
         sys.argv = [PROGRAM, *arguments]
-        run_task(partial(_approve, home))
+        run_task(partial(_approve, home, digest))
         code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1
@@ -77,9 +77,24 @@ def _work(arguments: list[str], home: Home) -> None:
         os._exit(code)
 
 
-def _approve(home: Home, bundle: bytes) -> None:
-    """Refuse what the site did not approve; of what it did, the audit log is told the digest."""
+def _approve(home: Home, digest: str, bundle: bytes) -> None:
+    """Refuse what the site did not approve; of what it did, the audit log is told the digest.
+
+    What runs is the bundle's. Where that is the site's own copy, file by file, its modules are here already: importing
+    them again would be most of a task's work. Any others are imported anew.
+    """
     os.environ[CODE] = refuse_unapproved(home, bundle)
+    if os.environ[CODE] != digest:
+        for name in [name for name in sys.modules if name.partition(".")[0] in _OURS]:
+            del sys.modules[name]
+
+
+def _digest_of_own_code() -> str:
+    """Of the code that this process imported; empty where there is no source of it to compare with."""
+    try:
+        return digest_of_checkout()
+    except ValueError:
+        return ""
 
 
 if __name__ == "__main__":

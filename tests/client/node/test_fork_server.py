@@ -4,14 +4,16 @@ import io
 import os
 import stat
 import subprocess
+import sys
 import zipfile
 
 import pytest
 from typer.testing import CliRunner
 
 from client.cli import app
+from client.node import fork_server
 from client.node.approval import approvals, approve, last_refused, refusal, refuse_unapproved, withdraw
-from client.node.fork_server import _approve
+from client.node.fork_server import _approve, _digest_of_own_code
 from client.node.home import Home
 from client.node.programs import write_programs
 from strategies.bundle import REPOSITORY, digest_of_bundle, digest_of_checkout, staged_app
@@ -54,11 +56,28 @@ def test_a_task_knows_the_digest_of_the_code_that_was_approved_for_it(tmp_path, 
     monkeypatch.delenv("TESSERA_APPROVED_CODE", raising=False)
     home, digest = Home(tmp_path), digest_of_bundle(bundle(CODE))
     with pytest.raises(NotApprovedError, match=f"sent the code {digest}, which"):
-        _approve(home, bundle(CODE))
+        _approve(home, digest, bundle(CODE))
     assert "TESSERA_APPROVED_CODE" not in os.environ
     approve(home, digest, "typed")
-    _approve(home, bundle(CODE))
+    _approve(home, digest, bundle(CODE))
     assert os.environ["TESSERA_APPROVED_CODE"] == digest
+
+
+@pytest.mark.parametrize("is_same", [True, False])
+def test_the_servers_own_modules_serve_a_task_if_they_are_the_bundles_file_by_file(tmp_path, monkeypatch, is_same):
+    home, digest = Home(tmp_path), digest_of_bundle(bundle(CODE))
+    approve(home, digest, "typed")
+    modules = {"client": sys, "client.app": sys, "strategies.wire": sys, "torch": sys}
+    monkeypatch.setattr(sys, "modules", modules)
+    monkeypatch.setenv("TESSERA_APPROVED_CODE", "")
+    _approve(home, digest if is_same else digest_of_bundle(bundle({**CODE, "client/app.py": "x = 2"})), bundle(CODE))
+    assert list(modules) == (["client", "client.app", "strategies.wire", "torch"] if is_same else ["torch"])
+
+
+def test_the_digest_of_this_servers_code_is_that_of_its_source_or_none(monkeypatch):
+    assert _digest_of_own_code() == digest_of_checkout()
+    monkeypatch.setattr(fork_server, "digest_of_checkout", lambda: digest_of_checkout(REPOSITORY / "docs"))
+    assert _digest_of_own_code() == ""
 
 
 def test_a_site_keeps_which_code_it_refused_until_that_is_approved(tmp_path):
