@@ -27,7 +27,6 @@ from strategies.masked_exchange.wire import (
     MASKING,
     TRAIN,
     groups_in,
-    inputs_of,
     least_of,
     question_of,
 )
@@ -110,7 +109,7 @@ class _Site:
         fixed = WEIGHTS[self._federation.privacy.masked_bits]
         keys = {name: self._peers[name] for name in members}
         known = _known(self._context, group)
-        asked = question_of(self._asked, question, group, known)
+        asked, inputs = question_of(self._asked, question, group, known)
         label = Label(self._run.study, self._run.number, group, members, keys, asked)
         vector = Vector.of(*flattened(reply), fixed, len(members))
         entry = Entry(
@@ -120,7 +119,7 @@ class _Site:
             run=self._run.number,
             group=group,
             question=asked,
-            inputs=inputs_of(self._asked, question, group, known),
+            inputs=inputs,
             message=self._asked,
             members={name: key.hex() for name, key in keys.items()},
             least=least_of(self._federation, group, len(members)),

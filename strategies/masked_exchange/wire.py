@@ -59,28 +59,23 @@ def least_of(federation: Federation, group: str, n_members: int) -> int:
     return threshold(n_members, max(federation.privacy.least_sites, config.federated.min_holders if config else 0))
 
 
-def question_of(message_type: str, content: RecordDict, group: str, known: str) -> str:
-    """Digest of what this group was asked, and of what it was told before (`known`): equal at all of its members.
+def question_of(message_type: str, content: RecordDict, group: str, known: str) -> tuple[str, str]:
+    """Digests of what this group was asked, `known` before included, and of what its answers follow from: its inputs.
 
-    Members that were sent different weights get different digests, and with them masks that do not cancel.
+    Both are equal at all members: those that were sent different weights get different digests, and with them masks
+    that do not cancel. Equal inputs have answers that differ too little to be opened twice: of a request to train these
+    are the weights, which move by nearly the same step under another round's number.
     """
-    hashed = hashlib.sha256(f"{message_type} {group} {known}".encode())
+    begins = f"{message_type} {group} {known}".encode()
+    question, inputs = hashlib.sha256(begins), hashlib.sha256(begins)
     for key in sorted(content):
         part = key.partition(".")[2]
         if key == CONFIG + STUDY or (part != MASKING and group_of(part) == group):
-            hashed.update(f"\n{key} {_digest(content[key])}".encode())
-    return hashed.hexdigest()
-
-
-def inputs_of(message_type: str, content: RecordDict, group: str, known: str) -> str:
-    """Digest of what the answers follow from: equal inputs, answers that differ too little to be opened twice.
-
-    Of a request to train, the weights: under another round's number the same weights move by nearly the same step.
-    """
-    if message_type != TRAIN:
-        return question_of(message_type, content, group, known)
-    weights = RecordDict({key: record for key, record in content.items() if key.startswith(ARRAYS)})
-    return question_of(message_type, weights, group, known)
+            line = f"\n{key} {_digest(content[key])}".encode()
+            question.update(line)
+            if message_type != TRAIN or key.startswith(ARRAYS):
+                inputs.update(line)
+    return question.hexdigest(), inputs.hexdigest()
 
 
 def _digest(record: Any) -> str:
