@@ -148,7 +148,8 @@ def _plain(asked: str, question: RecordDict, answer: RecordDict, parts: Sequence
         if reply.is_weighted:
             sent = from_record(record_of(question, ARRAYS + part, ArrayRecord))
             n_cases = metrics[NUM_EXAMPLES]
-            changes = {name: np.subtract(arrays[name], sent[name], dtype=np.float64) for name in arrays}
-            arrays = {name: n_cases * change for name, change in changes.items()}  # pyright: ignore
+            arrays = {name: np.subtract(arrays[name], sent[name], dtype=np.float64) for name in arrays}
+            for change in arrays.values():
+                np.multiply(change, n_cases, out=change)
         reply.arrays[part], reply.metrics[part] = arrays, metrics  # pyright: ignore
     return reply
