@@ -115,7 +115,8 @@ def test_the_log_in_the_terminal_has_local_times_and_what_it_went_on_under(site)
     hour = (int(time[11:13]) + 1) % 24
     typed = run(site, "show")
     assert typed.exit_code == 0
-    assert f"to fed.example.org:9443, settings {STUDY[:12]} (the site's own copy), code {CODE[:12]}" in typed.output
+    under = f"to fed.example.org:9443, settings {STUDY[:12]} (the site's own copy), code {CODE[:12]}"
+    assert under in " ".join(typed.output.split())  # however wide the terminal is
     assert f"roster {ROSTER[:12]}" in typed.output
     [line] = [line for line in typed.output.splitlines() if "arrays.cnv@1" in line]
     assert f" {hour:02d}{time[13:19]} " in line

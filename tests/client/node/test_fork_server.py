@@ -53,7 +53,8 @@ def test_a_checkout_has_the_digest_of_the_bundle_that_flower_makes_of_it(tmp_pat
 
 
 def test_a_task_knows_the_digest_of_the_code_that_was_approved_for_it(tmp_path, monkeypatch):
-    monkeypatch.delenv("TESSERA_APPROVED_CODE", raising=False)
+    monkeypatch.setenv("TESSERA_APPROVED_CODE", "of another test")  # so that it is put back, whatever is approved here
+    monkeypatch.delenv("TESSERA_APPROVED_CODE")
     home, digest = Home(tmp_path), digest_of_bundle(bundle(CODE))
     with pytest.raises(NotApprovedError, match=f"sent the code {digest}, which"):
         _approve(home, digest, bundle(CODE))
