@@ -5,6 +5,8 @@ from pathlib import Path
 
 # Before anything imports Flower or Ray: they read these once.
 os.environ.update(FLWR_TELEMETRY_ENABLED="0", FLWR_DISABLE_UPDATE_CHECK="1", RAY_USAGE_STATS_ENABLED="0")
+# And before anything imports rich: a console keeps for good the width that it finds here, and tests read lines.
+os.environ.pop("COLUMNS", None)
 
 import pytest
 import torch
