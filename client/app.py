@@ -17,20 +17,13 @@ from client.masking.masked import masked
 from client.masking.opened import opened
 from client.masking.run_keys import accept_peers
 from client.masking.run_keys import introduction as introduction_of
-from client.masking.settled import SITE
 from client.node.complaints import COMPLAINT
 from client.study.answered import count_round, digest_of_request
 from client.study.asked import arrays_in, config_of, head_in, held_by_enough, offered
 from client.study.calibration import conformal_counts, temperature_losses
 from client.study.fusion import fusion_answer, held_out_outputs
-from client.study.kept import DIGEST, HOLDERS, OUTPUTS, ROLL, STATE, data_of, keep_roll, kept_outputs, study_of
-from client.study.mods import (
-    accounted_only,
-    as_it_was_asked,
-    audited,
-    home_of,
-    without_exception_text,
-)
+from client.study.kept import DIGEST, HOLDERS, OUTPUTS, ROLL, SITE, STATE, data_of, keep_roll, kept_outputs, study_of
+from client.study.mods import accounted_only, as_it_was_asked, audited, without_exception_text
 from client.study.policy import (
     beyond_policy,
     class_numbers,
@@ -48,6 +41,7 @@ from client.study.session import (
     blurred_class_counts,
     sums_of,
 )
+from client.study.settled import home_of
 from client.study.spent import beyond_budget
 from modalities.core.site.store import SiteData, digest_of
 from strategies.checks import CLASS_COUNTS, HELD_OUT_LOSS, HELD_OUT_N, LOSS, LOSSES, NUM_EXAMPLES
@@ -103,7 +97,7 @@ def capabilities(message: Message, context: Context) -> Message:
 def peers(message: Message, context: Context) -> Message:
     """Phase 1, under masks: the keys of all sites, accepted if the roster's node keys signed them."""
     data = data_of(context)
-    accept_peers(context, home_of(context), data.federation.digest, data.config.name, config_of(message, STUDY))
+    accept_peers(context, home_of(context), data.config, data.federation.digest, config_of(message, STUDY))
     return Message(RecordDict(), reply_to=message)
 
 
@@ -255,7 +249,7 @@ def _keys(context: Context, data: SiteData) -> dict[str, Any]:
     context.state[SITE] = ConfigRecord({"name": data.config.name})
     if not data.federation.privacy.is_masked:
         return {}
-    return introduction_of(context, home_of(context), data.federation.digest, data.config.name)
+    return introduction_of(context, home_of(context), data.config, data.federation.digest)
 
 
 def _say_what_is_wrong(data: SiteData) -> None:

@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from logging import getLogger
 from typing import Any
 
-from client.audit.files import append_durably, last_line, lines_of, opened
 from client.node.home import Home
 from client.node.keys import node_key
+from modalities.core.files.journal import append_durably, last_line, lines_of, opened
 from strategies.audit.statements import ENTRY, Head, canonical, signed_by_site
 from strategies.audit.tree import SIZE, added, consistency, leaf_hash, n_nodes, root
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from client.audit.files import last_line, lines_of, opened
 from client.node.home import Home
+from modalities.core.files.journal import last_line, lines_of, opened
 from modalities.core.problems import unusable
 from strategies.audit.statements import Receipt, receipt_from
 

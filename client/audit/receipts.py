@@ -15,11 +15,11 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from client.audit.files import add_line, lines_of, opened
 from client.audit.log import head_at, proof_between
 from client.node.complaints import COMPLAINT
 from client.node.home import Home
 from client.node.keys import node_key
+from modalities.core.files.journal import add_line, lines_of, opened
 from modalities.core.release.signing import public_key
 from modalities.core.settings.site import SiteConfig
 from strategies.audit.statements import HEAD, WITNESSED, Receipt, canonical, receipt_from, signed_by_site

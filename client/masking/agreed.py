@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord, Context, Message
 
-from client.masking.settled import settled_federation
+from client.study.settled import settled_federation
 from modalities.core.parts import modality_of
 from strategies.masked_exchange.wire import AGREED, BRANCHES, digest_of_arrays, digest_of_branches
 from strategies.wire import ARRAYS, CONFIG, STUDY, from_record, parts_in, record_of

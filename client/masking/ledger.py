@@ -4,17 +4,19 @@ A masked vector is noted before it leaves, and the sites whose sum is opened bef
 outlive restarts and runs; a simulated one keeps the vectors of now only.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from flwr.app import ConfigRecord, Context
 
 from client.node.home import Home
-from modalities.core.files.journal import append, entries_of
+from modalities.core.files.journal import Journal, journal
 from modalities.core.settings.federation import Federation
 from strategies.masked_exchange.wire import TRAIN
 
+_REMEDY = "to begin anew, `tessera-client leave` and join again; the study begins anew too"
 _FEW = 3
 """Different weights that a study's closing evaluations may ask for, and heads that its calibration may."""
 
@@ -42,11 +44,10 @@ class Entry:
 
 
 class Ledger:
-    """A real site's, in `.tessera/masks`."""
+    """A real site's, in `.tessera/masks`: held, so that no other task looks into it before this one has written."""
 
-    def __init__(self, home: Home) -> None:
-        self._file = home.masks / "ledger.jsonl"
-        self._lines: list[dict[str, Any]] = entries_of(self._file)
+    def __init__(self, held: Journal) -> None:
+        self._journal = held
 
     def note(self, entry: Entry, most_questions: int) -> None:
         """Note a masked vector before it leaves; the same again is no news.
@@ -65,7 +66,7 @@ class Ledger:
             return
         asked = {
             line["question"]
-            for line in self._lines
+            for line in self._journal.entries
             if "label" in line
             and (line["study"], line["message"], line["group"]) == (entry.study, entry.message, entry.group)
         }
@@ -74,7 +75,7 @@ class Ledger:
                 f"{entry.message} of {entry.group}: {len(asked)} different requests were answered in a study of these "
                 f"settings, which needs no more than {most_questions}"
             )
-        self._append(asdict(entry))
+        self._journal.add(asdict(entry))
 
     def entry(self, label: str) -> Entry:
         """The vector of this label.
@@ -94,7 +95,7 @@ class Ledger:
             ValueError: for the same question it helped to open the sum of other sites: the difference would be theirs.
         """
         opened = [entry.study, entry.message, entry.group, entry.inputs]
-        for line in self._lines:
+        for line in self._journal.entries:
             if line.get("opened") == opened:
                 if line["survivors"] != list(survivors):
                     unlike = ", ".join(sorted({*line["survivors"]} ^ {*survivors}))
@@ -103,14 +104,10 @@ class Ledger:
                         f"{unlike}, whose own numbers would be the difference"
                     )
                 return
-        self._append({"opened": opened, "survivors": list(survivors)})
+        self._journal.add({"opened": opened, "survivors": list(survivors)})
 
     def _entry(self, label: str) -> dict[str, Any] | None:
-        return next((line for line in self._lines if line.get("label") == label), None)
-
-    def _append(self, line: dict[str, Any]) -> None:
-        append(self._file, line)
-        self._lines.append(line)
+        return next((line for line in self._journal.entries if line.get("label") == label), None)
 
 
 class PassingLedger:
@@ -142,9 +139,18 @@ class PassingLedger:
         """A simulated site has nothing to lose."""
 
 
-def ledger_of(context: Context, home: Home | None) -> Ledger | PassingLedger:
-    """What this site remembers of masked sums."""
-    return Ledger(home) if home else PassingLedger(context)
+@contextmanager
+def ledger_of(context: Context, home: Home | None) -> Iterator[Ledger | PassingLedger]:
+    """What this site remembers of masked sums; a real site's other tasks wait for the end of the block.
+
+    Raises:
+        ValueError: a line of it cannot be read: without it nobody knows what was opened.
+    """
+    if home is None:
+        yield PassingLedger(context)
+        return
+    with journal(home.ledger, _REMEDY) as held:
+        yield Ledger(held)
 
 
 def most_questions(federation: Federation, message_type: str) -> int:

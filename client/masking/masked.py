@@ -11,11 +11,10 @@ import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
 
 from client.audit.facts import tell
-from client.masking.ledger import Entry, ledger_of, most_questions
-from client.masking.run_keys import name_and_policy, peers_of, run_of, secrets_for
-from client.masking.settled import settled_federation
-from client.study.mods import home_of
+from client.masking.ledger import Entry, Ledger, PassingLedger, ledger_of, most_questions
+from client.masking.run_keys import peers_of, run_of, secrets_for, site_of
 from client.study.session import SETTINGS
+from client.study.settled import home_of, settled_federation
 from modalities.core.settings.federation import Federation
 from strategies.checks import NUM_EXAMPLES
 from strategies.masked_exchange.wire import (
@@ -69,11 +68,11 @@ class _Site:
     def __init__(self, context: Context, federation: Federation, asked: str) -> None:
         self._context, self._federation, self._asked = context, federation, asked
         self._home = home_of(context)
-        self._name, self._policy = name_and_policy(context, self._home)
-        self._run = run_of(context, self._home, federation.digest)
+        config = site_of(context, self._home)
+        self._name, self._policy = config.name, config.policy
+        self._run = run_of(context, self._home, config, federation.digest)
         self._peers = peers_of(context)
         self._secrets = secrets_for(context, self._home, self._run, self._name, self._peers)
-        self._ledger = ledger_of(context, self._home)
 
     def checked(self, group: str, names: Sequence[str]) -> list[str]:
         """The members of a group.
@@ -96,15 +95,16 @@ class _Site:
     def hidden(self, question: RecordDict, answer: RecordDict, members: Mapping[str, list[str]]) -> RecordDict:
         """The answer with every group's parts masked; parts of groups that are too small stay here."""
         left = RecordDict({key: record for key, record in answer.items() if key.startswith(CONFIG)})
-        for group, parts in groups_in(answer).items():
-            if group in members:
-                reply = _plain(self._asked, question, answer, parts)
-                arrays, config = self._mask(question, group, reply, members[group])
-                left[ARRAYS + MASKED + group], left[CONFIG + MASKED + group] = arrays, config
+        with ledger_of(self._context, self._home) as ledger:
+            for group, parts in groups_in(answer).items():
+                if group in members:
+                    reply = _plain(self._asked, question, answer, parts)
+                    arrays, config = self._mask(ledger, question, group, reply, members[group])
+                    left[ARRAYS + MASKED + group], left[CONFIG + MASKED + group] = arrays, config
         return left
 
     def _mask(
-        self, question: RecordDict, group: str, reply: Reply, members: list[str]
+        self, ledger: Ledger | PassingLedger, question: RecordDict, group: str, reply: Reply, members: list[str]
     ) -> tuple[ArrayRecord, ConfigRecord]:
         fixed = WEIGHTS[self._federation.privacy.masked_bits]
         keys = {name: self._peers[name] for name in members}
@@ -125,7 +125,7 @@ class _Site:
             least=least_of(self._federation, group, len(members)),
             plain=hashlib.sha256(vector.tobytes()).hexdigest(),
         )
-        self._ledger.note(entry, most_questions(self._federation, self._asked))
+        ledger.note(entry, most_questions(self._federation, self._asked))
         tell(roster=entry.roster, group=group, members=members, plain_sha256=entry.plain)
         mask(self._secrets, label, vector)
         sealed = boxes(self._secrets, label, entry.least)

@@ -77,6 +77,11 @@ class Home:
         return self.folder / "noise.key"
 
     @property
+    def ledger(self) -> Path:
+        """What this site sent masked, and whose sum it helped to open."""
+        return self.masks / "ledger.jsonl"
+
+    @property
     def masks(self) -> Path:
         """Keys and ledger of masked sums; `leave` takes them away."""
         return self.folder / "masks"

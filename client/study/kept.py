@@ -5,15 +5,15 @@ from logging import getLogger
 from flwr.app import ArrayRecord, ConfigRecord, Context
 
 from client.audit.facts import tell
-from client.study.mods import NotSettledError, home_of
 from client.study.session import SETTINGS, ClientStudy, federation_of, site_data, site_folder
+from client.study.settled import NotSettledError, home_of
 from modalities.core.site.shelf import Shelf
 from modalities.core.site.store import SiteData
 from strategies.checks import CLASS_COUNTS
 from strategies.wire import Weights, from_record, record_of
 
 _LOG = getLogger("tessera.client")
-ROLL, STATE, DIGEST, OUTPUTS, HOLDERS = "roll", "state.", "digest.", "outputs.", "holders."
+ROLL, SITE, STATE, DIGEST, OUTPUTS, HOLDERS = "roll", "site", "state.", "digest.", "outputs.", "holders."
 """Keys of the context, and of its record of settings: whose they are stands behind the dot."""
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from contextlib import suppress
 from logging import getLogger
-from pathlib import Path
 from typing import Any
 
 from flwr.app import ConfigRecord, Context, Error, Message, RecordDict
@@ -15,25 +14,17 @@ from client.audit.receipts import Receipts
 from client.node.complaints import COMPLAINT, complaints_kept
 from client.node.home import Home
 from client.study.session import SETTINGS, federation_of
+from client.study.settled import NotSettledError, home_of, settled_federation
 from modalities.core.settings.site import SITE_FILE, read_site_config
 from strategies.audit.statements import AUDIT
 from strategies.checks import NO_SETTINGS
 from strategies.flower.messages import CLIENT_FAILED
 from strategies.packing import is_packed, packed, unpacked
-from strategies.wire import CONFIG, STUDY, record_of
+from strategies.wire import CONFIG, STUDY
 
 _LOG = getLogger("tessera.client")
 ACCOUNTED = ("query.capabilities", "query.peers", "query.setup", "query.unmask", "train.branches")
 """What is answered in a study that keeps an epsilon: public numbers, and sums with noise."""
-
-
-class NotSettledError(ValueError):
-    """This node lacks what the server sent before in this run, as after a restart; it is sent again when asked for."""
-
-
-def home_of(context: Context) -> Home | None:
-    """Where a real site keeps what Tessera makes; None for a simulated one, which keeps things in its process."""
-    return Home(Path(str(context.node_config["site"]))) if "site" in context.node_config else None
 
 
 def without_exception_text(
@@ -72,10 +63,9 @@ def accounted_only(message: Message, context: Context, call_next: Callable[[Mess
         ValueError: it was asked.
     """
     asked = message.metadata.message_type
-    if asked not in ACCOUNTED and SETTINGS in context.state:
-        text = str(record_of(context.state, SETTINGS, ConfigRecord)["federation"])
-        if federation_of(text).privacy.epsilon:
-            raise ValueError(f"{asked}: this study keeps an epsilon, which does not account for it; nothing was sent")
+    federation = settled_federation(context)
+    if federation is not None and federation.privacy.epsilon and asked not in ACCOUNTED:
+        raise ValueError(f"{asked}: this study keeps an epsilon, which does not account for it; nothing was sent")
     return call_next(message, context)
 
 

@@ -90,7 +90,7 @@ def private_units(
     rows = rows_of(part, data.folds, study.federation.fusion)[0]
     seed_torch(seed_of(study.federation.seed, study.data.config.name, part, server_round))
     bound_units = bound_in_units(step.bound, len(rows))
-    total = _summed(branch, data, rows, step, sum(values.numel() for values in branch.parameters()))
+    total = bounded_sum(branch, data, rows, step.lr, step.bound)
     released = -(total + _noise(study, part, weights, server_round, total, bound_units))
     return _shaped(released, branch, weights, _ridge(study, part, step))
 
@@ -102,20 +102,28 @@ def _step(study: ClientStudy, part: str, server_round: int) -> _Step:
         raise ValueError(f"{part}: round {server_round} of {federated.rounds}, and epsilon accounts for no more")
     lr = learning_rate(federated.schedule, federated.lr, server_round - 1, federated.rounds)
     n_inputs = study.training(modality).prepared.shape[1]
-    return _Step(lr, lr * study.federation.privacy.clip * math.sqrt(n_inputs + 1), server_round)
+    return _Step(lr, longest_step(lr, study.federation.privacy.clip, n_inputs), server_round)
 
 
-def _summed(
-    branch: Branch, data: BranchData, rows: Int64[np.ndarray, " row"], step: _Step, n_weights: int
+def longest_step(lr: float, clip: float, n_inputs: int) -> float:
+    """The longest that a case may ask for; `clip` is by the root of the inputs and the bias."""
+    return lr * clip * math.sqrt(n_inputs + 1)
+
+
+def bounded_sum(
+    branch: Branch, data: BranchData, rows: Int64[np.ndarray, " row"], lr: float, bound: float
 ) -> Int64[np.ndarray, " weight"]:
-    """Lr times each case's gradient, cut to the bound, in whole units, summed: a case moves it by the bound at most."""
-    total = np.zeros(n_weights, dtype=np.int64)
+    """Lr times each case's gradient, cut to the bound, in whole units, summed: a case moves it by the bound at most.
+
+    In the order of the branch's parameters.
+    """
+    total = np.zeros(sum(values.numel() for values in branch.parameters()), dtype=np.int64)
     gradients = _linear if not list(branch.encoder.parameters()) else _of_network
     branch.train()
     for some in torch.from_numpy(rows).split(_AT_A_TIME):
         if len(some):
             found, norms = gradients(branch, data, some)
-            total += bounded_units(step.lr * found, step.lr * norms, step.bound).sum(axis=0)
+            total += bounded_units(lr * found, lr * norms, bound).sum(axis=0)
     return total
 
 

@@ -4,22 +4,20 @@ Two kinds of lines: a study that was booked, with its epsilon and the releases t
 that was given. A line is on the disk before its reply leaves.
 """
 
-import fcntl
 import hashlib
-import json
 import os
 import secrets
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from logging import getLogger
-from typing import IO, Any
+from typing import Any
 
 from client.audit.facts import tell
 from client.node.complaints import COMPLAINT
 from client.node.home import Home
 from client.study.session import ClientStudy
+from modalities.core.files.journal import entries_of, journal
 from modalities.core.problems import unusable
 from modalities.core.settings.federation import Federation
 from modalities.core.settings.private import releases_of
@@ -28,6 +26,7 @@ from strategies.private.accounting import confirmed_multiplier
 
 _LOG = getLogger("tessera.client")
 _SECRET_BYTES = 32
+_REMEDY = "restore the file from a backup: without it nobody knows what was spent"
 
 
 @dataclass(frozen=True)
@@ -58,9 +57,7 @@ def read_spent(home: Home) -> Spent:
     Raises:
         ValueError: a line cannot be read.
     """
-    if not home.epsilon.is_file():
-        return Spent()
-    return _parsed(home, home.epsilon.read_bytes())
+    return _parsed(home.epsilon.name, entries_of(home.epsilon, _REMEDY))
 
 
 def beyond_budget(home: Home, federation: Federation, policy: Policy) -> str:
@@ -84,8 +81,8 @@ def book_release(home: Home, federation: Federation, release: str, policy: Polic
         OSError: it cannot be written.
     """
     study, privacy = federation.digest, federation.privacy
-    with _locked(home) as (file, content):
-        spent = _parsed(home, content)
+    with journal(home.epsilon, _REMEDY) as ledger:
+        spent = _parsed(home.epsilon.name, ledger.entries)
         if (study, release) in spent.releases:
             return
         now = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "study": study}
@@ -99,9 +96,7 @@ def book_release(home: Home, federation: Federation, release: str, policy: Polic
             confirmed_multiplier(*asked.values())
             lines.insert(0, {**now, **asked})
             tell(epsilon=privacy.epsilon)
-        file.write("".join(f"{json.dumps(line)}\n" for line in lines).encode())
-        file.flush()
-        os.fsync(file.fileno())
+        ledger.add(*lines)
 
 
 def noise_secret(study: ClientStudy) -> bytes:
@@ -135,36 +130,14 @@ def _over(spent: Spent, epsilon: float, policy: Policy) -> str:
     )
 
 
-@contextmanager
-def _locked(home: Home) -> Iterator[tuple[IO[bytes], bytes]]:
-    """The ledger at its end, and what it holds, for nobody else meanwhile.
-
-    A last line that a crash cut off, whose reply never left, is taken out.
-    """
-    home.epsilon.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    home.epsilon.touch(mode=0o600)
-    with home.epsilon.open("r+b") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        file.seek(0)
-        content = file.read()
-        whole = content[: content.rfind(b"\n") + 1]
-        file.truncate(len(whole))
-        file.seek(len(whole))
-        yield file, whole
-
-
-def _parsed(home: Home, content: bytes) -> Spent:
+def _parsed(file: str, entries: Iterable[Any]) -> Spent:
     bookings, releases = [], set()
-    for number, line in enumerate(content.splitlines(keepends=True), start=1):
-        if not line.endswith(b"\n"):
-            continue  # as in `_locked`
+    for number, entry in enumerate(entries, start=1):
         try:
-            entry = json.loads(line)
             if "release" in entry:
                 releases.add((str(entry["study"]), str(entry["release"])))
             else:
                 bookings.append({**entry, "epsilon": float(entry["epsilon"]), "releases": int(entry["releases"])})
         except (ValueError, KeyError, TypeError):
-            remedy = "restore the file from a backup: without it nobody knows what was spent"
-            raise unusable("cannot be read", remedy, file=home.epsilon.name, where=f"line {number}") from None
+            raise unusable("cannot be read", _REMEDY, file=file, where=f"line {number}") from None
     return Spent(tuple(bookings), frozenset(releases))

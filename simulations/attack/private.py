@@ -3,9 +3,9 @@
 import math
 
 import numpy as np
-import torch
 from jaxtyping import Int64
 
+from client.study.private import bounded_sum, longest_step
 from modalities.core.blocks.branch import Branch, Weights, weights_of
 from modalities.core.seeds import seed_of
 from modalities.core.settings.federation import Federation
@@ -14,11 +14,9 @@ from modalities.core.site.store import BranchData
 from simulations.attack.training import Step, rate
 from strategies.private.accounting import confirmed_multiplier
 from strategies.private.bits import Bits
-from strategies.private.clipping import UNIT, bound_in_units, bounded_units, linear_norms
+from strategies.private.clipping import UNIT, bound_in_units
 from strategies.private.noise import discrete_gaussian
 from strategies.private.shares import honest_sites, site_sigma
-
-_AT_A_TIME = 64
 
 
 def private_step(federation: Federation, modality: str, n_sites: int, number: int) -> Step:
@@ -37,30 +35,13 @@ def private_step(federation: Federation, modality: str, n_sites: int, number: in
 
     def step(branch: Branch, data: BranchData, rows: Int64[np.ndarray, " row"], server_round: int) -> Weights:
         lr = rate(federation, modality, server_round)
-        bound = lr * privacy.clip * math.sqrt(data.prepared.shape[1] + 1)
-        total = _bounded_sum(branch, data, rows, lr, bound)
+        bound = longest_step(lr, privacy.clip, data.prepared.shape[1])
+        total = bounded_sum(branch, data, rows, lr, bound)
         sigma = site_sigma(multiplier, bound_in_units(bound, len(rows)), n_honest)
         noise = discrete_gaussian(round(sigma * math.sqrt(n_sites)), len(total), Bits(secret, f"{server_round}"))
         return _moved(branch, -(total + noise) * UNIT / (privacy.cases * n_sites), lr * config.training.weight_decay)
 
     return step
-
-
-@torch.no_grad()
-def _bounded_sum(
-    branch: Branch, data: BranchData, rows: Int64[np.ndarray, " row"], lr: float, bound: float
-) -> Int64[np.ndarray, " weight"]:
-    """Lr times each case's gradient, cut to the bound, in whole units, summed; the matrix first, then the bias."""
-    total = np.zeros(sum(values.numel() for values in branch.head.parameters()), dtype=np.int64)
-    matrix, bias = branch.head.weight.double().numpy(), branch.head.bias.double().numpy()
-    for some in torch.from_numpy(rows).split(_AT_A_TIME):
-        inputs = branch.encoder(data.batch(some)).double().numpy()
-        residuals = torch.softmax(torch.from_numpy(inputs @ matrix.T + bias), dim=1).numpy()
-        residuals[np.arange(len(some)), data.labels[some].numpy()] -= 1
-        outer = (residuals[:, :, None] * inputs[:, None, :]).reshape(len(some), matrix.size)
-        gradients, norms = np.concatenate([outer, residuals], axis=1), linear_norms(inputs, residuals)
-        total += bounded_units(lr * gradients, lr * norms, bound).sum(axis=0)
-    return total
 
 
 def _moved(branch: Branch, by: np.ndarray, decay: float) -> Weights:

@@ -20,8 +20,8 @@ from modalities.core.seeds import seed_of, seed_torch
 from modalities.core.settings.federation import Federation
 from modalities.core.site.store import BranchData
 from simulations.attack.cases import AttackedCases
+from simulations.engines.stepping import Alone
 from strategies.aggregation import Aggregation
-from strategies.stepping import Alone
 
 SiteUpdates = dict[int, tuple[Weights, int]]
 """By site: its weights after the round, and the cases that it learned from."""

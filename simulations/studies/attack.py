@@ -20,7 +20,7 @@ from simulations.attack.views import Arrays, Attacked, look
 from simulations.cohorts.cohort import Cohort, with_features_of_data, write_fold
 from simulations.engines.machine import side_by_side
 from simulations.report import write_study
-from simulations.studies.experiment import PLAN
+from simulations.studies.experiment import PLAN, without_features
 from simulations.studies.private import private_federation
 
 _PARTS, _FOLDER = "attack", "cases"
@@ -46,7 +46,8 @@ def attack_study(
         with progress_of(console) as progress:
             bar = progress.add_task("studies", total=plan.studies)
             studies = observed(attacked, plan, out, lambda: progress.update(bar, advance=1))
-    results = {"attack": results_of(attacked, studies, plan), "protocol": _protocol(federation, plan)}
+    settings = {"seed": federation.seed, "engine": "pooled steps", "federation": without_features(federation)}
+    results = {"attack": results_of(attacked, studies, plan), "protocol": {"name": "attack", **settings}}
     write_json(out / "results.json", results)
     lead = (
         f"{', '.join(federation.modalities)}: {len(cases.labels)} cases at {len(cases.sites)} sites, {plan.studies} "
@@ -87,13 +88,6 @@ def results_of(attacked: Attacked, studies: list[Arrays], plan: AttackPlan) -> d
         "class_counts": counted(studies),
         "left_out": left_out(plan.sums, holders),
     }
-
-
-def _protocol(federation: Federation, plan: AttackPlan) -> dict[str, Any]:
-    plain = federation.to_dict()
-    for section in plain["modalities"].values():
-        section["features"] = len(section["features"])
-    return {"name": "attack", "seed": federation.seed, "engine": "pooled steps", "federation": plain}
 
 
 def _claim(

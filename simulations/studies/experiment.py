@@ -131,7 +131,7 @@ def run_experiment(
         **asdict(protocol),
         "masking": federation.privacy.masking,
         "versions": _versions(),
-        "federation": _without_features(federation),
+        "federation": without_features(federation),
     }
     settings |= {"noise": NOISE} if protocol.epsilons else {}
     holds = _holds(inner, federation)
@@ -206,7 +206,7 @@ def _dropped(fold: Fold, federation: Federation) -> dict[str, int]:
     return total
 
 
-def _without_features(federation: Federation) -> dict[str, Any]:
+def without_features(federation: Federation) -> dict[str, Any]:
     """The settings as plain values, long feature lists as their lengths."""
     plain = federation.to_dict()
     for section in plain["modalities"].values():

@@ -6,7 +6,9 @@ The sites keep the same, and refuse another set; the server keeps it so as not t
 from collections.abc import Sequence
 from pathlib import Path
 
-from modalities.core.files.journal import append, entries_of
+from modalities.core.files.journal import entries_of, journal
+
+_REMEDY = "move it away: the sites know whose sums they opened, and refuse others"
 
 
 class Survivors:
@@ -14,7 +16,7 @@ class Survivors:
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
-        entries = entries_of(path) if path is not None else []
+        entries = entries_of(path, _REMEDY) if path is not None else []
         self._known: dict[str, list[str]] = {entry["inputs"]: entry["sites"] for entry in entries}
 
     def of(self, inputs: str) -> list[str]:
@@ -27,4 +29,5 @@ class Survivors:
             return
         self._known[inputs] = list(sites)
         if self._path is not None:
-            append(self._path, {"inputs": inputs, "sites": list(sites)})
+            with journal(self._path, _REMEDY) as kept:
+                kept.add({"inputs": inputs, "sites": list(sites)})

@@ -92,7 +92,7 @@ def vectors_of(recorded: Recorded, site: str) -> dict[str, Vector]:
 
 def rounds_of(recorded: Recorded, site: str, group: str) -> list[tuple[dict, np.ndarray]]:
     """Each round of a branch: the site's ledger entry, and the same site's plain update without masks."""
-    entries = entries_of(Home(recorded.machine.sites / site).masks / "ledger.jsonl")
+    entries = entries_of(Home(recorded.machine.sites / site).ledger, "")
     trained = [entry for entry in entries if entry.get("message") == TRAIN and entry["group"] == group]
     return list(zip(trained, plain_updates(recorded, site, group), strict=True))
 
@@ -137,7 +137,7 @@ def test_each_masked_update_looks_random_beside_the_plain_one(recorded):
 def test_everything_that_leaves_in_answer_to_a_masked_request_is_masked(recorded):
     kinds = set()
     for site in recorded.holdings:
-        for entry in entries_of(Home(recorded.machine.sites / site).masks / "ledger.jsonl"):
+        for entry in entries_of(Home(recorded.machine.sites / site).ledger, ""):
             kinds.add(entry.get("message"))
         for reply in recorded.replies[site]:
             if reply.metadata.message_type in MASKED_TYPES and reply.has_content():

@@ -74,7 +74,7 @@ class Study:
         """By site, whose sum it helped to open, by what it was of."""
         found = {}
         for name in NAMES:
-            lines = entries_of(Home(self.machine.sites / name).masks / "ledger.jsonl")
+            lines = entries_of(Home(self.machine.sites / name).ledger, "")
             opened = [(tuple(line["opened"]), tuple(line["survivors"])) for line in lines if "opened" in line]
             assert len(dict(opened)) == len(opened)  # one set of sites for each, ever
             found[name] = dict(opened)

@@ -265,9 +265,9 @@ def test_a_site_whose_data_changed_does_not_answer_the_same_request_with_other_n
     """Two vectors behind one mask would tell their difference."""
     sites, grid = finished
     message = last(grid, TRAIN, 2)
-    ledger = sites.home("site_2").masks / "ledger.jsonl"
+    ledger = sites.home("site_2").ledger
     lines = ledger.read_text()
-    entry = [e for e in entries_of(ledger) if e.get("message") == TRAIN and e["group"] == "cnv"][-1]
+    entry = [e for e in entries_of(ledger, "") if e.get("message") == TRAIN and e["group"] == "cnv"][-1]
     ledger.write_text(lines.replace(entry["plain"], "00" * 32))
     assert grid.send(message).has_error()
     assert "the same request was answered with other numbers before" in complaint(sites, "site_2")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from modalities.core.settings.training import Federated
+from simulations.engines.stepping import Alone
 from strategies.aggregation import Aggregation
-from strategies.stepping import Alone
 
 
 def test_momentum_is_carried_from_step_to_step_by_hand():
