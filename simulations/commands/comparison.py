@@ -35,6 +35,7 @@ from simulations.studies.coupling import keep_split
 from simulations.studies.experiment import PLAN, Protocol, prepare_folds, run_experiment
 from simulations.studies.lacks import say_what_sites_lack
 from simulations.studies.series import plan_of, run_series
+from strategies.evaluation.equivalence import MARGIN
 from strategies.settings import federation_from
 
 _SMALL = {"training": {"epochs": 15}, "federated": {"rounds": 15}}
@@ -52,6 +53,8 @@ class Comparison(Command):
     """`inline` (this process) or `flower` (Flower's simulation engine)."""
     workers: Whole = 0
     """Arms and folds run side by side; 0: one a processor."""
+    margin: Annotated[float, Field(gt=0, lt=1)] = MARGIN
+    """Of macro-AUROC: what the test of federated against centralised calls as good as equal."""
     release: str = ""
     """Where the release of the first fold's federated study is kept too."""
 
@@ -66,7 +69,8 @@ class Comparison(Command):
 
     def protocol(self, name: str, seed: int, **more: Any) -> Protocol:
         """How the comparison is made."""
-        return Protocol(name, seed, self.cv, self.folds, engine=self.engine, heads=tuple(self.heads), **more)
+        asked = {"engine": self.engine, "heads": tuple(self.heads), "margin": self.margin}
+        return Protocol(name, seed, self.cv, self.folds, **asked, **more)
 
     def compare(
         self, cohort: Cohort, federation: Federation, protocol: Protocol, out: Path, external: Cohort | None = None

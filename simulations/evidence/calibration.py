@@ -8,8 +8,9 @@ import pandas as pd
 from jaxtyping import Float, Int
 
 from simulations.evidence.table import probabilities_of, rows_of
-from simulations.scores.metrics import ECE_BINS, PerCase, confidence_bin, log_loss
+from simulations.scores.metrics import ECE_BINS, PerCase, bin_sums, confidence_bin, log_loss
 from simulations.scores.predictions import COMPLETE, FUSED
+from strategies.evaluation.ece import debiased_ece
 
 CALIBRATED_ARMS = ("federated", "centralised")
 Probabilities = Float[np.ndarray, "case class"]
@@ -48,7 +49,8 @@ def reliability(probabilities: Probabilities, labels: Labels) -> dict[str, Any]:
         for own in (places == place for place in range(ECE_BINS))
         if own.any()
     ]
-    ece = sum(one["n"] * abs(one["right"] - one["confidence"]) for one in bins) / len(labels)
+    cases, hits, sums = bin_sums(probabilities, labels, np.ones((1, len(labels))))
+    ece = max(0.0, float(debiased_ece(cases, hits, sums)[0]))
     return {"ece": ece, "log_loss": log_loss(probabilities, labels), "bins": bins}
 
 

@@ -11,6 +11,7 @@ from simulations.scores.metrics import (
     N_DRAWS,
     Draws,
     difference,
+    equivalence,
     estimate,
     mean_defined,
     number,
@@ -18,6 +19,7 @@ from simulations.scores.metrics import (
 )
 from simulations.scores.predictions import ARMS, COMPLETE, LOCAL, MASKED, Predictions
 from simulations.scores.results import Results
+from strategies.evaluation.equivalence import MARGIN
 
 DIFFERENCES = (
     ("federated", "centralised"),
@@ -27,6 +29,8 @@ DIFFERENCES = (
     ("centralised", "reference"),
     ("federated", "majority"),
 )
+EQUIVALENCE = ("federated", "centralised")
+"""The pair of which equality is claimed, so that it is tested."""
 PASSED_ON = ("bytes", "seconds", "curves", "stopping")
 
 
@@ -44,7 +48,8 @@ def compare(
         predictions: out-of-fold, long; its columns are those of `simulations.scores.predictions.Predictions`.
         holds: case_id x modality -> bool.
         task: name, classes, dropped ({label: number of cases left out}).
-        protocol: whatever says how the run was made; its `seed` also seeds the resamples.
+        protocol: whatever says how the run was made; its `seed` also seeds the resamples, and its `margin` is that of
+            the equivalence tests.
         extra: bytes, seconds, curves and stopping are passed on as they are; external and external_holds are tables
             like the first two, predicted by models that never saw those cases.
         n_draws: bootstrap resamples.
@@ -56,16 +61,16 @@ def compare(
     if unknown := sorted(extra.keys() - {*PASSED_ON, "external", "external_holds"}):
         raise ValueError(f"compare: unknown extra {', '.join(unknown)}")
     classes, seed = [str(name) for name in task["classes"]], int(protocol.get("seed", 0))
-    known = Predictions(predictions, holds, classes, n_draws, seed)
+    known, margin = Predictions(predictions, holds, classes, n_draws, seed), float(protocol.get("margin", MARGIN))
     results: dict[str, Any] = {
         "task": {**task, "classes": classes, "modalities": known.modalities},
         "protocol": dict(protocol),
     }
-    results |= {"arms": arms(known), "differences": differences(known), "subsets": subsets(known)}
+    results |= {"arms": arms(known), "differences": differences(known, margin), "subsets": subsets(known)}
     results |= {"site_by_class": site_by_class(known), "site_by_modality": site_by_modality(known)}
     if extra.get("external") is not None:
         outside = Predictions(extra["external"], extra["external_holds"], classes, n_draws, seed)
-        results |= {"external": arms(outside), "external_differences": differences(outside)}
+        results |= {"external": arms(outside), "external_differences": differences(outside, margin)}
     return cast(Results, results | {name: extra.get(name, {}) for name in PASSED_ON})
 
 
@@ -109,7 +114,7 @@ def _mean_of_sites(known: Predictions, sites: dict[str, Any], name: str) -> dict
     each = [sets[name] for sets in sites.values() if name in sets]
     result: dict[str, Any] = {"n": len(known.cases(name).labels), "n_sites": len(each)}
     result |= {metric: estimate(mean_defined(np.stack([one[metric] for one in draws]))) for metric in INTERVALS}
-    result["log_loss"] = _mean([one["log_loss"] for one in each])
+    result |= {metric: _mean([one[metric] for one in each]) for metric in ("plain_ece", "log_loss")}
     result["auroc"] = {c: _mean([one["auroc"][c] for one in each]) for c in known.classes}
     result["recall"] = {
         c: {
@@ -134,17 +139,17 @@ def best_site(known: Predictions, name: str) -> str | None:
     return max(defined, key=lambda arm: defined[arm]).removeprefix(LOCAL) if defined else None
 
 
-def differences(known: Predictions) -> dict[str, Any]:
+def differences(known: Predictions, margin: float) -> dict[str, Any]:
     """Paired differences by "a-b" and SET, for the DIFFERENCES whose two arms both have the SET."""
     result: dict[str, Any] = {}
     for a, b in DIFFERENCES:
-        found = {name: one for name in known.sets if (one := _difference(known, a, b, name))}
+        found = {name: one for name in known.sets if (one := _difference(known, a, b, name, margin))}
         if found:
             result[f"{a}-{b}"] = found
     return result
 
 
-def _difference(known: Predictions, a: str, b: str, name: str) -> dict[str, Any] | None:
+def _difference(known: Predictions, a: str, b: str, name: str, margin: float) -> dict[str, Any] | None:
     """One arm minus another on a SET: case by case the same cases, also where a site covers only part of them."""
     others = _sites_with(known, name) if b in ("local", "best_local") else {b: known.source(b, name)}
     site = best_site(known, name) if b == "best_local" else None
@@ -158,7 +163,8 @@ def _difference(known: Predictions, a: str, b: str, name: str) -> dict[str, Any]
     ]
     if not pairs or (b == "best_local" and site is None):
         return None
-    return {**difference(pairs), **({"site": site} if site else {})}
+    tested = equivalence(pairs, margin) if (a, b) == EQUIVALENCE else None
+    return {**difference(pairs), **({"equivalence": tested} if tested else {}), **({"site": site} if site else {})}
 
 
 def subsets(known: Predictions) -> dict[str, Any]:

@@ -5,15 +5,20 @@ and a paired difference is a subtraction of two such arrays.
 """
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+
+from strategies.evaluation.ece import debiased_ece, plug_in_ece
+from strategies.evaluation.equivalence import MARGIN, equivalence_of_draws
 
 Probabilities = Float[np.ndarray, "case class"]
 Labels = Int[np.ndarray, " case"]
 Weights = Float[np.ndarray, "draw case"]
 Draws = Float[np.ndarray, " draw"]
 PerCase = Float[np.ndarray, " case"]
+BinSums = Float[np.ndarray, "draw bin"]
 Estimate = dict[str, float | None]
 
 N_DRAWS = 2000
@@ -89,21 +94,24 @@ def _confusion_draws(probabilities: Probabilities, labels: Labels, weights: Weig
 
 
 def _ece_draws(probabilities: Probabilities, labels: Labels, weights: Weights) -> Draws:
-    """Expected calibration error: sum over bins of |right - confidence|, as a share of all cases.
+    """Expected calibration error, less what noise adds to it: `strategies.evaluation.ece.debiased_ece`.
 
-    Top label only, ECE_BINS equal-width bins of its probability. Noise in a bin never lowers an absolute value, so
-    resamples lie above the sample, even the whole interval of them. Bias-corrected: the resamples are moved down by
-    their mean excess over the sample, and none below 0.
+    Top label only, ECE_BINS equal-width bins of its probability. A resample's estimate is near the plain ECE of the
+    sample, which is its truth; so the resamples are moved to have their mean at the sample's estimate. None is below 0.
     """
-    confidence = probabilities.max(axis=1)
-    excess = (probabilities.argmax(axis=1) == labels) - confidence
-    in_bin = np.eye(ECE_BINS)[confidence_bin(confidence)]
-    draws = _ratio(np.abs(weights @ (in_bin * excess[:, None])).sum(axis=1), weights.sum(axis=1))
-    resampled = draws[1:]
-    known = resampled[~np.isnan(resampled)]
+    draws = debiased_ece(*bin_sums(probabilities, labels, weights))
+    known = draws[1:][~np.isnan(draws[1:])]
     if known.size:
-        resampled[:] = np.maximum(resampled - (known.mean() - draws[0]), 0)
-    return draws
+        draws[1:] -= known.mean() - draws[0]
+    return np.maximum(draws, 0.0)
+
+
+def bin_sums(probabilities: Probabilities, labels: Labels, weights: Weights) -> tuple[BinSums, BinSums, BinSums]:
+    """Cases, right ones, and summed confidence by draw and bin of confidence."""
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == labels
+    in_bin = np.eye(ECE_BINS)[confidence_bin(confidence)]
+    return weights @ in_bin, weights @ (in_bin * right[:, None]), weights @ (in_bin * confidence[:, None])
 
 
 def confidence_bin(confidence: PerCase) -> Int[np.ndarray, " case"]:
@@ -177,6 +185,7 @@ def summarise(
     auroc = auroc_draws(probabilities, labels, weights[:1])[:, 0]
     result: dict[str, object] = {"n": len(labels), **{name: estimate(draws[name]) for name in INTERVALS}}
     result["macro_auroc"] = {**estimate(draws["macro_auroc"]), "classes_counted": int((~np.isnan(auroc)).sum())}
+    result["plain_ece"] = number(float(plug_in_ece(*bin_sums(probabilities, labels, weights[:1]))[0]))
     result["log_loss"] = log_loss(probabilities, labels)
     n_of = confusion.sum(axis=1).astype(int)
     result["recall"] = {c: {"value": number(recall[i]), "n": int(n_of[i])} for i, c in enumerate(classes)}
@@ -204,6 +213,20 @@ def paired_difference(
     return difference([(a, metric_draws(b, labels, weights)) for b in many])
 
 
-def difference(pairs: Sequence[tuple[dict[str, Draws], dict[str, Draws]]]) -> dict[str, Estimate]:
+Pairs = Sequence[tuple[dict[str, Draws], dict[str, Draws]]]
+"""metric_draws of a and of b, each pair on the same cases."""
+
+
+def difference(pairs: Pairs) -> dict[str, Estimate]:
     """The same from metric_draws: the mean over the pairs (a, b) of a minus b."""
-    return {name: estimate(mean_defined(np.stack([a[name] - b[name] for a, b in pairs]))) for name in PAIRED}
+    return {name: estimate(_gap(pairs, name)) for name in PAIRED}
+
+
+def equivalence(pairs: Pairs, margin: float = MARGIN) -> dict[str, float | str] | None:
+    """The two one-sided tests of the difference in macro-AUROC, in the shape of results.json; None without one."""
+    found = equivalence_of_draws(_gap(pairs, "macro_auroc")[1:], margin)
+    return {**asdict(found), "verdict": str(found.verdict)} if found else None
+
+
+def _gap(pairs: Pairs, name: str) -> Draws:
+    return mean_defined(np.stack([a[name] - b[name] for a, b in pairs]))

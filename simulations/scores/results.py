@@ -38,7 +38,7 @@ class Recall(TypedDict):
 
 
 class Scores(TypedDict, total=False):
-    """Every metric of one arm on one SET."""
+    """Every metric of one arm on one SET; `ece` is without the excess that noise adds, `plain_ece` with it."""
 
     n: int
     n_sites: int
@@ -47,6 +47,7 @@ class Scores(TypedDict, total=False):
     accuracy: Estimate
     macro_f1: Estimate
     ece: Estimate
+    plain_ece: float | None
     log_loss: float | None
     recall: dict[str, Recall]
     auroc: dict[str, float | None]
@@ -60,12 +61,23 @@ class BestSite(TypedDict):
     macro_auroc: float | None
 
 
+class Equivalence(TypedDict):
+    """Two one-sided tests of a difference in macro-AUROC: its 90 % interval, the larger p, and the verdict."""
+
+    margin: float
+    low: float
+    high: float
+    p: float
+    verdict: str
+
+
 class Gap(TypedDict, total=False):
     """A paired difference of two arms on a SET."""
 
     macro_auroc: Estimate
     balanced_accuracy: Estimate
     accuracy: Estimate
+    equivalence: Equivalence
     site: str
 
 
@@ -102,6 +114,7 @@ class Protocol(TypedDict, total=False):
     cv: str
     folds: int
     missing_rate: float | None
+    margin: float
     engine: str
     labels_permuted: bool
     heads: list[str]

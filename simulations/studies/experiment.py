@@ -29,6 +29,7 @@ from simulations.scores.compare import compare
 from simulations.scores.results import Results
 from simulations.studies.lacks import external_left_out, refuse_modalities_of_one_class
 from simulations.studies.private import NOISE, arm_of, compare_private, write_private
+from strategies.evaluation.equivalence import MARGIN
 from strategies.settings import load_federation
 
 PLAN, CVS = "plan.json", ("random", "sites", "preserved")
@@ -53,12 +54,15 @@ class Protocol:
     """Differential privacy under which the federated arm is run again."""
     private: Mapping[str, Any] = field(default_factory=dict)
     """Settings of those runs alone."""
+    margin: float = MARGIN
+    """Of macro-AUROC: what the equivalence tests call as good as equal."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
         problems = [f"cv must be random, sites or preserved, got {self.cv!r}"] * (self.cv not in CVS)
         problems += [f"folds must be at least 2, got {self.folds}"] * (self.folds < 2)
         problems += [f"missing rate must be in [0, 1), got {self.missing_rate}"] * (not 0 <= self.missing_rate < 1)
+        problems += [f"margin must be in (0, 1), got {self.margin}"] * (not 0 < self.margin < 1)
         problems += [f"engine must be inline or flower, got {self.engine!r}"] * (
             self.engine not in ("inline", "flower")
         )

@@ -86,11 +86,22 @@ def test_differences_are_paired(results):
     labels, weights = LABEL[:59], case_weights(59, 100, 7)
     found = results["differences"]
     central = paired_difference(p["federated"], p["centralised"], labels, weights)
-    assert found["federated-centralised"]["fused"] == central
+    both = found["federated-centralised"]["fused"]
+    assert {name: both[name] for name in central} == central
     local = paired_difference(p["federated"], [p[f"local:{s}"] for s in ("north", "south", "west")], labels, weights)
     assert found["federated-local"]["fused"] == local
     assert set(found["federated-majority"]) == {"fused", "fused_complete"}
     assert set(found["centralised-reference"]) == {"cnv", "hif", "fused", "fused_complete"}
+
+
+def test_equality_is_tested_where_it_is_claimed_with_the_margin_of_the_protocol(results):
+    found = results["differences"]
+    assert "equivalence" not in found["federated-local"]["fused"]
+    assert found["federated-centralised"]["fused"]["equivalence"]["margin"] == 0.01
+    wide = compare(study(), HOLDS, TASK, {"seed": 7, "margin": 0.9}, n_draws=100)["differences"]
+    tested, gap = (wide["federated-centralised"]["fused"][name] for name in ("equivalence", "macro_auroc"))
+    assert (tested["margin"], tested["verdict"]) == (0.9, "equivalent")
+    assert gap["low"] < tested["low"] < gap["value"] < tested["high"] < gap["high"]
 
 
 def test_an_arm_does_not_differ_from_its_copy():

@@ -57,7 +57,7 @@ def test_summary_of_six_cases_worked_out_by_hand():
     }
     assert result["log_loss"] == pytest.approx(log_loss(labels, probabilities))
     # top labels .9 right, .7 right, .6 wrong, .8 wrong, .9 right, .7 right; bins .6: .6, .7: .6 short, .8: .8, .9: .2
-    assert result["ece"]["value"] == pytest.approx((0.6 + 0.6 + 0.8 + 0.2) / 6)
+    assert result["plain_ece"] == pytest.approx((0.6 + 0.6 + 0.8 + 0.2) / 6)
     assert result["auroc"] == {"A": None, "B": None}, "three positives are too few"
     assert result["macro_auroc"] == {"value": None, "low": None, "high": None, "classes_counted": 0}
 
@@ -106,15 +106,25 @@ def test_the_interval_covers_the_value_and_narrows_with_n():
     assert widths[0] / widths[1] == pytest.approx(4, rel=0.35)  # sqrt(16)
 
 
-def test_the_interval_of_a_well_calibrated_models_ece_holds_its_value():
-    rng = np.random.default_rng(5)
-    top = rng.uniform(0.5, 1, 400)
-    labels = (rng.random(400) > top).astype(int)  # right as often as it says: class 0 with probability `top`
-    probabilities = two(list(1 - top))
-    raw = metrics.summarise(probabilities, labels, metrics.case_weights(400, 1), ["A", "B"])["ece"]["value"]
-    found = metrics.summarise(probabilities, labels, metrics.case_weights(400, 500), ["A", "B"])["ece"]
-    assert 0 <= found["low"] < found["value"] < found["high"]
-    assert found["value"] == raw, "the value is that of the sample, whatever the resamples are"
+@pytest.mark.parametrize("n", [40, 400])
+@pytest.mark.parametrize("seed", range(5))
+def test_the_interval_of_a_well_calibrated_models_ece_holds_its_value(n, seed):
+    rng = np.random.default_rng(seed)
+    top = rng.uniform(0.5, 1, n)
+    labels = (rng.random(n) > top).astype(int)  # right as often as it says: class 0 with probability `top`
+    found = metrics.summarise(two(list(1 - top)), labels, metrics.case_weights(n, 300), ["A", "B"])
+    ece, plain = found["ece"], found["plain_ece"]
+    assert 0 <= ece["low"] <= ece["value"] < ece["high"]
+    assert ece["value"] < plain, "noise had added to it"
+    alone = metrics.summarise(two(list(1 - top)), labels, metrics.case_weights(n, 1), ["A", "B"])["ece"]["value"]
+    assert ece["value"] == pytest.approx(alone), "the value is that of the sample, whatever the resamples are"
+
+
+def test_equivalence_is_tested_on_the_resamples_of_the_difference_alone():
+    macro = np.array([0.5, -0.004, 0.004, 0.002])  # the sample itself is no resample
+    tested = metrics.equivalence([({"macro_auroc": macro}, {"macro_auroc": np.zeros(4)})], margin=0.01)
+    assert tested == pytest.approx({"margin": 0.01, "low": -0.0034, "high": 0.0038, "p": 0.25, "verdict": "equivalent"})
+    assert metrics.equivalence([({"macro_auroc": macro}, {"macro_auroc": np.full(4, np.nan)})]) is None
 
 
 def test_draws_are_the_sample_first_then_multinomial_counts():
