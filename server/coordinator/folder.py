@@ -245,6 +245,8 @@ task:
   drop: [Normal]     # left out and counted; any other unknown label is an error
 privacy:
   masking: required  # sites send masked vectors: the coordinator can open their sum only; off: it sees each site's
+evaluation:
+  margin: 0.01       # macro-AUROC that counts as no difference; agreed on before anybody knows a result
 modalities:          # what the sites agreed on: features, or a JSON list of them in a file beside this one
   cnv:
     features_file: genes.json   # to be put beside this file: ["ERBB2", "ESR1", ...]

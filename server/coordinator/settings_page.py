@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from modalities.core.fusion.settings import Fusion
 from modalities.core.registry import plugin, plugins
+from modalities.core.settings.evaluation import Evaluation
 from modalities.core.settings.privacy import Privacy
 from modalities.core.settings.site import CoordinatorConfig, Policy, SiteConfig, SourceConfig
 from modalities.core.settings.task import Task
@@ -30,6 +31,7 @@ _SECTIONS = (
     ("`task`", Task),
     ("`fusion`", Fusion),
     ("`privacy`", Privacy),
+    ("`evaluation`", Evaluation),
     ("`modalities.<name>`: every kind", BranchConfig),
     ("`modalities.<name>.training`", Training),
     ("`modalities.<name>.federated`", Federated),

@@ -17,6 +17,7 @@ from flwr.app import ArrayRecord, ConfigRecord, RecordDict
 
 from modalities.core.parts import modality_of
 from modalities.core.settings.federation import Federation
+from strategies.evaluation.wire import EVALUABLE, EVALUATION
 from strategies.masking.keys import Advert
 from strategies.masking.labels import threshold
 from strategies.wire import ARRAYS, CONFIG, FUSION, METRICS, SEPARATOR, STUDY, from_record, owner_of, parts_in
@@ -31,6 +32,8 @@ MASKED_TYPES = (
     "train.fusion",
     "query.calibration",
     "query.conformal",
+    EVALUABLE,
+    EVALUATION,
 )
 """What is answered with sums over cases: all of it is masked, or nothing is."""
 AGREED = "agreed"

@@ -17,13 +17,14 @@ from modalities.core.files.delimited import listing
 from modalities.core.fusion.settings import AUTO, FUSION_PRESETS, Fusion
 from modalities.core.problems import Problem, ProblemsError, check, gathering, problems_of, unusable
 from modalities.core.registry import kinds, plugin
+from modalities.core.settings.evaluation import Evaluation
 from modalities.core.settings.privacy import Privacy
 from modalities.core.settings.private import private_problems
 from modalities.core.settings.structured import as_far_as_possible, plain_of, structured, unknown_key
 from modalities.core.settings.task import Task
 from modalities.core.settings.training import BranchConfig, Federated
 
-_SECTIONS = ("seed", "task", "fusion", "privacy", "modalities")
+_SECTIONS = ("seed", "task", "fusion", "privacy", "evaluation", "modalities")
 _DEFAULT_KIND = "table"
 _MOST_MODALITIES = 100
 _MOST_BYTES = 32 * 2**20  # of a list of features: a million names
@@ -39,6 +40,7 @@ class Federation:
     fusion: Fusion
     modalities: Mapping[str, BranchConfig]
     privacy: Privacy = field(default_factory=Privacy)
+    evaluation: Evaluation = field(default_factory=Evaluation)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, complete: reading them back gives an equal federation."""
@@ -46,6 +48,8 @@ class Federation:
         plain = {"task": plain_of(self.task), "fusion": plain_of(self.fusion)}
         if self.privacy != Privacy():  # else the digest is that of settings from before this section was
             plain["privacy"] = plain_of(self.privacy)
+        if self.evaluation != Evaluation():  # likewise
+            plain["evaluation"] = plain_of(self.evaluation)
         return {"seed": self.seed, **plain, "modalities": sections}
 
     def to_json(self) -> str:
@@ -113,6 +117,7 @@ def federation_from(
     task = structured(Task, {}, raw.get("task") or {}, "task", problems)
     fusion = _fusion(raw.get("fusion") or {}, problems)
     privacy: Privacy = as_far_as_possible(Privacy, raw.get("privacy") or {}, "privacy", problems)
+    evaluation = as_far_as_possible(Evaluation, raw.get("evaluation") or {}, "evaluation", problems)
     sections = raw.get("modalities") or {}
     if not isinstance(sections, Mapping) or not sections:
         problems.append(Problem("name at least one, such as `cnv: {}`", where="modalities"))
@@ -128,7 +133,8 @@ def federation_from(
     problems += private_problems(privacy, fusion, configs)
     check(problems)
     configs = {name: _masked(config, privacy) for name, config in configs.items()}
-    return Federation(seed, task, fusion, configs, privacy)  # pyright: ignore[reportArgumentType]  # no problems: not None
+    # No problems: no section is None.
+    return Federation(seed, task, fusion, configs, privacy, evaluation)  # pyright: ignore[reportArgumentType]
 
 
 def _masked(config: BranchConfig, privacy: Privacy) -> BranchConfig:
