@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from client.alone.model import fit_pooled
 from client.app import app
 from client.study.session import site_folders
 from modalities.core.settings.federation import Federation
@@ -20,7 +21,6 @@ from server.state.release import fitted_model, read_release, write_release
 from server.state.study import StudyState
 from simulations.arms.heads import federated_search, score_heads
 from simulations.arms.held_out import outputs_by_site, pooled_by_site, thresholds_by_site
-from simulations.arms.pooled import fit_pooled
 from simulations.arms.reference import score_reference
 from simulations.arms.scoring import TestCases, fill_with_prior, score, score_prior, test_cases
 from simulations.cohorts.cohort import FEDERATION

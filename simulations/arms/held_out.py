@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from client.alone.held_out import HeldOut
 from client.study.fusion import held_out_outputs, outputs_of
 from client.study.session import ClientStudy
 from modalities.core.fusion.outputs import Outputs
@@ -16,7 +17,6 @@ from modalities.core.model.predict import FittedModel
 from modalities.core.parts import modality_of
 from modalities.core.site.store import SiteData, digest_of
 from server.state.study import StudyState
-from simulations.arms.pooled import HeldOut
 
 BySite = Mapping[str, tuple[Outputs, Tensor]]
 """Out-of-fold outputs of a site's training cases, and their labels."""

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from client.alone.model import fit_pooled
 from client.app import app
 from client.study.session import site_folders
 from modalities.core.blocks.branch import build_branch, load_weights
@@ -27,7 +28,6 @@ from server.phases.options import Options
 from server.phases.order import take_attendance
 from server.state.study import StudyState
 from simulations.arms.arms import Fold
-from simulations.arms.pooled import fit_pooled
 from simulations.arms.scoring import TestCases, test_cases
 from simulations.cohorts.cohort import FEDERATION
 from simulations.engines.inline import InlineGrid

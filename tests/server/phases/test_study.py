@@ -71,8 +71,8 @@ def test_the_study_tells_of_every_step(root):
 
 
 def test_statistics_are_those_of_the_pooled_training_cases(root, whole):
+    from client.alone.pooled import pooled_state
     from modalities.core.site.store import SiteData
-    from simulations.arms.pooled import pooled_state
 
     sites = [SiteData(root / f"site_{number}", FEDERATION) for number in (1, 2, 3)]
     for name in ("cnv", "hif"):

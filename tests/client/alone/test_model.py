@@ -1,14 +1,16 @@
-"""Pooled training: the centralised and the local arms."""
+"""Models trained in one place: the centralised and the local arms."""
 
 import numpy as np
 import pytest
 import torch
 
+from client.alone.model import ModelFit, fit_pooled
+from client.alone.pooled import pooled_data, pooled_state
 from modalities.core.blocks.tabular import finalise, sums
 from modalities.core.contract import Cases
 from modalities.core.registry import plugin
 from modalities.core.site.store import SiteData
-from simulations.arms.pooled import fit_pooled, pooled_data, pooled_state
+from modalities.core.site.tensor_files import load_tensors, save_tensors
 from tests.modalities.core.fusion.test_evidence import SMOOTH
 from tests.support import same_arrays, small_federation, write_sites
 
@@ -68,6 +70,33 @@ def _changes():
         "modalities__cnv__training": {"epochs": 3, "patience": 0},
         "modalities__hif__training": {"epochs": 7, "patience": 2},
     }
+
+
+def test_a_fit_that_stops_after_every_epoch_and_goes_on_from_disk_gives_the_same_bits(sites, fitted, tmp_path):
+    kept, stops = {}, []
+    while not stops or not stops[-1]:
+        fit = ModelFit(sites, FEDERATION, "centralised", kept)
+        stops.append(fit.train(until=0.0))
+        save_tensors(tmp_path / f"{len(stops)}", fit.to_plain())
+        kept = load_tensors(tmp_path / f"{len(stops)}")
+    epochs = {name: len(curve) for name, curve in fitted.curves.items()}
+    assert len(stops) == sum(epochs.values())
+    again = ModelFit(sites, FEDERATION, "centralised", kept)
+    assert again.epochs == epochs
+    whole = again.fitted()
+    assert (whole.curves, whole.stopped) == (fitted.curves, fitted.stopped)
+    for name, branch in fitted.model.branches.items():
+        assert same_arrays({"w": whole.model.branches[name].weights}, {"w": branch.weights})
+    assert all(torch.equal(whole.model.head[name], values) for name, values in fitted.model.head.items())
+    assert same_arrays({"c": whole.model.calibration}, {"c": fitted.model.calibration})
+    assert whole.held_out.case_ids == fitted.held_out.case_ids
+
+
+def test_a_model_whose_branches_are_not_trained_is_none(sites):
+    fit = ModelFit(sites, FEDERATION, "centralised")
+    assert not fit.train(until=0.0)
+    with pytest.raises(RuntimeError, match="not trained yet: cnv, hif"):
+        fit.fitted()
 
 
 def test_curves_and_stops_follow_the_settings(fitted):
