@@ -1,6 +1,5 @@
 """A study with real processes on one machine: coordinator, gateway and sites, over TLS and with keys of their own."""
 
-import json
 import os
 import shutil
 import signal
@@ -12,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from benchmarks.measure import note_round
 from benchmarks.relay import Relay
 from client.node.approval import approve
 from client.node.home import Home
@@ -20,14 +20,14 @@ from client.node.roster import approve_roster
 from client.node.supervisor import Node, state_of
 from modalities.core.settings.federation import Federation
 from modalities.core.settings.site import read_site_config
-from server.coordinator.flower import is_up
+from server.coordinator.flower import CONNECTION, ask_flower, is_up, nodes
 from server.coordinator.folder import enrol_site, init_study, write_gateway
 from server.coordinator.roster import make_roster
 from strategies.bundle import digest_of_checkout
+from strategies.flower.processes import wait_until
 
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 GATEWAY = "nginx" if NGINX else "builtin"
-STOCK = "Flower's own programs at the sites"
 _REPOSITORY = Path(__file__).resolve().parents[1]
 _PROBE = Path(__file__).with_name("probe")
 _START_S, _END_S, _LOOK_S = 240.0, 40.0, 0.02
@@ -66,7 +66,8 @@ class Deployment:
                 shutil.copyfile(self.study.roster, site / "roster.yaml")
                 approve_roster(Home(site), read_site_config(site / "site.yaml"), roster.digest)
             running.enter_context(self._process("start", *_command("server", "start", self.study.folder)))
-            self._wait("the SuperLink is up", lambda: is_up(self.study) and "sites enrolled" in self._said("start"))
+            self._wait("the SuperLink is up", lambda: is_up(self.study))
+            self._wait("the sites are enrolled", lambda: len(nodes(self.study)) == len(self.sites))
             if NGINX:
                 command = (NGINX, "-c", str(self.study.nginx.resolve()), "-g", "daemon off;")
                 running.enter_context(self._process("nginx", *command))
@@ -110,16 +111,15 @@ class Deployment:
 
     def _is_connected(self, site: Path) -> bool:
         if self.is_stock:
-            return "SuperNode ID" in self._said(site.name)
+            listed = ask_flower(self.study, "supernode", "list", CONNECTION)["nodes"]
+            online = {int(node["node-id"]) for node in listed if node["status"] == "online"}
+            return site.name in {name for node_id, name in nodes(self.study).items() if node_id in online}
         return state_of(Home(site)).get("state") == "connected"
 
     def _follow(self, process: subprocess.Popen) -> None:
         """Until the study has ended; when each round did is the time of the status file that says so."""
-        status = self.study.run / "status.json"
         while process.poll() is None:
-            found = json.loads(status.read_text(encoding="utf-8")) if status.is_file() else {}
-            done = min((own["done"] for own in found.get("rounds", {}).values()), default=0)
-            self.steps.setdefault(done, found.get("time", 0.0))
+            note_round(self.steps, self.study.run)
             time.sleep(_LOOK_S)
 
     @contextmanager
@@ -147,11 +147,8 @@ class Deployment:
                 process.wait()
 
     def _wait(self, what: str, holds: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + _START_S
-        while not holds():
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"after {_START_S:.0f} s still not: {what}; the outputs are in {self.folder}")
-            time.sleep(0.2)
+        if not wait_until(holds, _START_S, 0.2):
+            raise RuntimeError(f"after {_START_S:.0f} s still not: {what}; the outputs are in {self.folder}")
 
     def _said(self, name: str) -> str:
         return self._log(name).read_text() if self._log(name).is_file() else ""

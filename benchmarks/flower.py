@@ -1,4 +1,4 @@
-"""The same federation in Flower's simulation engine (Ray), watched from outside: its log and its processes."""
+"""The same federation in Flower's simulation engine (Ray), watched from outside: its status and its processes."""
 
 import tempfile
 import time
@@ -12,8 +12,9 @@ from threading import Event, Thread
 import psutil
 from rich.console import Console
 
+from benchmarks.measure import note_round
 from benchmarks.workloads import Workload
-from simulations.engines.flower import LOG, run_in_flower
+from simulations.engines.flower import run_in_flower
 
 _POLL_S = 0.02
 _MEMORY_EVERY = 25
@@ -24,8 +25,9 @@ _WARM_UP = 2
 class Watch:
     """When each round ended, and the most memory of all processes below this one."""
 
-    log: Path
-    ended: list[float] = field(default_factory=list)
+    folder: Path
+    ended: dict[int, float] = field(default_factory=dict)
+    """Round -> when."""
     peak_mib: float = 0.0
     done: Event = field(default_factory=Event)
 
@@ -33,9 +35,7 @@ class Watch:
         """Look again and again until `done`; a process that ends meanwhile is no matter."""
         looks = 0
         while not self.done.wait(_POLL_S):
-            text = self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
-            new = text.count("'phase': 'branches', 'round':") - len(self.ended)
-            self.ended += [time.perf_counter()] * new
+            note_round(self.ended, self.folder)
             looks += 1
             if looks % _MEMORY_EVERY == 0:
                 self.peak_mib = max(self.peak_mib, sum(map(_pss_mib, psutil.Process().children(recursive=True))))
@@ -46,11 +46,11 @@ def measure_flower(workload: Workload, folder: Path, rounds: int) -> dict[str, f
     with tempfile.TemporaryDirectory() as own:
         settings, out = Path(own) / "federation.yaml", Path(own) / "out"
         settings.write_text(workload.federation(rounds + _WARM_UP).to_json(), encoding="utf-8")
-        began, watch = time.perf_counter(), Watch(out / LOG)
+        began, watch = time.time(), Watch(out)
         with (Path(own) / "console").open("w", encoding="utf-8") as said:
             _while_watched(watch, lambda: run_in_flower(settings, folder, out, len(workload.cases), Console(file=said)))
-    gaps = [after - before for before, after in zip(watch.ended, watch.ended[1:], strict=False)][_WARM_UP - 1 :]
-    return {"wall_s": median(gaps), "start_s": watch.ended[_WARM_UP - 1] - began, "peak_mib": watch.peak_mib}
+    gaps = [watch.ended[number + 1] - watch.ended[number] for number in range(_WARM_UP, rounds + _WARM_UP)]
+    return {"wall_s": median(gaps), "start_s": watch.ended[_WARM_UP] - began, "peak_mib": watch.peak_mib}
 
 
 def _while_watched(watch: Watch, run: Callable[[], None]) -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from server.state.status import read_status
+
 
 @dataclass
 class Timings:
@@ -29,6 +31,13 @@ class Timings:
         """It has ended."""
         self.cpu.append(time.process_time() - self.began[0])
         self.wall.append(time.perf_counter() - self.began[1])
+
+
+def note_round(ended: dict[int, float], folder: Path) -> None:
+    """Add when the last round of every modality was done, by the status that the study keeps in its folder."""
+    status = read_status(folder)
+    done = min((own["done"] for own in status.get("rounds", {}).values()), default=0)
+    ended.setdefault(done, status.get("time", 0.0))
 
 
 def quartiles(values: Sequence[float]) -> tuple[float, float, float]:

@@ -42,6 +42,8 @@ class _Way:
     """Of the last TLS layer that was set up; empty: there was none."""
     certificate: x509.Certificate | None = None
     """What the other side of it presented."""
+    status: int = 0
+    """Of the last answer, a proxy's to CONNECT included."""
 
     def __call__(self, event: str, info: Mapping[str, Any]) -> None:
         """Take note of an event of httpcore."""
@@ -50,6 +52,8 @@ class _Way:
         if event.endswith("start_tls.complete"):
             tls = info["return_value"].get_extra_info("ssl_object")
             self.version, self.certificate = tls.version(), certificate_of(tls)
+        if event.endswith("receive_response_headers.complete"):
+            _, self.status, *_ = info["return_value"]
 
 
 def reach_problems(address: str, authority: Path) -> list[Problem]:
@@ -114,7 +118,7 @@ def _trouble(error: httpx.HTTPError, way: _Way, address: str, authority: Path) -
     """Which link of the way there is broken, and who can mend it."""
     proxy = way.first if way.first not in ("", address) else ""
     if isinstance(error, httpx.ProxyError) and proxy:
-        return _refused_by(proxy, str(error), address)
+        return _refused_by(proxy, way.status, str(error), address)
     distrusted = _cause(error, ssl.SSLCertVerificationError)
     if distrusted is not None:
         now = datetime.datetime.now(datetime.UTC)
@@ -144,12 +148,12 @@ def _broken(error: httpx.HTTPError, proxy: str, address: str) -> Problem:
     return Problem(what, f"ask IT whether a firewall looks into TLS to {address}, which it must not", **_PLACE)
 
 
-def _refused_by(proxy: str, said: str, address: str) -> Problem:
-    """The proxy answers, but does not let this connection through; `said` is its status line."""
+def _refused_by(proxy: str, status: int, said: str, address: str) -> Problem:
+    """The proxy answers, but does not let this connection through; `said` is its status with a word on it."""
     what = f"the proxy {proxy} (HTTPS_PROXY) does not let this machine through to {address}: {said}"
-    if said.startswith("407"):
+    if status == httpx.codes.PROXY_AUTHENTICATION_REQUIRED:
         remedy = f"it wants a name and a password: HTTPS_PROXY=http://NAME:PASSWORD@{proxy}, or ask IT to do without"
-    elif said.startswith(tuple(map(str, _AWAY))):
+    elif status in _AWAY:
         remedy = f"ask IT whether the proxy itself reaches {address}, and the coordinator whether the gateway runs"
     else:
         remedy = f"ask IT to allow CONNECT to {address}, or set NO_PROXY if this machine may go there by itself"

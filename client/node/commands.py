@@ -1,6 +1,5 @@
 """The commands with which a site takes part: init, trust, join, status, leave."""
 
-import re
 import shutil
 import time
 from pathlib import Path
@@ -17,6 +16,7 @@ from modalities.core.console import say, show
 from modalities.core.problems import Problem, check, unusable
 from modalities.core.release.keyfiles import line_fingerprint, read_private
 from modalities.core.settings.site import SITE_FILE, problem_of_name, read_site_config
+from modalities.core.settings.yaml_file import plain_in
 from strategies.bundle import REPOSITORY, digest_of_checkout
 
 Site = Annotated[Path, typer.Argument(help="The site folder, with its site.yaml.")]
@@ -69,7 +69,7 @@ def _write_site_file(path: Path, name: str, address: str) -> None:
         return
     config = read_site_config(path)
     check([f"{path}: its name is {config.name}, not {name}; correct one of them"] if config.name != name else [])
-    if not re.search(r"^coordinator\s*:", path.read_text(encoding="utf-8"), re.MULTILINE):
+    if "coordinator" not in plain_in(path):
         with path.open("a", encoding="utf-8") as file:
             file.write("\n" + coordinator)
         say(f"{path} is kept, with a section `coordinator` at its end")

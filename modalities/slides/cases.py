@@ -84,7 +84,8 @@ def prepared_cases(source: Source, config: SlidesConfig) -> tuple[dict[str, tupl
         except ValueError as error:
             state, tiles = replace(state, state=FAILED, reason=str(error)), None
         if tiles is None:
-            notes[_note(state)] += 1
+            unread = state.state == FAILED
+            notes["slides that could not be read" if unread else f"slides left out ({state.cause})"] += 1
             reasons.append(state.reason)
         else:
             held.setdefault(entry.case_id, []).append(SlideTiles(entry.case_id, entry.slide, tiles))
@@ -110,13 +111,14 @@ def _job(entry: Listed, source: Source, config: SlidesConfig) -> Job:
 def _left_out(entry: Listed, config: SlidesConfig) -> SlideState | None:
     """The state of a file that is not a slide to prepare; no backbone is loaded for it."""
 
-    def state(what: str, reason: str = "", n_tiles: int = 0) -> SlideState:
-        return SlideState(entry.slide, entry.case_id, what, reason, n_tiles, 0.0, config.digest(), entry.path.name)
+    def state(what: str, reason: str = "", n_tiles: int = 0, cause: str = "") -> SlideState:
+        place = (config.digest(), entry.path.name)
+        return SlideState(entry.slide, entry.case_id, what, reason, n_tiles, 0.0, *place, cause)
 
     if not entry.path.is_file():
         return state(FAILED, f"{entry.path.name}: {entry.left_out}")
     if entry.left_out:
-        return state(EXCLUDED, entry.left_out)
+        return state(EXCLUDED, entry.left_out, cause=entry.left_out)
     if not entry.is_features:
         return None
     try:
@@ -165,12 +167,6 @@ def _tiles_of(entry: Listed, state: SlideState, source: Source, tables: dict[str
         return with_composition(tiles, table)
     except ValueError as error:
         raise ProblemsError(*problems_of(error, file=entry.slide)) from None
-
-
-def _note(state: SlideState) -> str:
-    if state.state == FAILED:
-        return "slides that could not be read"
-    return f"slides left out ({state.reason.split(':')[0]})"
 
 
 def _most_tissue_rich(slides: Sequence[SlideTiles], config: SlidesConfig) -> tuple[SlideTiles, ...]:

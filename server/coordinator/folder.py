@@ -9,7 +9,6 @@ from typing import Literal
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_ssh_public_key
-from omegaconf import OmegaConf
 
 from modalities.core.fields import Count, Port, Positive, settings
 from modalities.core.problems import Problem, check
@@ -17,6 +16,7 @@ from modalities.core.release.keyfiles import line_fingerprint
 from modalities.core.release.signing import make_release_key
 from modalities.core.settings.site import problem_of_name
 from modalities.core.settings.structured import structured
+from modalities.core.settings.yaml_file import plain_in
 from server.network.certificates import Tls, issue_server_certificate, make_authority
 from server.network.gateway import nginx_configuration
 from strategies.masking.roster import ROSTER_FILE
@@ -125,8 +125,7 @@ class Study:
         if not self.settings_file.is_file():
             raise ValueError(f"{self.folder}: no coordinator.yaml; make the folder with `tessera-server init`")
         problems: list[Problem] = []
-        raw = OmegaConf.to_container(OmegaConf.load(self.settings_file))
-        found = structured(Settings, {}, raw or {}, "coordinator.yaml", problems)
+        found = structured(Settings, {}, plain_in(self.settings_file) or {}, "coordinator.yaml", problems)
         check(problems)
         return found
 

@@ -3,8 +3,7 @@
 import shutil
 from pathlib import Path
 
-from omegaconf import OmegaConf
-
+from modalities.core.settings.yaml_file import plain_in
 from server.coordinator.folder import Study
 
 
@@ -21,6 +20,6 @@ def hand_out_files(study: Study) -> list[Path]:
 
 def _lists(study: Study) -> list[str]:
     """The files of features that federation.yaml names."""
-    raw = OmegaConf.to_container(OmegaConf.load(study.federation))
+    raw = plain_in(study.federation)
     sections = raw.get("modalities", {}).values() if isinstance(raw, dict) else ()
     return [str(section["features_file"]) for section in sections if section and section.get("features_file")]

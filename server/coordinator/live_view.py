@@ -7,6 +7,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from server.state.status import stage
+
 _NOTES = 5
 
 
@@ -25,9 +27,8 @@ def view(status: Mapping[str, Any]) -> Group:
         done = f"{rounds['done']} of {rounds['of']}{' (ended)' if rounds['ended'] else ''}"
         shown = "-" if loss is None else f"{loss:.4f}"
         progress.add_row(name, done, shown, f"{traffic['up'] / 1e6:.2f} MB", f"{traffic['down'] / 1e6:.2f} MB")
-    head = f"phase: {status.get('phase', 'waiting for the sites')}"
-    head += f", round {status['round']}" if "round" in status else ""
-    return Group(Text(head), sites, progress, *(Text(line) for line in _lines(status)))
+    head = Text(f"phase: {stage(status, 'waiting for the sites')}")
+    return Group(head, sites, progress, *(Text(line) for line in _lines(status)))
 
 
 def _lines(status: Mapping[str, Any]) -> list[str]:

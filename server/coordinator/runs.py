@@ -13,7 +13,7 @@ from modalities.core.release.signing import sign
 from server.coordinator.flower import is_up, nodes, nodes_file, outcome, submit, unfinished_runs
 from server.coordinator.folder import Study
 from server.state.release import write_release
-from server.state.status import read_status
+from server.state.status import read_status, stage
 from server.state.study import StudyState
 from strategies.bundle import REPOSITORY, staged_app
 from strategies.flower.command_line import COMPLETED, is_finished
@@ -70,10 +70,7 @@ def finished_release(study: Study) -> Path:
     if checkpoint.is_file() and not _is_whole(release):
         state = StudyState.load(checkpoint, load_federation(study.federation))
         if not state.finished:
-            status = read_status(study.run)
-            where = (
-                f"{status.get('phase', 'statistics')}{', round ' + str(status['round']) if 'round' in status else ''}"
-            )
+            where = stage(read_status(study.run), "statistics")
             raise ValueError(
                 f"{study.folder}: this study is not finished, so there is no release: it is in phase {where}; go on "
                 f"with `tessera-server resume {study.folder}`"

@@ -42,6 +42,11 @@ def read_status(folder: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
+def stage(status: Mapping[str, Any], unbegun: str) -> str:
+    """Where a study stands, in words; `unbegun` is said for its phase before the first step."""
+    return status.get("phase", unbegun) + (f", round {status['round']}" if "round" in status else "")
+
+
 def bytes_by_owner(study: "server.state.study.StudyState") -> dict[str, dict[str, int]]:
     """Modality -> bytes up and down, over all sites."""
     total: dict[str, dict[str, int]] = {}

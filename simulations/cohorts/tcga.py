@@ -5,17 +5,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
-import yaml
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from modalities.core.contract import Source
 from modalities.core.fields import settings
 from modalities.core.files.delimited import delimiter_of, listing, rows_of
-from modalities.core.problems import Problem, check
+from modalities.core.problems import Problem, check, gathering
 from modalities.core.registry import plugins
 from modalities.core.settings.structured import structured
 from modalities.core.settings.task import Task
+from modalities.core.settings.yaml_file import plain_in
 from modalities.table import ENDINGS
 from simulations.cohorts.labels import Labels, read_labels
 from simulations.cohorts.raw_files import deal
@@ -59,11 +57,9 @@ def open_dataset(folder: Path, modalities: Sequence[str], task: Task) -> Dataset
     problems: list[Problem] = []
     layout = Layout()
     if (folder / "dataset.yaml").is_file():
-        try:
-            raw = OmegaConf.to_container(OmegaConf.load(folder / "dataset.yaml"))
-        except (yaml.YAMLError, OmegaConfBaseException) as error:
-            raise ValueError(f"{folder}: dataset.yaml cannot be read: {error}") from error
-        layout = structured(Layout, {}, raw or {}, "dataset.yaml", problems) or layout
+        with gathering(problems):
+            raw = plain_in(folder / "dataset.yaml") or {}
+            layout = structured(Layout, {}, raw, "dataset.yaml", problems) or layout
     files = {name: _files(folder, name, layout, problems) for name in modalities}
     clinical = [folder / entry for entry in layout.sources.get("clinical", []) if (folder / entry).is_file()]
     cases = read_labels(folder, layout.labels, clinical, task, problems)

@@ -18,6 +18,7 @@ from modalities.core.problems import Problem, check
 from modalities.core.problems import problems_of as problems_in
 from modalities.core.settings.federation import federation_from
 from modalities.core.settings.structured import structured
+from modalities.core.settings.yaml_file import plain_in
 from simulations.studies.experiment import PLAN
 from strategies.settings import problems_of
 
@@ -82,10 +83,7 @@ def read_study(
     Raises:
         ValueError: every unknown key (with the nearest known one), wrong type and value out of range, at once.
     """
-    try:
-        raw = OmegaConf.to_container(OmegaConf.load(path))
-    except (OSError, yaml.YAMLError, OmegaConfBaseException) as error:
-        raise ValueError(f"{path.name}: cannot be read: {error}") from error
+    raw = plain_in(path)
     name = str(raw.get("command")) if isinstance(raw, dict) else ""
     if not isinstance(raw, dict) or name not in commands:
         near = difflib.get_close_matches(name, list(commands), n=1, cutoff=0.0)[0]

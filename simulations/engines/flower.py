@@ -1,23 +1,23 @@
 """A study in Flower's simulation engine (Ray): Flower's own command line, in processes and folders of its own."""
 
 import importlib.util
-import re
 import shlex
 import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Timer
-from typing import TextIO
+from typing import Any
 
 import psutil
 from rich.console import Console
 
 from client.study.session import site_folders
 from modalities.core.problems import check
+from server.state.notes import INFO
+from server.state.status import read_status, stage
 from simulations.engines.machine import processors
 from strategies.bundle import REPOSITORY, staged_app
 from strategies.flower.command_line import COMPLETED, ask_flower, details_of
@@ -29,8 +29,6 @@ LOG = "flower.log"
 _SETTINGS = {**QUIET, "RAY_USAGE_STATS_ENABLED": "0"}
 """What a person who types the line needs too."""
 _END_S, _LOOK_S, _SHOW_S = 10.0, 0.2, 5.0
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_STEP, _LOUD = "tessera: ", re.compile(r"\bERROR\b|\bWARNING :\s+site ")
 
 
 def run_in_flower(
@@ -63,7 +61,7 @@ def run_in_flower(
         settings = _environment(Path(own))
         app = staged_app(REPOSITORY, Path(own) / "tessera")
         with _superlink(settings, Path(own) / "empty", out / LOG):
-            in_time = _follow(["run", str(app), *arguments], settings, out / LOG, console, timeout_s)
+            in_time = _follow(["run", str(app), *arguments], settings, out, console, timeout_s)
             outcome = _outcome(settings) if in_time else f"stopped: not finished after {timeout_s:.0f} s"
     if outcome != COMPLETED:
         raise RuntimeError(f"the Flower run did not complete ({outcome}); its log is {out / LOG}")
@@ -155,35 +153,49 @@ def _is_alive(member: psutil.Process) -> bool:
 
 
 def _follow(
-    arguments: Sequence[str], environment: Mapping[str, str], log: Path, console: Console, timeout_s: float
+    arguments: Sequence[str], environment: Mapping[str, str], out: Path, console: Console, timeout_s: float
 ) -> bool:
-    """Run `flwr`, keep what it says in the log and show some of it; whether it ended in time."""
-    command = [programs() / "flwr", *arguments]
-    output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "errors": "replace"}
-    with subprocess.Popen(command, env=environment, **output) as flwr:
-        alarm = Timer(timeout_s, flwr.kill)
-        alarm.start()
+    """Run `flwr`, keep what it says in the log and show the study's status; whether it ended in time."""
+    command, steps = [programs() / "flwr", *arguments], _Steps(out, console)
+    with (
+        (out / LOG).open("a", encoding="utf-8") as log,
+        subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT) as flwr,
+    ):
+
+        def is_over() -> bool:
+            steps.show_new()
+            return flwr.poll() is not None
+
         try:
-            with log.open("a", encoding="utf-8") as file:
-                _copy(flwr.stdout or (), file, console)
-            flwr.wait()
-            return alarm.is_alive()
+            return wait_until(is_over, timeout_s, _LOOK_S)
         finally:
-            alarm.cancel()
             flwr.kill()
 
 
-def _copy(lines: Iterable[str], file: TextIO, console: Console) -> None:
-    """All lines to the file; to the console errors, what was refused of a site, and now and then a step."""
-    shown = time.monotonic()
-    for line in lines:
-        plain = _COLOUR.sub("", line)
-        file.write(plain)
-        file.flush()
-        _, is_step, step = plain.partition(_STEP)
-        if _LOUD.search(plain) or (is_step and time.monotonic() - shown > _SHOW_S):
-            console.print((step or plain).rstrip(), markup=False, highlight=False, soft_wrap=True)
-            shown = time.monotonic()
+class _Steps:
+    """A study's steps, as the status file in its folder tells them."""
+
+    def __init__(self, folder: Path, console: Console) -> None:
+        self._folder, self._console = folder, console
+        self._seen, self._shown, self._notes = time.time(), time.monotonic(), list[Any]()
+
+    def show_new(self) -> None:
+        """Show what was not used and who is away, each once, and now and then the step."""
+        status = read_status(self._folder)
+        if status.get("time", 0.0) <= self._seen:  # or it is of an earlier run
+            return
+        self._seen = status["time"]
+        lines = [
+            f"{note['site']}, {note['part']}: {note['text']}"
+            for note in status["notes"]
+            if note["level"] != INFO and note not in self._notes
+        ]
+        self._notes = status["notes"]
+        if time.monotonic() - self._shown > _SHOW_S:
+            lines.append(stage(status, "statistics"))
+            self._shown = time.monotonic()
+        for line in lines:
+            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _outcome(environment: Mapping[str, str]) -> str:

@@ -6,11 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path, PurePath
-from typing import Any, Protocol, cast
-
-import yaml
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from typing import Any, Protocol
 
 from modalities.core.contract import Modality
 from modalities.core.files.delimited import listing
@@ -23,6 +19,7 @@ from modalities.core.settings.private import private_problems
 from modalities.core.settings.structured import as_far_as_possible, plain_of, structured, unknown_key
 from modalities.core.settings.task import Task
 from modalities.core.settings.training import BranchConfig, Federated
+from modalities.core.settings.yaml_file import plain_in
 
 _SECTIONS = ("seed", "task", "fusion", "privacy", "evaluation", "modalities")
 _DEFAULT_KIND = "table"
@@ -88,16 +85,12 @@ def load_federation(path: Path, overrides: Sequence[str] = (), rule_problems: Ru
     Raises:
         ValueError: every unknown key (with the nearest known one), wrong type and value out of range, at once.
     """
+    raw = plain_in(path, overrides)
+    if not isinstance(raw, dict):
+        what = "cannot be read: it must hold the sections seed, task, fusion and modalities"
+        raise unusable(what, file=path.name)
     try:
-        written = OmegaConf.load(path)
-        if not isinstance(written, DictConfig):
-            raise ValueError("it must hold the sections seed, task, fusion and modalities")
-        whole = OmegaConf.merge(written, OmegaConf.from_dotlist(list(overrides))) if overrides else written
-        raw = OmegaConf.to_container(whole)
-    except (OSError, yaml.YAMLError, OmegaConfBaseException, ValueError) as error:
-        raise unusable(f"cannot be read: {error}", file=path.name) from error
-    try:
-        return federation_from(cast(dict[str, Any], raw), path.parent, rule_problems)
+        return federation_from(raw, path.parent, rule_problems)
     except ValueError as error:
         raise ProblemsError(*problems_of(error, file=path.name)) from None
 

@@ -3,14 +3,12 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 from pydantic import BeforeValidator, Field, StrictBool, StrictFloat
 
 from modalities.core.fields import Count, Positive, Whole, settings
 from modalities.core.problems import unusable
 from modalities.core.settings.structured import as_far_as_possible
+from modalities.core.settings.yaml_file import plain_in
 
 LEAST_MASKED = 3
 """Sites whose sum may be opened: of two, each knows the other's part by taking away its own."""
@@ -76,8 +74,8 @@ def read_privacy(path: Path) -> Privacy:
     What is wrong with the file is left out here: whoever reads the whole of it says so.
     """
     try:
-        raw = OmegaConf.to_container(OmegaConf.load(path))
-    except (OSError, ValueError, yaml.YAMLError, OmegaConfBaseException):
+        raw = plain_in(path)
+    except ValueError:
         return Privacy()
     section = raw.get("privacy") if isinstance(raw, dict) else None
     return as_far_as_possible(Privacy, section or {}, "privacy", [])

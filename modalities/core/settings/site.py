@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pandas as pd
-import yaml
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 from pydantic import AfterValidator, StrictBool
 
 from modalities.core.contract import SlideSettings, Source
 from modalities.core.fields import Count, NotNegative, Port, Whole, settings
 from modalities.core.problems import Problem, check, unusable
 from modalities.core.settings.structured import as_far_as_possible, plain_of
+from modalities.core.settings.yaml_file import plain_in
 
 SITE_FILE = "site.yaml"
 
@@ -131,12 +130,9 @@ def site_config(path: Path, problems: list[Problem]) -> SiteConfig:
     Raises:
         ValueError: it is absent or is no YAML.
     """
-    try:
-        raw = OmegaConf.to_container(OmegaConf.load(path))
-    except FileNotFoundError:
-        raise unusable("no such file", "a site folder needs a site.yaml", file=str(path)) from None
-    except (OSError, yaml.YAMLError, OmegaConfBaseException, ValueError) as error:
-        raise unusable(f"cannot be read: {error}", file=path.name) from error
+    if not path.exists():
+        raise unusable("no such file", "a site folder needs a site.yaml", file=str(path))
+    raw = plain_in(path)
     values = {str(key): value for key, value in raw.items()} if isinstance(raw, dict) else {}
     wrong: list[Problem] = []
     config: SiteConfig = as_far_as_possible(SiteConfig, values, "site", wrong)

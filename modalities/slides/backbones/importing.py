@@ -6,8 +6,7 @@ from types import ModuleType
 
 import torch
 
-_MISSING = "operator torchvision::nms does not exist"
-_OPERATORS = ("nms", "qnms")
+_LIBRARY, _OPERATORS = "torchvision", ("nms", "qnms")
 _declared: list[torch.library.Library] = []  # torch forgets a declaration with its owner
 
 
@@ -24,14 +23,14 @@ def import_timm() -> ModuleType:
     """
     try:
         return importlib.import_module("timm")
-    except RuntimeError as error:
-        if _MISSING not in str(error) or _declared:
+    except RuntimeError:
+        if hasattr(getattr(torch.ops, _LIBRARY), _OPERATORS[0]):  # torch knows it, so something else is wrong
             raise
-    library = torch.library.Library("torchvision", "DEF")
+    library = torch.library.Library(_LIBRARY, "DEF")
     for operator in _OPERATORS:
         library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     _declared.append(library)
-    _forget("timm", "torchvision")  # half imported: a second import would find parts without their whole
+    _forget("timm", _LIBRARY)  # half imported: a second import would find parts without their whole
     return importlib.import_module("timm")
 
 

@@ -63,13 +63,13 @@ def prepare_slide(job: Job) -> SlideState:
         CannotWriteError: the cache takes no more files, which no other slide could change.
     """
     began = time.perf_counter()
-    state, reason, n_tiles, file = FAILED, "", 0, ""
+    state, reason, cause, n_tiles, file = FAILED, "", "", 0, ""
     try:
         file = job.file
         with open_slide(job.path, job.mpp, job.default_mpp) as slide:
             found = _features_of(slide, job, fingerprint(job.path))
-        if isinstance(found, str):
-            state, reason = EXCLUDED, found
+        if isinstance(found, quality.Unfit):
+            state, reason, cause = EXCLUDED, str(found), found.cause
         else:
             write_features(job.target, found)
             state, n_tiles = DONE, len(found)
@@ -79,10 +79,10 @@ def prepare_slide(job: Job) -> SlideState:
         text = str(error).splitlines()[0] if str(error) else "no reason given"
         reason = text if isinstance(error, ValueError) else f"{type(error).__name__}: {text}"
     seconds = round(time.perf_counter() - began, 2)
-    return SlideState(job.path.stem, job.case_id, state, reason, n_tiles, seconds, job.recipe, file)
+    return SlideState(job.path.stem, job.case_id, state, reason, n_tiles, seconds, job.recipe, file, cause)
 
 
-def _features_of(slide: Slide, job: Job, digest: str) -> TileFeatures | str:
+def _features_of(slide: Slide, job: Job, digest: str) -> TileFeatures | quality.Unfit:
     """The chosen tiles' features, or why the slide is left out."""
     config = job.config
     problem = quality.problem_of_enlargement(slide.mpp, config)
@@ -98,7 +98,7 @@ def _features_of(slide: Slide, job: Job, digest: str) -> TileFeatures | str:
     return problem or _encoded(slide, chosen, job)
 
 
-def _encoded(slide: Slide, chosen: Tiles, job: Job) -> TileFeatures | str:
+def _encoded(slide: Slide, chosen: Tiles, job: Job) -> TileFeatures | quality.Unfit:
     config, encoder = job.config, backbone_of(job.config, job.weights)
     features, composition, sharpness, typical = [], [], [], None
     for pixels in _batches(slide, chosen, config.tile_px):

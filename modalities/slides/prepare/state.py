@@ -27,6 +27,8 @@ class SlideState:
     """Digest of the recipe, the name of the folder that the features lie in."""
     file: str = ""
     """The feature file's name in that folder."""
+    cause: str = ""
+    """Of an excluded slide: the part of the reason that such slides share, by which they are counted."""
 
 
 def write_states(path: Path, states: Iterable[SlideState]) -> None:
@@ -43,10 +45,11 @@ def write_states(path: Path, states: Iterable[SlideState]) -> None:
 
 
 def read_states(path: Path) -> list[SlideState]:
-    """The table; empty where there is none yet, or none that can be read: it is made again with the slides."""
+    """The table; empty where there is none yet, or none with these columns: it is made again with the slides."""
     try:
         rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
-        return [SlideState(**{**row, "n_tiles": int(row["n_tiles"]), "seconds": float(row["seconds"])}) for row in rows]
+        held = [{field.name: row[field.name] for field in fields(SlideState)} for row in rows]
+        return [SlideState(**{**row, "n_tiles": int(row["n_tiles"]), "seconds": float(row["seconds"])}) for row in held]
     except (OSError, ValueError, TypeError, KeyError):
         return []
 

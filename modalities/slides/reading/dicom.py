@@ -10,6 +10,8 @@ import struct
 from pathlib import Path
 from typing import BinaryIO
 
+from modalities.core.problems import unusable
+
 _PREAMBLE_BYTES, _MAGIC = 128, b"DICM"
 _TRANSFER_SYNTAX, _SERIES = (0x0002, 0x0010), (0x0020, 0x000E)
 _IMPLICIT, _OTHERS = "1.2.840.10008.1.2", ("1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2")  # deflated, big-endian
@@ -43,9 +45,9 @@ def series_of(path: Path) -> str:
                 file.seek(_PREAMBLE_BYTES + len(_MAGIC))
                 found = _series(file)
     except (OSError, struct.error, RecursionError) as error:  # the last: sequences within sequences without end
-        raise ValueError(f"{path.name}: a DICOM file that cannot be read ({error}); export it again") from error
+        raise unusable(f"a DICOM file that cannot be read ({error})", "export it again", file=path.name) from error
     if not found:
-        raise ValueError(f"{path.name}: not a DICOM file of a series; export the slide again")
+        raise unusable("not a DICOM file of a series", "export the slide again", file=path.name)
     return found
 
 

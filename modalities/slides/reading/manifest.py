@@ -14,7 +14,7 @@ import numpy as np
 from modalities.core.contract import Source
 from modalities.core.files.barcodes import case_of
 from modalities.core.files.delimited import delimiter_of, listing, rows_of
-from modalities.core.problems import Problem, check, unusable
+from modalities.core.problems import Problem, ProblemsError, check, unusable
 from modalities.slides.reading.dicom import is_dicom, series_of
 
 SLIDES = (".svs", ".tif", ".tiff", ".ndpi", ".mrxs", ".scn", ".vms", ".vmu", ".bif", ".svslide", ".dcm", ".czi")
@@ -133,8 +133,8 @@ def _why_unreadable(path: Path) -> str:
     if path.suffix.lower() == _DICOM and path.is_file():
         try:
             series_of(path)
-        except ValueError as error:
-            return str(error).removeprefix(f"{path.name}: ")
+        except ProblemsError as error:
+            return "\n".join(str(replace(problem, file="")) for problem in error.problems)
     if not _is_named(path) and path.is_file():
         return f"a DICOM file without the ending {_DICOM}; rename all files of its folder so"
     return _UNREADABLE.get(path.suffix.lower(), "")

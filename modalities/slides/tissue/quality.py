@@ -1,6 +1,7 @@
 """Which slides are of no use, and why."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -11,38 +12,54 @@ from modalities.slides.config import SlidesConfig
 _BLANK = 1e-4
 
 
+class Unfit(NamedTuple):
+    """Why a slide is of no use."""
+
+    cause: str
+    """A word or two, the same for every such slide: slides are counted by it."""
+    detail: str
+    """With this slide's values."""
+
+    def __str__(self) -> str:
+        """Both."""
+        return f"{self.cause}: {self.detail}"
+
+
 def problem_of_overview(
     mask: Bool[np.ndarray, "height width"], pen: Bool[np.ndarray, "height width"], n_tiles: int, config: SlidesConfig
-) -> str:
+) -> Unfit | None:
     """Why a slide is left out by its thumbnail, or nothing."""
     ink, tissue = int(pen.sum()), int(mask.sum())
     if ink > config.max_pen * (ink + tissue) and ink > _BLANK * mask.size:
-        return f"pen: ink covers {ink / (ink + tissue):.0%} of the stained area (most allowed: {config.max_pen:.0%})"
+        share = f"{ink / (ink + tissue):.0%} of the stained area"
+        return Unfit("pen", f"ink covers {share} (most allowed: {config.max_pen:.0%})")
     if tissue <= _BLANK * mask.size:
-        return "blank: no tissue found"
+        return Unfit("blank", "no tissue found")
     if n_tiles < config.min_tiles:
-        return f"too little tissue: {n_tiles} tiles of {config.tile_um:g} micrometres (fewest: {config.min_tiles})"
-    return ""
+        few = f"{n_tiles} tiles of {config.tile_um:g} micrometres (fewest: {config.min_tiles})"
+        return Unfit("too little tissue", few)
+    return None
 
 
-def problem_of_enlargement(mpp: float, config: SlidesConfig) -> str:
+def problem_of_enlargement(mpp: float, config: SlidesConfig) -> Unfit | None:
     """Why a slide is left out by its resolution, or nothing."""
     enlargement = mpp / config.um_px
     if enlargement <= config.max_enlargement:
-        return ""
-    return (
-        f"resolution too low: {mpp:.3g} micrometres a pixel, and tiles want {config.um_px:.3g} "
-        f"(enlarged {enlargement:.1f} times; most allowed: {config.max_enlargement:g})"
+        return None
+    return Unfit(
+        "resolution too low",
+        f"{mpp:.3g} micrometres a pixel, and tiles want {config.um_px:.3g} "
+        f"(enlarged {enlargement:.1f} times; most allowed: {config.max_enlargement:g})",
     )
 
 
-def problem_of_focus(sharpness_of_tiles: Sequence[float], mpp: float, config: SlidesConfig) -> str:
+def problem_of_focus(sharpness_of_tiles: Sequence[float], mpp: float, config: SlidesConfig) -> Unfit | None:
     """Why a slide is left out by its tiles, or nothing; enlarged tiles cannot be as sharp as others."""
     found = float(np.median(sharpness_of_tiles))
     least = config.min_sharpness / max(1.0, mpp / config.um_px) ** 4
     if found >= least:
-        return ""
-    return f"out of focus: sharpness {found:.3f} (least allowed: {least:.3f})"
+        return None
+    return Unfit("out of focus", f"sharpness {found:.3f} (least allowed: {least:.3f})")
 
 
 def sharpness(tile: UInt8[np.ndarray, "height width 3"]) -> float:

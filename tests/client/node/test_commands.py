@@ -41,6 +41,15 @@ def test_a_site_file_without_a_coordinator_is_kept_and_gets_one(tmp_path):
     assert Home(tmp_path).key.read_bytes() == key
 
 
+def test_a_coordinator_is_found_however_the_file_is_written_and_a_comment_is_none(tmp_path):
+    (tmp_path / "site.yaml").write_text('{name: st_anna, "coordinator": {address: "a.example:9443"}}\n')
+    init(tmp_path, "st_anna")
+    assert read_site_config(tmp_path / "site.yaml").coordinator.address == "a.example:9443"
+    (tmp_path / "site.yaml").write_text("name: st_anna\nsources: {}\n# |\n#coordinator: none\n")
+    init(tmp_path, "st_anna", "b.example:9443")
+    assert read_site_config(tmp_path / "site.yaml").coordinator.address == "b.example:9443"
+
+
 def test_a_site_file_that_requires_masks_and_three_holders_gets_no_note(tmp_path):
     (tmp_path / "site.yaml").write_text("name: a\npolicy: {min_holders: 3, require_masking: true}\n")
     assert "note:" not in init(tmp_path).output

@@ -97,7 +97,7 @@ def test_unusable_labels_are_refused_with_the_folder(folder, text, said):
     [
         ("sourcs: {}\n", r"dataset\.yaml\.sourcs: no such setting; did you mean 'sources'"),
         ("labels: {pth: x}\n", r"dataset\.yaml\.labels\.pth: .*'path'"),
-        ("a: [\n", r"dataset\.yaml cannot be read"),
+        ("a: [\n", r"dataset\.yaml: cannot be read"),
         ("- a\n", r"dataset\.yaml: must be a section with settings"),
         (
             "sources: {cnv: [cnv/data_cna.txt, cnv/more.txt]}\n",

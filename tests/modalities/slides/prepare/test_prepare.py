@@ -20,7 +20,7 @@ from modalities.slides.config import SlidesConfig
 from modalities.slides.prepare import prepare, workers
 from modalities.slides.prepare.features import read_features
 from modalities.slides.prepare.prepare import fingerprint
-from modalities.slides.prepare.state import read_states
+from modalities.slides.prepare.state import SlideState, read_states, write_states
 from modalities.slides.reading.files import CannotWriteError, write_whole
 from modalities.slides.reading.manifest import listed_files
 from modalities.slides.reading.source import read_slides
@@ -107,6 +107,14 @@ def test_every_slide_has_a_state_and_a_reason_and_no_bad_one_stops_another(prepa
         "slides left out (resolution too low)": 1,
         "slides that could not be read": 2,
     }
+
+
+def test_a_table_of_states_without_a_column_counts_as_none(tmp_path):
+    path = tmp_path / "states.csv"
+    write_states(path, [SlideState("ink", "P1", "excluded", "pen: ink covers 51%", cause="pen")])
+    assert [state.cause for state in read_states(path)] == ["pen"]
+    path.write_text(path.read_text().replace(",cause", ",why"))
+    assert read_states(path) == []
 
 
 def test_features_are_those_of_the_chosen_tiles(prepared):

@@ -1,0 +1,24 @@
+"""A YAML file as plain values."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from modalities.core.problems import unusable
+
+
+def plain_in(path: Path, dotted: Sequence[str] = ()) -> Any:
+    """What the file holds, of settings a mapping, with dotted words such as `policy.min_cell=5` over it.
+
+    Raises:
+        ProblemsError: it is absent or is no YAML, or a word does not fit.
+    """
+    try:
+        held = OmegaConf.load(path)
+        return OmegaConf.to_container(OmegaConf.merge(held, OmegaConf.from_dotlist(list(dotted))) if dotted else held)
+    except (OSError, yaml.YAMLError, OmegaConfBaseException, ValueError) as error:
+        raise unusable(f"cannot be read: {error}", file=path.name) from error
