@@ -10,6 +10,7 @@ from modalities.core.console import console, plainly, say
 from server.coordinator import commands
 from server.coordinator.audit import audit
 from server.coordinator.settings_page import settings_text, written_into
+from server.coordinator.track import track
 from strategies.settings import load_federation
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -76,5 +77,6 @@ for _command in (
     commands.renew,
     commands.verify,
     audit,
+    track,
 ):
     app.command()(plainly(_command))

@@ -11,6 +11,7 @@ from modalities.core.seeds import seed_of
 from server.phases.attendance import MOST_TRIES, Attendance, Lacks
 from server.phases.closing import evaluate, score_final
 from server.phases.sites import Sites, held
+from server.phases.stopwatch import Stopwatch
 from server.state.notes import WARNING
 from server.state.study import Progress, StudyState
 from strategies.aggregation import Aggregation
@@ -18,6 +19,8 @@ from strategies.checks import HELD_OUT_LOSS, HELD_OUT_N, Holder
 from strategies.per_modality import PerModality
 from strategies.streaming import replies_in_order
 from strategies.wire import Weights, flatten, unflatten
+
+CLOSING = "closing evaluation"
 
 
 def train_branches(sites: Attendance) -> None:
@@ -29,7 +32,7 @@ def train_branches(sites: Attendance) -> None:
     study, options = sites.study, sites.options
     composed, fruitless = PerModality({}, (), options.timeout, study.traffic, sites.exchange), 0
     while active := _active(sites, composed):
-        server_round = 1 + max(study.progress[name].rounds for name in active)
+        server_round, watch = 1 + max(study.progress[name].rounds for name in active), Stopwatch(study)
         sites.event = {"phase": "branches", "round": server_round}
         composed.holders = sites.present()
         lacks = sites.lacking(active, composed.holders)
@@ -45,6 +48,8 @@ def train_branches(sites: Attendance) -> None:
         fruitless = 0
         _skip(sites, {name: lacks[name] for name in lacks if name not in waits}, at_once=not asked)
         for name in trained:
+            loss, own_round = _held_out(study, composed, name), study.progress[name].rounds + 1
+            watch.stop_branch("branches", own_round, name, loss, composed.last)
             _advance(study, name)
         study.optimisers = {part: rule.step.state() for part, rule in composed.rules.items()}
         losses = {name: study.progress[name].curve[-1:] for name in trained}
@@ -136,15 +141,19 @@ def _skip(sites: Sites, lacks: Lacks, at_once: bool) -> None:
 
 def _watch(study: StudyState, composed: PerModality, name: str, rounds: int, scored: Mapping[str, Weights]) -> None:
     """Take in the held-out loss of the weights after `rounds` rounds, and keep them if they are the best."""
-    own = [composed.last.metrics.get(part, {}) for part in scoring_parts(name, study.federation.fusion)]
-    n = sum(metrics.get(HELD_OUT_N, 0) for metrics in own)
-    progress = study.progress[name]
-    if not n:
+    progress, loss = study.progress[name], _held_out(study, composed, name)
+    if loss is None:
         return
-    loss = sum(metrics.get(HELD_OUT_LOSS, 0.0) for metrics in own) / n
     progress.curve.append(loss)
     if progress.stop.patience and progress.stop.improves(rounds, loss):
         study.best |= {part: scored[part] for part in parts_of(name, study.federation.fusion)}
+
+
+def _held_out(study: StudyState, composed: PerModality, name: str) -> float | None:
+    """Held-out loss a case in the last exchange; None where no site had a case held out."""
+    own = [composed.last.metrics.get(part, {}) for part in scoring_parts(name, study.federation.fusion)]
+    n = sum(metrics.get(HELD_OUT_N, 0) for metrics in own)
+    return sum(metrics.get(HELD_OUT_LOSS, 0.0) for metrics in own) / n if n else None
 
 
 def _advance(study: StudyState, name: str) -> None:
@@ -170,11 +179,13 @@ def _score_unscored(sites: Attendance, composed: PerModality) -> None:
         return
     composed.active = [part for name in waiting for part in parts_of(name, study.federation.fusion)]
     composed.holders = sites.present()
+    watch = Stopwatch(study)
     evaluate(sites, composed)
     for name in waiting:
         progress = study.progress[name]
         before = progress.stop.best_round
         _watch(study, composed, name, progress.rounds, study.weights)
+        watch.stop_branch(CLOSING, progress.rounds, name, _held_out(study, composed, name), composed.last)
         if progress.stop.best_round == before:
             _restore_best(study, name)
         study.best = {part: own for part, own in study.best.items() if modality_of(part) != name}
@@ -186,8 +197,8 @@ def close_branches(sites: Attendance) -> None:
     study = sites.study
     if study.federation.fusion.fit == "none":
         return
-    sites.event = {"phase": "closing evaluation"}
-    present = sites.present()
+    sites.event = {"phase": CLOSING}
+    present, watch = sites.present(), Stopwatch(study)
     composed = score_final(sites, present)
     sites.is_closed = True
     for name in [name for name in held(present) if name in study.progress]:
@@ -196,4 +207,5 @@ def close_branches(sites: Attendance) -> None:
         if not progress.stop.patience and name not in study.frozen and is_new:
             _watch(study, composed, name, progress.rounds, study.weights)
             progress.stop.best_round = progress.rounds
+            watch.stop_branch(CLOSING, progress.rounds, name, _held_out(study, composed, name), composed.last)
     sites.tell()

@@ -14,6 +14,7 @@ from modalities.core.model.calibration import GRID, TEMPERATURE, THRESHOLDS, tem
 from modalities.core.model.conformal import N_BINS, thresholds_of
 from server.phases.agreed import agreed_on
 from server.phases.attendance import Attendance, able
+from server.phases.stopwatch import Stopwatch
 from server.state.study import StudyState
 from strategies.checks import CLASS_COUNTS, LOSSES, Holder, each_part, sums_part
 from strategies.statistics import add_sums
@@ -30,7 +31,7 @@ def calibrate(sites: Attendance) -> None:
     if study.federation.fusion.fit == "none":
         return  # nothing was held out to learn from
     sites.event = {"phase": "calibration"}
-    temperature = 1.0
+    watch, temperature = Stopwatch(study), 1.0
     if sites.can_fuse():
         losses = {SHARED: {LOSSES: np.zeros(len(GRID))}}
 
@@ -45,6 +46,7 @@ def calibrate(sites: Attendance) -> None:
 
     summed = sites.gather("calibration", _nobody, score_counts)
     study.calibration = {TEMPERATURE: np.array([temperature]), THRESHOLDS: thresholds_of(summed[CLASS_COUNTS])}
+    watch.stop("calibration")
     sites.options.step(study, {"phase": "calibration", "temperature": temperature})
 
 

@@ -14,8 +14,19 @@ from modalities.core.parts import modality_of
 from server.phases.agreed import agreed_on
 from server.phases.attendance import Attendance, able
 from server.phases.sites import held
+from server.phases.stopwatch import Stopwatch
 from server.state.notes import WARNING
-from strategies.checks import HELD_OUT_LOSS, HELD_OUT_N, LOSS, Holder, Part, Refusal, gradient_part, parts_used
+from strategies.checks import (
+    HELD_OUT_LOSS,
+    HELD_OUT_N,
+    LOSS,
+    NUM_EXAMPLES,
+    Holder,
+    Part,
+    Refusal,
+    gradient_part,
+    parts_used,
+)
 from strategies.exchange import Folded
 from strategies.wire import ARRAYS, CONFIG, FUSION, SHARED, STUDY, Weights, config_record, to_record
 
@@ -36,36 +47,55 @@ def head_search(sites: Attendance) -> Search:
     # Also those whose sites have left: a head knows every branch that the study ends with.
     names = sorted({*held(sites.holders), *(modality_of(part) for part in study.weights)})
     sizes = {name: study.weights[name]["head.weight"].shape[1] for name in names}
-    weights = class_weights(np.asarray(study.class_counts), federation.fusion.class_weight_exponent).tolist()
     sites.event = {"phase": "fusion"}
     for name in [
         name for name in names if 0 < sites.n_able(name) < sites.least_fused and federation.fusion.fit != "none"
     ]:
         sites.note(WARNING, "*", name, NOT_FITTED)
+    rounds = _Rounds(sites)
+    return Search(
+        federation.fusion, federation.seed, sizes, federation.n_classes, rounds.ask, study.search, rounds.report
+    )
 
-    def ask(question: Question, parameters: Parameters) -> Evaluation:
-        config = {"head": question.head, "held-out": question.held_out, "class-weights": weights}
+
+class _Rounds:
+    """The rounds of the fits: each asks the sites, is kept, and then noted."""
+
+    def __init__(self, sites: Attendance) -> None:
+        """For one run of the study."""
+        self._sites, self._watch, self._last = sites, Stopwatch(sites.study), Folded()
+
+    def ask(self, question: Question, parameters: Parameters) -> Evaluation:
+        """The answer of all sites, once enough of them gave one."""
+        sites, study = self._sites, self._sites.study
+        weights = class_weights(np.asarray(study.class_counts), study.federation.fusion.class_weight_exponent)
+        config = {"head": question.head, "held-out": question.held_out, "class-weights": weights.tolist()}
         config |= {"shown": list(question.shown)} if question.shown else {}
 
-        def exchange(present: Sequence[Holder]) -> tuple[Evaluation, Collection[str]]:
-            return _fusion_round(sites, able(present), parameters, config)
+        def exchange(present: Sequence[Holder]) -> tuple[Folded, Collection[str]]:
+            self._watch.restart()
+            folded = _fusion_round(sites, able(present), parameters, config)
+            return folded, folded.answered
 
-        return sites.gather("fusion", sites.able_lacking, exchange)
+        self._last = sites.gather("fusion", sites.able_lacking, exchange)
+        return _evaluation(self._last, sites.least_fused)
 
-    def report(event: Mapping[str, Any]) -> None:
-        sites.event = event
-        sites.options.step(study, event)
-
-    return Search(federation.fusion, federation.seed, sizes, federation.n_classes, ask, study.search, report)
+    def report(self, event: Mapping[str, Any]) -> None:
+        """A round is done and kept: its line counts the rounds of all fits together."""
+        study = self._sites.study
+        answers = study.search.progress.evaluations
+        done, answer = sum(fit.rounds for fit in study.search.fits.values()) + len(answers), answers[-1]
+        held_out = answer.held_out / answer.n_held_out if answer.n_held_out else None
+        cases = int(self._last.metrics.get(FUSION + SHARED, {}).get(NUM_EXAMPLES, 0))
+        self._watch.stop("fusion", done, None, held_out, None, answer.loss, len(self._last.answered), cases)
+        self._sites.event = event
+        self._sites.options.step(study, event)
 
 
 def _fusion_round(
     sites: Attendance, holders: Sequence[Holder], parameters: Parameters, question: Mapping[str, Any]
-) -> tuple[Evaluation, Collection[str]]:
-    """The head's summed loss and gradient, and who answered; a site is sent the tensors of its own modalities only.
-
-    What too few sites answered for has no gradient, and stays as it is.
-    """
+) -> Folded:
+    """What the sites answer, added up; a site is sent the tensors of its own modalities only."""
     by_part: dict[str, Weights] = {FUSION + SHARED: {}}
     for key, value in parameters.items():
         owner, _, name = key.partition(".")
@@ -81,15 +111,20 @@ def _fusion_round(
 
     for holder, parts in sites.ask("train.fusion", questions, read):
         folded.add(holder, parts, weighted=False)
+    return folded
+
+
+def _evaluation(folded: Folded, least: int) -> Evaluation:
+    """The head's summed loss and gradient; what fewer than `least` sites answered for has none, and stays as it is."""
     gradient = {
         f"{part.removeprefix(FUSION)}.{name}": torch.from_numpy(array)
         for part, own in folded.sums.items()
-        if folded.usable[part] >= sites.least_fused
+        if folded.usable[part] >= least
         for name, array in own.total().items()
     }
     sums = folded.metrics.get(FUSION + SHARED, {})
     loss, held_out, n_held_out = (sums.get(name, 0.0) for name in (LOSS, HELD_OUT_LOSS, HELD_OUT_N))
-    return Evaluation(loss, gradient, held_out, int(n_held_out)), folded.answered
+    return Evaluation(loss, gradient, held_out, int(n_held_out))
 
 
 def _question(holder: Holder, by_part: Mapping[str, Weights], question: Mapping[str, Any]) -> tuple[Holder, RecordDict]:

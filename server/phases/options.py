@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from server.state.notes import Note
+from server.state.measured import METRICS
+from server.state.notes import WARNING, Note
 from server.state.status import write_status
 from server.state.study import StudyState
 from strategies.masking.roster import Roster
@@ -40,11 +41,18 @@ class Options:
     """What parts that know no study have to note; asked for at every step, and gives each note once."""
 
     def step(self, study: StudyState, event: Mapping[str, Any]) -> None:
-        """A step is done: keep it, then tell of it."""
+        """A step is done: keep it, add its lines to metrics.jsonl, then tell of it."""
         study.notes += self.notes()
         if self.checkpoint is not None:
             study.save(self.checkpoint)
+            self.catch_up(study)
         self.tell(study, event)
+
+    def catch_up(self, study: StudyState) -> None:
+        """Write the lines of metrics.jsonl that the checkpoint holds."""
+        if self.checkpoint is not None:
+            complaints = study.measured.write(self.checkpoint.with_name(METRICS))
+            study.notes += [Note(WARNING, "*", "*", text) for text in complaints]
 
     def tell(self, study: StudyState, event: Mapping[str, Any]) -> None:
         """Something happened that the checkpoint need not know."""

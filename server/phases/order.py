@@ -15,6 +15,7 @@ from server.phases.handshake import handshake, send_setup, wait_for_nodes
 from server.phases.options import Options
 from server.phases.sites import Sites
 from server.phases.statistics import gather_statistics
+from server.phases.stopwatch import Stopwatch
 from server.state.study import StudyState
 
 
@@ -26,13 +27,16 @@ def run_study(grid: Grid, federation: Federation, options: Options, start: Study
         RuntimeError: a phase got no usable reply from anybody; what was finished stands in the checkpoint.
     """
     study = _begin(federation, options, start)
+    options.catch_up(study)
     if not study.finished:
         sites = take_attendance(grid, study, options)
         train_branches(sites)
         close_branches(sites)
-        fit_fusion(sites)
-        calibrate(sites)
+        if not study.calibration:  # else both are done, and kept
+            fit_fusion(sites)
+            calibrate(sites)
         study.finished = True
+        Stopwatch(study).stop("finished")
         options.step(study, {"phase": "finished"})
     return study
 

@@ -14,6 +14,7 @@ from modalities.core.patience import Patience
 from modalities.core.settings.federation import Federation
 from server.state.checkpoint import load_checkpoint, save_checkpoint
 from server.state.head_search import search_from_arrays, search_to_arrays
+from server.state.measured import Measured
 from server.state.notes import REFUSED, Note
 from strategies.exchange import Traffic
 from strategies.wire import SHARED, STUDY, Weights
@@ -66,6 +67,8 @@ class StudyState:
     cohorts: dict[str, dict[str, int]] = field(default_factory=dict)
     """Site -> modality -> training cases, as last announced."""
     notes: list[Note] = field(default_factory=list)
+    measured: Measured = field(default_factory=Measured)
+    """Lines of metrics.jsonl that the next step writes."""
     traffic: Traffic = field(default_factory=Traffic)
     away: set[str] = field(default_factory=set)
     """Sites that are not connected now; of this run, and in no checkpoint."""
@@ -123,6 +126,7 @@ class StudyState:
             for name, own in meta["progress"].items()
         }
         state.notes = [Note(*note) for note in meta.get("notes", ())]
+        state.measured = Measured(**meta.get("measured", {}))
         _restore(state.traffic, meta["traffic"])
         return state
 
@@ -135,6 +139,7 @@ class StudyState:
             **{name: getattr(self, name) for name in _PLAIN},
             "progress": {name: asdict(own) for name, own in self.progress.items()},
             "notes": self.notes,
+            "measured": asdict(self.measured),
             "traffic": self.traffic.table(),
         }
 

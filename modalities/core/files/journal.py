@@ -3,7 +3,7 @@
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,8 +28,7 @@ class Journal:
         Raises:
             OSError: the disk is full, or fails.
         """
-        lines = "".join(f"{json.dumps(entry, separators=(',', ':'))}\n" for entry in entries)
-        append_durably(self._descriptor, lines.encode())
+        append_durably(self._descriptor, _written(entries))
         self.entries += entries
 
 
@@ -115,6 +114,26 @@ def add_line(path: Path, line: bytes) -> None:
         os.ftruncate(descriptor, os.fstat(descriptor).st_size - len(torn))
         if before != line:
             append_durably(descriptor, line + b"\n")
+
+
+def add_after(path: Path, n_kept: int, entries: Sequence[Any]) -> int:
+    """Leave the first `n_kept` lines, and add the entries; how many whole lines there were before.
+
+    So it may be called again with the same entries, wherever it was broken off.
+
+    Raises:
+        OSError: the disk is full, or fails.
+    """
+    with opened(path) as descriptor:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        sizes = [len(line) + 1 for line in lines_of(descriptor)]
+        os.ftruncate(descriptor, sum(sizes[:n_kept]))
+        append_durably(descriptor, _written(entries))
+    return len(sizes)
+
+
+def _written(entries: Sequence[Any]) -> bytes:
+    return "".join(f"{json.dumps(entry, separators=(',', ':'))}\n" for entry in entries).encode()
 
 
 def last_line(descriptor: int) -> tuple[bytes, bytes]:

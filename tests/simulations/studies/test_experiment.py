@@ -97,6 +97,14 @@ def test_a_finished_arm_is_not_run_again_and_a_lost_one_gives_the_same_numbers(r
     assert results_of(run)["arms"] == before["arms"]
 
 
+def test_every_fold_has_a_line_for_each_of_its_rounds_and_none_of_a_study_that_was_lost(run: Path) -> None:
+    for fold, curve in enumerate(results_of(run)["curves"]["cnv"]["federated"], start=1):
+        lines = pd.read_json(run / "folds" / str(fold) / "federated" / "metrics.jsonl", lines=True)
+        cnv = lines[lines["modality"] == "cnv"]
+        assert cnv["held_out_loss"].tolist() == pytest.approx(curve, abs=1e-9)
+        assert list(lines["phase"]).count("finished") == 1
+
+
 def test_a_folder_of_another_experiment_is_refused(run: Path) -> None:
     result = CliRunner().invoke(app, ["synthetic", "--out", str(run), "--sites", "5", "--cases", "30", "seed=7"])
     assert result.exit_code == 1
