@@ -25,7 +25,7 @@ from modalities.core.problems import Problem, note, warning
 FLEET_ROUTE = "/v1/fleet/get-run"
 """Passes the gateway; the SuperLink behind it refuses an empty request without a signature (415)."""
 TIMEOUT_S = 5.0
-MOST_AHEAD_S, MOST_BEHIND_S, WORTH_A_WORD_S = 5.0, 300.0, 2.0
+MOST_AHEAD_S, MOST_BEHIND_S, WORTH_A_WORD_S = 5.0, 305.0, 2.0
 """Flower refuses a signature made more than 5 s ahead of the server's clock, or 305 s behind."""
 _PLACE = {"file": "site.yaml", "where": "coordinator.address"}
 _AWAY = (502, 503, 504)

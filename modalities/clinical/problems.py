@@ -2,6 +2,8 @@
 
 from collections import defaultdict
 
+from modalities.core.problems import Problem, check
+
 _MOST_LISTED = 20
 
 
@@ -21,15 +23,13 @@ class Problems:
         self._lines[file, column, value, remedy].append(line)
 
     def raise_if_any(self) -> None:
-        """Raise one ValueError that lists them, at most 20 and the number of the rest."""
-        listed = self._general + [
-            f"{file}, {_place(lines)}, column {column!r}: {value!r} is not known; {remedy}"
+        """Raise one ProblemsError that holds them, at most 20 and the number of the rest."""
+        listed = [Problem(text) for text in self._general] + [
+            Problem(f"{value!r} is not known", remedy, file=file, where=f"{_place(lines)}, column {column!r}")
             for (file, column, value, remedy), lines in self._lines.items()
         ]
         more = len(listed) - _MOST_LISTED
-        if listed:
-            shown = [*listed[:_MOST_LISTED], *([f"and {more} more problems"] if more > 0 else [])]
-            raise ValueError("\n".join(["the clinical files cannot be read:", *shown]))
+        check([*listed[:_MOST_LISTED], *([f"and {more} more problems"] if more > 0 else [])])
 
 
 def _place(lines: list[int]) -> str:

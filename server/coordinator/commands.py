@@ -44,7 +44,9 @@ def init(
 ) -> None:
     """Make a study's folder: settings to fill in, certificates, release key, gateway configuration."""
     study = init_study(folder, san or [], gateway)
-    say(f"settings, to be filled in: {study.federation} and {study.settings_file}\ngateway: {study.nginx}")
+    say(f"settings, to be filled in: {study.federation} and {study.settings_file}")
+    if gateway == "nginx":
+        say(f"gateway: {study.nginx}")
     say(f"then: tessera-server hand-out {folder}")
 
 

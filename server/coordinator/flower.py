@@ -28,9 +28,12 @@ def superlink(study: Study) -> Iterator[subprocess.Popen]:
     """A running SuperLink; it ends with the block.
 
     Raises:
+        ValueError: the study has one that runs; its health would pass for that of a second, and its runs be ended.
         RuntimeError: it does not start; its log says why.
     """
     settings, tls = study.settings(), study.tls
+    if is_up(study):
+        raise ValueError(f"{study.folder}: another `tessera-server start` has opened this study; end that one first")
     study.flower.mkdir(parents=True, exist_ok=True)
     _write_connection(study)
     command = [

@@ -227,7 +227,7 @@ def _commented(settings: Settings) -> str:
 address: {settings.address}        # what sites connect to: a name in the server's certificate (init --san)
 public_port: {settings.public_port}       # the gateway's port: the only one that the firewall lets in
 superlink_port: {settings.superlink_port}    # Flower's SuperLink, on loopback only
-gateway: {settings.gateway}          # or builtin, within `start`, for one machine
+gateway: {settings.gateway}          # nginx, or builtin: within `start`, for one machine
 sites: {settings.sites}                # a run begins once this many sites are there
 wait_s: {settings.wait_s:g}             # seconds to wait for them
 round_timeout_s: {settings.round_timeout_s:g}    # seconds a site has for one message; what comes later is discarded

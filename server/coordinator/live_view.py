@@ -35,6 +35,14 @@ def _lines(status: Mapping[str, Any]) -> list[str]:
     """What is not as it should be: who is away, what waits, and the last notes."""
     lines = [f"not here yet: {', '.join(status['missing'])}"] if status.get("missing") else []
     lines += [f"away: {', '.join(status['away'])}"] if status.get("away") else []
-    lines += [f"waiting: {name}: {reason}" for name, reason in status.get("waiting", {}).items()]
-    lines += [f"noted: {note['site']}, {note['part']}: {note['text']}" for note in status.get("notes", [])[-_NOTES:]]
+    lines += [f"waiting: {_about(name)}{reason}" for name, reason in status.get("waiting", {}).items()]
+    lines += [
+        f"noted: {_about(note['site'], note['part'])}{note['text']}" for note in status.get("notes", [])[-_NOTES:]
+    ]
     return lines + ([status["note"]] if status.get("note") else [])
+
+
+def _about(*names: str) -> str:
+    """Site and part, or what there is of both: `*` stands for all of them."""
+    named = ", ".join(name for name in names if name != "*")
+    return f"{named}: " if named else ""

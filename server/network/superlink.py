@@ -1,4 +1,4 @@
-"""The study's SuperLink as a program, started by server/coordinator/superlink.py."""
+"""The study's SuperLink as a program, started by server/coordinator/flower.py."""
 
 from strategies.flower.superlink import run_superlink
 

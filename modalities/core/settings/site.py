@@ -75,7 +75,7 @@ class CoordinatorConfig:
     """The coordinator's release key, relative to site.yaml."""
     federation: str = ""
     """The federation.yaml that this site agreed to, relative to site.yaml: it takes part under these settings only,
-    whatever a server sends; empty: under any that the policy allows."""
+    whatever a server sends; empty: it can be simulated, not joined."""
     roster: str = ""
     """The roster.yaml of the study's sites that this site approved, relative to site.yaml; needed for masked sums."""
     local_port: Port = 9094

@@ -7,6 +7,7 @@ import pytest
 
 from modalities import clinical
 from modalities.core.contract import Source
+from modalities.core.problems import ProblemsError
 
 CONFIG = clinical.Config()
 A, B, C = "TCGA-AA-0001", "TCGA-AA-0002", "TCGA-BB-0003"
@@ -135,12 +136,12 @@ def test_case_twice_with_different_rows_is_refused(write):
 
 def test_unknown_value_is_named_with_file_line_column_value_and_remedy(write):
     path = write.biotab({"case": A, "er": "Positive"}, {"case": B, "er": "Psitive"}, {"case": C, "er": "Psitive"})
-    with pytest.raises(
-        ValueError,
-        match=r"biotab.txt, line 5 and 1 more, column 'er_status_by_ihc': 'Psitive' is not known; "
-        r"write positive, negative, indeterminate, or leave it empty",
-    ):
+    with pytest.raises(ProblemsError, match="'Psitive' is not known") as caught:
         read(path)
+    (problem,) = caught.value.problems
+    assert problem.file.endswith("biotab.txt")
+    assert problem.where == "line 5 and 1 more, column 'er_status_by_ihc'"
+    assert problem.remedy == "write positive, negative, indeterminate, or leave it empty"
 
 
 def test_all_problems_of_all_files_are_raised_at_once(write):

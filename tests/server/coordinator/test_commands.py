@@ -45,6 +45,7 @@ def test_a_new_folder_waits_for_three_sites_ten_minutes_and_is_made_once(tmp_pat
     found = run("init", tmp_path / "study", "--san", "fed.example.org", "--gateway", "builtin")
     assert found.exit_code == 0
     assert "then: tessera-server hand-out" in found.output
+    assert "nginx" not in found.output
     settings = commands.Study(tmp_path / "study").settings()
     assert settings == Settings("fed.example.org", 9443, 9092, "builtin", 3, 600.0, 600.0)
     found = run("init", tmp_path / "study")

@@ -125,3 +125,12 @@ def test_a_superlink_runs_as_long_as_its_block_and_flowers_command_line_is_told_
     told = tomllib.loads((study.flower / "config.toml").read_text())["superlink"]
     assert told["default"] == "study"
     assert told["study"] == {"address": "127.0.0.1:9092", "root-certificates": str(study.tls.authority)}
+
+
+def test_a_study_that_is_open_is_not_opened_twice(study, monkeypatch):
+    started = []
+    monkeypatch.setattr(flower, "is_up", lambda study: True)
+    monkeypatch.setattr(flower, "start", lambda *command: started.append(command))
+    with pytest.raises(ValueError, match="another `tessera-server start` has opened this study"), superlink(study):
+        pass
+    assert not started

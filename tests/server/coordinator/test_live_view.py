@@ -57,3 +57,9 @@ def test_the_last_five_notes_and_all_that_waits_stand_below_the_tables():
         *(f"noted: site_1, cnv: note {number}" for number in range(2, 7)),
         "going on",
     ]
+
+
+def test_what_concerns_every_site_or_every_modality_names_none():
+    notes = [{"site": "*", "part": "cnv", "text": "few"}, {"site": "site_1", "part": "*", "text": "is back"}]
+    shown = lines({"waiting": {"*": "no site"}, "notes": notes})
+    assert shown[-3:] == ["waiting: no site", "noted: cnv: few", "noted: site_1: is back"]
