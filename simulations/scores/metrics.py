@@ -10,7 +10,7 @@ from dataclasses import asdict
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from strategies.evaluation.ece import debiased_ece, plug_in_ece
+from strategies.evaluation.ece import ECE_BINS, confidence_bin, debiased_ece, plug_in_ece
 from strategies.evaluation.equivalence import MARGIN, equivalence_of_draws
 
 Probabilities = Float[np.ndarray, "case class"]
@@ -23,7 +23,6 @@ Estimate = dict[str, float | None]
 
 N_DRAWS = 2000
 MIN_CASES = 5  # with fewer positives (or negatives) an AUROC is "n/a": chance, not the model, would decide it
-ECE_BINS = 10
 INTERVALS = ("macro_auroc", "balanced_accuracy", "accuracy", "macro_f1", "ece")
 PAIRED = ("macro_auroc", "balanced_accuracy", "accuracy")
 
@@ -112,11 +111,6 @@ def bin_sums(probabilities: Probabilities, labels: Labels, weights: Weights) -> 
     right = probabilities.argmax(axis=1) == labels
     in_bin = np.eye(ECE_BINS)[confidence_bin(confidence)]
     return weights @ in_bin, weights @ (in_bin * right[:, None]), weights @ (in_bin * confidence[:, None])
-
-
-def confidence_bin(confidence: PerCase) -> Int[np.ndarray, " case"]:
-    """The equal-width bin, 0 to ECE_BINS - 1, of each confidence; the upper edge belongs to its bin."""
-    return np.clip(np.ceil(confidence * ECE_BINS).astype(int) - 1, 0, ECE_BINS - 1)
 
 
 def mean_defined(draws: Float[np.ndarray, "part draw"]) -> Draws:

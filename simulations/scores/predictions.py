@@ -12,10 +12,11 @@ import pandas as pd
 from jaxtyping import Bool, Float, Int
 
 from simulations.scores.metrics import N_DRAWS, Draws, case_weights, metric_draws
+from strategies.evaluation.names import COMPLETE, FUSED
 
 ARMS = ("centralised", "federated", "reference", "majority")
 LOCAL = "local:"
-FUSED, COMPLETE, MASKED = "fused", "fused_complete", "fused@"
+MASKED = "fused@"
 COLUMNS = ("arm", "set", "case_id", "site", "label", "fold")
 
 

@@ -4,8 +4,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from strategies.evaluation.delong import aurocs, influences, pair_counts
+from strategies.evaluation.ece import ECE_BINS, reliability_of
 from strategies.evaluation.names import Arrays
-from strategies.evaluation.reliability import ECE_BINS, reliability_of
 
 N_BINS = 200
 """Of a histogram of scores: on the TCGA tables the bound of a fused macro-AUROC is .0013 (docs/evaluation.md)."""
