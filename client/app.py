@@ -45,6 +45,7 @@ from client.study.settled import home_of
 from client.study.spent import beyond_budget
 from modalities.core.site.store import SiteData, digest_of
 from strategies.checks import CLASS_COUNTS, HELD_OUT_LOSS, HELD_OUT_N, LOSS, LOSSES, NUM_EXAMPLES
+from strategies.flower.arrays import sha256_of_record
 from strategies.masked_exchange.wire import MASKING
 from strategies.wire import (
     ARRAYS,
@@ -188,7 +189,8 @@ def train_branches(message: Message, context: Context) -> Message:
     for part, weights in arrays_in(message, study.data).items():
         server_round, pull = round_asked(policy, study.federation, part, config_of(message, part))
         if home:
-            asked = digest_of_request(weights, server_round, pull)
+            sent = sha256_of_record(record_of(message.content, ARRAYS + part, ArrayRecord))
+            asked = digest_of_request(sent, server_round, pull)
             count_round(home, study.federation.digest, part, asked, policy.max_rounds)
         trained, metrics = train_part(study, part, weights, server_round, pull)
         reply[ARRAYS + part], reply[METRICS + part] = to_record(trained), MetricRecord(metrics)

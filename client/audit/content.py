@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
+from strategies.flower.arrays import sha256_of
 
 Content = Mapping[str, Mapping[str, Any]]
 """Record -> name -> an array or a plain value."""
@@ -20,15 +20,16 @@ def contents_of(content: Content) -> dict[str, dict[str, Any]]:
 
 
 def digest_of_content(content: Content) -> str:
-    """SHA-256 of records, names, types, shapes and values, in the order of the names; how they travel is no matter."""
+    """SHA-256 of records, names, types, shapes and values, in the order of the names; how they travel is no matter.
+
+    Of an array SHA-256 of its values is in it.
+    """
     digest = hashlib.sha256()
     for key in sorted(content):
         digest.update(_line([key]))
         for name, value in sorted(content[key].items()):
             if hasattr(value, "numpy"):
-                array = np.ascontiguousarray(value.numpy())
-                digest.update(_line([name, str(array.dtype), list(np.shape(value.numpy()))]))
-                digest.update(array.reshape(-1).view(np.uint8).data)
+                digest.update(_line([name, value.dtype, list(value.shape), sha256_of(value)]))
             else:
                 digest.update(_line([name, value.hex() if isinstance(value, bytes) else value]))
     return digest.hexdigest()

@@ -3,11 +3,9 @@
 The sums over cases that a reply holds are made by the same code as without masks; here they are masked.
 """
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
 
 from client.audit.facts import tell
@@ -32,7 +30,7 @@ from strategies.masked_exchange.wire import (
 from strategies.masking.labels import Label
 from strategies.masking.layout import Reply, flattened, layout_of
 from strategies.masking.member import boxes, mask
-from strategies.masking.numbers import WEIGHTS
+from strategies.masking.numbers import WEIGHTS, Change
 from strategies.masking.vectors import Vector
 from strategies.wire import ARRAYS, CONFIG, MASKED, METRICS, from_record, record_of, to_record
 
@@ -123,7 +121,7 @@ class _Site:
             message=self._asked,
             members={name: key.hex() for name, key in keys.items()},
             least=least_of(self._federation, group, len(members)),
-            plain=hashlib.sha256(vector.tobytes()).hexdigest(),
+            plain=vector.digest(),
         )
         ledger.note(entry, most_questions(self._federation, self._asked))
         tell(roster=entry.roster, group=group, members=members, plain_sha256=entry.plain)
@@ -146,10 +144,7 @@ def _plain(asked: str, question: RecordDict, answer: RecordDict, parts: Sequence
         metrics = dict(record_of(answer, METRICS + part, MetricRecord)) if METRICS + part in answer else {}
         arrays = from_record(record_of(answer, ARRAYS + part, ArrayRecord)) if ARRAYS + part in answer else {}
         if reply.is_weighted:
-            sent = from_record(record_of(question, ARRAYS + part, ArrayRecord))
-            n_cases = metrics[NUM_EXAMPLES]
-            arrays = {name: np.subtract(arrays[name], sent[name], dtype=np.float64) for name in arrays}
-            for change in arrays.values():
-                np.multiply(change, n_cases, out=change)
+            sent, n_cases = from_record(record_of(question, ARRAYS + part, ArrayRecord)), metrics[NUM_EXAMPLES]
+            arrays = {name: Change(sent[name], trained, n_cases) for name, trained in arrays.items()}  # pyright: ignore
         reply.arrays[part], reply.metrics[part] = arrays, metrics  # pyright: ignore
     return reply

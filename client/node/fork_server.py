@@ -25,8 +25,9 @@ from strategies.bundle import digest_of_checkout
 from strategies.flower.processes import die_with_parent
 from strategies.flower.tasks import MODULE, PROGRAM, run_task
 
-LIBRARIES = (MODULE, "client.app", "torch._dynamo")
-"""The program, the site's own copy of the study's code for all that it imports, and the first optimiser step."""
+LIBRARIES = (MODULE, "client.app", "torch._dynamo", "httpcore", "cryptography.hazmat.backends.openssl.backend")
+"""The program, the site's own copy of the study's code for all that it imports, and what is only imported at first use:
+by an optimiser's step, Flower's client and the node key."""
 _OURS = ("client", "modalities", "server", "simulations", "strategies")
 
 
@@ -54,9 +55,11 @@ def _import_all() -> None:
         importlib.import_module(name)
     from modalities.core.fusion.head import heads
     from modalities.core.registry import plugins
+    from strategies.rule import rules
 
     plugins()
     heads()
+    rules()
 
 
 def _work(arguments: list[str], home: Home, digest: str) -> None:

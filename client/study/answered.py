@@ -3,8 +3,6 @@
 import hashlib
 
 from client.node.home import Home
-from modalities.core.contract import State
-from modalities.core.site.store import digest_of
 
 
 def count_round(home: Home, study: str, part: str, asked: str, most: int) -> None:
@@ -32,6 +30,6 @@ def count_round(home: Home, study: str, part: str, asked: str, most: int) -> Non
         answered.write(f"{line}\n")
 
 
-def digest_of_request(weights: State, server_round: int, proximal_mu: float) -> str:
-    """Tells requests to train a part apart: equal digests, equal answers."""
-    return hashlib.sha256(f"{digest_of(weights)} {server_round} {proximal_mu!r}".encode()).hexdigest()
+def digest_of_request(weights: str, server_round: int, proximal_mu: float) -> str:
+    """Tells requests to train a part apart, from the digest of its weights: equal digests, equal answers."""
+    return hashlib.sha256(f"{weights} {server_round} {proximal_mu!r}".encode()).hexdigest()

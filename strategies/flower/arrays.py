@@ -1,14 +1,15 @@
-"""A Flower Array whose bytes are made only when somebody asks for them.
+"""A Flower Array whose bytes are made only when somebody asks for them, and digests of arrays.
 
 Flower's is a dataclass that holds bytes. Not public, and needed here: its fields lie in `__dict__` under their names,
 and it writes its class's name into what it sends, by which the receiver looks the class up.
 """
 
+import hashlib
 from functools import cache
 from typing import Any
 
 import numpy as np
-from flwr.app import Array
+from flwr.app import Array, ArrayRecord
 
 
 @cache
@@ -47,3 +48,18 @@ class LazyArray(Array):
 
 # Flower writes the class name into the bytes and looks it up when it reads them.
 LazyArray.__qualname__ = Array.__qualname__
+
+
+def sha256_of(array: Array) -> str:
+    """SHA-256 of the values, in hexadecimal digits; of an array worked out once, since several ask for it."""
+    kept = array.__dict__
+    if "_sha256" not in kept:
+        values = np.ascontiguousarray(array.numpy())
+        kept["_sha256"] = hashlib.sha256(values.reshape(-1).view(np.uint8).data).hexdigest()
+    return kept["_sha256"]
+
+
+def sha256_of_record(record: ArrayRecord) -> str:
+    """SHA-256 over names, types, shapes and values, in the order of the names."""
+    lines = [f"{name} {array.dtype} {list(array.shape)} {sha256_of(array)}\n" for name, array in sorted(record.items())]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()

@@ -18,9 +18,10 @@ from flwr.app import ArrayRecord, ConfigRecord, RecordDict
 from modalities.core.parts import modality_of
 from modalities.core.settings.federation import Federation
 from strategies.evaluation.wire import EVALUABLE, EVALUATION
+from strategies.flower.arrays import sha256_of_record
 from strategies.masking.keys import Advert
 from strategies.masking.labels import threshold
-from strategies.wire import ARRAYS, CONFIG, FUSION, METRICS, SEPARATOR, STUDY, from_record, owner_of, parts_in
+from strategies.wire import ARRAYS, CONFIG, FUSION, METRICS, SEPARATOR, STUDY, owner_of, parts_in
 
 MASKING = "masking"
 TRAIN, COUNTS, PEERS, UNMASK = "train.branches", "query.counts", "query.peers", "query.unmask"
@@ -83,7 +84,7 @@ def question_of(message_type: str, content: RecordDict, group: str, known: str) 
 
 def _digest(record: Any) -> str:
     if isinstance(record, ArrayRecord):
-        return digest_of_arrays(from_record(record))
+        return sha256_of_record(record)
     values = {name: value for name, value in dict(record).items() if name != "holders"}  # more sites, no other question
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
@@ -93,7 +94,7 @@ def digest_of_arrays(arrays: Mapping[str, np.ndarray]) -> str:
     hashed = hashlib.sha256()
     for name, array in sorted(arrays.items()):
         hashed.update(f"{name} {array.dtype.str} {array.shape} ".encode())
-        hashed.update(np.ascontiguousarray(array).tobytes())
+        hashed.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return hashed.hexdigest()
 
 

@@ -3,8 +3,11 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+
+from strategies.masking.numbers import Change
 
 Arrays = Mapping[str, np.ndarray]
 Metrics = Mapping[str, float | int]
@@ -14,8 +17,8 @@ Metrics = Mapping[str, float | int]
 class Reply:
     """What a site has to say of a group's parts."""
 
-    arrays: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
-    """By part."""
+    arrays: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """By part; each an array, or a change of weights."""
     metrics: dict[str, dict[str, float | int]] = field(default_factory=dict)
     """By part."""
     is_weighted: bool = False
@@ -29,14 +32,13 @@ def layout_of(reply: Reply) -> str:
     return json.dumps({"weighted": reply.is_weighted, "arrays": arrays, "metrics": metrics}, separators=(",", ":"))
 
 
-def flattened(reply: Reply) -> tuple[np.ndarray, np.ndarray]:
-    """The numbers of the vector, float64: weights, and sums."""
-    arrays = [np.asarray(array, dtype=np.float64).reshape(-1) for _, _, array in _arrays(reply)]
+def flattened(reply: Reply) -> tuple[list[np.ndarray | Change], np.ndarray]:
+    """The numbers of the vector: weights, array by array, and sums, float64."""
+    arrays = [array for _, _, array in _arrays(reply)]
     metrics = np.array([value for _, _, value in _metrics(reply)], dtype=np.float64)
-    nothing = np.zeros(0)
     if reply.is_weighted:
-        return np.concatenate([nothing, *arrays]), metrics
-    return nothing, np.concatenate([*arrays, metrics])
+        return arrays, metrics
+    return [], np.concatenate([*(np.asarray(array, dtype=np.float64).reshape(-1) for array in arrays), metrics])
 
 
 def restored(layout: str, weights: np.ndarray, sums: np.ndarray) -> Reply:
@@ -61,7 +63,7 @@ def restored(layout: str, weights: np.ndarray, sums: np.ndarray) -> Reply:
     return reply
 
 
-def _arrays(reply: Reply) -> list[tuple[str, str, np.ndarray]]:
+def _arrays(reply: Reply) -> list[tuple[str, str, Any]]:
     return [(part, name, own[name]) for part, own in sorted(reply.arrays.items()) for name in sorted(own)]
 
 

@@ -4,6 +4,8 @@ A weight is a whole number of 2^-37 (or 2^-15 where 32 bits are enough), added u
 gradients have no range known beforehand: whole numbers of 2^-64, added up modulo 2^128 in two words of 64 bits.
 """
 
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +13,29 @@ from jaxtyping import Float, UInt64
 
 _WORD = 2.0**64
 _BLOCK = 2**15
+"""Numbers that fit a processor's cache, since each goes through a dozen steps."""
 _MOST_WHOLE = 2.0**63
+
+
+@dataclass(frozen=True)
+class Change:
+    """Cases x (weights after - weights before), float64: worked out where it is needed, not held beside the weights."""
+
+    before: np.ndarray
+    after: np.ndarray
+    cases: float | int
+    dtype = np.dtype(np.float64)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """That of the weights."""
+        return self.after.shape
+
+    def blocks(self) -> Iterator[Float[np.ndarray, " number"]]:
+        """The numbers in order."""
+        for after, before in zip(_blocks(self.after), _blocks(self.before), strict=True):
+            change = np.subtract(after, before, dtype=np.float64)
+            yield np.multiply(change, self.cases, out=change)
 
 
 @dataclass(frozen=True)
@@ -35,18 +59,20 @@ class Fixed:
         """What a number must stay below at each of so many sites, so that no sum wraps around."""
         return 2.0 ** (self.bits - 1 - self.fraction) / n_sites
 
-    def encoded(self, values: Float[np.ndarray, " number"], n_sites: int) -> np.ndarray:
-        """The nearest whole numbers of 2^-fraction, in two's complement.
+    def encoded(self, arrays: Sequence[np.ndarray | Change], n_sites: int) -> np.ndarray:
+        """The nearest whole numbers of 2^-fraction, in two's complement, of one array after the other.
 
         Raises:
             ValueError: one is not finite, or too large for a sum over so many sites.
         """
-        words = np.empty(len(values), dtype=self.dtype)
-        for start in range(0, len(values), _BLOCK):  # what fits a processor's cache, since there are a dozen steps
-            block = values[start : start + _BLOCK]
-            _check_range(block, self.bound(n_sites))
-            whole = block * 2.0**self.fraction
-            words[start : start + _BLOCK] = np.rint(whole, out=whole).astype(np.int64).view(np.uint64)
+        words = np.empty(sum(math.prod(array.shape) for array in arrays), dtype=self.dtype)
+        signed, bound, done = words.view(f"int{self.bits}"), self.bound(n_sites), 0
+        for array in arrays:
+            for block in array.blocks() if isinstance(array, Change) else _blocks(array):
+                _check_range(block, bound)
+                whole = block * 2.0**self.fraction
+                signed[done : done + len(block)] = np.rint(whole, out=whole)
+                done += len(block)
         return words
 
     def decoded(self, words: np.ndarray) -> Float[np.ndarray, " number"]:
@@ -94,10 +120,18 @@ def negated_wide(words: UInt64[np.ndarray, "number 2"]) -> UInt64[np.ndarray, "n
     return negated
 
 
+def _blocks(array: np.ndarray) -> Iterator[np.ndarray]:
+    flat = array.reshape(-1)
+    return (flat[start : start + _BLOCK] for start in range(0, len(flat), _BLOCK))
+
+
 def _check_range(values: np.ndarray, bound: float) -> None:
-    if not np.isfinite(values).all():
+    if not values.size:
+        return
+    largest = max(-float(values.min()), float(values.max()))
+    if not math.isfinite(largest):
         raise ValueError("a number that is not finite cannot be sent")
-    if values.size and (largest := float(np.abs(values).max())) >= bound:
+    if largest >= bound:
         raise ValueError(
             f"a number of {largest:.3g} is too large for a masked sum, which takes those below {bound:.3g}"
         )

@@ -1,10 +1,12 @@
 """The vector that a group's members send: weights in one format, sums in the other; masks are added to both alike."""
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from strategies.masking.numbers import Fixed, add_wide, decoded_wide, encoded_wide, negated_wide
+from strategies.masking.numbers import Change, Fixed, add_wide, decoded_wide, encoded_wide, negated_wide
 from strategies.masking.streams import derived, stream, words
 
 
@@ -18,8 +20,8 @@ class Vector:
     """Wide numbers, uint64 of shape (number, 2)."""
 
     @staticmethod
-    def of(weights: np.ndarray, sums: np.ndarray, fixed: Fixed, n_sites: int) -> "Vector":
-        """The vector of one of so many sites, from float64 numbers.
+    def of(weights: Sequence[np.ndarray | Change], sums: np.ndarray, fixed: Fixed, n_sites: int) -> "Vector":
+        """The vector of one of so many sites, from weights array by array and float64 sums.
 
         Raises:
             ValueError: a number is not finite, or too large for the sum.
@@ -60,6 +62,8 @@ class Vector:
         masks = words(drawn, self.sums.dtype).reshape(self.sums.shape)
         add_wide(self.sums, masks if sign > 0 else negated_wide(masks))
 
-    def tobytes(self) -> bytes:
-        """The words as they travel, for a digest."""
-        return self.weights.tobytes() + self.sums.tobytes()
+    def digest(self) -> str:
+        """SHA-256 of the words as they travel, in hexadecimal digits."""
+        hashed = hashlib.sha256(self.weights.data)
+        hashed.update(np.ascontiguousarray(self.sums).data)
+        return hashed.hexdigest()

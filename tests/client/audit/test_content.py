@@ -47,7 +47,8 @@ def test_what_is_long_or_that_json_does_not_know_is_described():
 def test_the_digest_is_that_of_the_bytes_worked_out_by_hand():
     weights = np.array([[1, 2]], dtype="<i4")
     small = {"b": {"w": Array(weights)}, "a": {"n": 3}, "c": {}}
-    by_hand = b'["a"]\n["n", 3]\n["b"]\n["w", "int32", [1, 2]]\n\x01\0\0\0\x02\0\0\0["c"]\n'
+    values = hashlib.sha256(b"\x01\0\0\0\x02\0\0\0").hexdigest().encode()
+    by_hand = b'["a"]\n["n", 3]\n["b"]\n["w", "int32", [1, 2], "%b"]\n["c"]\n' % values
     assert digest_of_content(small) == hashlib.sha256(by_hand).hexdigest()
 
 
