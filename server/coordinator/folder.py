@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 
 from modalities.core.fields import Count, Port, Positive, settings
+from modalities.core.files.place import Place
 from modalities.core.problems import Problem, check
 from modalities.core.release.keyfiles import line_fingerprint
 from modalities.core.release.signing import make_release_key
@@ -56,65 +57,34 @@ class Study:
 
     folder: Path
 
-    @property
-    def federation(self) -> Path:
-        """What is computed."""
-        return self.folder / "federation.yaml"
-
-    @property
-    def settings_file(self) -> Path:
-        """How it is run."""
-        return self.folder / "coordinator.yaml"
+    federation = Place("federation.yaml")
+    """What is computed."""
+    settings_file = Place("coordinator.yaml")
+    """How it is run."""
 
     @property
     def tls(self) -> Tls:
         """Certificates and their keys."""
         return Tls(self.folder / "tls")
 
-    @property
-    def release_key(self) -> Path:
-        """Signs releases; never leaves the coordinator."""
-        return self.folder / "keys" / "release.key"
-
-    @property
-    def release_public_key(self) -> Path:
-        """What sites check releases with."""
-        return self.folder / "keys" / "release.pub"
-
-    @property
-    def sites(self) -> Path:
-        """The public key of each enrolled site."""
-        return self.folder / "sites"
-
-    @property
-    def rosters(self) -> Path:
-        """Every roster that the study had, numbered: the one before goes on until enough sites approved the next."""
-        return self.folder / "rosters"
-
-    @property
-    def roster(self) -> Path:
-        """The digest of each enrolled site's key, which `roster` writes and every site approves."""
-        return self.folder / ROSTER_FILE
-
-    @property
-    def nginx(self) -> Path:
-        """The gateway's configuration."""
-        return self.folder / "gateway" / "nginx.conf"
-
-    @property
-    def flower(self) -> Path:
-        """Flower's own folder: connection, database, logs."""
-        return self.folder / "flower"
-
-    @property
-    def for_sites(self) -> Path:
-        """What every site is given."""
-        return self.folder / "for-sites"
-
-    @property
-    def run(self) -> Path:
-        """Checkpoint and release."""
-        return self.folder / "run"
+    release_key = Place("keys", "release.key")
+    """Signs releases; never leaves the coordinator."""
+    release_public_key = Place("keys", "release.pub")
+    """What sites check releases with."""
+    sites = Place("sites")
+    """The public key of each enrolled site."""
+    rosters = Place("rosters")
+    """Every roster that the study had, numbered: the one before goes on until enough sites approved the next."""
+    roster = Place(ROSTER_FILE)
+    """The digest of each enrolled site's key, which `roster` writes and every site approves."""
+    nginx = Place("gateway", "nginx.conf")
+    """The gateway's configuration."""
+    flower = Place("flower")
+    """Flower's own folder: connection, database, logs."""
+    for_sites = Place("for-sites")
+    """What every site is given."""
+    run = Place("run")
+    """Checkpoint and release."""
 
     def settings(self) -> Settings:
         """coordinator.yaml.

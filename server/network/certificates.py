@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from modalities.core.files.place import Place
 from modalities.core.release.keyfiles import read_private, write_private
 
 AUTHORITY_DAYS, SERVER_DAYS = 3650, 398
@@ -34,25 +35,14 @@ class Tls:
 
     folder: Path
 
-    @property
-    def authority(self) -> Path:
-        """The authority's certificate: what sites are given."""
-        return self.folder / "ca.crt"
-
-    @property
-    def authority_key(self) -> Path:
-        """Its private key; needed only for a new server certificate, so it may be kept elsewhere."""
-        return self.folder / "ca.key"
-
-    @property
-    def certificate(self) -> Path:
-        """The server's certificate."""
-        return self.folder / "server.pem"
-
-    @property
-    def key(self) -> Path:
-        """Its private key."""
-        return self.folder / "server.key"
+    authority = Place("ca.crt")
+    """The authority's certificate: what sites are given."""
+    authority_key = Place("ca.key")
+    """Its private key; needed only for a new server certificate, so it may be kept elsewhere."""
+    certificate = Place("server.pem")
+    """The server's certificate."""
+    key = Place("server.key")
+    """Its private key."""
 
 
 def make_authority(tls: Tls, name: str, now: datetime.datetime) -> None:
