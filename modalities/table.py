@@ -16,7 +16,7 @@ from modalities.core.blocks.tabular import TabularConfig, build_encoder, collate
 from modalities.core.contract import Cases, Source, State, Sums
 from modalities.core.fields import settings
 from modalities.core.files.barcodes import case_of
-from modalities.core.files.delimited import delimiter_of, listing, numbers, refuse_repeated, rows_of
+from modalities.core.files.delimited import delimiter_of, listing, numbers, refuse_any, refuse_repeated, rows_of
 from modalities.core.files.leakage import refuse
 from modalities.core.problems import check, gathering, unusable
 from modalities.core.settings.private import PRIVATE_TRAINING
@@ -161,20 +161,14 @@ def _refuse_negative(
 
 def _refuse_unnamed(path: Path, samples: Sequence[str | None]) -> None:
     unnamed = [f"line {line}" for line, sample in enumerate(samples, start=2) if sample == ""]
-    if unnamed:
-        raise unusable(
-            f"no case id in {listing(unnamed)}", "fill it in or take the row out", file=path.name, where=unnamed[0]
-        )
+    refuse_any(path, unnamed, "no case id in {}", "fill it in or take the row out", are_places=True)
 
 
 def _agreed_names(path: Path, names: Sequence[str], columns: Mapping[str, str]) -> list[str]:
     """The columns' names after the renaming that site.yaml asks for."""
     agreed = {own: name for name, own in columns.items() if name != "case_id"}
     absent = [own for own in agreed if own not in names]
-    if absent:
-        raise unusable(
-            f"no column {listing(absent)}, which site.yaml names", f"it has {listing(names)}", file=path.name
-        )
+    refuse_any(path, absent, "no column {}, which site.yaml names", f"it has {listing(names)}")
     renamed = [agreed.get(name, name) for name in names]
     refuse_repeated(path, renamed, "columns", "correct sources.<modality>.columns in site.yaml")
     return renamed
@@ -182,13 +176,9 @@ def _agreed_names(path: Path, names: Sequence[str], columns: Mapping[str, str]) 
 
 def _refuse_leaks(path: Path, names: Sequence[str], config: Config) -> None:
     leaks = [f"{name!r}: {reason}" for name, reason in refuse(dict.fromkeys(names), allowed=config.allow).items()]
-    if leaks:
-        raise unusable(
-            f"{len(leaks)} columns must not be inputs ({listing(leaks)})",
-            "take them out of the table, or list their group under `allow` in the modality's section of "
-            "federation.yaml",
-            file=path.name,
-        )
+    where = "`allow` in the modality's section of federation.yaml"
+    remedy = f"take them out of the table, or list their group under {where}"
+    refuse_any(path, leaks, f"{len(leaks)} columns must not be inputs ({{}})", remedy)
 
 
 def _cells(path: Path) -> tuple[list[str], list[list[Any]]]:
@@ -208,20 +198,16 @@ def _cells(path: Path) -> tuple[list[str], list[list[Any]]]:
 def _id_column(path: Path, header: Sequence[str], columns: Mapping[str, str]) -> int:
     wanted = columns.get("case_id")
     if wanted is not None and wanted not in header:
-        raise unusable(
-            f"no column {wanted!r}, which site.yaml names as case_id", f"it has {listing(header)}", file=path.name
-        )
+        what = f"no column {wanted!r}, which site.yaml names as case_id"
+        raise unusable(what, f"it has {listing(header)}", file=path.name)
     if wanted:
         return header.index(wanted)
     lowered = [name.strip().lower() for name in header]
     for name in _ID_COLUMNS:
         if name in lowered:
             return lowered.index(name)
-    raise unusable(
-        f"no column of case ids (looked for {', '.join(_ID_COLUMNS)})",
-        "name it in site.yaml under sources.<modality>.columns.case_id",
-        file=path.name,
-    )
+    what = f"no column of case ids (looked for {', '.join(_ID_COLUMNS)})"
+    raise unusable(what, "name it in site.yaml under sources.<modality>.columns.case_id", file=path.name)
 
 
 def write_example(folder: Path, case_ids: Sequence[str], classes: Sequence[int], rng: np.random.Generator) -> Source:

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from modalities.clinical.dictionary import BY_NAME, Record
-from modalities.clinical.problems import Problems
 from modalities.clinical.readers.layout import Layout, Row
 from modalities.clinical.values import parse
 from modalities.core.files.delimited import listing
+from modalities.core.problems import Problem
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,10 @@ class Harmonised:
     """Patients of the samples that are no primary tumour."""
 
 
+_Unknown = dict[tuple[str, str, str], list[int]]
+"""Column, a value in it that the dictionary does not know, and the remedy -> lines: many rows, one problem."""
+
+
 @dataclass(frozen=True)
 class _Row:
     line: int
@@ -60,9 +64,9 @@ class _Row:
     record: Record
 
 
-def harmonise(file: File, problems: Problems) -> Harmonised:
+def harmonise(file: File, problems: list[Problem]) -> Harmonised:
     """The file's records; what is wrong with its rows is added to the problems."""
-    part = Harmonised()
+    part, unknown = Harmonised(), _Unknown()
     rows: dict[str, list[_Row]] = {}
     for line, row in file.lines():
         case_id = file.layout.case_of(row)
@@ -70,11 +74,12 @@ def harmonise(file: File, problems: Problems) -> Harmonised:
             part.skipped += 1
             part.patients_skipped.add(row.get(file.layout.patient, "").strip())
             continue
-        record = _record(file, line, row, problems)
+        record = _record(file, line, row, unknown)
         if case_id:
             rows.setdefault(case_id, []).append(_Row(line, file.layout.rank(row), record))
         else:
-            problems.add(f"{file.path.name}, line {line}: no case id; fill it in or delete the row")
+            remedy = "fill it in or delete the row"
+            problems.append(Problem("no case id", remedy, file=file.path.name, where=f"line {line}"))
     for case_id, own in rows.items():
         counted = [row for row in own if row.rank == min(row.rank for row in own)]
         part.skipped += len(own) - len(counted)
@@ -84,7 +89,8 @@ def harmonise(file: File, problems: Problems) -> Harmonised:
             part.contradictions += n_different
         else:
             part.records[case_id] = counted[0].record
-            _refuse_different(file, case_id, counted, problems)
+            problems += _different(file, case_id, counted)
+    problems += _unknown_values(file, unknown)
     return part
 
 
@@ -98,16 +104,21 @@ def _agreed(records: Sequence[Record]) -> tuple[Record, int]:
     return agreed, len(said) - len(agreed)
 
 
-def _refuse_different(file: File, case_id: str, rows: Sequence[_Row], problems: Problems) -> None:
+def _different(file: File, case_id: str, rows: Sequence[_Row]) -> list[Problem]:
     lines = [str(row.line) for row in rows if row.record != rows[0].record]
-    if lines:
-        problems.add(
-            f"{file.path.name}: case {case_id} stands more than once and the rows differ (line {listing(lines)}); "
-            "keep one row a case"
-        )
+    what = f"case {case_id} stands more than once and the rows differ (line {listing(lines)})"
+    return [Problem(what, "keep one row a case", file=file.path.name)] * bool(lines)
 
 
-def _record(file: File, line: int, row: Row, problems: Problems) -> Record:
+def _unknown_values(file: File, unknown: _Unknown) -> list[Problem]:
+    found = []
+    for (column, value, remedy), lines in unknown.items():
+        place = f"line {lines[0]}{f' and {len(lines) - 1} more' * (len(lines) > 1)}, column {column!r}"
+        found.append(Problem(f"{value!r} is not known", remedy, file=file.path.name, where=place))
+    return found
+
+
+def _record(file: File, line: int, row: Row, unknown: _Unknown) -> Record:
     record: dict[str, float | str] = {}
     for name, columns in file.layout.columns.items():
         for column in columns:
@@ -115,7 +126,7 @@ def _record(file: File, line: int, row: Row, problems: Problems) -> Record:
             try:
                 value = parse(BY_NAME[name], file.layout.convert.get((name, column), str)(text))
             except ValueError as error:
-                problems.add_value(file.path.name, line, column, text, str(error))
+                unknown.setdefault((column, text, str(error)), []).append(line)
                 break
             if value is not None:
                 record[name] = value

@@ -9,13 +9,13 @@ import numpy as np
 from modalities.clinical.config import Config
 from modalities.clinical.dictionary import Record, encode, inputs_of, with_her2
 from modalities.clinical.harmonise import File, drop_patients_without_primary, harmonise, row_notes
-from modalities.clinical.problems import Problems
 from modalities.clinical.readers import biotab, cbioportal, gdc, mapped, metabric, study, xena
 from modalities.clinical.readers.layout import Layout
 from modalities.core.blocks.tabular import in_agreed_order
 from modalities.core.contract import Cases, Source
 from modalities.core.files.delimited import delimiter_of, listing, n_comments, rows_of
 from modalities.core.files.leakage import refuse
+from modalities.core.problems import Problem, check, gathering, unusable
 
 # In order of trust: a site's own mapped table, the registry's own forms, then what others made of them.
 _KNOWN = (
@@ -26,6 +26,7 @@ _TRUST = (mapped.NAME, *dict.fromkeys(layout.name for layout in _KNOWN))
 FORMATS = ("auto", *_TRUST)
 _ENDINGS = (".txt", ".tsv", ".csv", ".txt.gz", ".tsv.gz", ".csv.gz")
 _COMMENT = "#"
+_MOST_LISTED = 20
 
 
 def read(source: Source, config: Config) -> Cases:
@@ -38,16 +39,17 @@ def read(source: Source, config: Config) -> Cases:
     Raises:
         ValueError: every problem of the files at once, each naming file, place and remedy.
     """
-    problems = Problems()
+    problems: list[Problem] = []
     if source.format not in FORMATS:
-        problems.add(f"no clinical format {source.format!r}; there are {', '.join(FORMATS)}")
+        problems.append(Problem(f"no clinical format {source.format!r}", f"there are {', '.join(FORMATS)}"))
     paths = _paths(source, problems)
     files = [file for path in paths if (file := _open(path, source, problems)) is not None]
     _check_mapping(source, files, problems, all_open=len(files) == len(paths))
     files = _as_metabric(files)
     files.sort(key=lambda file: (_TRUST.index(file.layout.name), bool(file.layout.patient)))  # patients before samples
     parts = [harmonise(file, problems) for file in files]
-    problems.raise_if_any()
+    more = len(problems) - _MOST_LISTED
+    check([*problems[:_MOST_LISTED], *[f"and {more} more problems"] * (more > 0)])
     drop_patients_without_primary(files, parts)
     merged, conflicts = _merge([part.records for part in parts])
     notes = {**row_notes(files, parts), "conflicts between files": conflicts}
@@ -57,7 +59,7 @@ def read(source: Source, config: Config) -> Cases:
     return _as_cases(merged, notes, config, [file.path.name for file in files])
 
 
-def _paths(source: Source, problems: Problems) -> list[Path]:
+def _paths(source: Source, problems: list[Problem]) -> list[Path]:
     """The files; of a folder, all that look like tables."""
     found = []
     for path in source.paths:
@@ -65,27 +67,25 @@ def _paths(source: Source, problems: Problems) -> list[Path]:
             sorted(file for file in path.iterdir() if file.name.lower().endswith(_ENDINGS)) if path.is_dir() else [path]
         )
         if not held:
-            problems.add(f"{path.name}: the folder holds no table ({', '.join(_ENDINGS)})")
+            problems.append(Problem(f"the folder holds no table ({', '.join(_ENDINGS)})", file=path.name))
         found += held
     if not source.paths:
-        problems.add("no clinical file is named; list one in site.yaml")
+        problems.append(Problem("no clinical file is named", "list one in site.yaml"))
     return study.with_the_other(found)
 
 
-def _open(path: Path, source: Source, problems: Problems) -> File | None:
+def _open(path: Path, source: Source, problems: list[Problem]) -> File | None:
     """The file, told by its header; None where it has a problem."""
-    try:
+    with gathering(problems):
         rows = rows_of(path, _delimiter(path), _COMMENT)
         above = n_comments(rows, _COMMENT)
         file = File(path, _layout(path, rows[above], above > 0, source), rows, above)
         if not file.layout.has_header(rows[above:]):
-            raise ValueError(f"{path.name}: GDC's three header rows are not all there; download the file again")
+            raise unusable("GDC's three header rows are not all there", "download the file again", file=path.name)
         if not file.body:
-            raise ValueError(f"{path.name}: a header and no case; export the file again")
-    except ValueError as error:
-        problems.add(str(error))
-        return None
-    return file
+            raise unusable("a header and no case", "export the file again", file=path.name)
+        return file
+    return None
 
 
 def _as_metabric(files: Sequence[File]) -> list[File]:
@@ -116,33 +116,27 @@ def _layout(path: Path, header: Sequence[str], is_commented: bool, source: Sourc
     if asked and asked != [own]:
         lacking = sorted(min((layout.marks - set(header) for layout in asked), key=len))
         reason = f"it has no column {listing(lacking)}" if lacking else "the lines that start with # are not as there"
-        raise ValueError(f"{path.name}: no {source.format} file, for {reason}; correct `format`")
+        raise unusable(f"no {source.format} file, for {reason}", "correct `format`", file=path.name)
     if source.columns and own.marks <= set(header):
         return own
     if source.columns:
-        raise ValueError(
-            f"{path.name}: no column {listing(sorted(own.marks))} of case ids; name it in site.yaml as columns.case_id"
-        )
-    raise ValueError(
-        f"{path.name}: neither GDC biotab nor GDC clinical.tsv nor Xena clinicalMatrix nor a cBioPortal study or "
-        f"export (it has {listing(list(header))}); map its columns in site.yaml (sources.clinical.columns: field: "
-        "column), or leave it out of paths"
-    )
+        what = f"no column {listing(sorted(own.marks))} of case ids"
+        raise unusable(what, "name it in site.yaml as columns.case_id", file=path.name)
+    known = "neither GDC biotab nor GDC clinical.tsv nor Xena clinicalMatrix nor a cBioPortal study or export"
+    remedy = "map its columns in site.yaml (sources.clinical.columns: field: column), or leave it out of paths"
+    raise unusable(f"{known} (it has {listing(list(header))})", remedy, file=path.name)
 
 
-def _check_mapping(source: Source, files: Sequence[File], problems: Problems, all_open: bool) -> None:
+def _check_mapping(source: Source, files: Sequence[File], problems: list[Problem], all_open: bool) -> None:
     """Refuse mapped columns that do not exist, and those that would leak the answer, by name or by values."""
     if all_open:
-        for problem in mapped.problems_of(source.columns, {file.path.name: file.header for file in files}):
-            problems.add(problem)
+        problems += mapped.problems_of(source.columns, {file.path.name: file.header for file in files})
     wanted = {column: name for name, column in source.columns.items() if name != mapped.CASE_ID}
     for file in files:
         values = {name: [row[at] for row in file.body] for at, name in enumerate(file.header) if name in wanted}
         for column, reason in refuse(values).items():
-            problems.add(
-                f"{file.path.name}: column {column!r} must not be used as {wanted[column]!r}: {reason}; "
-                f"take it out of sources.clinical.columns"
-            )
+            what = f"column {column!r} must not be used as {wanted[column]!r}: {reason}"
+            problems.append(Problem(what, "take it out of sources.clinical.columns", file=file.path.name))
 
 
 def _merge(parts: Sequence[dict[str, Record]]) -> tuple[dict[str, Record], int]:

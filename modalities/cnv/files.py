@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from modalities.cnv.readers import cbioportal, gdc_genes, gdc_segments, xena
+from modalities.cnv.readers import gdc_genes, gdc_segments
 from modalities.cnv.readers.header import header_of
+from modalities.cnv.readers.matrix import CBIOPORTAL, XENA
 from modalities.core.contract import Source
 from modalities.core.files.delimited import delimiter_of, listing, rows_of
 from modalities.core.problems import unusable
 
-MATRICES = {"cbioportal": cbioportal, "xena": xena}
+MATRICES = {"cbioportal": CBIOPORTAL, "xena": XENA}
 GENES, SEGMENTS = "gdc_genes", "gdc_segments"
 FORMATS = ("auto", *MATRICES, GENES, SEGMENTS)
 _NAMED = {
@@ -67,7 +68,7 @@ def find(source: Source, values: str, takes_segments: bool) -> Found:
         raise unusable(
             f"no file of the format {asked[0]}", "correct the path or the format in site.yaml", file=path.name
         )
-    absent = path / (cbioportal if "cbioportal" in asked else xena).FILES[values]
+    absent = path / MATRICES["cbioportal" if "cbioportal" in asked else "xena"].files[values]
     raise unusable("no such file", "correct the path in site.yaml", file=str(absent))
 
 
@@ -76,7 +77,7 @@ def _matrix(folder: Path, values: str, asked: Sequence[str]) -> Found | None:
     files = sorted(path for path in folder.iterdir() if path.is_file() and path.name.lower().endswith(_ENDINGS))
 
     def named(kind: str) -> list[tuple[str, Path]]:
-        return [(name, path) for name in asked for path in files if _is_named(path, MATRICES[name].FILES[kind])]
+        return [(name, path) for name in asked for path in files if _is_named(path, MATRICES[name].files[kind])]
 
     found = named(values)
     if not found and not named("log2" if values == "calls" else "calls"):
@@ -112,14 +113,14 @@ def _format_of(path: Path) -> str | None:
     cells = header_of(path)
     if len(cells) < 2:
         return None
-    matrix = next((name for name, reader in MATRICES.items() if cells[0] in reader.NAME_COLUMNS), None)
+    matrix = next((name for name, matrix in MATRICES.items() if cells[0] in matrix.name_columns), None)
     columns = {GENES: gdc_genes.COLUMNS, SEGMENTS: gdc_segments.COLUMNS}
     return matrix or next((name for name, wanted in columns.items() if set(wanted) <= set(cells)), None)
 
 
 def _unknown(path: Path) -> str:
     first = rows_of(path, delimiter_of(path))[0][0]  # says itself what is wrong with a file that is no table
-    names = [f"{' or '.join(reader.NAME_COLUMNS)} ({name})" for name, reader in MATRICES.items()]
+    names = [f"{' or '.join(matrix.name_columns)} ({name})" for name, matrix in MATRICES.items()]
     return (
         f"{path.name}: the first column must be {', '.join(names)}, gene_id (GDC genes) or GDC_Aliquot (GDC segments), "
         f"got {first!r}; is this a copy-number table?"

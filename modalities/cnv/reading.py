@@ -8,7 +8,7 @@ from modalities.cnv.arms import ARMS, arm_of_gene, means_over_genes
 from modalities.cnv.files import FORMATS, GENES, MATRICES, SEGMENTS, Found, find
 from modalities.cnv.readers import gdc_genes, gdc_segments
 from modalities.cnv.readers.aliquots import tumours_of
-from modalities.cnv.readers.matrix import GeneValues
+from modalities.cnv.readers.matrix import GeneValues, read_matrix
 from modalities.core.blocks.tabular import in_agreed_order
 from modalities.core.contract import Cases, Source
 from modalities.core.files.delimited import listing
@@ -47,7 +47,7 @@ def _genes(found: Found, source: Source, values: str) -> tuple[GeneValues, dict[
     if found.format == GENES:
         aliquots, notes = tumours_of(found.folder, found.paths, source.columns)
         return gdc_genes.read(aliquots, values), notes
-    return MATRICES[found.format].read(found.paths[0]), {}
+    return read_matrix(found.paths[0], MATRICES[found.format]), {}
 
 
 def _from_segments(found: Found, source: Source, config: Any) -> Cases:
@@ -89,12 +89,8 @@ def _refuse_others(found: Found, genes: GeneValues, values: str, setting: str) -
         named = [
             f"{genes.genes[gene]} of {genes.case_ids[case]} = {genes.values[case, gene]:g}" for case, gene in wrong
         ]
-        raise unusable(
-            f"{len(wrong)} values are no GISTIC call from -2 to 2 ({listing(named)})",
-            f"for log2 ratios set {setting}: log2",
-            file=name,
-        )
+        what = f"{len(wrong)} values are no GISTIC call from -2 to 2 ({listing(named)})"
+        raise unusable(what, f"for log2 ratios set {setting}: log2", file=name)
     if values == "log2" and not is_other.any() and genes.values[known].any():
-        raise unusable(
-            "every value is a call from -2 to 2, no log2 ratio", f"for calls set {setting}: calls", file=name
-        )
+        what = "every value is a call from -2 to 2, no log2 ratio"
+        raise unusable(what, f"for calls set {setting}: calls", file=name)

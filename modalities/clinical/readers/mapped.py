@@ -7,9 +7,11 @@ from modalities.clinical.dictionary import BY_NAME
 from modalities.clinical.readers.layout import Layout, Row
 from modalities.core.files.barcodes import case_of
 from modalities.core.files.delimited import listing
+from modalities.core.problems import Problem
 
 NAME = "mapped"
 CASE_ID = "case_id"
+_PLACE = "sources.clinical.columns"
 
 
 def layout(columns: Mapping[str, str]) -> Layout:
@@ -27,21 +29,21 @@ def fields_of(columns: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
     return {field: (column,) for field, column in columns.items() if field in BY_NAME}
 
 
-def problems_of(columns: Mapping[str, str], headers: Mapping[str, Sequence[str]]) -> list[str]:
+def problems_of(columns: Mapping[str, str], headers: Mapping[str, Sequence[str]]) -> list[Problem]:
     """Mapped fields that the dictionary lacks, and mapped columns that none of the files (name -> header) has."""
     known, held = (*BY_NAME, CASE_ID), {name for header in headers.values() for name in header}
-    fields = [
-        f"sources.clinical.columns: the dictionary has no field {field!r}{_nearest(field, known)}"
+    problems = [
+        Problem(f"the dictionary has no field {field!r}", _nearest(field, known), where=_PLACE)
         for field in columns
         if field not in known
     ]
-    return fields + [
-        f"sources.clinical.columns.{field}: no column {column!r} in {listing(list(headers))}{_nearest(column, held)}"
-        for field, column in columns.items()
-        if column not in held
-    ]
+    for field, column in columns.items():
+        if column not in held:
+            what = f"no column {column!r} in {listing(list(headers))}"
+            problems.append(Problem(what, _nearest(column, held), where=f"{_PLACE}.{field}"))
+    return problems
 
 
 def _nearest(name: str, known: Sequence[str] | set[str]) -> str:
     near = difflib.get_close_matches(name, sorted(known), n=1)
-    return f"; did you mean {near[0]!r}?" if near else f"; it has {listing(sorted(known))}"
+    return f"did you mean {near[0]!r}?" if near else f"it has {listing(sorted(known))}"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from modalities.cnv.readers.header import header_of
 from modalities.core.files.barcodes import case_of
-from modalities.core.files.delimited import listing, refuse_repeated, rows_of
+from modalities.core.files.delimited import listing, refuse_any, refuse_repeated, rows_of
 from modalities.core.problems import unusable
 
 _BARCODE = re.compile(r"TCGA-[A-Z0-9]{2}-[A-Z0-9]{4}(?:-\d{2}[A-Z]?)?(?![A-Z0-9])")
@@ -117,10 +117,7 @@ def _sheet(path: Path) -> Register:
     header, body = rows[0], rows[1:]
     kinds = [name for name in ("Sample Type", "Tissue Type", "Tumor Descriptor") if name in header]
     lacking = [name for name in ("File Name", "Case ID", "Sample ID") if name not in header]
-    if lacking or not kinds:
-        raise unusable(
-            f"no column {listing(lacking or ['Sample Type or Tissue Type'])}", "load it again", file=path.name
-        )
+    refuse_any(path, lacking or ["Sample Type or Tissue Type"] * (not kinds), "no column {}", "load it again")
     samples = []
     for row in body:
         cells = dict(zip(header, row, strict=True))
@@ -146,8 +143,7 @@ def _is_primary(kind: str, value: str) -> bool:
 def _register(path: Path, rows: list[list[str]], file_column: int, samples: Sequence[Sample]) -> Register:
     names = [row[file_column].strip() for row in rows[1:]]
     blank = [f"line {line}" for line, sample in enumerate(samples, start=2) if not sample.case_id]
-    if blank:
-        raise unusable(f"no case in {listing(blank)}", "fill it in or take the row out", file=path.name, where=blank[0])
+    refuse_any(path, blank, "no case in {}", "fill it in or take the row out", are_places=True)
     refuse_repeated(path, names, "files", "keep one row a file")
     return Register(path, rows, file_column, dict(zip(names, samples, strict=True)))
 

@@ -8,11 +8,11 @@ import numpy as np
 from jaxtyping import Int64
 
 from modalities.cnv.arms import AUTOSOMES, SEX_CHROMOSOMES, hg38
-from modalities.core.files.delimited import listing
-from modalities.core.problems import unusable
+from modalities.core.files.delimited import refuse_any
 
 _WHOLE = re.compile(r"\d{1,12}(\.0+)?")
 _SCIENTIFIC = re.compile(r"\d(\.\d+)?[eE]\+?\d{1,2}")  # R writes 8.7e+07
+_AGAIN = "download the file again"
 
 
 def columns_of(path: Path, header: Sequence[str], names: Sequence[str], what: str) -> list[int]:
@@ -21,9 +21,7 @@ def columns_of(path: Path, header: Sequence[str], names: Sequence[str], what: st
     Raises:
         ValueError: one is not there.
     """
-    lacking = [name for name in names if name not in header]
-    if lacking:
-        raise unusable(f"no column {listing(lacking)}", f"is this a file of {what}?", file=path.name)
+    refuse_any(path, [name for name in names if name not in header], "no column {}", f"is this a file of {what}?")
     return [header.index(name) for name in names]
 
 
@@ -32,10 +30,7 @@ def chromosomes_of(path: Path, cells: Sequence[str], others: Sequence[str] = ())
     found = [cell.strip().removeprefix("chr") for cell in cells]
     known = {*AUTOSOMES, *SEX_CHROMOSOMES, *others}
     wrong = [f"line {line}: {cell!r}" for line, cell in enumerate(found, start=2) if cell not in known]
-    if wrong:
-        raise unusable(
-            f"no chromosome of 1 to 22, X or Y ({listing(wrong)})", "download the file again", file=path.name
-        )
+    refuse_any(path, wrong, "no chromosome of 1 to 22, X or Y ({})", _AGAIN)
     return found
 
 
@@ -49,23 +44,14 @@ def spans_of(
     """
     first, last = _positions(path, starts, "start"), _positions(path, ends, "end")
     turned = [f"line {row + 2}" for row in np.flatnonzero((last < first) | (first < 1)).tolist()]
-    if turned:
-        raise unusable(
-            f"a row must start at 1 or more and end behind its start ({listing(turned)})",
-            "download the file again",
-            file=path.name,
-        )
+    refuse_any(path, turned, "a row must start at 1 or more and end behind its start ({})", _AGAIN)
     length = np.array([hg38()["lengths"].get(name, np.iinfo(np.int64).max) for name in chromosomes], dtype=np.int64)
     beyond = [
         f"line {row + 2}: {last[row]} on chromosome {chromosomes[row]}"
         for row in np.flatnonzero(last > length).tolist()
     ]
-    if beyond:
-        raise unusable(
-            f"{len(beyond)} rows end beyond their chromosome in hg38 ({listing(beyond)})",
-            "coordinates of hg19 are not read: take the GRCh38 file of the GDC, or lift the segments over",
-            file=path.name,
-        )
+    remedy = "coordinates of hg19 are not read: take the GRCh38 file of the GDC, or lift the segments over"
+    refuse_any(path, beyond, f"{len(beyond)} rows end beyond their chromosome in hg38 ({{}})", remedy)
     return first, last
 
 
@@ -76,7 +62,6 @@ def _positions(path: Path, cells: Sequence[str], what: str) -> Int64[np.ndarray,
         for line, text in enumerate(texts, start=2)
         if not (_WHOLE.fullmatch(text) or _SCIENTIFIC.fullmatch(text))
     ]
-    if wrong:
-        raise unusable(f"{what} is no position in {listing(wrong)}", "download the file again", file=path.name)
+    refuse_any(path, wrong, f"{what} is no position in {{}}", _AGAIN)
     # beyond any chromosome but within int64, whatever the exponent
     return np.array([min(int(float(text)), 10**15) for text in texts], dtype=np.int64)

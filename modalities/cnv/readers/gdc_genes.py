@@ -21,7 +21,7 @@ from jaxtyping import Float32
 from modalities.cnv.arms import AUTOSOMES, arm_at
 from modalities.cnv.readers.coordinates import chromosomes_of, columns_of, spans_of
 from modalities.cnv.readers.matrix import GeneValues, distinct
-from modalities.core.files.delimited import listing, numbers, rows_of
+from modalities.core.files.delimited import numbers, refuse_any, rows_of
 from modalities.core.problems import unusable
 
 COLUMNS = ("gene_id", "gene_name", "chromosome", "start", "end", "copy_number")
@@ -50,9 +50,8 @@ def read(aliquots: Mapping[Path, str], values: str) -> GeneValues:
             middles = ((starts + ends) // 2).tolist()
             arms = [arm_at(name, middle) for name, middle in zip(chromosomes, middles, strict=True)]
         elif own != names:
-            raise unusable(
-                f"lists other genes than {first.name}", "take all files from one release of the GDC", file=path.name
-            )
+            what = f"lists other genes than {first.name}"
+            raise unusable(what, "take all files from one release of the GDC", file=path.name)
         rows.append(_relative(_copies(path, copies), np.isin(chromosomes, AUTOSOMES), values, path))
     kept = distinct(names)
     places = list(kept.values())
@@ -66,9 +65,8 @@ def _copies(path: Path, cells: Sequence[str]) -> Float32[np.ndarray, " gene"]:
     """Whole copies, NaN where blank."""
     copies = numbers(path, [[cell] for cell in cells], ["copy_number"], first_line=2)[:, 0]
     wrong = np.flatnonzero(np.isfinite(copies) & ((copies < 0) | (copies != np.round(copies)))).tolist()
-    if wrong:
-        named = [f"line {row + 2}: {cells[row]}" for row in wrong]
-        raise unusable(f"copy_number must be a whole number of copies ({listing(named)})", file=path.name)
+    named = [f"line {row + 2}: {cells[row]}" for row in wrong]
+    refuse_any(path, named, "copy_number must be a whole number of copies ({})")
     return copies
 
 

@@ -12,7 +12,7 @@ from jaxtyping import Float32, Int64
 
 from modalities.cnv.arms import SEX_CHROMOSOMES, means_over_segments
 from modalities.cnv.readers.coordinates import chromosomes_of, columns_of, spans_of
-from modalities.core.files.delimited import listing, numbers, rows_of
+from modalities.core.files.delimited import numbers, refuse_any, rows_of
 from modalities.core.problems import unusable
 
 COLUMNS = ("GDC_Aliquot", "Chromosome", "Start", "End", "Segment_Mean")
@@ -59,7 +59,4 @@ def _refuse_overlaps(
         for before, row in pairwise(order)
         if chromosomes[before] == chromosomes[row] and starts[row] < ends[before]
     ]
-    if twice:
-        raise unusable(
-            f"segments overlap those before them ({listing(twice)})", "download the file again", file=path.name
-        )
+    refuse_any(path, twice, "segments overlap those before them ({})", "download the file again")

@@ -1,6 +1,13 @@
-"""Reads a gene matrix: a row a gene, a column a sample, the gene's names in the first columns."""
+"""Reads a gene matrix: a row a gene, a column a sample, the gene's names in the first columns.
 
-from collections.abc import Sequence
+cBioPortal's are `data_cna.txt` of GISTIC calls and `data_log2_cna.txt` of log2 ratios. Xena's are GISTIC2's,
+thresholded and continuous, with `Gistic2_CopyNumber_Gistic2_` before their names; Firehose's own are alike.
+
+Source: https://docs.cbioportal.org/file-formats/ (discrete and log2 copy-number data);
+https://xenabrowser.net/datapages/ (copy number (gene-level), gistic2 and gistic2_thresholded).
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,11 +15,28 @@ import numpy as np
 from jaxtyping import Float32
 
 from modalities.core.files.barcodes import case_of
-from modalities.core.files.delimited import delimiter_of, listing, numbers, refuse_repeated, table_of
+from modalities.core.files.delimited import delimiter_of, numbers, refuse_any, refuse_repeated, table_of
 from modalities.core.problems import unusable
 
 # What GISTIC writes between the gene's name and the samples.
 _BESIDE_NAMES = ("Locus ID", "Gene ID", "Cytoband")
+
+
+@dataclass(frozen=True)
+class Format:
+    """One program's matrices."""
+
+    program: str
+    name_columns: Sequence[str]
+    """Each may name the gene."""
+    files: Mapping[str, str]
+    """`calls` and `log2` -> how the names of such files end."""
+
+
+CBIOPORTAL = Format(
+    "cBioPortal", ("Hugo_Symbol", "Entrez_Gene_Id"), {"calls": "data_cna.txt", "log2": "data_log2_cna.txt"}
+)
+XENA = Format("Xena", ("Gene Symbol", "sample"), {"calls": "all_thresholded.by_genes", "log2": "all_data_by_genes"})
 
 
 @dataclass(frozen=True)
@@ -27,26 +51,23 @@ class GeneValues:
     """Each gene's arm, where the file itself says where its genes lie."""
 
 
-def read_matrix(path: Path, name_columns: Sequence[str], program: str) -> GeneValues:
-    """The matrix, primary tumours only; `name_columns` may each name the gene.
+def read_matrix(path: Path, matrix: Format) -> GeneValues:
+    """The matrix, primary tumours only; a gene without its first name goes by the next.
 
     Raises:
         ValueError: the file's problem, with place and remedy.
     """
-    rows = table_of(path, delimiter_of(path))
+    rows, name_columns = table_of(path, delimiter_of(path)), matrix.name_columns
     header, body = rows[0], rows[1:]
     if not body:
         raise unusable("a header and no gene", "export the file again", file=path.name)
     if header[0] not in name_columns:
-        raise unusable(
-            f"the first column must be {' or '.join(name_columns)}, got {header[0]!r}",
-            f"is this a copy-number matrix of {program}?",
-            file=path.name,
-        )
+        what = f"the first column must be {' or '.join(name_columns)}, got {header[0]!r}"
+        raise unusable(what, f"is this a copy-number matrix of {matrix.program}?", file=path.name)
     labels = (*name_columns, *_BESIDE_NAMES)
     n_labels = next((n for n, cell in enumerate(header) if cell not in labels), len(header))
-    if late := [name for name in header[n_labels:] if name in labels]:
-        raise unusable(f"{listing(late)} stands among the samples", "move it to the left of them", file=path.name)
+    late = [name for name in header[n_labels:] if name in labels]
+    refuse_any(path, late, "{} stands among the samples", "move it to the left of them")
     naming = [column for column in range(n_labels) if header[column] in name_columns]
     genes, kept, repeated = _distinct_genes(path, header, body, naming)
     samples, columns, skipped = _primary_tumours(path, header, n_labels)
@@ -69,9 +90,8 @@ def _distinct_genes(
     """Gene names and row numbers; the first row of a gene that stands twice is kept, the others counted."""
     names = [next((cell for column in naming if (cell := row[column].strip())), "") for row in body]
     unnamed = [f"line {number + 2}" for number, name in enumerate(names) if not name]
-    if unnamed:
-        columns = " or ".join(header[column] for column in naming)
-        raise unusable(f"no gene name in {listing(unnamed)}", f"fill {columns}", file=path.name, where=unnamed[0])
+    columns = " or ".join(header[column] for column in naming)
+    refuse_any(path, unnamed, "no gene name in {}", f"fill {columns}", are_places=True)
     first = distinct(names)
     return list(first), list(first.values()), len(names) - len(first)
 
@@ -79,10 +99,7 @@ def _distinct_genes(
 def _primary_tumours(path: Path, header: Sequence[str], n_labels: int) -> tuple[list[str], list[int], int]:
     """Case ids and column numbers of the primary tumours, and how many columns are something else."""
     blank = [str(column + 1) for column in range(n_labels, len(header)) if not header[column].strip()]
-    if blank:
-        raise unusable(
-            f"no sample named at the head of column {listing(blank)}", "export the file again", file=path.name
-        )
+    refuse_any(path, blank, "no sample named at the head of column {}", "export the file again")
     found = {column: case_of(header[column]) for column in range(n_labels, len(header))}
     held = {column: case_id for column, case_id in found.items() if case_id is not None}
     if not held:

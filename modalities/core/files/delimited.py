@@ -117,12 +117,17 @@ def _blocks(rows: Iterable[Sequence[Any]]) -> Iterator[np.ndarray]:
         yield np.array(block, dtype=object)
 
 
+def refuse_any(path: Path, wrong: Sequence[str], what: str, remedy: str = "", *, are_places: bool = False) -> None:
+    """Raise a ValueError where anything is wrong; `{}` in `what` stands for the first ten of it, places perhaps."""
+    if wrong:
+        where = wrong[0] if are_places else ""
+        raise unusable(what.replace("{}", listing(wrong)), remedy, file=path.name, where=where)
+
+
 def refuse_repeated(path: Path, names: Iterable[str], what: str, remedy: str) -> None:
     """Raise a ValueError that names what stands more than once."""
     repeated = sorted(name for name, count in Counter(names).items() if count > 1)
-    if repeated:
-        said = f"{what} listed more than once: {listing(repeated)}"
-        raise unusable(said, remedy, file=path.name)
+    refuse_any(path, repeated, f"{what} listed more than once: {{}}", remedy)
 
 
 def listing(items: Sequence[str]) -> str:

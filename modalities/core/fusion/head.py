@@ -91,6 +91,24 @@ def mean_over_present(terms: Mapping[str, Tensor], outputs: Outputs) -> Float[Te
     return sum_over_present(terms, outputs) / outputs.n_present.clamp(min=1)[:, None]
 
 
+def _no_parameters(embedding_sizes: Mapping[str, int], n_classes: int, settings: Fusion, seed: int) -> Parameters:
+    return {}
+
+
+def _no_penalty(parameters: Mapping[str, Tensor], settings: Fusion) -> Float[Tensor, ""]:
+    return torch.zeros((), dtype=torch.float64)
+
+
+NOTHING_TO_FIT = ("lbfgs", _no_parameters, _no_penalty)
+"""OPTIMISER, initial and penalty of a head without parameters."""
+
+
+def ridge_of_layers(parameters: Mapping[str, Tensor], settings: Fusion) -> Float[Tensor, ""]:
+    """Of networks: bias_penalty * the sum of squares of the layers' weights; the early stop does the rest."""
+    sizes = [values.square().sum() for values in parameters.values() if values.ndim > 1]
+    return settings.bias_penalty * torch.stack(sizes).sum()
+
+
 def lecun_normal(seed: int, name: str, n_out: int, n_in: int) -> Float[Tensor, "{n_out} {n_in}"]:
     """A layer's first weights, of variance 1 / n_in; they depend on the seed and their own name alone."""
     generator = torch.Generator().manual_seed(seed_of(seed, name))

@@ -11,11 +11,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from modalities.core.fusion.head import Parameters, lecun_normal, sum_over_present
+from modalities.core.fusion.head import Parameters, lecun_normal, ridge_of_layers, sum_over_present
 from modalities.core.fusion.outputs import Outputs
 from modalities.core.fusion.settings import Fusion
 
-OPTIMISER = "adam"
+OPTIMISER, penalty = "adam", ridge_of_layers
 
 
 def initial(embedding_sizes: Mapping[str, int], n_classes: int, settings: Fusion, seed: int) -> Parameters:
@@ -35,9 +35,3 @@ def logits(parameters: Mapping[str, Tensor], outputs: Outputs) -> Float[Tensor, 
     }
     hidden = torch.nn.functional.selu(sum_over_present(terms, outputs) + parameters["shared.c"])
     return (hidden @ parameters["shared.R"].T + parameters["shared.b"]).double()
-
-
-def penalty(parameters: Mapping[str, Tensor], settings: Fusion) -> Float[Tensor, ""]:
-    """bias_penalty * the sum of squares of the layers' weights; the early stop does the rest."""
-    sizes = [values.square().sum() for values in parameters.values() if values.ndim > 1]
-    return settings.bias_penalty * torch.stack(sizes).sum()

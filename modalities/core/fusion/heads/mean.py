@@ -9,24 +9,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from modalities.core.fusion.head import Parameters, mean_over_present
+from modalities.core.fusion.head import NOTHING_TO_FIT, mean_over_present
 from modalities.core.fusion.outputs import Outputs
-from modalities.core.fusion.settings import Fusion
 
-OPTIMISER = "lbfgs"
-
-
-def initial(embedding_sizes: Mapping[str, int], n_classes: int, settings: Fusion, seed: int) -> Parameters:
-    """No parameters."""
-    return {}
+OPTIMISER, initial, penalty = NOTHING_TO_FIT
 
 
 def logits(parameters: Mapping[str, Tensor], outputs: Outputs) -> Float[Tensor, "case class"]:
     """The formula above."""
     probabilities = {name: values.softmax(dim=1) for name, values in outputs.logits.items()}
     return mean_over_present(probabilities, outputs).clamp(min=torch.finfo(torch.float64).tiny).log()
-
-
-def penalty(parameters: Mapping[str, Tensor], settings: Fusion) -> Float[Tensor, ""]:
-    """Nothing."""
-    return torch.zeros((), dtype=torch.float64)

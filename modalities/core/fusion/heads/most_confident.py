@@ -10,16 +10,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from modalities.core.fusion.head import Parameters
+from modalities.core.fusion.head import NOTHING_TO_FIT
 from modalities.core.fusion.outputs import Outputs
-from modalities.core.fusion.settings import Fusion
 
-OPTIMISER = "lbfgs"
-
-
-def initial(embedding_sizes: Mapping[str, int], n_classes: int, settings: Fusion, seed: int) -> Parameters:
-    """No parameters."""
-    return {}
+OPTIMISER, initial, penalty = NOTHING_TO_FIT
 
 
 def logits(parameters: Mapping[str, Tensor], outputs: Outputs) -> Float[Tensor, "case class"]:
@@ -28,8 +22,3 @@ def logits(parameters: Mapping[str, Tensor], outputs: Outputs) -> Float[Tensor, 
     held = torch.stack(list(outputs.present.values()), dim=1)
     sure = torch.where(held, each.amax(dim=2), -torch.inf).argmax(dim=1)
     return each[torch.arange(outputs.n_cases), sure]
-
-
-def penalty(parameters: Mapping[str, Tensor], settings: Fusion) -> Float[Tensor, ""]:
-    """Nothing."""
-    return torch.zeros((), dtype=torch.float64)

@@ -13,11 +13,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import gelu, layer_norm, scaled_dot_product_attention
 
-from modalities.core.fusion.head import Parameters, lecun_normal
+from modalities.core.fusion.head import Parameters, lecun_normal, ridge_of_layers
 from modalities.core.fusion.outputs import Outputs
 from modalities.core.fusion.settings import Fusion
 
-OPTIMISER = "adam"
+OPTIMISER, penalty = "adam", ridge_of_layers
 _WIDER = 4
 """The GELU network's hidden layer, in widths of a token."""
 
@@ -69,9 +69,3 @@ def _attention(
 
 def _norm(tokens: Tensor) -> Tensor:
     return layer_norm(tokens, tokens.shape[-1:])
-
-
-def penalty(parameters: Mapping[str, Tensor], settings: Fusion) -> Float[Tensor, ""]:
-    """bias_penalty * the sum of squares of the layers' weights; the early stop does the rest."""
-    sizes = [values.square().sum() for values in parameters.values() if values.ndim > 1]
-    return settings.bias_penalty * torch.stack(sizes).sum()
