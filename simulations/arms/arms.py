@@ -50,6 +50,23 @@ class Fold:
         """Where the site folders are."""
         return self.folder / "sites"
 
+    @property
+    def outside(self) -> Path:
+        """Where those of an external cohort are, if there is one: every arm scores their cases, none learns of them."""
+        return self.folder / "outside"
+
+    def opened(self, federation: Federation) -> list[SiteData]:
+        """The sites."""
+        return [SiteData(folder, federation) for folder in site_folders(self.sites)]
+
+    def opened_outside(self, federation: Federation) -> list[SiteData]:
+        """The external sites; none in a fold without such."""
+        return [SiteData(folder, federation) for folder in site_folders(self.outside)] if self.outside.is_dir() else []
+
+    def tested(self, federation: Federation) -> TestCases:
+        """The cases that every arm scores: the external ones where there are any, and else the sites' test cases."""
+        return test_cases(self.opened_outside(federation) or self.opened(federation), federation)
+
 
 @dataclass(frozen=True)
 class ArmResult:
@@ -67,9 +84,9 @@ def run_arm(arm: str, fold: Fold) -> ArmResult:
     with side_by_side():
         settings = fold.root / (f"{arm}.yaml" if arm.startswith(PRIVATE) else FEDERATION)
         federation = load_federation(settings)
-        sites = [SiteData(folder, federation) for folder in site_folders(fold.sites)]
+        sites = fold.opened(federation)
         run = partial(_private, arm, settings) if arm.startswith(PRIVATE) else _ARMS[arm]
-        result = run(federation, sites, test_cases(sites, federation), fold)
+        result = run(federation, sites, fold.tested(federation), fold)
     result.details["seconds"] = time.perf_counter() - started
     return result
 

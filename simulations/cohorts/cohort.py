@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,8 @@ from modalities.core.settings.structured import plain_of
 FEDERATION = "federation.yaml"
 EXTERNAL = "external_"
 """How the names of external sites begin."""
+NAMES = "site_names.json"
+"""What the sites of an experiment are called, for its report."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class Cohort:
     """Indexed by case_id: `label` as it is written and `site`."""
     sources: Mapping[str, Mapping[str, Source]]
     """Site -> modality -> raw files."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """What the sites that have more than a code are called."""
 
     def usable(self, federation: Federation) -> pd.DataFrame:
         """The cases that have a class, with the class as their label."""

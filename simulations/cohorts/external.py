@@ -1,7 +1,8 @@
 """Whether an external cohort can be scored: what is known of its cases beside what is known of the training cases."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -22,24 +23,54 @@ class Known:
     files: tuple[str, ...]
 
 
-def compare_external(cohort: Cohort, external: Cohort, federation: Federation) -> list[str]:
-    """A line for each table of which the external cohort lacks features that the training cases have.
+@dataclass(frozen=True)
+class Lack:
+    """What an external cohort lacks of a modality."""
+
+    features: tuple[str, ...] = ()
+    """Those that training cases have and no external case does."""
+    of: int = 0
+    """How many the training cases have."""
+    held: bool = True
+    """Whether any external site has files of it."""
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """As results.json has it."""
+        return {"held": self.held, "features": list(self.features), "of": self.of}
+
+
+def compare_external(cohort: Cohort, external: Cohort, federation: Federation) -> dict[str, Lack]:
+    """By modality, what the external cohort lacks of what the training cases have; nothing for one that lacks nothing.
 
     Raises:
         ValueError: it lacks all of them, so that every one of its cases would get the same score.
     """
-    notes, problems = [], []
+    lacks: dict[str, Lack] = {}
+    problems = []
     for name, config in federation.modalities.items():
-        if isinstance(config, TabularConfig) and any(name in sources for sources in external.sources.values()):
+        if not any(name in sources for sources in external.sources.values()):
+            lacks[name] = Lack(held=False)
+        elif isinstance(config, TabularConfig):
             here, there = _known(cohort, name, config), _known(external, name, config)
             lacking = [feature for feature in here.features if feature not in there.features]
-            share = f"{len(lacking)} of the {len(here.features)} features that training cases have"
             if here.features and len(lacking) == len(here.features):
                 problems.append(_nothing_shared(name, there, lacking))
             elif lacking:
-                notes.append(f"{name}: the external cohort lacks {share}: {listing(lacking)}; they are imputed")
+                lacks[name] = Lack(tuple(lacking), len(here.features))
     check(problems)
-    return notes
+    return lacks
+
+
+def notes_of_lacks(lacks: Mapping[str, Lack]) -> list[str]:
+    """A line for each modality of which the external cohort lacks something."""
+    return [
+        f"{name}: the external cohort lacks {len(lack.features)} of the {lack.of} features that training cases have: "
+        f"{listing(list(lack.features))}; they are imputed"
+        if lack.held
+        else f"{name}: no external site holds it"
+        for name, lack in lacks.items()
+    ]
 
 
 def _nothing_shared(name: str, there: Known, lacking: Collection[str]) -> str:

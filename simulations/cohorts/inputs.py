@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 from modalities.core.registry import plugins
 from modalities.core.settings.federation import Federation
 from simulations.cohorts.cohort import Cohort
-from simulations.cohorts.tcga import group_sites, open_dataset, write_raw_files
+from simulations.cohorts.tcga import group_sites, names_of_sites, open_dataset, write_raw_files
 from strategies.settings import federation_from, load_federation
 
 
@@ -98,4 +98,4 @@ def tcga_cohort(
     dataset = open_dataset(data, list(federation.modalities), federation.task)
     sites = prefix + group_sites(dataset, federation.task, min_site, sites_by)
     sources = write_raw_files(dataset, sites, out)
-    return Cohort(dataset.cases.assign(site=sites), sources)
+    return Cohort(dataset.cases.assign(site=sites), sources, names_of_sites(dataset, sites))

@@ -22,12 +22,14 @@ class Labels:
     label: str = "pam50"
     """The label of a task that names no column of its own."""
     site: str = "site_code"
+    site_name: str = "site_name"
+    """What the report calls the site; the list of cases need not have it."""
 
 
 def read_labels(
     folder: Path, columns: Labels, tables: Sequence[Path], task: Task, problems: list[Problem]
 ) -> pd.DataFrame:
-    """The cases, indexed by case_id, with `label` as it is written and `site`; problems are added to the list.
+    """The cases by case_id: `label` as it is written, `site` and `site_name`; problems are added to the list.
 
     The column that `task.label` names is looked for in the list of cases, and then in the clinical tables.
     """
@@ -52,9 +54,10 @@ def read_labels(
     except ValueError as error:
         problems += problems_of(error)
         return pd.DataFrame()
-    return pd.DataFrame(
-        {"label": labels.to_numpy(), "site": frame[columns.site].to_numpy()}, index=pd.Index(case_ids, name="case_id")
-    )
+    names = frame[columns.site_name].str.strip() if columns.site_name in header else pd.Series("", frame.index)
+    known = {"label": labels, "site": frame[columns.site], "site_name": names}
+    index = pd.Index(case_ids, name="case_id")
+    return pd.DataFrame({name: column.to_numpy() for name, column in known.items()}, index=index)
 
 
 def _in_tables(

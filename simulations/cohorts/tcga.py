@@ -44,7 +44,7 @@ class Dataset:
     """A data folder: who the cases are and where each modality's files lie."""
 
     cases: pd.DataFrame
-    """Indexed by case_id: `label` as it is written and `site`."""
+    """Indexed by case_id: `label` as it is written, `site` and `site_name`, which is blank where there is none."""
     files: Mapping[str, Sequence[Path]]
 
 
@@ -104,6 +104,18 @@ def group_sites(dataset: Dataset, task: Task, min_site: int, sites_by: Path | No
     counts = usable.value_counts()
     large = set(counts.index[counts >= min_site])
     return site.where(site.isin(large), POOLED)
+
+
+def names_of_sites(dataset: Dataset, site_of: pd.Series) -> dict[str, str]:
+    """What each site is called, where all its cases agree; of one that pools others, how many."""
+    names = {}
+    for site, own in dataset.cases.groupby(site_of):
+        called, codes = set(own["site_name"]) - {""}, own["site"].nunique()
+        if codes > 1 and str(site).endswith(POOLED):
+            names[str(site)] = f"{codes} smaller sites"
+        elif len(called) == 1:
+            names[str(site)] = called.pop()
+    return {site: name for site, name in names.items() if name != site}
 
 
 def write_raw_files(dataset: Dataset, site_of: pd.Series, out: Path) -> dict[str, dict[str, Source]]:

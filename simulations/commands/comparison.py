@@ -16,7 +16,7 @@ from modalities.core.settings.federation import Federation
 from simulations.arms.arms import RELEASE
 from simulations.arms.heads import heads_named
 from simulations.cohorts.cohort import EXTERNAL, Cohort, with_features_of_data
-from simulations.cohorts.external import compare_external
+from simulations.cohorts.external import compare_external, notes_of_lacks
 from simulations.cohorts.inputs import (
     federation_of,
     federation_of_file,
@@ -35,7 +35,6 @@ from simulations.studies.coupling import keep_split
 from simulations.studies.experiment import PLAN, Protocol, prepare_folds, run_experiment
 from simulations.studies.lacks import say_what_sites_lack
 from simulations.studies.series import plan_of, run_series
-from strategies.evaluation.equivalence import MARGIN
 from strategies.settings import federation_from
 
 _SMALL = {"training": {"epochs": 15}, "federated": {"rounds": 15}}
@@ -53,8 +52,6 @@ class Comparison(Command):
     """`inline` (this process) or `flower` (Flower's simulation engine)."""
     workers: Whole = 0
     """Arms and folds run side by side; 0: one a processor."""
-    margin: Annotated[float, Field(gt=0, lt=1)] = MARGIN
-    """Of macro-AUROC: what the test of federated against centralised calls as good as equal."""
     release: str = ""
     """Where the release of the first fold's federated study is kept too."""
 
@@ -69,15 +66,15 @@ class Comparison(Command):
 
     def protocol(self, name: str, seed: int, **more: Any) -> Protocol:
         """How the comparison is made."""
-        asked = {"engine": self.engine, "heads": tuple(self.heads), "margin": self.margin}
-        return Protocol(name, seed, self.cv, self.folds, **asked, **more)
+        return Protocol(name, seed, self.cv, self.folds, engine=self.engine, heads=tuple(self.heads), **more)
 
     def compare(
         self, cohort: Cohort, federation: Federation, protocol: Protocol, out: Path, external: Cohort | None = None
     ) -> None:
         """Run every arm on every fold, and show what came of it."""
         federation = with_features_of_data(federation, cohort, out)
-        for note in compare_external(cohort, external, federation) if external else ():
+        lacks = compare_external(cohort, external, federation) if external else None
+        for note in notes_of_lacks(lacks or {}):
             say(note)
         usable = cohort.usable(federation)
         console.print(
@@ -87,7 +84,7 @@ class Comparison(Command):
         folds = prepare_folds(cohort, federation, protocol, out, external)
         say_what_sites_lack(folds[-1], federation, console)
         workers = 1 if self.engine == "flower" else self.busy
-        results = run_experiment(folds, protocol, out, workers, console, external is not None)
+        results = run_experiment(folds, protocol, out, workers, console, lacks)
         if self.release:
             shutil.copytree(folds[0].folder / "federated" / RELEASE, self.release, dirs_exist_ok=True)
             keep_split(Path(self.release), folds[0].sites, federation)

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from simulations.report import curves, detail, overview, words
 from simulations.report.look import ARM_LOOKS, STYLE, svg_uri
+from simulations.report.names import with_site_names
 from simulations.report.sections import sections_of
 from simulations.scores.results import Json
 
@@ -25,6 +26,10 @@ METRICS = {
     "macro_f1": "Macro-F1",
     "ece": "ECE",
 }
+_OPTIONAL = (
+    *("differences", "subsets", "external", "external_differences", "external_by_site", "site_by_class"),
+    *("site_by_modality", "bytes", "seconds", "protocol", "made"),
+)
 
 
 def write_report(results: Json, predictions: pd.DataFrame, out: Path) -> Path:
@@ -39,6 +44,7 @@ def write_report(results: Json, predictions: pd.DataFrame, out: Path) -> Path:
         The path of report.html.
     """
     out.mkdir(parents=True, exist_ok=True)
+    results = with_site_names(results)
     summary = overview.forest(results, title=f"{results['task']['name']}: every arm on the same test cases")
     if summary:
         with mpl.rc_context(STYLE):
@@ -62,7 +68,11 @@ def write_study(results: Json, title: str, lead: str, out: Path) -> Path:
         The path of report.html.
     """
     out.mkdir(parents=True, exist_ok=True)
-    page = environment().get_template("study.html.j2").render(title=title, lead=lead, sections=sections_of(results))
+    page = (
+        environment()
+        .get_template("study.html.j2")
+        .render(title=title, lead=lead, made=results.get("made") or {}, sections=sections_of(results))
+    )
     path = out / "report.html"
     path.write_text(page, encoding="utf-8")
     return path
@@ -90,26 +100,32 @@ def environment() -> jinja2.Environment:
         "shade": shade,
         "yaml": yaml_text,
         "contents": contents,
+        "chance": words.chance,
+        "equivalence": words.tested,
         "total": lambda row: sum(row.values()),
     }
+    made.tests["tested"] = words.tested
     made.tests["holds"] = lambda arm, arms, name: name in arms[arm]
     return made
 
 
 def context(results: Json, predictions: pd.DataFrame) -> dict[str, Any]:
     """Everything the template names."""
-    optional = ("differences", "subsets", "external", "external_differences", "site_by_class", "site_by_modality")
-    parts = {name: results.get(name) or {} for name in (*optional, "bytes", "seconds", "protocol")}
+    parts = {name: results.get(name) or {} for name in _OPTIONAL}
     return {
         **parts,
         "task": results["task"],
         "title": results["task"]["name"],
+        "names": results.get("site_names") or {},
         "sections": sections_of(results),
         "arms": results["arms"],
         "labels": {arm: look.label for arm, look in ARM_LOOKS.items()},
         "metrics": METRICS,
         "sets": words.sets_of(results),
         "external_sets": words.sets_of(results, "external"),
+        "external_headline": words.external_headline(results),
+        "lacks": words.lacks(results.get("external_lacks") or {}),
+        "never_found": words.never_found(results),
         "headline": words.headline(results),
         "summary": words.summary(results),
         "limits": words.limits(results),
@@ -153,6 +169,10 @@ def cards(results: Json) -> list[dict[str, str]]:
         if gap := words.difference(results, pair):
             text = words.interval(gap, words.signed)
             found.append({"what": what, "value": words.signed(gap["value"]), "interval": text})
+    if tested := words.equivalence(results):
+        interval = f"90 % interval {words.interval(tested, words.signed)}, {words.chance(tested['p'])}"
+        what = f"Equivalent to pooling, margin {tested['margin']:g}?"
+        found.append({"what": what, "value": tested["verdict"].capitalize(), "interval": interval})
     return found
 
 
@@ -167,8 +187,10 @@ def pictures(results: Json, predictions: pd.DataFrame) -> dict[str, str]:
         "recall": detail.recall(results),
         "sites": overview.local_sites(results),
         "reliability": None if results.get("calibration") else detail.reliability(both, results),
-        "external": overview.forest(results, arms="external") if results.get("external") else None,
     }
+    if results.get("external"):
+        drawn["external"] = overview.forest(results, arms="external")
+        drawn["external_recall"] = detail.recall(results, words.external_headline(results), "external")
     return {name: svg_uri(figure) for name, figure in drawn.items() if figure}
 
 

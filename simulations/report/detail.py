@@ -126,10 +126,10 @@ def _roc_panel(axes: Axes, both: Sequence[Scored], index: int) -> None:
     plain(axes, "both")
 
 
-def recall(results: Json) -> Figure | None:
+def recall(results: Json, name: str = "", of: str = "arms") -> Figure | None:
     """Share of each class that is found, per arm, with Wilson 95 % intervals (none for the mean of sites)."""
-    name, classes = headline(results), results["task"]["classes"]
-    arms = [arm for arm in ("federated", "centralised", "local", "reference") if name in results["arms"].get(arm, {})]
+    name, classes, scored = name or headline(results), results["task"]["classes"], results[of]
+    arms = [arm for arm in ("federated", "centralised", "local", "reference") if name in scored.get(arm, {})]
     if not arms:
         return None
 
@@ -137,7 +137,7 @@ def recall(results: Json) -> Figure | None:
         axes = figure.add_subplot()
         for row, arm in enumerate(arms):
             look, offset = ARM_LOOKS[arm], 0.16 * (row - (len(arms) - 1) / 2)
-            found = [results["arms"][arm][name]["recall"][c] for c in classes]
+            found = [scored[arm][name]["recall"][c] for c in classes]
             known = [(i + offset, one) for i, one in enumerate(found) if one["value"] is not None]
             for y, one in known if arm != "local" else []:
                 axes.plot(wilson(one["value"], one["n"]), [y, y], color=look.colour, lw=1.6, alpha=0.8)
@@ -152,7 +152,7 @@ def recall(results: Json) -> Figure | None:
                 mew=0.8,
                 label=look.label,
             )
-        counts = results["arms"][arms[0]][name]["recall"]
+        counts = scored[arms[0]][name]["recall"]
         axes.set_yticks(range(len(classes)), [f"{short(c)} (n = {counts[c]['n']})" for c in classes])
         axes.set_ylim(len(classes) - 0.5, -0.5)
         axes.set_xlim(-0.02, 1.02)

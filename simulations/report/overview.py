@@ -115,7 +115,7 @@ def local_sites(results: Json) -> Figure | None:
         for y, (_, one) in enumerate(known):
             _dot(axes, one, y, ARM_LOOKS["local"])
         labels = [
-            f"{short(site, 34)} ({sum(counts[site].values())})" if site in counts else short(site, 34)
+            f"{short(site, 32)} ({sum(counts[site].values())})" if site in counts else short(site, 32)
             for site, _ in known
         ]
         axes.set_yticks(range(len(known)), labels)

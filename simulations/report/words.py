@@ -9,6 +9,14 @@ from simulations.scores.results import Json
 MINUS = "\N{MINUS SIGN}"
 STILL_FALLING = 0.01
 """Of the whole fall of a held-out loss: more than this over the last tenth of its rounds is still falling."""
+VERDICTS = {
+    "equivalent": "equivalent, neither is better by {margin:g}",
+    "not inferior": "not inferior, training together is not worse by {margin:g} and may be better by it",
+    "superior": "superior, training together is better by more than {margin:g}",
+    "inferior": "inferior, training together is worse by more than {margin:g}",
+    "not shown": "equivalence is not shown, training together may be worse by {margin:g}",
+}
+"""What each verdict on federated against centralised means."""
 Number = float | int | None  # beartype takes `float` at its word
 
 
@@ -94,6 +102,22 @@ def difference(results: Json, pair: str, metric: str = "macro_auroc") -> Json | 
     return results.get("differences", {}).get(pair, {}).get(headline(results), {}).get(metric)
 
 
+def equivalence(results: Json) -> Json | None:
+    """The test of federated against centralised on the headline SET; None where none was made."""
+    return tested(results.get("differences", {}).get("federated-centralised", {}).get(headline(results), {}))
+
+
+def tested(gap: Json) -> Json | None:
+    """The equivalence test of a paired difference; None where none was made."""
+    found = gap.get("equivalence")
+    return found if found and found["p"] is not None else None
+
+
+def chance(p: float) -> str:
+    """P = 0.012, or p < 0.001."""
+    return "p < 0.001" if p < 0.001 else f"p = {number(p)}"
+
+
 def summary(results: Json) -> str:
     """What was found, in one paragraph."""
     return " ".join(filter(None, [_setting(results), _accuracies(results), _against_pooled(results), _gain(results)]))
@@ -103,7 +127,8 @@ def _setting(results: Json) -> str:
     n_sites = len(results.get("site_by_class", {}))
     cases = {COMPLETE: "patients with every kind of data", FUSED: "patients with any kind of data"}
     n = results["arms"].get("federated", {}).get(headline(results), {}).get("n", 0)
-    unseen = ", all from sites left out of training" if results.get("protocol", {}).get("cv") == "sites" else ""
+    held_out = results.get("protocol", {}).get("cv") in ("sites", "preserved")
+    unseen = ", all from sites left out of training" if held_out else ""
     sites = f"{n_sites} sites" if n_sites != 1 else "One site"
     return (
         f"{sites} trained one shared model for {results['task']['name']} without bringing their patients' data "
@@ -128,9 +153,8 @@ def _accuracies(results: Json) -> str:
 
 
 def _against_pooled(results: Json) -> str:
-    federated, pooled = value(results, "federated", "accuracy"), value(results, "centralised", "accuracy")
     gap = difference(results, "federated-centralised")
-    if not federated or not pooled or not gap or gap.get("value") is None:
+    if not gap or gap.get("value") is None:
         return ""
     meaning = {
         "no clear difference": "which these patients cannot tell from no difference at all",
@@ -138,9 +162,21 @@ def _against_pooled(results: Json) -> str:
         "higher": "so training together is measurably better here",
     }.get(verdict(gap), "too few patients for an interval")
     return (
-        f"So training together without moving data reached {percent(federated / pooled, 1)} of the pooled accuracy; in "
-        f"macro-AUROC (0.5 is guessing, 1 is perfect) it is {number(value(results, 'federated', 'macro_auroc'))}, "
-        f"{signed(gap['value'])} from pooling (95 % interval {interval(gap, signed)}), {meaning}."
+        f"In macro-AUROC (0.5 is guessing, 1 is perfect) training together without moving data reached "
+        f"{number(value(results, 'federated', 'macro_auroc'))}, {signed(gap['value'])} from pooling (95 % interval "
+        f"{interval(gap, signed)}), {meaning}.{_tested(results)}"
+    )
+
+
+def _tested(results: Json) -> str:
+    """What the equivalence test says, with the blank before it; nothing where none was made."""
+    found = equivalence(results)
+    if not found:
+        return ""
+    return (
+        f" Tested for equivalence with the margin of the plan, {found['margin']:g}: "
+        f"{VERDICTS[found['verdict']].format(margin=found['margin'])} (90 % interval {interval(found, signed)}, "
+        f"{chance(found['p'])})."
     )
 
 
@@ -160,20 +196,32 @@ def _gain(results: Json) -> str:
 
 
 def still_falling(results: Json) -> list[str]:
-    """A sentence for each branch whose rounds were used up, by count alone, while its held-out loss still fell."""
+    """A sentence for each branch that used up its rounds while its held-out loss still fell."""
     sentences = []
     sections = results.get("protocol", {}).get("federation", {}).get("modalities", {})
     for name, by_arm in results.get("curves", {}).items():
         for arm, settings, unit in (("federated", "federated", "rounds"), ("centralised", "training", "epochs")):
-            counted = sections.get(name, {}).get(settings, {}).get("patience") == 0
-            share = late_fall(by_arm.get(arm) or []) if counted else 0.0
+            section, folds = sections.get(name, {}).get(settings, {}), by_arm.get(arm) or []
+            whole = _used_up(folds, section.get("patience"), section.get(unit))
+            share = late_fall(whole)
             if share > STILL_FALLING:
+                counted = f", or set modalities.{name}.{settings}.patience" if section.get("patience") == 0 else ""
+                where = f" in {len(whole)} of {len(folds)} folds" if len(whole) < len(folds) else ""
                 sentences.append(
-                    f"{name}, {arm}: still falling after all {len(by_arm[arm][0]) - 1} {unit} (the last tenth of them "
-                    f"brought {percent(share, 1)} of the whole fall); raise modalities.{name}.{settings}.{unit}, or "
-                    f"set modalities.{name}.{settings}.patience"
+                    f"{name}, {arm}: still falling after all {len(whole[0]) - 1} {unit}{where} (the last tenth of them "
+                    f"brought {percent(share, 1)} of the whole fall); raise modalities.{name}.{settings}.{unit}"
+                    f"{counted}"
                 )
     return sentences
+
+
+def _used_up(
+    folds: Sequence[Sequence[float | None]], patience: int | None, limit: int | None
+) -> list[Sequence[float | None]]:
+    """The folds that did not stop by themselves."""
+    if patience == 0:
+        return list(folds)
+    return [losses for losses in folds if limit is not None and len(losses) > limit]
 
 
 def late_fall(folds: Sequence[Sequence[float | None]]) -> float:
@@ -186,6 +234,30 @@ def late_fall(folds: Sequence[Sequence[float | None]]) -> float:
     if len(mean) < 3 or mean[0] <= mean[-1]:
         return 0.0
     return (mean[-1 - -(-len(mean) // 10)] - mean[-1]) / (mean[0] - mean[-1])
+
+
+def never_found(results: Json, arms: str = "external") -> str:
+    """A sentence on the classes of which the federated model found no case of an external cohort; blank where none."""
+    scored = results.get(arms, {}).get("federated", {}).get(external_headline(results), {})
+    missed = [f"{name} ({one['n']} cases)" for name, one in scored.get("recall", {}).items() if one["value"] == 0]
+    return f"The federated model called no case {' or '.join(missed)}." if missed else ""
+
+
+def external_headline(results: Json) -> str:
+    """The SET that the external section leads with."""
+    federated = results.get("external", {}).get("federated", {})
+    return next((name for name in sets_of(results, "external") if federated.get(name, {}).get("n")), FUSED)
+
+
+def lacks(found: Mapping[str, Json]) -> list[str]:
+    """What an external cohort lacks, in sentences."""
+    return [
+        f"{name}: none of the external cases has {len(own['features'])} of the {own['of']} features that training "
+        f"cases have; they are imputed: {', '.join(own['features'])}"
+        if own["held"]
+        else f"{name}: no external site holds it"
+        for name, own in found.items()
+    ]
 
 
 def left_out(found: Mapping[str, Mapping[str, int]]) -> list[str]:

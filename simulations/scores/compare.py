@@ -70,7 +70,11 @@ def compare(
     results |= {"site_by_class": site_by_class(known), "site_by_modality": site_by_modality(known)}
     if extra.get("external") is not None:
         outside = Predictions(extra["external"], extra["external_holds"], classes, n_draws, seed)
-        results |= {"external": arms(outside), "external_differences": differences(outside, margin)}
+        results |= {
+            "external_by_site": by_site(outside),
+            "external": arms(outside),
+            "external_differences": differences(outside, margin),
+        }
     return cast(Results, results | {name: extra.get(name, {}) for name in PASSED_ON})
 
 
@@ -88,6 +92,17 @@ def arms(known: Predictions) -> dict[str, Any]:
         }
         result["local"] = {**means, "sites": sites, "best_site": best}
     return result
+
+
+def by_site(known: Predictions) -> dict[str, Any]:
+    """Every metric of the arms that learned from all sites, by the site of the cases and SET that has any."""
+    found: dict[str, Any] = {}
+    table = known.table[known.table["arm"].isin(ARMS)]
+    for site, own in table.groupby("site"):
+        here = Predictions(own, known.holds, known.classes, known.n_draws, known.seed)
+        scored = {arm: _sets_of(here, arm) for arm in ARMS if any(here.source(arm, name) for name in here.sets)}
+        found[str(site)] = {arm: {name: one for name, one in sets.items() if one["n"]} for arm, sets in scored.items()}
+    return found
 
 
 def _sets_of(known: Predictions, arm: str) -> dict[str, Any]:

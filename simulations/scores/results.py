@@ -134,6 +134,21 @@ class Bytes(TypedDict):
     down: int
 
 
+class Lack(TypedDict):
+    """What an external cohort lacks of a modality: the features that training cases have and none of it does."""
+
+    held: bool
+    features: list[str]
+    of: int
+
+
+class Made(TypedDict, total=False):
+    """When the results were written, in UTC, and by which command line, where it was one."""
+
+    date: str
+    command: str
+
+
 class LeftOut(TypedDict, total=False):
     """External cases that no arm could score, by site."""
 
@@ -184,6 +199,10 @@ class Results(TypedDict, total=False):
     external: Arms
     external_differences: dict[str, dict[str, Gap]]
     external_left_out: LeftOut
+    external_by_site: dict[str, dict[str, dict[str, Scores]]]
+    external_lacks: dict[str, Lack]
+    site_names: dict[str, str]
+    made: Made
     bytes: dict[str, dict[str, Bytes]]
     seconds: dict[str, float]
     curves: dict[str, dict[str, list[list[float | None]]]]

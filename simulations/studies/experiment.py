@@ -14,22 +14,22 @@ from rich.markup import escape
 from client.study.session import site_folders
 from modalities.core.files.atomic import write_atomically, write_json
 from modalities.core.settings.federation import Federation
-from modalities.core.site.store import SiteData
 from simulations.arms.arms import Fold
 from simulations.arms.heads import compare_heads
-from simulations.arms.scoring import test_cases
 from simulations.arms.sweep import gather, gather_heads, sweep
-from simulations.cohorts.cohort import FEDERATION, Cohort, modalities_to_remove, write_fold
+from simulations.cohorts.cohort import FEDERATION, NAMES, Cohort, modalities_to_remove, write_fold
+from simulations.cohorts.external import Lack
 from simulations.cohorts.preserved import FOLDS, kept_folds
 from simulations.cohorts.splits import outer_folds
 from simulations.evidence.balance import fold_balance
 from simulations.evidence.gather import evidence
 from simulations.report import words, write_report
 from simulations.scores.compare import compare
+from simulations.scores.named import named
 from simulations.scores.results import Results
 from simulations.studies.lacks import external_left_out, refuse_modalities_of_one_class
+from simulations.studies.made import made_now
 from simulations.studies.private import NOISE, arm_of, compare_private, write_private
-from strategies.evaluation.equivalence import MARGIN
 from strategies.settings import load_federation
 
 PLAN, CVS = "plan.json", ("random", "sites", "preserved")
@@ -54,15 +54,12 @@ class Protocol:
     """Differential privacy under which the federated arm is run again."""
     private: Mapping[str, Any] = field(default_factory=dict)
     """Settings of those runs alone."""
-    margin: float = MARGIN
-    """Of macro-AUROC: what the equivalence tests call as good as equal."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
         problems = [f"cv must be random, sites or preserved, got {self.cv!r}"] * (self.cv not in CVS)
         problems += [f"folds must be at least 2, got {self.folds}"] * (self.folds < 2)
         problems += [f"missing rate must be in [0, 1), got {self.missing_rate}"] * (not 0 <= self.missing_rate < 1)
-        problems += [f"margin must be in (0, 1), got {self.margin}"] * (not 0 < self.margin < 1)
         problems += [f"engine must be inline or flower, got {self.engine!r}"] * (
             self.engine not in ("inline", "flower")
         )
@@ -80,6 +77,7 @@ def prepare_folds(
     """
     _claim(out, federation, protocol, cohort)
     write_private(federation, protocol.epsilons, protocol.private, out)
+    write_json(out / NAMES, {**cohort.names, **(external.names if external else {})})
     usable = cohort.usable(federation)
     if protocol.cv == "preserved":
         fold_of, _ = kept_folds(out / FOLDS, usable["label"], usable["site"], protocol.folds, protocol.seed)
@@ -95,7 +93,7 @@ def prepare_folds(
     if external is not None:
         fold = Fold(out, out / "folds" / "external", protocol.engine)
         write_fold(cohort, federation, [], removed, fold.sites)
-        write_fold(external, federation, [str(case_id) for case_id in external.cases.index], {}, fold.sites)
+        write_fold(external, federation, [str(case_id) for case_id in external.cases.index], {}, fold.outside)
         folds.append(fold)
     refuse_modalities_of_one_class(folds, federation)
     return folds
@@ -112,50 +110,74 @@ def _claim(out: Path, federation: Federation, protocol: Protocol, cohort: Cohort
 
 
 def run_experiment(
-    folds: Sequence[Fold], protocol: Protocol, out: Path, workers: int, console: Console, has_external: bool = False
+    folds: Sequence[Fold],
+    protocol: Protocol,
+    out: Path,
+    workers: int,
+    console: Console,
+    lacks: Mapping[str, Lack] | None = None,
 ) -> Results:
-    """Run what is not done, compare, and write results.json, predictions.csv.gz and report.html."""
+    """Run what is not done, compare, and write results.json, predictions.csv.gz and report.html.
+
+    `lacks` is what an external cohort lacks; None where there is no such cohort.
+    """
     federation = load_federation(out / FEDERATION)
-    left_out = external_left_out(folds[-1], federation) if has_external else {}
+    outside = folds[-1:] if lacks is not None else []
+    left_out = external_left_out(folds[-1], federation) if outside else {}
     for sentence in words.left_out(left_out):
         console.print(escape(sentence), soft_wrap=True, highlight=False)
     sweep(folds, workers, console)
-    inner = folds[:-1] if has_external else folds
+    inner = folds[: len(folds) - len(outside)]
     predictions, details = gather(inner)
+    external = gather(outside)[0] if outside else None
     extra = _extra(federation, details)
-    if has_external:
-        extra["external"] = gather(folds[-1:])[0]
-        extra["external_holds"] = _holds(folds[-1:], federation)
-    task = {
-        "name": federation.task.name,
-        "classes": list(federation.task.classes),
-        "dropped": _dropped(inner[0], federation),
-    }
-    settings = {
-        **asdict(protocol),
-        "masking": federation.privacy.masking,
-        "versions": _versions(),
-        "federation": without_features(federation),
-    }
-    settings |= {"noise": NOISE} if protocol.epsilons else {}
+    extra |= {"external": external, "external_holds": _holds(outside, federation)} if outside else {}
     holds = _holds(inner, federation)
-    results: dict[str, Any] = {**compare(predictions, holds, task, settings, extra)}
-    results["head"] = {arm: [fold["head"] for fold in details[arm]] for arm in ("federated", "centralised")}
-    if protocol.heads:
-        by_arm = {arm: [fold["heads"] for fold in own] for arm, own in details.items() if "heads" in own[0]}
-        results["heads"] = compare_heads(gather_heads(inner), by_arm, holds, task["classes"], protocol.seed)
+    task = _task(federation, inner[0])
+    results: dict[str, Any] = {**compare(predictions, holds, task, _settings(protocol, federation), extra)}
+    results |= _heads(inner, details, holds, task, protocol)
     results |= evidence(predictions, details, inner, federation)
     if protocol.epsilons:
         results["privacy"] = _private(inner, protocol, out, workers, console, predictions, holds)
     if protocol.cv == "preserved":
         results["fold_balance"] = fold_balance(predictions, task["classes"], protocol.folds, out / FOLDS)
-    if left_out:
-        results["external_left_out"] = left_out
+    results |= {"external_left_out": left_out} if left_out else {}
+    results |= {"external_lacks": {name: lack.plain for name, lack in lacks.items()}} if lacks else {}
+    results |= {"site_names": json.loads((out / NAMES).read_text(encoding="utf-8")), "made": made_now()}
     write_json(out / "results.json", results)
-    predictions.to_csv(out / "predictions.csv.gz", index=False)
+    named(predictions, federation.task.classes, external).to_csv(out / "predictions.csv.gz", index=False)
     typed = cast(Results, results)
     write_report(typed, predictions, out)
     return typed
+
+
+def _task(federation: Federation, fold: Fold) -> dict[str, Any]:
+    classes = list(federation.task.classes)
+    return {"name": federation.task.name, "classes": classes, "dropped": _dropped(fold, federation)}
+
+
+def _settings(protocol: Protocol, federation: Federation) -> dict[str, Any]:
+    """The protocol in results.json: what was asked, and with what."""
+    agreed = {"masking": federation.privacy.masking, "margin": federation.evaluation.margin}
+    with_what = {"versions": _versions(), "federation": without_features(federation)}
+    return {**asdict(protocol), **agreed, **with_what, **({"noise": NOISE} if protocol.epsilons else {})}
+
+
+def _heads(
+    folds: Sequence[Fold],
+    details: Mapping[str, list[dict[str, Any]]],
+    holds: pd.DataFrame,
+    task: Mapping[str, Any],
+    protocol: Protocol,
+) -> dict[str, Any]:
+    """The fusion head of each fold; with heads to compare, all of them."""
+    found: dict[str, Any] = {
+        "head": {arm: [fold["head"] for fold in details[arm]] for arm in ("federated", "centralised")}
+    }
+    if protocol.heads:
+        by_arm = {arm: [fold["heads"] for fold in own] for arm, own in details.items() if "heads" in own[0]}
+        found["heads"] = compare_heads(gather_heads(folds), by_arm, holds, task["classes"], protocol.seed)
+    return found
 
 
 def _private(
@@ -195,17 +217,13 @@ def _extra(federation: Federation, details: Mapping[str, list[dict[str, Any]]]) 
 
 def _holds(folds: Sequence[Fold], federation: Federation) -> pd.DataFrame:
     """Which modalities each test case has."""
-    tables = [
-        test_cases([SiteData(folder, federation) for folder in site_folders(fold.sites)], federation).holds
-        for fold in folds
-    ]
-    return pd.concat(tables)
+    return pd.concat([fold.tested(federation).holds for fold in folds])
 
 
 def _dropped(fold: Fold, federation: Federation) -> dict[str, int]:
     total: dict[str, int] = {}
-    for folder in site_folders(fold.sites):
-        for label, count in SiteData(folder, federation).site.dropped.items():
+    for site in fold.opened(federation):
+        for label, count in site.site.dropped.items():
             total[label or "(blank)"] = total.get(label or "(blank)", 0) + count
     return total
 

@@ -13,13 +13,11 @@ from modalities.core.problems import check
 from modalities.core.settings.federation import Federation
 from modalities.core.site.store import SiteData
 from simulations.arms.arms import Fold
-from simulations.arms.scoring import test_cases
-from simulations.cohorts.cohort import EXTERNAL
 
 
 def say_what_sites_lack(fold: Fold, federation: Federation, console: Console) -> None:
     """Every note that a site would log of its own data, once, with the names of the sites that it is true of."""
-    sites, notes = _opened(fold, federation), {}
+    sites, notes = [*fold.opened(federation), *fold.opened_outside(federation)], {}
     for site in sites:
         unusable = [f"not taking part with {name}: {reason}" for name, reason in site.unusable.items()]
         for note in [*unusable, *absent_features(site)]:
@@ -34,8 +32,7 @@ def external_left_out(fold: Fold, federation: Federation) -> dict[str, Any]:
 
     Empty where every case is scored.
     """
-    sites = [site for site in _opened(fold, federation) if site.site.name.startswith(EXTERNAL)]
-    tested = test_cases(sites, federation)
+    sites, tested = fold.opened_outside(federation), fold.tested(federation)
     nothing = tested.frame["site"][~tested.holds.any(axis=1).to_numpy()].value_counts()
     unlabelled = {site.site.name: sum(site.site.dropped.values()) for site in sites}
     left_out = {
@@ -75,7 +72,3 @@ def _by_site(folds: Sequence[Fold], federation: Federation) -> Iterator[tuple[in
         for number, fold in enumerate(folds, start=1):
             if (fold.sites / name).is_dir():
                 yield number, SiteData(fold.sites / name, federation)
-
-
-def _opened(fold: Fold, federation: Federation) -> list[SiteData]:
-    return [SiteData(folder, federation) for folder in site_folders(fold.sites)]

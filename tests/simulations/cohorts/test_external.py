@@ -11,7 +11,7 @@ from modalities.core.site.store import SiteData
 from simulations.arms import scoring
 from simulations.arms.arms import run_arm
 from simulations.cohorts.cohort import Cohort, with_features_of_data
-from simulations.cohorts.external import compare_external
+from simulations.cohorts.external import Lack, compare_external, notes_of_lacks
 from simulations.cohorts.inputs import tcga_cohort, tcga_federation
 from simulations.studies.experiment import Protocol, prepare_folds
 
@@ -32,11 +32,13 @@ def trained(tmp_path):
 
 def test_what_an_external_cohort_lacks_of_what_training_cases_have_is_said(tmp_path, trained):
     external = cohort(tmp_path, "outside", "case_id,b,c", ["x1,1,1", "x2,,1"])
-    assert compare_external(trained, external, FEDERATION) == [
+    lacks = compare_external(trained, external, FEDERATION)
+    assert lacks == {"hif": Lack(("a",), 2)}
+    assert notes_of_lacks(lacks) == [
         "hif: the external cohort lacks 1 of the 2 features that training cases have: a; they are imputed"
     ]
     complete = cohort(tmp_path, "complete", "case_id,a,b", ["x1,1,1"])
-    assert compare_external(trained, complete, FEDERATION) == []
+    assert compare_external(trained, complete, FEDERATION) == {}
 
 
 def test_an_external_cohort_that_knows_only_what_no_training_case_has_is_refused(tmp_path, trained):
@@ -49,8 +51,10 @@ def test_an_external_cohort_that_knows_only_what_no_training_case_has_is_refused
         compare_external(trained, external, FEDERATION)
 
 
-def test_without_a_file_of_a_modality_there_is_nothing_to_compare(tmp_path, trained):
-    assert compare_external(trained, Cohort(pd.DataFrame(), {"outside": {}}), FEDERATION) == []
+def test_a_modality_that_no_external_site_holds_is_said(tmp_path, trained):
+    lacks = compare_external(trained, Cohort(pd.DataFrame(), {"outside": {}}), FEDERATION)
+    assert lacks == {"hif": Lack(held=False)}
+    assert notes_of_lacks(lacks) == ["hif: no external site holds it"]
 
 
 def test_a_site_of_whose_cases_nothing_is_known_holds_the_modality_in_no_arm_and_says_why(tmp_path):
@@ -73,7 +77,7 @@ def test_the_federated_clinical_model_of_tcga_reaches_79_on_all_of_metabric(tcga
     trained = tcga_cohort(tcga_data / "tcga-brca", settled, 20, None, tmp_path / "sites")
     outside = tcga_cohort(tcga_data / "metabric", settled, 20, None, tmp_path / "external", prefix="external_")
     settled = with_features_of_data(settled, trained, tmp_path)
-    (note,) = compare_external(trained, outside, settled)
+    (note,) = notes_of_lacks(compare_external(trained, outside, settled))
     assert note.startswith("clinical: the external cohort lacks 8 of the 34 features that training cases have: m, ")
     fold = prepare_folds(trained, settled, Protocol("tcga", folds=2), tmp_path, outside)[-1]
     found = run_arm("federated", fold).predictions.query("set == 'clinical'")

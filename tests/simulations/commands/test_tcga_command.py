@@ -32,6 +32,7 @@ def write_tables(root: Path, n_cases: int, seed: int, sites: str) -> Path:
     (root / "labels").mkdir()
     codes = [case_id[5:7] for case_id in case_ids]
     frame = pd.DataFrame({"case_id": case_ids, "pam50": labels, "site_code": codes})
+    frame["site_name"] = [{"A1": "Ahus", "B1": "Bordet"}.get(code, "") for code in codes]
     frame.to_csv(root / "labels" / "pam50.csv", index=False)
     return root
 
@@ -79,7 +80,30 @@ def test_an_external_folder_is_scored_and_never_trained_on(beside: tuple[Path, d
     assert results["external"]["federated"]["fused"]["n"] == 53
     assert results["arms"]["federated"]["fused"]["n"] == 120
     sites = json.loads((out / "folds" / "external" / "federated.json").read_text(encoding="utf-8"))["bytes"]
-    assert all(set(sites[site]) == {"study"} for site in sites if site.startswith("external_"))
+    assert set(sites) == {"A1", "B1", "other"}, "no external site takes part"
+    table = pd.read_csv(out / "predictions.csv.gz")
+    outside = table[(table["cohort"] == "external") & (table["arm"] == "federated") & (table["set"] == "fused")]
+    assert len(outside) == 53
+    assert set(outside["site"]) == {"external_A2", "external_B2"}
+    assert set(table["label"]) == set(table["predicted"]) | set(table["label"]) == set(CLASSES)
+    assert table[[f"p_{name}" for name in CLASSES]].sum(axis=1).round(6).eq(1).all()
+
+
+def test_an_external_cohort_is_scored_by_site_and_what_it_lacks_is_kept(beside: tuple[Path, dict]) -> None:
+    _, results = beside
+    by_site = results["external_by_site"]
+    assert {site: own["federated"]["fused"]["n"] for site, own in by_site.items()} == {
+        "external_A2": 26,
+        "external_B2": 27,
+    }
+    assert set(by_site["external_A2"]) == {"centralised", "federated", "reference", "majority"}
+    assert "external_lacks" not in results, "the same features in both"
+
+
+def test_sites_are_called_what_the_list_of_cases_calls_them(beside: tuple[Path, dict]) -> None:
+    out, results = beside
+    assert results["site_names"] == {"A1": "Ahus", "B1": "Bordet", "other": "3 smaller sites"}
+    assert "A1, Ahus" in (out / "report.html").read_text(encoding="utf-8")
 
 
 def test_external_cases_that_hold_nothing_are_counted_and_said(beside: tuple[Path, dict]) -> None:

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from simulations.report import build, overview, words, write_report
+from simulations.report import build, overview, words, write_report, write_study
 from simulations.report.look import svg_uri
+from simulations.report.names import with_site_names
 from simulations.scores.compare import compare
 
 PAM50 = ("LumA", "LumB", "Basal", "Her2")
@@ -149,7 +150,8 @@ def test_the_report_has_every_section_in_order_and_needs_nothing_else(report):
     page = Page(report)
     assert page.ids == SECTIONS
     assert {"script", "link", "iframe"} & page.tags == set()
-    assert len(page.images) == 8
+    assert len(page.images) == 9
+    assert len({image["src"] for image in page.images}) == 9, "each picture once"
     for image in page.images:
         assert image["src"].startswith("data:image/svg+xml;base64,")
         assert len(image["alt"]) > 40
@@ -162,8 +164,9 @@ def test_contents_lead_to_every_section(report):
 
 
 def test_each_section_says_how_to_read_it(report):
-    html = report.read_text(encoding="utf-8")
-    assert html.count('<p class="read">') == len(SECTIONS) - 1  # the summary is words already
+    _, summary, *others = report.read_text(encoding="utf-8").split("<section")
+    assert '<p class="read">' not in summary, "it is words already"
+    assert all('<p class="read">' in section for section in others)
 
 
 def test_the_numbers_are_those_of_the_results(whole, report):
@@ -299,13 +302,19 @@ SETTLED = [1.4, *(0.5 + 0.4 * 0.8**number for number in range(60))]
 
 
 @pytest.mark.parametrize(
-    ("curve", "patience", "said"),
-    [(FALLING, 0, True), (SETTLED, 0, False), (FALLING, 5, False), (FALLING[::-1], 0, False)],
+    ("curve", "patience", "rounds", "said"),
+    [
+        (FALLING, 0, 61, True),
+        (SETTLED, 0, 61, False),
+        (FALLING, 5, 300, False),  # it stopped by itself
+        (FALLING, 5, 61, True),
+        (FALLING[::-1], 0, 61, False),
+    ],
 )
 def test_a_branch_whose_rounds_were_used_up_while_it_still_fell_is_named(
-    whole, tmp_path, no_pictures, curve, patience, said
+    whole, tmp_path, no_pictures, curve, patience, rounds, said
 ):
-    section = {"federated": {"patience": patience}, "training": {"patience": 5}}
+    section = {"federated": {"patience": patience, "rounds": rounds}, "training": {"patience": 5}}
     protocol = {**whole[0]["protocol"], "federation": {"modalities": {"cnv": section}}}
     results = {**whole[0], "protocol": protocol, "curves": {"cnv": {"federated": [curve, curve]}}}
     sentences = words.still_falling(results)
@@ -315,6 +324,15 @@ def test_a_branch_whose_rounds_were_used_up_while_it_still_fell_is_named(
             "cnv, federated: still falling after all 61 rounds (the last tenth of them brought 11.7 %" in sentences[0]
         )
         assert "modalities.cnv.federated.rounds" in sentences[0]
+        assert ("modalities.cnv.federated.patience" in sentences[0]) is (patience == 0)
+
+
+def test_of_folds_some_of_which_stopped_by_themselves_only_the_others_are_looked_at(whole):
+    section = {"federated": {"patience": 5, "rounds": 61}}
+    protocol = {"federation": {"modalities": {"cnv": section}}}
+    results = {**whole[0], "protocol": protocol, "curves": {"cnv": {"federated": [FALLING, FALLING[:30], FALLING]}}}
+    (sentence,) = words.still_falling(results)
+    assert "after all 61 rounds in 2 of 3 folds" in sentence
 
 
 def test_external_cases_that_no_arm_could_score_are_told_in_the_report(whole, tmp_path, no_pictures):
@@ -323,6 +341,78 @@ def test_external_cases_that_no_arm_could_score_are_told_in_the_report(whole, tm
     assert "64 external cases hold none of the modalities" in text
     assert "40 of external_X, 24 of external_Y" in text
     assert "3 external cases have no label of the task's classes" in text
+
+
+def test_an_external_cohort_is_told_by_class_by_site_and_by_what_it_lacks(whole, report, tmp_path, no_pictures):
+    results = whole[0]
+    scored = results["external"]["federated"]["fused_complete"]
+    blind = {**scored, "recall": {**scored["recall"], "Her2": {"value": 0.0, "n": 9}}}
+    told = {
+        **results,
+        "external": {**results["external"], "federated": {**results["external"]["federated"], "fused_complete": blind}},
+        "external_lacks": {
+            "cnv": {"held": True, "features": ["17q", "8p"], "of": 39},
+            "hif": {"held": False, "features": [], "of": 0},
+        },
+    }
+    text = Page(write_report(told, whole[1], tmp_path)).text
+    assert "The federated model called no case Her2 (9 cases)." in text
+    assert (
+        "none of the external cases has 2 of the 39 features that training cases have; they are imputed: 17q, 8p"
+        in text
+    )
+    assert "hif: no external site holds it." in text
+    by_site = results["external_by_site"]
+    assert set(by_site) == {"University of Pittsburgh", "MSKCC"}
+    both = [by_site[site]["federated"]["fused_complete"] for site in by_site]
+    assert sum(one["n"] for one in both) == results["external"]["federated"]["fused_complete"]["n"]
+    section = Page(report).text.partition("By external site (fused, complete cases)")[2]
+    for one in both:
+        assert f"{one['n']} {one['macro_auroc']['value']:.3f}" in section
+    assert len(re.findall("Recall by class", Page(report).text)) == 3  # contents, section, and the external one
+
+
+def test_sites_are_called_by_code_and_name_and_the_numbers_stay(whole, tmp_path, no_pictures):
+    calibrated = {"shared": {"coverage": 0.9, "size": 1.0}, "own": {"coverage": 0.9, "size": 1.0}, "n": 60}
+    groups = {"overall": calibrated, "by_class": {"LumA": calibrated}, "by_site": {"Duke": calibrated}}
+    conformal = {"federated": {"target": 0.9, **groups, "sizes": [0, 60], "right_alone": 0.9}}
+    told = {
+        **whole[0],
+        "conformal": conformal,
+        "site_names": {"Mayo": "Rochester", "Duke": "Durham", "gone": "Nowhere"},
+    }
+    text = Page(write_report(told, whole[1], tmp_path)).text
+    assert text.count("Mayo, Rochester") >= 3  # by class, by modality, by bytes
+    assert text.count("Duke, Durham") >= 4
+    assert "Mayo " not in text.replace("Mayo, Rochester", "")
+    assert "Nowhere" not in text
+    assert with_site_names(whole[0]) is whole[0]
+
+
+def test_date_and_command_line_stand_on_top(whole, tmp_path, no_pictures):
+    made = {"date": "2026-11-28 18:02 UTC", "command": "tessera-simulate tcga --data 'a b'"}
+    text = Page(write_report({**whole[0], "made": made}, whole[1], tmp_path)).text
+    assert "2026-11-28 18:02 UTC \N{MIDDLE DOT} tessera-simulate tcga --data 'a b' In plain words" in text
+    study = Page(write_study({"made": made}, "Title", "Lead.", tmp_path)).text
+    assert "tessera-simulate tcga" in study
+
+
+@pytest.mark.parametrize(
+    ("verdict", "says"),
+    [
+        ("equivalent", "equivalent, neither is better by 0.02"),
+        ("not shown", "equivalence is not shown, training together may be worse by 0.02"),
+    ],
+)
+def test_the_verdict_of_the_equivalence_test_stands_in_the_summary_and_beside_the_differences(
+    whole, tmp_path, no_pictures, verdict, says
+):
+    tested = {"margin": 0.02, "low": -0.011, "high": 0.012, "p": 0.0004, "verdict": verdict}
+    gap = {**whole[0]["differences"]["federated-centralised"]["fused_complete"], "equivalence": tested}
+    results = {**whole[0], "differences": {"federated-centralised": {"fused_complete": gap}}}
+    text = Page(write_report(results, whole[1], tmp_path)).text
+    assert f"with the margin of the plan, 0.02: {says} (90 % interval {words.MINUS}0.011 to +0.012, p < 0.001)" in text
+    assert f"Fused, complete cases ±0.02 {words.MINUS}0.011 to +0.012 < 0.001 {verdict}" in text
 
 
 def test_numbers_in_words():
