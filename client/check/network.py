@@ -21,6 +21,7 @@ from cryptography import x509
 
 from client.check.certificate import certificate_of, distrust
 from modalities.core.problems import Problem, note, warning
+from strategies.flower.causes import causes
 
 FLEET_ROUTE = "/v1/fleet/get-run"
 """Passes the gateway; the SuperLink behind it refuses an empty request without a signature (415)."""
@@ -172,8 +173,6 @@ def _presented(address: str) -> x509.Certificate | None:
     return way.certificate
 
 
-def _cause(error: BaseException | None, kind: type[_Cause]) -> _Cause | None:
+def _cause(error: BaseException, kind: type[_Cause]) -> _Cause | None:
     """The first of this kind among an error and what caused it."""
-    while error is not None and not isinstance(error, kind):
-        error = error.__cause__ or error.__context__
-    return error
+    return next((cause for cause in causes(error) if isinstance(cause, kind)), None)

@@ -2,7 +2,7 @@
 
 import datetime
 import errno
-import socket
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +10,10 @@ from pathlib import Path
 from cryptography import x509
 
 from client.node.approval import approvals
+from client.node.connection import why_taken
 from client.node.home import Home
 from client.node.supervisor import state_of
-from modalities.core.problems import Problem, note, problems_of, warning
+from modalities.core.problems import Problem, gathering, note, warning
 from modalities.core.release.keyfiles import read_private
 from modalities.core.release.signing import certificate_fingerprint, fingerprint, public_key
 from modalities.core.settings.site import CoordinatorConfig
@@ -54,11 +55,15 @@ def _key(home: Home) -> list[Problem]:
     file = ".tessera/node.key"
     if not home.key.is_file():
         return [Problem("no node key yet", "make one: tessera-client init", file=file)]
-    try:
-        read_private(home.key)
-    except ValueError as error:
-        return [replace(problem, file=file) for problem in problems_of(error)]
-    return []
+    return _problems_when(lambda: read_private(home.key), file)
+
+
+def _problems_when(read: Callable[[], object], file: str) -> list[Problem]:
+    """What reading a key comes to, under the name that the site knows the file by."""
+    problems: list[Problem] = []
+    with gathering(problems):
+        read()
+    return [replace(problem, file=file) for problem in problems]
 
 
 def authority_problems(path: Path, now: datetime.datetime) -> list[Problem]:
@@ -95,11 +100,7 @@ def _release_key(path: Path) -> list[Problem]:
     if not path.is_file():
         what = "the coordinator's release key is not here: releases cannot be checked"
         return [warning(what, "ask the coordinator for release.pub", file=path.name)]
-    try:
-        public_key(path)
-    except ValueError as error:
-        return [replace(problem, file=path.name) for problem in problems_of(error)]
-    return []
+    return _problems_when(lambda: public_key(path), path.name)
 
 
 def _approval(home: Home) -> list[Problem]:
@@ -111,19 +112,11 @@ def _approval(home: Home) -> list[Problem]:
 
 def _port(home: Home, port: int) -> list[Problem]:
     """Whether Flower's own processes can have their port on loopback."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            return [_taken(home, port, error)]
-    return []
-
-
-def _taken(home: Home, port: int, error: OSError) -> Problem:
-    place = {"file": "site.yaml", "where": "coordinator.local_port"}
+    error, place = why_taken(port), {"file": "site.yaml", "where": "coordinator.local_port"}
+    if error is None:
+        return []
     if error.errno == errno.EADDRINUSE and state_of(home).get("alive"):
-        return note(f"port {port} of this machine is held by this site's own `join`", **place)
+        return [note(f"port {port} of this machine is held by this site's own `join`", **place)]
     why = "another program uses it" if error.errno == errno.EADDRINUSE else error.strerror
-    remedy = "set coordinator.local_port to a free one"
-    return Problem(f"port {port} of this machine cannot be had: {why}", remedy, **place)
+    what, remedy = f"port {port} of this machine cannot be had: {why}", "set coordinator.local_port to a free one"
+    return [Problem(what, remedy, **place)]

@@ -144,6 +144,17 @@ class ConnectionWriter:
             write_json(self._home.connection, asdict(self._connection))
 
 
+def why_taken(port: int) -> OSError | None:
+    """Why Flower's own processes cannot have this port on loopback; None where they can."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            return error
+    return None
+
+
 def reason_of(request: str, error: httpx.HTTPError) -> Reason | None:
     """Why a request failed, by the kinds of the errors behind it; None for an answer that says nothing of the site."""
     if isinstance(error, httpx.HTTPStatusError):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from client.node.home import Home
 from modalities.core.files.atomic import write_json
-from modalities.core.problems import Problem, check, problems_of, unusable
+from modalities.core.problems import Problem, check, gathering, problems_of, unusable
 from modalities.core.settings.privacy import read_privacy
 from modalities.core.settings.site import SITE_FILE, SiteConfig, site_config
 from strategies.masking.roster import Roster, changes, key_digest, load_roster
@@ -80,13 +80,11 @@ def roster_problems(home: Home, config: SiteConfig) -> list[Problem]:
     """What keeps this site from masked sums, where its policy or the settings that it agreed to require them."""
     agreed = config.coordinator.federation
     is_required = config.policy.require_masking or (bool(agreed) and read_privacy(home.site / agreed).is_masked)
-    if not is_required:
-        return []
-    try:
-        approved_roster(home, config)
-    except ValueError as error:
-        return problems_of(error)
-    return []
+    problems: list[Problem] = []
+    with gathering(problems):
+        if is_required:
+            approved_roster(home, config)
+    return problems
 
 
 def approval(home: Home) -> Approval | None:

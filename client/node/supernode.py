@@ -3,11 +3,10 @@
 Run as a program: python -m client.node.supernode SITE_FOLDER ARGUMENTS OF flower-supernode
 """
 
-import socket
 import sys
 from pathlib import Path
 
-from client.node.connection import ConnectionWriter, Reason
+from client.node.connection import ConnectionWriter, Reason, why_taken
 from client.node.home import Home
 from strategies.flower.processes import die_with_parent
 
@@ -16,23 +15,13 @@ def main() -> None:
     """Run it until it is told to end, or the connection cannot be had; connection.json then says why."""
     site, *arguments = sys.argv[1:]
     writer = ConnectionWriter(Home(Path(site)))
-    if _is_in_use(int(arguments[arguments.index("--port") + 1])):
+    if why_taken(int(arguments[arguments.index("--port") + 1])):
         writer.cannot_start(Reason.PORT_IN_USE)
         sys.exit(1)
     from strategies.flower.supernode import run_supernode  # seconds
 
     sys.argv = ["flower-supernode", *arguments]
     run_supernode(writer)
-
-
-def _is_in_use(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return True
-    return False
 
 
 if __name__ == "__main__":

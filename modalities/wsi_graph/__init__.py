@@ -1,7 +1,5 @@
 """Whole slides as graphs: nodes are clusters of tiles, edges join neighbours."""
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple, cast
 
 import numpy as np
@@ -12,9 +10,8 @@ from torch import Tensor, nn
 from modalities.core.blocks.branch import Branch
 from modalities.core.blocks.ragged import finalise_rows, means_of_rows, scaled, sums_of_rows
 from modalities.core.contract import Cases, Source, State, Sums
-from modalities.core.problems import Problem
 from modalities.slides.nuclei.contributions import Contributions, by_slide, slides_of_case
-from modalities.slides.reading.source import slide_problems
+from modalities.slides.plugin import EXAMPLE_FOLDER, unreadable, write_example
 
 from .config import PRESETS, Config
 from .graph import in_degrees
@@ -24,8 +21,6 @@ from .reading import graph_of_case, read
 __all__ = ["EXAMPLE_FOLDER", "PRESETS", "Config", "build_encoder", "collate", "explain", "finalise", "prepare", "read"]
 __all__ += ["sums", "unreadable", "vectors", "write_example"]
 
-EXAMPLE_FOLDER = "slides"
-"""Where made-up slides lie: the modalities that read slides share them."""
 _MOST_DEGREES = 32
 """In-degrees are counted from 0 on; this many and more are one count."""
 
@@ -35,11 +30,6 @@ class PreparedGraph(NamedTuple):
 
     nodes: Float[Tensor, "node feature"]
     edges: Int64[Tensor, "2 edge"]
-
-
-def unreadable(source: Source, config: Config) -> list[Problem]:
-    """The slides that cannot be read, each with its reason: `read` goes on without them."""
-    return slide_problems(source, config.slides)
 
 
 def sums(cases: Cases, config: Config) -> Sums:
@@ -104,11 +94,3 @@ def explain(
     n_tiles = np.bincount(graph.node_of_tile)
     of_tile = (share / n_tiles)[graph.node_of_tile]
     return shown, by_slide(slides, of_tile, "the logit without its bias", graph.node_of_tile)
-
-
-def write_example(folder: Path, case_ids: Sequence[str], classes: Sequence[int], rng: np.random.Generator) -> Source:
-    """A made-up slide a case; those that stand in the folder already are left as they are."""
-    from modalities.slides.synthetic import write_slides  # needs the `slides` extra
-
-    write_slides(folder, case_ids, classes, rng)
-    return Source((folder,))

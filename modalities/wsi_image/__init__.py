@@ -1,7 +1,5 @@
 """Whole slides as bags of tile features."""
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -12,18 +10,15 @@ from torch import Tensor, nn
 from modalities.core.blocks.branch import Branch
 from modalities.core.blocks.ragged import finalise_rows, means_of_rows, scaled, sums_of_rows
 from modalities.core.contract import Cases, Source, State, Sums
-from modalities.core.problems import Problem
 from modalities.slides.nuclei.contributions import Contributions, by_slide, slides_of_case
-from modalities.slides.reading.source import read_slides, slide_problems
+from modalities.slides.plugin import EXAMPLE_FOLDER, unreadable, write_example
+from modalities.slides.reading.source import read_slides
 
 from .config import PRESETS, Config
 from .network import Bags, TileEncoder
 
 __all__ = ["EXAMPLE_FOLDER", "PRESETS", "Config", "build_encoder", "collate", "explain", "finalise", "prepare", "read"]
 __all__ += ["sums", "unreadable", "vectors", "write_example"]
-
-EXAMPLE_FOLDER = "slides"
-"""Where made-up slides lie: the modalities that read slides share them."""
 
 
 def read(source: Source, config: Config) -> Cases:
@@ -35,11 +30,6 @@ def read(source: Source, config: Config) -> Cases:
     slides, notes = read_slides(source, config.slides)
     bags = {case_id: np.concatenate([slide.tiles.features for slide in own]) for case_id, own in slides.items()}
     return Cases(tuple(bags), list(bags.values()), notes=notes)
-
-
-def unreadable(source: Source, config: Config) -> list[Problem]:
-    """The slides that cannot be read, each with its reason: `read` goes on without them."""
-    return slide_problems(source, config.slides)
 
 
 def sums(cases: Cases, config: Config) -> Sums:
@@ -96,11 +86,3 @@ def explain(
     shown = int(logits[0].argmax()) if label is None else label
     share = encoder.contributions(tiles, branch.head, shown)
     return shown, by_slide(slides, share.double().numpy(), encoder.contribution_of)
-
-
-def write_example(folder: Path, case_ids: Sequence[str], classes: Sequence[int], rng: np.random.Generator) -> Source:
-    """A made-up slide a case; those that stand in the folder already are left as they are."""
-    from modalities.slides.synthetic import write_slides  # needs the `slides` extra
-
-    write_slides(folder, case_ids, classes, rng)
-    return Source((folder,))

@@ -7,11 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from client.alone.model import fit_pooled
-from client.app import app
 from client.study.session import site_folders
 from modalities.core.settings.federation import Federation
 from modalities.core.site.store import SiteData
@@ -25,7 +23,7 @@ from simulations.arms.reference import score_reference
 from simulations.arms.scoring import TestCases, fill_with_prior, score, score_prior, test_cases
 from simulations.cohorts.cohort import FEDERATION
 from simulations.engines.flower import run_in_flower
-from simulations.engines.inline import InlineGrid
+from simulations.engines.inline import grid_over
 from simulations.engines.machine import side_by_side
 from simulations.scores.predictions import LOCAL
 from strategies.settings import load_federation
@@ -101,7 +99,7 @@ def _centralised(federation: Federation, sites: list[SiteData], tested: TestCase
     }
     heads = None
     if fold.heads:
-        prior = score_prior(_prior(sites), tested, "centralised")
+        prior = score_prior(sites, tested, "centralised")
         heads, details["heads"] = score_heads(fold.heads, fitted.search, fitted.model, tested, prior)
     return ArmResult(_complete(score(fitted.model, tested, "centralised"), sites, tested, subsets=True), details, heads)
 
@@ -121,7 +119,7 @@ def _federated(federation: Federation, sites: list[SiteData], tested: TestCases,
     heads = None
     if fold.heads:
         search, traffic = federated_search(study, fold.sites)
-        prior = score_prior(_prior(sites), tested, "federated")
+        prior = score_prior(sites, tested, "federated")
         heads, details["heads"] = score_heads(fold.heads, search, model, tested, prior, traffic)
     return ArmResult(_complete(score(model, tested, "federated"), sites, tested, subsets=True), details, heads)
 
@@ -147,8 +145,7 @@ def federate(
             run_in_flower(settings, sites, out, n_sites)
         read_release(out / RELEASE)
         return StudyState.load(out / CHECKPOINT, federation)
-    grid = InlineGrid(app, n_sites, {"site-root": str(sites)})
-    study = run_study(grid, federation, Options(checkpoint=out / CHECKPOINT, sites=n_sites), start)
+    study = run_study(grid_over(sites), federation, Options(checkpoint=out / CHECKPOINT, sites=n_sites), start)
     write_release(out / RELEASE, study)
     return study
 
@@ -167,7 +164,7 @@ def _local(federation: Federation, sites: list[SiteData], tested: TestCases, fol
 
 def _majority(federation: Federation, sites: list[SiteData], tested: TestCases, fold: Fold) -> ArmResult:
     del fold, federation
-    return ArmResult(score_prior(_prior(sites), tested, "majority"))
+    return ArmResult(score_prior(sites, tested, "majority"))
 
 
 def _reference(federation: Federation, sites: list[SiteData], tested: TestCases, fold: Fold) -> ArmResult:
@@ -177,12 +174,7 @@ def _reference(federation: Federation, sites: list[SiteData], tested: TestCases,
 
 def _complete(scored: pd.DataFrame, sites: list[SiteData], tested: TestCases, subsets: bool = False) -> pd.DataFrame:
     """What an arm could not score, for want of a branch or of training data, gets the class prior of its sites."""
-    return fill_with_prior(scored, score_prior(_prior(sites), tested, str(scored["arm"].iloc[0]), subsets))
-
-
-def _prior(sites: list[SiteData]) -> np.ndarray:
-    counts = np.sum([site.class_counts() for site in sites], axis=0)
-    return counts / counts.sum()
+    return fill_with_prior(scored, score_prior(sites, tested, str(scored["arm"].iloc[0]), subsets))
 
 
 _ARMS: Mapping[str, Any] = {

@@ -7,7 +7,6 @@ from typing import Any
 
 import pandas as pd
 
-from client.app import app
 from client.study.session import site_folders
 from modalities.core.fusion.head import head_named, heads
 from modalities.core.fusion.search import Search
@@ -18,7 +17,7 @@ from server.phases.options import Options
 from server.phases.order import take_attendance
 from server.state.study import StudyState
 from simulations.arms.scoring import TestCases, fill_with_prior, score_fused
-from simulations.engines.inline import InlineGrid
+from simulations.engines.inline import grid_over
 from simulations.scores.metrics import difference, summarise
 from simulations.scores.predictions import COMPLETE, FUSED, Predictions
 from strategies.exchange import Traffic
@@ -43,10 +42,9 @@ def heads_named(names: Sequence[str]) -> tuple[str, ...]:
 
 def federated_search(study: StudyState, sites: Path) -> tuple[Search, Traffic]:
     """Ready to fit any head in a federation of these sites with the study's branches; and the bytes as they add up."""
-    n_sites = len(site_folders(sites))
-    grid, options = InlineGrid(app, n_sites, {"site-root": str(sites)}), Options(sites=n_sites)
+    options = Options(sites=len(site_folders(sites)))
     frozen = StudyState(study.federation, dict(study.states), weights=dict(study.weights), frozen=list(study.states))
-    attendance = take_attendance(grid, frozen, options)
+    attendance = take_attendance(grid_over(sites), frozen, options)
     train_branches(attendance)  # none: all are frozen
     close_branches(attendance)
     return head_search(attendance), frozen.traffic

@@ -7,6 +7,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from client.alone.pooled import pooled_counts
 from modalities.core.contract import Cases
 from modalities.core.fusion.outputs import Outputs
 from modalities.core.model.calibration import case_temperatures
@@ -82,8 +83,14 @@ def _fused(
     return table.assign(temperature=case_temperatures(model.calibration, outputs).numpy()[kept])
 
 
-def score_prior(prior: np.ndarray, tested: TestCases, arm: str, subsets: bool = False) -> pd.DataFrame:
-    """The same probabilities for every case of every SET: what is known without looking at a case."""
+def score_prior(sites: Sequence[SiteData], tested: TestCases, arm: str, subsets: bool = False) -> pd.DataFrame:
+    """The classes' shares among the sites' training cases, for every case of every SET: known without looking at it."""
+    counts = pooled_counts(sites)
+    return score_same(counts / counts.sum(), tested, arm, subsets)
+
+
+def score_same(prior: np.ndarray, tested: TestCases, arm: str, subsets: bool = False) -> pd.DataFrame:
+    """The same probabilities for every case of every SET."""
     holds = tested.holds
     sets = {**{name: holds[name].to_numpy() for name in holds}, FUSED: holds.any(axis=1).to_numpy()}
     if subsets:

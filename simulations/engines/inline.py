@@ -6,11 +6,14 @@ no more than one reply.
 
 from collections.abc import Callable, Iterable
 from logging import WARNING, getLogger
+from pathlib import Path
 
 import numpy as np
 from flwr.app import ArrayRecord, Context, Error, Message, RecordDict
 from flwr.clientapp import ClientApp
 
+from client.app import app
+from client.study.session import site_folders
 from strategies.exchange import with_content
 from strategies.flower.grids import LocalGrid
 from strategies.flower.messages import CLIENT_FAILED, be_server, give_id
@@ -65,6 +68,11 @@ class InlineGrid(LocalGrid):
             return self._app(message, self._contexts[message.metadata.dst_node_id])
         except Exception as error:
             return Message(Error(CLIENT_FAILED, type(error).__name__), reply_to=message)
+
+
+def grid_over(root: Path) -> InlineGrid:
+    """A node for each site folder below `root`, which runs what a real site does."""
+    return InlineGrid(app, len(site_folders(root)), {"site-root": str(root)})
 
 
 Change = Callable[[str, str, Weights, Weights], Weights]

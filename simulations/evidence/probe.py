@@ -18,7 +18,6 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from client.study.session import site_folders
 from modalities.core.contract import Cases
 from modalities.core.model.predict import FittedModel
 from modalities.core.seeds import seed_of
@@ -43,7 +42,7 @@ def site_probe(folds: Sequence[Fold], federation: Federation) -> dict[str, Any]:
     scored: dict[tuple[str, str], list[pd.DataFrame]] = {}
     for number_of_fold, fold in enumerate(folds, start=1):
         model = fitted_model(read_release(fold.folder / "federated" / RELEASE)[0])
-        sites = [SiteData(folder, federation) for folder in site_folders(fold.sites)]
+        sites = fold.opened(federation)
         for name in model.branches:
             for view, table in _probed(model, sites, name, seed_of(federation.seed, "probe", name, number_of_fold)):
                 scored.setdefault((name, view), []).append(table.assign(fold=number_of_fold))

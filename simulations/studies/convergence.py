@@ -14,7 +14,6 @@ import numpy as np
 import torch
 
 from client.alone.model import fit_pooled
-from client.app import app
 from client.study.session import site_folders
 from modalities.core.blocks.branch import build_branch, load_weights
 from modalities.core.files.atomic import write_json
@@ -22,15 +21,14 @@ from modalities.core.model.predict import branch_outputs
 from modalities.core.patience import Patience
 from modalities.core.registry import plugin
 from modalities.core.settings.federation import Federation
-from modalities.core.site.store import SiteData
 from server.phases.branches import close_branches, train_branches
 from server.phases.options import Options
 from server.phases.order import take_attendance
 from server.state.study import StudyState
 from simulations.arms.arms import Fold
-from simulations.arms.scoring import TestCases, test_cases
+from simulations.arms.scoring import TestCases
 from simulations.cohorts.cohort import FEDERATION
-from simulations.engines.inline import InlineGrid
+from simulations.engines.inline import grid_over
 from simulations.engines.machine import side_by_side
 from simulations.scores.metrics import case_weights, metric_draws
 from simulations.studies.recipes import recipe_of, same_choice, tuned_value, with_recipe
@@ -86,7 +84,7 @@ def _run(
         RuntimeError: no value of the tuned setting got through all rounds.
     """
     names = list(federation.modalities)
-    tested = test_cases([SiteData(folder, federation) for folder in site_folders(fold.sites)], federation)
+    tested = fold.tested(federation)
     if strategy == CENTRALISED:
         return _centralised(federation, fold, tested)
     choices = range(len(recipe_of(strategy).values))
@@ -128,9 +126,8 @@ def _watched(federation: Federation, root: Path) -> _Watched:
         if event["phase"] == "branches":
             seen.append({name: study.weights[name] for name in names})
 
-    n_sites = len(site_folders(root))
-    grid, options = InlineGrid(app, n_sites, {"site-root": str(root)}), Options(sites=n_sites, report=watch)
-    attendance = take_attendance(grid, study, options)
+    options = Options(sites=len(site_folders(root)), report=watch)
+    attendance = take_attendance(grid_over(root), study, options)
     before = _bytes_of(study, names)
     try:
         train_branches(attendance)
@@ -183,8 +180,7 @@ def _macro_auroc(logits: torch.Tensor, tested: TestCases, case_ids: Sequence[str
 def _centralised(federation: Federation, fold: Fold, tested: TestCases) -> dict[str, Any]:
     """Macro-AUROC of pooled training by modality, under its own settings and the same held-out part."""
     pooled = with_recipe(federation, "fedadam", same_choice(list(federation.modalities), 1), FIT)
-    sites = [SiteData(folder, pooled) for folder in site_folders(fold.sites)]
-    fitted = fit_pooled(sites, pooled, CENTRALISED)
+    fitted = fit_pooled(fold.opened(pooled), pooled, CENTRALISED)
     case_ids = tested.frame["case_id"].tolist()
     outputs = fitted.model.outputs(tested.cases, case_ids)
     return {

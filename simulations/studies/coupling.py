@@ -20,7 +20,7 @@ from modalities.core.site.store import SiteData
 from server.state.release import fitted_model, read_release
 from server.state.study import StudyState
 from simulations.arms.arms import RELEASE, federate
-from simulations.arms.scoring import TestCases, score, score_prior, test_cases
+from simulations.arms.scoring import TestCases, score, score_same, test_cases
 from simulations.cohorts.cohort import FEDERATION, Cohort, with_features_of_data, write_fold
 from simulations.cohorts.tcga import open_dataset, write_raw_files
 from simulations.scores.metrics import case_weights, metric_draws, paired_difference, summarise
@@ -181,7 +181,7 @@ def _fused(model: FittedModel, read: TestCases) -> np.ndarray:
     table = score(model, read, "model", subsets=False)
     columns = [f"p_{index}" for index in range(n_classes)]
     found = table[table["set"] == FUSED].set_index("case_id")[columns]
-    prior = score_prior(np.full(n_classes, 1 / n_classes), read, "model")
+    prior = score_same(np.full(n_classes, 1 / n_classes), read, "model")
     even = prior[prior["set"] == FUSED].set_index("case_id")[columns]
     return (
         found.reindex(read.frame["case_id"])

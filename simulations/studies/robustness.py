@@ -9,19 +9,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from client.app import app
-from client.study.session import site_folders
 from modalities.core.files.atomic import replacing, write_json
 from modalities.core.settings.federation import Federation
-from modalities.core.site.store import SiteData
 from server.phases.options import Options
 from server.phases.order import run_study
 from server.state.release import fitted_model
 from simulations.arms.arms import Fold
-from simulations.arms.scoring import score, score_prior, test_cases
+from simulations.arms.scoring import score, score_prior
 from simulations.cohorts.cohort import FEDERATION
 from simulations.engines.hostile import ATTACKS, hostile_grid
-from simulations.engines.inline import InlineGrid
+from simulations.engines.inline import grid_over
 from simulations.engines.machine import side_by_side
 from simulations.scores.metrics import case_weights, estimate, metric_draws
 from simulations.scores.predictions import FUSED
@@ -92,11 +89,10 @@ def _run(
 ) -> tuple[pd.DataFrame, dict[str, str]]:
     """Fused predictions of the test cases; the class prior, and a note, where the study broke down."""
     under = with_recipe(federation, rule, same_choice(list(federation.modalities), _MIDDLE), fit)
-    sites = [SiteData(folder, under) for folder in site_folders(fold.sites)]
-    tested = test_cases(sites, under)
-    honest = InlineGrid(app, len(sites), {"site-root": str(fold.sites)})
-    grid = honest if attack == NONE else hostile_grid(fold.sites, hostile, attack, under.seed)
-    prior = _fused(score_prior(_prior(sites), tested, rule))
+    sites = fold.opened(under)
+    tested = fold.tested(under)
+    grid = grid_over(fold.sites) if attack == NONE else hostile_grid(fold.sites, hostile, attack, under.seed)
+    prior = _fused(score_prior(sites, tested, rule))
     try:
         study = run_study(grid, under, Options(sites=len(sites)))
     except RuntimeError as error:
@@ -111,15 +107,9 @@ def _fused(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["set"] == FUSED].reset_index(drop=True)
 
 
-def _prior(sites: Sequence[SiteData]) -> np.ndarray:
-    counts = np.sum([site.class_counts() for site in sites], axis=0)
-    return counts / counts.sum()
-
-
 def _sizes(fold: Fold, federation: Federation) -> dict[str, int]:
     """Training cases by site."""
-    sites = [SiteData(folder, federation) for folder in site_folders(fold.sites)]
-    return {site.site.name: int(site.class_counts().sum()) for site in sites}
+    return {site.site.name: int(site.class_counts().sum()) for site in fold.opened(federation)}
 
 
 def _sum_up(predictions: Mapping[tuple[str, str], pd.DataFrame], rule: str, plan: RobustnessPlan) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 from modalities.core.contract import Source
-from modalities.core.problems import Problem, unusable
+from modalities.core.problems import unusable
 from modalities.slides.bags import SlideTiles
 from modalities.slides.config import SlidesConfig
 
@@ -50,13 +50,3 @@ def read_slides(source: Source, config: SlidesConfig) -> tuple[dict[str, tuple[S
     from modalities.slides.cases import prepared_cases
 
     return prepared_cases(source, config)
-
-
-def slide_problems(source: Source, config: SlidesConfig) -> list[Problem]:
-    """The slides and feature files that cannot be read, each with its reason; all of them are prepared for that."""
-    from modalities.slides.cases import prepare_slides
-    from modalities.slides.prepare.state import FAILED
-    from modalities.slides.reading.manifest import listed_files
-
-    states = [state for _, state in prepare_slides(listed_files(source), source, config)]
-    return [Problem(state.reason, where=state.slide) for state in states if state.state == FAILED]

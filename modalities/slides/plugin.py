@@ -1,0 +1,34 @@
+"""What the plug-ins that read slides offer alike: the slides that cannot be read, and made-up ones."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from modalities.core.contract import Source
+from modalities.core.problems import Problem
+
+EXAMPLE_FOLDER = "slides"
+"""Where made-up slides lie: the modalities that read slides share them."""
+
+
+def unreadable(source: Source, config: Any) -> list[Problem]:
+    """The slides and feature files that cannot be read, each with its reason: `read` goes on without them.
+
+    All of them are prepared for that.
+    """
+    from modalities.slides.cases import prepare_slides
+    from modalities.slides.prepare.state import FAILED
+    from modalities.slides.reading.manifest import listed_files
+
+    states = [state for _, state in prepare_slides(listed_files(source), source, config.slides)]
+    return [Problem(state.reason, where=state.slide) for state in states if state.state == FAILED]
+
+
+def write_example(folder: Path, case_ids: Sequence[str], classes: Sequence[int], rng: np.random.Generator) -> Source:
+    """A made-up slide a case; those that stand in the folder already are left as they are."""
+    from modalities.slides.synthetic import write_slides  # needs the `slides` extra
+
+    write_slides(folder, case_ids, classes, rng)
+    return Source((folder,))
