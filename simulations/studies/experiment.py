@@ -27,7 +27,7 @@ from simulations.report import words, write_report
 from simulations.scores.compare import compare
 from simulations.scores.named import named
 from simulations.scores.results import Results
-from simulations.studies.lacks import external_left_out, refuse_modalities_of_one_class
+from simulations.studies.lacks import external_left_out, refuse_leaks, refuse_modalities_of_one_class
 from simulations.studies.made import made_now
 from simulations.studies.private import NOISE, arm_of, compare_private, write_private
 from strategies.settings import load_federation
@@ -95,6 +95,7 @@ def prepare_folds(
         write_fold(cohort, federation, [], removed, fold.sites)
         write_fold(external, federation, [str(case_id) for case_id in external.cases.index], {}, fold.outside)
         folds.append(fold)
+    refuse_leaks(folds, federation)
     refuse_modalities_of_one_class(folds, federation)
     return folds
 

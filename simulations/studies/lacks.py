@@ -1,6 +1,7 @@
 """What the sites of an experiment lack: said once, by the sites' names, and refused before round 1 where it must be."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from rich.console import Console
@@ -9,8 +10,9 @@ from rich.markup import escape
 from client.check.values import absent_features
 from client.study.session import site_folders
 from modalities.core.files.delimited import listing
-from modalities.core.problems import check
+from modalities.core.problems import Problem, check
 from modalities.core.settings.federation import Federation
+from modalities.core.site.cases import LabelLeakError
 from modalities.core.site.store import SiteData
 from simulations.arms.arms import Fold
 
@@ -64,6 +66,25 @@ def refuse_modalities_of_one_class(folds: Sequence[Fold], federation: Federation
                 f", so that having it tells the class; leave {name} out, or add cases of other classes that hold it"
             )
     check(problems)
+
+
+def refuse_leaks(folds: Sequence[Fold], federation: Federation) -> None:
+    """Refuse inputs that state the label, found by any one site: a site without all classes would train on them.
+
+    Raises:
+        ValueError: with every such modality, the sites that see it and the inputs.
+    """
+    seen: dict[tuple[str, Problem], list[str]] = {}
+    for _, site in _by_site(folds[:1], federation):
+        for name in site.unusable:
+            try:
+                site.cases(name)
+            except LabelLeakError as error:
+                for problem in error.problems:
+                    seen.setdefault((name, replace(problem, file="")), []).append(site.site.name)
+            except ValueError:
+                continue  # a site that cannot read its files goes without them, and says so
+    check(replace(problem, file=f"{name} at {listing(sites)}") for (name, problem), sites in seen.items())
 
 
 def _by_site(folds: Sequence[Fold], federation: Federation) -> Iterator[tuple[int, SiteData]]:

@@ -11,7 +11,7 @@ import pandas as pd
 from modalities.core.contract import Cases, Source
 from modalities.core.files.delimited import listing, rows_of
 from modalities.core.files.leakage import columns_that_tell
-from modalities.core.problems import Problem, check, gathering, unusable
+from modalities.core.problems import Problem, ProblemsError, check, gathering, unusable
 from modalities.core.registry import plugin
 from modalities.core.seeds import seed_of
 from modalities.core.settings.site import SiteConfig, read_site_config, sources_of
@@ -52,10 +52,20 @@ class Site:
         return self.cases.loc[list(case_ids), "label"].to_numpy(dtype=np.int64)
 
     def _refuse_the_label(self, modality: str, found: Cases) -> None:
-        """Raise where an input is the label itself, by its name or by its values."""
+        """Refuse inputs that are the label itself, by name or by values.
+
+        Raises:
+            LabelLeakError: some are.
+        """
         if not found.features or not isinstance(found.values, np.ndarray):
             return
-        check(label_leaks(found, self.labels(found.case_ids), self.task, file=f"site {self.name}: {modality}"))
+        leaks = label_leaks(found, self.labels(found.case_ids), self.task, file=f"site {self.name}: {modality}")
+        if leaks:
+            raise LabelLeakError(*leaks)
+
+
+class LabelLeakError(ProblemsError):
+    """An input is the label itself: a site goes without the modality, a simulation does not begin."""
 
 
 def held(found: Cases, source: Source) -> Cases:

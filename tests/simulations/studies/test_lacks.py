@@ -1,5 +1,6 @@
 """What sites lack is said once, by name; a modality that tells the class by being there is refused before round 1."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -11,14 +12,14 @@ from simulations.arms.arms import run_arm
 from simulations.cohorts.cohort import Cohort, with_features_of_data
 from simulations.studies.experiment import Protocol, prepare_folds
 from simulations.studies.lacks import say_what_sites_lack
-from tests.support import small_federation, write_sites
+from tests.support import N_CASES, small_federation, write_sites
 
 FEDERATION = small_federation()
 
 
-def cohort_in(root: Path) -> Cohort:
+def cohort_in(root: Path, n_cases: Sequence[int] = N_CASES) -> Cohort:
     """The made-up sites of `write_sites` as the cohort of an experiment."""
-    write_sites(root, FEDERATION)
+    write_sites(root, FEDERATION, n_cases=n_cases)
     frames, sources = [], {}
     for folder in sorted(root.iterdir()):
         table = pd.read_csv(folder / "cases.csv", keep_default_na=False).set_index("case_id")
@@ -56,4 +57,15 @@ def test_a_modality_that_only_one_class_has_is_refused_before_any_arm_runs(tmp_p
         is_basal = table.iloc[:, 0].map(cohort.cases["label"]) == "Basal"
         table[is_basal].to_csv(path, index=False)
     with pytest.raises(ValueError, match=r"^hif: all \d+ training cases that hold it are Basal, .*leave hif out"):
+        prepare_folds(cohort, FEDERATION, Protocol("x", folds=2), tmp_path / "out")
+
+
+def test_an_input_that_one_site_sees_to_be_the_label_is_refused_at_all_before_any_arm_runs(tmp_path):
+    cohort = cohort_in(tmp_path / "raw", (97, *N_CASES[1:]))
+    telling = FEDERATION.modalities["hif"].features[0]
+    (path,) = cohort.sources["site_1"]["hif"].paths
+    table = pd.read_csv(path)
+    table[telling] = (table.iloc[:, 0].map(cohort.cases["label"]) == "LumA").astype(float)
+    table.to_csv(path, index=False)
+    with pytest.raises(ValueError, match=rf"^hif at site_1: {telling} must not be inputs: .*leave them out"):
         prepare_folds(cohort, FEDERATION, Protocol("x", folds=2), tmp_path / "out")
