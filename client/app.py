@@ -12,6 +12,7 @@ from flwr.app import ArrayRecord, ConfigRecord, Context, Message, MetricRecord, 
 from flwr.clientapp import ClientApp
 
 from client.check.values import absent_features
+from client.evaluation.messages import evaluable, evaluate, score, tell_own, train_alone
 from client.masking.agreed import check_agreed, keep_closing
 from client.masking.masked import masked
 from client.masking.opened import opened
@@ -19,10 +20,10 @@ from client.masking.run_keys import accept_peers
 from client.masking.run_keys import introduction as introduction_of
 from client.node.complaints import COMPLAINT
 from client.study.answered import count_round, digest_of_request
-from client.study.asked import arrays_in, config_of, head_in, held_by_enough, offered
+from client.study.asked import arrays_in, config_of, head_in, held_by_enough, offered, trained_study
 from client.study.calibration import conformal_counts, temperature_losses
 from client.study.fusion import fusion_answer, held_out_outputs
-from client.study.kept import DIGEST, HOLDERS, OUTPUTS, ROLL, SITE, STATE, data_of, keep_roll, kept_outputs, study_of
+from client.study.kept import DIGEST, HOLDERS, OUTPUTS, ROLL, SITE, STATE, data_of, keep_roll, kept_outputs
 from client.study.mods import accounted_only, as_it_was_asked, audited, without_exception_text
 from client.study.policy import (
     beyond_policy,
@@ -45,6 +46,7 @@ from client.study.settled import home_of
 from client.study.spent import beyond_budget
 from modalities.core.site.store import SiteData, digest_of
 from strategies.checks import CLASS_COUNTS, HELD_OUT_LOSS, HELD_OUT_N, LOSS, LOSSES, NUM_EXAMPLES
+from strategies.evaluation.wire import EVALUATES, TAKES_PART
 from strategies.flower.arrays import sha256_of_record
 from strategies.masked_exchange.wire import MASKING
 from strategies.wire import (
@@ -86,7 +88,7 @@ def capabilities(message: Message, context: Context) -> Message:
     if ROLL not in context.state:
         _say_what_is_wrong(data)
         keep_roll(context, data)
-    introduction |= _keys(context, data)
+    introduction |= _keys(context, data) | ({TAKES_PART: EVALUATES} if data.config.only_evaluates else {})
     for name in data.modalities:
         for reason in beyond_policy(data.config.policy, data.federation, name):
             _LOG.warning("not taking part with %s", reason, extra=COMPLAINT)
@@ -169,7 +171,7 @@ def setup(message: Message, context: Context) -> Message:
         record = record_of(message.content, ARRAYS + name, ArrayRecord)
         context.state[STATE + name], state = record, from_record(record)
         digests[DIGEST + name] = digest_of(state)
-        if home_of(context):
+        if home_of(context) and not data.config.only_evaluates:
             data.training(name, state, digests[DIGEST + name])  # and every round finds it prepared
         known[HOLDERS + name] = holders_asked(name, config_of(message, name))
         reply[METRICS + name] = _metrics(announced_cases(data, name))
@@ -182,7 +184,7 @@ def setup(message: Message, context: Context) -> Message:
 @app.train("branches")
 def train_branches(message: Message, context: Context) -> Message:
     """Phase 3: train each part that came, and score the weights as they came on the held-out fold."""
-    study, reply, home = study_of(context), RecordDict(), home_of(context)
+    study, reply, home = trained_study(context), RecordDict(), home_of(context)
     if study.federation.privacy.is_masked:
         study = in_sums_of(study, record_of(message.content, CONFIG + MASKING, ConfigRecord))
     policy = study.data.config.policy
@@ -200,7 +202,7 @@ def train_branches(message: Message, context: Context) -> Message:
 @app.evaluate("branches")
 def evaluate_branches(message: Message, context: Context) -> Message:
     """Closing evaluation: score the final weights, and keep their outputs inside the site for the fusion head."""
-    study, reply = study_of(context), RecordDict()
+    study, reply = trained_study(context), RecordDict()
     weights = arrays_in(message, study.data)
     for part, own in weights.items():
         reply[ARRAYS + part], reply[METRICS + part] = ArrayRecord(), MetricRecord(score_part(study, part, own))
@@ -213,7 +215,7 @@ def evaluate_branches(message: Message, context: Context) -> Message:
 @app.train("fusion")
 def train_fusion(message: Message, context: Context) -> Message:
     """Phase 4: loss and gradient of the fusion head asked for, summed over this site's cases."""
-    study, reply, kept = study_of(context), RecordDict(), kept_outputs(context)
+    study, reply, kept = trained_study(context), RecordDict(), kept_outputs(context)
     check_agreed(message, context)
     parameters, config = head_in(message, study.data), config_of(message, STUDY)
     question, weights = question_asked(study.federation, config)
@@ -229,7 +231,7 @@ def train_fusion(message: Message, context: Context) -> Message:
 @app.query("calibration")
 def calibration(message: Message, context: Context) -> Message:
     """Phase 5: the fused model's loss at every temperature, summed over this site's cases."""
-    study = study_of(context)
+    study = trained_study(context)
     check_agreed(message, context)
     head = str(config_of(message, STUDY)["head"])
     losses = temperature_losses(study, head, kept_outputs(context), head_in(message, study.data))
@@ -239,11 +241,18 @@ def calibration(message: Message, context: Context) -> Message:
 @app.query("conformal")
 def conformal(message: Message, context: Context) -> Message:
     """Phase 5: histograms by class of the scores that conformal sets are made of."""
-    study, config = study_of(context), config_of(message, STUDY)
+    study, config = trained_study(context), config_of(message, STUDY)
     check_agreed(message, context)
     head, temperature = str(config["head"]), temperature_asked(config)
     counts = conformal_counts(study, head, kept_outputs(context), head_in(message, study.data), temperature)
     return Message(RecordDict({ARRAYS + STUDY: to_record({CLASS_COUNTS: counts})}), reply_to=message)
+
+
+app.query("local")(train_alone)
+app.query("scoring")(score)
+app.query("evaluable")(evaluable)
+app.query("evaluation")(evaluate)
+app.query("own_evaluation")(tell_own)
 
 
 def _keys(context: Context, data: SiteData) -> dict[str, Any]:

@@ -72,6 +72,11 @@ class ModelFit:
         under_way = {self._under_way["name"]: self._under_way} if self._under_way else {}
         return {name: len(own["curve"]) for name, own in (self._done | under_way).items()}
 
+    @property
+    def is_trained(self) -> bool:
+        """Whether no branch is left to train."""
+        return not self._left()
+
     def train(self, until: float = math.inf) -> bool:
         """Train the branches, beginning no epoch but the first after this moment of `time.monotonic`.
 

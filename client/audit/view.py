@@ -21,6 +21,11 @@ MEANINGS: Mapping[str, str] = {
     "train.fusion": "the gradient of the head that joins modalities",
     "query.calibration": "the joined model's loss by temperature",
     "query.conformal": "histograms of scores by class",
+    "query.local": "whether this site's own model, which stays here, is trained",
+    "query.scoring": "that this site scored its cases with the finished model",
+    "query.evaluable": "how many cases could be scored, by class",
+    "query.evaluation": "how good the finished model is here, and this site's own: counts and histograms",
+    "query.own_evaluation": "what this site's policy lets out; with `full`, its own AUROCs and their variances",
 }
 """What the reply to each message tells."""
 _MOST_LINES = 12

@@ -190,7 +190,7 @@ def leave(site: Site) -> None:
     """Stop taking part, and clear away what was prepared of the data; what the site sent stays in the study."""
     home = Home(site)
     say("left" if stop(home) else "this site does not take part")
-    for folder in (home.prepared, home.answered, home.masks):
+    for folder in (home.prepared, home.alone, home.answered, home.masks):
         shutil.rmtree(folder, ignore_errors=True)
 
 

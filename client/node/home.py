@@ -36,6 +36,8 @@ class Home:
     """witnessed.jsonl: the same of other sites' logs, kept so that they can be held against them."""
     prepared = Place("prepared")
     """The site's data as tensors, ready for training; `leave` takes it away."""
+    alone = Place("alone")
+    """The model that the site trains on its own cases alone, for comparison; `leave` takes it away."""
     answered = Place("answered")
     """What the site trained, a file a study: what `policy.max_rounds` is held against; `leave` takes it away."""
     epsilon = Place("epsilon.jsonl")

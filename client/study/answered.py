@@ -1,4 +1,7 @@
-"""What the site trained for a study: one line a request, in `.tessera/answered`; `policy.max_rounds` is held to it."""
+"""What the site trained and scored for a study: one line a request, in `.tessera/answered`.
+
+`policy.max_rounds` and `policy.max_evaluations` are held to it.
+"""
 
 import hashlib
 
@@ -15,6 +18,21 @@ def count_round(home: Home, study: str, part: str, asked: str, most: int) -> Non
         ValueError: the part was trained `most` times.
         OSError: it cannot be counted; then the reply must not leave.
     """
+    _count(home, study, part, asked, most, f"{part}: trained {most} times", "max_rounds")
+
+
+def count_model(home: Home, study: str, part: str, asked: str, most: int) -> None:
+    """Count a part of a finished model that this site scores, as `count_round` counts training.
+
+    Raises:
+        ValueError: `most` others were scored.
+        OSError: it cannot be counted; then the model must not be scored.
+    """
+    what = f"{part}: asked to score a finished model, and {most} other{'s were' if most > 1 else ' was'} scored"
+    _count(home, study, f"scored.{part}", asked, most, what, "max_evaluations")
+
+
+def _count(home: Home, study: str, part: str, asked: str, most: int, what: str, setting: str) -> None:
     file, line = home.answered / study, f"{part} {asked}"
     lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
     before = {other for other in lines if other.startswith(f"{part} ")}
@@ -22,8 +40,8 @@ def count_round(home: Home, study: str, part: str, asked: str, most: int) -> Non
         return
     if len(before) >= most:
         raise ValueError(
-            f"{part}: trained {most} times for a study of these settings, and policy.max_rounds in site.yaml allows no "
-            "more; to begin anew, raise it, or `tessera-client leave` and join again"
+            f"{what} for a study of these settings, and policy.{setting} in site.yaml allows no more; to begin anew, "
+            "raise it, or `tessera-client leave` and join again"
         )
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with file.open("a", encoding="utf-8") as answered:

@@ -2,10 +2,12 @@
 
 from logging import getLogger
 
-from flwr.app import ArrayRecord, ConfigRecord, Message
+from flwr.app import ArrayRecord, ConfigRecord, Context, Message
 
 from client.node.complaints import COMPLAINT
+from client.study.kept import study_of
 from client.study.policy import beyond_policy, holders_asked, too_few_holders
+from client.study.session import ClientStudy
 from modalities.core.site.store import SiteData
 from strategies.wire import ARRAYS, CONFIG, FUSION, SHARED, Weights, from_record, owner_of, parts_in, record_of
 
@@ -46,6 +48,18 @@ def arrays_in(message: Message, data: SiteData) -> dict[str, Weights]:
 def head_in(message: Message, data: SiteData) -> dict[str, Weights]:
     """The fusion head's parameters by owner: this site's modalities and `shared`."""
     return {part.removeprefix(FUSION): own for part, own in arrays_in(message, data).items()}
+
+
+def trained_study(context: Context) -> ClientStudy:
+    """The study, at a site that trains.
+
+    Raises:
+        ValueError: this site only evaluates.
+    """
+    study = study_of(context)
+    if study.data.config.only_evaluates:
+        raise ValueError("asked to train: this site only evaluates (takes_part in site.yaml)")
+    return study
 
 
 def config_of(message: Message, part: str) -> ConfigRecord:

@@ -40,7 +40,7 @@ def keep_roll(context: Context, data: SiteData) -> None:
     if ROLL in context.state:
         return
     context.state[ROLL] = ConfigRecord(data.roll.to_plain())
-    for name in data.modalities if home_of(context) else ():
+    for name in data.modalities if home_of(context) and not data.config.only_evaluates else ():
         data.values(name)
 
 

@@ -153,6 +153,15 @@ def temperature_asked(config: Mapping[str, Any]) -> float:
     return _number("study", config, "temperature", 1 / _LARGEST, _LARGEST)
 
 
+def seconds_asked(config: Mapping[str, Any]) -> float:
+    """For how long to go on with the site's own model at most.
+
+    Raises:
+        ValueError: it makes no sense.
+    """
+    return _number("study", config, "seconds", 0, _LARGEST)
+
+
 def holders_asked(part: str, config: Mapping[str, Any]) -> int:
     """How many sites hold a modality, as the server says.
 

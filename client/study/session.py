@@ -179,7 +179,7 @@ def _without(sums: Sums, few: np.ndarray) -> Sums:
 def announced_cases(data: SiteData, modality: str) -> int:
     """Training cases as the coordinator is told: their number, or, under an epsilon, the public one of the settings."""
     privacy = data.federation.privacy
-    return privacy.cases if privacy.epsilon else len(data.training_cases(modality))
+    return privacy.cases if privacy.epsilon and not data.config.only_evaluates else len(data.training_cases(modality))
 
 
 def blurred_class_counts(data: SiteData) -> np.ndarray:

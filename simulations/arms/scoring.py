@@ -13,7 +13,6 @@ from modalities.core.fusion.outputs import Outputs
 from modalities.core.model.calibration import case_temperatures
 from modalities.core.model.predict import FittedModel
 from modalities.core.settings.federation import Federation
-from modalities.core.site.cases import NO_LABEL
 from modalities.core.site.store import SiteData
 from simulations.scores.predictions import FUSED, MASKED
 
@@ -38,15 +37,11 @@ def test_cases(sites: Sequence[SiteData], federation: Federation) -> TestCases:
     """Read from the site folders."""
     frames, read = [], {name: [] for name in federation.modalities}
     for site in sites:
-        own = site.site.cases
-        tested = own[(own["split"] == "test") & (own["label"] != NO_LABEL)]
-        frames.append(
-            pd.DataFrame({"case_id": tested.index, "site": site.site.name, "label": tested["label"].to_numpy()})
-        )
+        own = site.tested
+        frames.append(pd.DataFrame({"case_id": own.index, "site": site.site.name, "label": own.to_numpy()}))
         for name in federation.modalities:
             if name in site.site.sources and name not in site.unusable:
-                found = site.cases(name)
-                read[name].append(found.select([case_id for case_id in found.case_ids if case_id in tested.index]))
+                read[name].append(site.tests(name))
     return TestCases(pd.concat(frames, ignore_index=True), {name: Cases.join(parts) for name, parts in read.items()})
 
 

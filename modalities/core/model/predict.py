@@ -67,6 +67,14 @@ class FittedModel:
         return n_classes, embedding
 
 
+def by_branch(outputs: Outputs) -> dict[str, Float[np.ndarray, "case class"]]:
+    """Each branch's own probabilities, by modality; NaN for a case without it."""
+    return {
+        name: torch.where(outputs.present[name][:, None], logits.softmax(dim=1), torch.nan).numpy()
+        for name, logits in outputs.logits.items()
+    }
+
+
 @torch.no_grad()
 def branch_outputs(
     branch: Branch, kind: str, prepared: Any, rows: Int64[Tensor, " row"] | None = None

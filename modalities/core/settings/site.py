@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pandas as pd
 from omegaconf import OmegaConf
-from pydantic import AfterValidator, StrictBool
+from pydantic import AfterValidator, BeforeValidator, StrictBool
 
 from modalities.core.contract import SlideSettings, Source
 from modalities.core.fields import Count, NotNegative, Port, Whole, settings
@@ -19,6 +19,10 @@ from modalities.core.settings.structured import as_far_as_possible, plain_of
 from modalities.core.settings.yaml_file import plain_in
 
 SITE_FILE = "site.yaml"
+EVALUATE = "evaluate"
+"""What `takes_part` says of a site that trains nothing."""
+SUMS, FULL, NOTHING = "sums", "full", "none"
+"""What `policy.evaluation` says of what may leave."""
 
 
 @settings
@@ -31,6 +35,11 @@ class SourceConfig:
     """Name of a format of the modality, or `auto`."""
     columns: dict[str, str] = field(default_factory=dict)
     """For plain CSV files: field name -> this site's column."""
+
+
+def _none(value: Any) -> Any:
+    """YAML 1.1 reads an unquoted `no` or `off` as false."""
+    return NOTHING if value is False else value
 
 
 @settings
@@ -53,6 +62,11 @@ class Policy:
     """Take part in studies with masked sums only, whatever the server says (docs/masking.md)."""
     max_epsilon: NotNegative = 0.0
     """What all studies together may spend of this site's patients' differential privacy; 0 sets no limit."""
+    evaluation: Annotated[Literal["sums", "full", "none"], BeforeValidator(_none)] = "sums"
+    """What may leave of how good the finished model is on this site's cases: `sums` under masks only; `full`: also its
+    own AUROCs, with their variances, in the clear, and sums where a study has no masks; `none`: nothing."""
+    max_evaluations: Count = 1
+    """How many different finished models a study of the same settings may have this site score."""
 
 
 def _address(text: str) -> str:
@@ -90,6 +104,9 @@ class SiteConfig:
     """What the study calls the site; it leaves the site, so no more than the hospital's own name."""
     cases: str = "cases.csv"
     """The case list, relative to site.yaml: the columns case_id, split, and the task's label column."""
+    takes_part: Literal["train", "evaluate"] = "train"
+    """`train`; or `evaluate`: no case is trained on, whatever `split` says, and all are scored with the finished model,
+    as an external validation."""
     coordinator: CoordinatorConfig = field(default_factory=CoordinatorConfig)
     """Whom the site takes part with; needed to join, not to simulate."""
     sources: dict[str, SourceConfig] = field(default_factory=dict)
@@ -98,6 +115,11 @@ class SiteConfig:
     """Of whole slides: their resolution where the files do not say it, and where what is made of them is kept."""
     policy: Policy = field(default_factory=Policy)
     """What the site allows, whatever a server asks."""
+
+    @property
+    def only_evaluates(self) -> bool:
+        """Whether it trains nothing."""
+        return self.takes_part == EVALUATE
 
     def offers(self, modalities: Sequence[str]) -> list[str]:
         """Those of the federation's modalities that the site has and will train."""
@@ -167,7 +189,7 @@ def write_site(folder: Path, name: str, cases: pd.DataFrame, sources: Mapping[st
         }
         for modality, source in sources.items()
     }
-    kept = ("modalities", "min_cohort", "min_cell", "require_masking")
+    kept = ("modalities", "min_cohort", "min_cell", "require_masking", "evaluation")
     allowed = {name: value for name, value in plain_of(policy).items() if name in kept}
     slides = {
         key: os.path.relpath(value, folder.resolve()) if isinstance(value, str) else value

@@ -28,7 +28,8 @@ class Site:
 
     name: str
     cases: pd.DataFrame
-    """Indexed by case_id: `label` (class index, or NO_LABEL) and `split` (train or test)."""
+    """Indexed by case_id: `label` (class index, or NO_LABEL) and `split` (train or test; test at a site that only
+    evaluates)."""
     sources: Mapping[str, Source]
     dropped: Mapping[str, int]
     """Labels left out, counted; a blank one under ''."""
@@ -116,6 +117,8 @@ def open_site(folder: Path, task: Task, config: SiteConfig | None = None) -> Sit
     sources = sources_of(folder, config, problems)
     cases, dropped = read_cases(folder / config.cases, task, problems)
     check(of_site(config.name, problems))
+    if config.only_evaluates:
+        cases = cases.assign(split="test")
     return Site(config.name, cases, sources, dropped, task)
 
 

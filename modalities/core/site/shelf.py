@@ -31,15 +31,11 @@ class Shelf:
 
         It takes the place of what was kept under this name, and under the name `instead_of`.
         """
-        path = self._folder / f"{name}.{digest}"
-        if path.is_file():
-            try:
-                value = load_tensors(path)
-            except ValueError as error:
-                _LOG.warning("%s; it is made anew", error)
-            else:
-                self._remove([instead_of], path)
-                return value
+        path = self._path(name, digest)
+        kept = self.kept(name, digest)
+        if kept is not None:
+            self._remove([instead_of], path)
+            return kept
         value = make()
         try:
             self._put(path, value)
@@ -48,6 +44,36 @@ class Shelf:
         else:
             self._remove([name, instead_of], path)
         return value
+
+    def kept(self, name: str, digest: str) -> Any:
+        """What is kept under this name and digest; None if nothing is, or it is damaged."""
+        path = self._path(name, digest)
+        if not path.is_file():
+            return None
+        try:
+            return load_tensors(path)
+        except ValueError as error:
+            _LOG.warning("%s; it is made anew", error)
+            return None
+
+    def put(self, name: str, digest: str, value: Any) -> None:
+        """Keep the value in the place of what was kept under this name.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        path = self._path(name, digest)
+        self._put(path, value)
+        self._remove([name], path)
+
+    def clear_but(self, name: str) -> None:
+        """Take away what is kept under other names."""
+        for path in self._folder.iterdir() if self._folder.is_dir() else ():
+            if path.name.rpartition(".")[0] != name:
+                path.unlink(missing_ok=True)
+
+    def _path(self, name: str, digest: str) -> Path:
+        return self._folder / f"{name}.{digest}"
 
     def _put(self, path: Path, value: Any) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -63,9 +89,9 @@ class Shelf:
 
 
 @cache
-def code_digest() -> str:
+def code_digest(root: Path = Path(modalities.__path__[0])) -> str:
     """SHA-256 of the code that reads and prepares: other code may make something else of the same files."""
-    digest, root = hashlib.sha256(), Path(modalities.__path__[0])
+    digest = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):
         digest.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes())
     return digest.hexdigest()

@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -88,6 +88,8 @@ class SiteData:
     def roll(self) -> Roll:
         """The same, with what they hold of the modalities that the site offers and can read."""
         usable = [name for name in self._offered if name not in self.unusable] if self._given is None else ()
+        if self.config.only_evaluates:
+            usable = [name for name in usable if len(self.tests(name).case_ids) >= self._least]
         return replace(self.listed, held={**self.listed.held, **{name: self._rows(name) for name in usable}})
 
     @property
@@ -98,8 +100,10 @@ class SiteData:
     @cached_property
     def modalities(self) -> list[str]:
         """The federation's modalities that this site takes part in: offered, and with a large enough cohort."""
-        least, held = max(1, self.config.policy.min_cohort), self.roll.held
-        return [name for name in self._offered if len(held.get(name, ())) >= least]
+        held = self.roll.held
+        if self.config.only_evaluates:
+            return [name for name in self._offered if name in held]
+        return [name for name in self._offered if len(held.get(name, ())) >= self._least]
 
     @cached_property
     def unusable(self) -> dict[str, str]:
@@ -128,13 +132,25 @@ class SiteData:
         """The labelled training cases that hold the modality, in file order."""
         return [self.listed.case_ids[row] for row in self._rows(modality)]
 
+    @cached_property
+    def tested(self) -> pd.Series:
+        """Class of every labelled case that is kept from training, by the case list and by the roll of the run."""
+        cases = self.site.cases
+        kept = cases.loc[(cases["split"] == "test") & (cases["label"] != NO_LABEL), "label"]
+        return kept[~kept.index.isin(self.listed.case_ids)]
+
+    def tests(self, modality: str) -> Cases:
+        """Those of them that hold the modality, as read."""
+        wanted = list(self.tested.index)
+        return self._on_shelf(modality, "tests", wanted, lambda: _only(self.cases(modality), wanted))
+
     def values(self, modality: str) -> Cases:
         """The training cases that hold the modality, as read.
 
         Raises:
             ValueError: the run began with cases that the files, or the case list, no longer have.
         """
-        return self._on_shelf(modality, "read", "", lambda: self._select(modality))
+        return self._on_shelf(modality, "read", self._trained_on(modality, ""), lambda: self._select(modality))
 
     def training(self, modality: str, state: State, digest: str = "") -> BranchData:
         """The modality's training cases, scaled by the shared state, whose digest may be given if it is known."""
@@ -143,7 +159,9 @@ class SiteData:
             config = self.federation.modalities[modality]
             module = plugin(config.kind)
             prepared = self._on_shelf(
-                modality, "prepared", key[1], lambda: module.prepare(self.values(modality), state, config), "read"
+                *(modality, "prepared", self._trained_on(modality, key[1])),
+                lambda: module.prepare(self.values(modality), state, config),
+                "read",
             )
             rows = self._rows(modality)
             labels, folds = torch.tensor(self.listed.labels[rows]), self.listed.folds[rows]
@@ -152,10 +170,21 @@ class SiteData:
             )
         return self._training[key]
 
+    def training_digest(self) -> str:
+        """Of all that this site has a say in of a model trained on its cases alone: files, cases, classes and folds."""
+        files = [(name, *self._reading(name), self.training_cases(name)) for name in self.modalities]
+        cases = self.listed.case_ids, self.listed.labels.tolist(), self.listed.folds.tolist()
+        return hashlib.sha256(repr((code_digest(), self.config.name, files, cases)).encode()).hexdigest()
+
     def class_counts(self) -> np.ndarray:
         """Labelled training cases by class that hold at least one modality which takes part."""
         held = sorted({row for name in self.modalities for row in self.roll.held[name].tolist()})
         return np.bincount(self.roll.labels[held], minlength=self.federation.n_classes).astype(np.float64)
+
+    @property
+    def _least(self) -> int:
+        """Cases without which a modality takes no part."""
+        return max(1, self.config.policy.min_cohort)
 
     @property
     def _offered(self) -> list[str]:
@@ -178,11 +207,14 @@ class SiteData:
             )
         return read.select(wanted)
 
-    def _on_shelf(self, modality: str, what: str, state: str, make: Callable[[], Any], instead_of: str = "") -> Any:
-        """What the shelf has for these files, settings, cases and state, or else what `make` gives."""
+    def _trained_on(self, modality: str, state: str) -> tuple:
+        return self.training_cases(modality), state
+
+    def _on_shelf(self, modality: str, what: str, of: Any, make: Callable[[], Any], instead_of: str = "") -> Any:
+        """What the shelf has for these files and settings, `of` these cases, or else what `make` gives."""
         if self._shelf is None:
             return make()
-        key = (code_digest(), *self._reading(modality), self.training_cases(modality), state)
+        key = (code_digest(), *self._reading(modality), of)
         digest = hashlib.sha256(repr(key).encode()).hexdigest()
         before = f"{modality}.{instead_of}" if instead_of else ""
         return self._shelf.keep(f"{modality}.{what}", digest, make, before)
@@ -199,6 +231,11 @@ class SiteData:
 
     def _case_list(self) -> tuple[int, int]:
         return _stamp(self.folder / self.config.cases)
+
+
+def _only(cases: Cases, wanted: Collection[str]) -> Cases:
+    kept = set(wanted)
+    return cases.select([case_id for case_id in cases.case_ids if case_id in kept])
 
 
 def digest_of(arrays: State) -> str:
