@@ -12,10 +12,24 @@ from modalities.core.console import plainly
 from simulations.commands.attack import attack
 from simulations.commands.comparison import demo, synthetic, tcga
 from simulations.commands.coupling import add, remove
+from simulations.commands.export import export
 from simulations.commands.made_up import sites
 from simulations.commands.run import run
 from simulations.commands.studies import convergence, representations, robustness
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-for _command in (demo, synthetic, tcga, run, add, remove, sites, representations, convergence, robustness, attack):
+for _command in (
+    demo,
+    synthetic,
+    tcga,
+    run,
+    add,
+    remove,
+    sites,
+    representations,
+    convergence,
+    robustness,
+    attack,
+    export,
+):
     app.command()(plainly(_command))

@@ -177,7 +177,12 @@ def cards(results: Json) -> list[dict[str, str]]:
 
 
 def pictures(results: Json, predictions: pd.DataFrame) -> dict[str, str]:
-    """Data URIs by name; a picture with nothing to show is left out."""
+    """Data URIs by name."""
+    return {name: svg_uri(figure) for name, figure in figures(results, predictions).items()}
+
+
+def figures(results: Json, predictions: pd.DataFrame) -> dict[str, Figure]:
+    """The report's own pictures by name; one with nothing to show is left out."""
     both = detail.scored(results, predictions)
     drawn: dict[str, Figure | None] = {
         "forest": overview.forest(results),
@@ -191,7 +196,7 @@ def pictures(results: Json, predictions: pd.DataFrame) -> dict[str, str]:
     if results.get("external"):
         drawn["external"] = overview.forest(results, arms="external")
         drawn["external_recall"] = detail.recall(results, words.external_headline(results), "external")
-    return {name: svg_uri(figure) for name, figure in drawn.items() if figure}
+    return {name: figure for name, figure in drawn.items() if figure}
 
 
 def shade(part: words.Number, whole: words.Number) -> str:
