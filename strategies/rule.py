@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 from flwr.serverapp.strategy import FedAvg
 
+from modalities.core.added import RULE, add, added
 from modalities.core.settings.training import Federated
 from strategies import rules as folder
 from strategies.tuning import LOCAL, Recipe
@@ -69,7 +70,7 @@ class Centre(_Rule):
 
 @cache
 def rules() -> dict[str, type[Step] | type[Centre]]:
-    """Every rule by name.
+    """Every rule by name: the files of the folder `rules`, and those that were registered.
 
     Raises:
         TypeError: a file there defines no rule; it is an error, never skipped.
@@ -77,12 +78,27 @@ def rules() -> dict[str, type[Step] | type[Centre]]:
     found = {}
     for name in sorted(module.name for module in pkgutil.iter_modules(folder.__path__)):
         rule = getattr(importlib.import_module(f"{folder.__name__}.{name}"), "Rule", None)
-        if not (isinstance(rule, type) and issubclass(rule, Step | Centre)):
-            raise TypeError(
-                f"strategies/rules/{name}.py: must define `Rule`, a Step or a Centre (see docs/adding-a-strategy.md)"
-            )
-        found[name] = rule
-    return found
+        found[name] = _checked(rule, f"strategies/rules/{name}.py: must define `Rule`")
+    return {**found, **added(RULE)}
+
+
+def register_rule(name: str, rule: type[Step] | type[Centre]) -> None:
+    """Let settings name an aggregation rule of your own, in this process.
+
+    A study whose server runs elsewhere needs it as a file (docs/adding-a-strategy.md).
+
+    Raises:
+        ValueError: the name is none, or that of a file.
+        TypeError: it is no class derived from Step or Centre.
+    """
+    add(RULE, name, _checked(rule, f"aggregation rule {name!r}: must be a class"), rules())
+    rules.cache_clear()
+
+
+def _checked(rule: object, what: str) -> type[Step] | type[Centre]:
+    if not (isinstance(rule, type) and issubclass(rule, Step | Centre)):
+        raise TypeError(f"{what}, a Step or a Centre (see docs/adding-a-strategy.md)")
+    return rule
 
 
 def rule_named(name: str) -> type[Step] | type[Centre]:

@@ -1,7 +1,7 @@
 """`tessera-client predict`: a release and a site folder's raw files -> each case's probabilities, and why."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 
 from client.use.prediction_page import page_of
 from client.use.shapley import shapley, subsets_of
-from modalities.core.contract import Cases
+from modalities.core.contract import Cases, Source
 from modalities.core.files.delimited import listing
 from modalities.core.problems import check
 from modalities.core.registry import plugin
@@ -19,6 +19,7 @@ from modalities.core.release.release import Release, open_release
 from modalities.core.release.signing import SIGNATURE, check_signature
 from modalities.core.settings.site import SiteConfig, read_site_config
 from modalities.core.site.cases import case_ids_of, held, open_sources
+from modalities.core.site.frames import cases_of_frame
 
 
 @dataclass(frozen=True)
@@ -100,29 +101,61 @@ def predict(release: Release, folder: Path) -> Predictions:
         ValueError: every problem of the folder at once.
     """
     config, sources = open_sources(folder)
-    case_ids, notes = _listed(folder, config), []
-    found: dict[str, Cases] = {}
-    problems = []
-    for name in [name for name in release.modalities if name in sources]:
-        own = release.federation.modalities[name]
-        try:
-            read = plugin(own.kind).read(sources[name], own)
-            listed = read.select([case_id for case_id in read.case_ids if case_id in set(case_ids)])
-            found[name] = held(listed, sources[name])
-        except ValueError as error:
-            problems.append(f"{name}: {error}")
-            continue
-        counts = {**found[name].notes, f"cases not in {config.cases}": len(read.case_ids) - len(listed.case_ids)}
-        notes += [f"{name}: {count} {what}" for what, count in counts.items() if count]
-    check(problems)
+    case_ids = _listed(folder, config)
+    found, notes = _read(release, sources, case_ids, config.cases)
     if not any(cases.case_ids for cases in found.values()):
         raise ValueError(
             f"{folder}: nothing to predict from: the release has {', '.join(release.modalities)}, the folder's sources "
             f"are {', '.join(sources) or 'none'}, and none of its files holds a case of {config.cases}"
         )
-    unused = [name for name in sources if name not in release.modalities]
-    notes += [f"{name}: not a modality of this release; its files were not read" for name in unused]
     return _explained(release, found, case_ids, notes)
+
+
+def predict_frames(release: Release, frames: Mapping[str, pd.DataFrame]) -> Predictions:
+    """What the release says of the cases of data frames, by modality: a row a case, its case_id as the index.
+
+    The columns are the modality's agreed features, for clinical the fields of its dictionary; a case may be in some of
+    the frames only.
+
+    Raises:
+        ValueError: every problem of the frames at once.
+    """
+    unknown = [name for name in frames if name not in release.modalities]
+    problems = [
+        f"{name}: not a modality of this release, which has {', '.join(release.modalities)}" for name in unknown
+    ]
+    found: dict[str, Cases] = {}
+    for name in [name for name in frames if name not in unknown]:
+        try:
+            found[name] = cases_of_frame(frames[name], release.federation.modalities[name])
+        except ValueError as error:
+            problems.append(f"{name}: {error}")
+    check(problems + ["give the frame of at least one modality"] * (not frames))
+    case_ids = list(dict.fromkeys(str(case_id) for frame in frames.values() for case_id in frame.index))
+    notes = [f"{name}: {count} {what}" for name, cases in found.items() for what, count in cases.notes.items() if count]
+    return _explained(release, found, case_ids, notes)
+
+
+def _read(
+    release: Release, sources: Mapping[str, Source], case_ids: Sequence[str], listed_in: str
+) -> tuple[dict[str, Cases], list[str]]:
+    """The listed cases of every modality that the release and the folder have, and what was left out."""
+    found: dict[str, Cases] = {}
+    notes, problems, wanted = [], [], set(case_ids)
+    for name in [name for name in release.modalities if name in sources]:
+        own = release.federation.modalities[name]
+        try:
+            read = plugin(own.kind).read(sources[name], own)
+            listed = read.select([case_id for case_id in read.case_ids if case_id in wanted])
+            found[name] = held(listed, sources[name])
+        except ValueError as error:
+            problems.append(f"{name}: {error}")
+            continue
+        counts = {**found[name].notes, f"cases not in {listed_in}": len(read.case_ids) - len(listed.case_ids)}
+        notes += [f"{name}: {count} {what}" for what, count in counts.items() if count]
+    check(problems)
+    unused = [name for name in sources if name not in release.modalities]
+    return found, notes + [f"{name}: not a modality of this release; its files were not read" for name in unused]
 
 
 def write_predictions(found: Predictions, out: Path) -> tuple[Path, Path]:

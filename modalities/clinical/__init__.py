@@ -2,6 +2,7 @@
 
 from modalities.clinical.config import PRESETS, Config, features_of
 from modalities.clinical.example import write_example
+from modalities.clinical.frame import of_frame
 from modalities.clinical.inputs import prepare, public_state, sums, vectors
 from modalities.clinical.reading import read
 from modalities.core.blocks.tabular import build_encoder, collate, finalise
@@ -13,6 +14,7 @@ __all__ = [
     "collate",
     "features_of",
     "finalise",
+    "of_frame",
     "prepare",
     "public_state",
     "read",

@@ -11,6 +11,7 @@ from modalities.core.fields import NotNegative, settings
 from modalities.core.problems import Problem
 
 if TYPE_CHECKING:  # torch takes seconds to import, and what only reads settings has no need of it
+    import pandas as pd
     import torch
     from torch import nn
 
@@ -163,4 +164,17 @@ class Checks(Protocol):
 
     def unreadable(self, source: Source, config: Any) -> Sequence[Problem]:
         """What is wrong with files that `read` goes on without."""
+        ...
+
+
+@runtime_checkable
+class FromFrame(Protocol):
+    """What a plug-in may add, where the columns of a data frame are not its features but what its files have."""
+
+    def of_frame(self, frame: "pd.DataFrame", config: Any) -> Cases:
+        """A row a case, by its index, as `read` gives the cases of files.
+
+        Raises:
+            ValueError: every problem of the frame at once.
+        """
         ...

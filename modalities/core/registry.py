@@ -1,10 +1,11 @@
-"""Finds the modality plug-ins: every module beside `core/` and `slides/`, by file name."""
+"""Finds the modality plug-ins: every module beside `core/` and `slides/`, by file name, and those of a notebook."""
 
 import importlib
 import pkgutil
 from functools import cache
 
 import modalities
+from modalities.core.added import MODALITY, add, added
 from modalities.core.contract import Modality, PublicScale
 
 _SHARED = ("core", "slides")
@@ -13,7 +14,22 @@ _SHARED = ("core", "slides")
 @cache
 def kinds() -> list[str]:
     """The kinds that there are plug-ins of."""
-    return sorted(module.name for module in pkgutil.iter_modules(modalities.__path__) if module.name not in _SHARED)
+    files = (module.name for module in pkgutil.iter_modules(modalities.__path__) if module.name not in _SHARED)
+    return sorted({*files, *added(MODALITY)})
+
+
+def register_modality(kind: str, module: object) -> None:
+    """Let settings name a modality of your own as `kind`, in this process; anything with the contract's names will do.
+
+    A study whose sites run elsewhere needs it as a file (docs/adding-a-modality.md).
+
+    Raises:
+        ValueError: the name is none, or that of a file.
+        TypeError: it lacks part of the contract.
+    """
+    add(MODALITY, kind, _checked(module, kind), kinds())
+    kinds.cache_clear()
+    plugin.cache_clear()
 
 
 def plugins() -> dict[str, Modality]:
@@ -37,6 +53,8 @@ def plugin(kind: str) -> Modality:
     """
     if kind not in kinds():
         raise ValueError(f"no modality of kind {kind!r}; known kinds: {', '.join(kinds())}")
+    if kind in added(MODALITY):
+        return added(MODALITY)[kind]
     return _checked(importlib.import_module(f"modalities.{kind}"), kind)
 
 

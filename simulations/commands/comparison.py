@@ -9,14 +9,12 @@ from typing import Annotated, Any, ClassVar, Literal
 import typer
 from pydantic import Field, StrictFloat
 
-from modalities.core.console import console, say
+from modalities.core.console import console
 from modalities.core.fields import Count, ShareBelowOne, Whole, settings
 from modalities.core.problems import check
 from modalities.core.settings.federation import Federation
-from simulations.arms.arms import RELEASE
 from simulations.arms.heads import heads_named
-from simulations.cohorts.cohort import EXTERNAL, Cohort, with_features_of_data
-from simulations.cohorts.external import compare_external, notes_of_lacks
+from simulations.cohorts.cohort import EXTERNAL, FEDERATION, Cohort
 from simulations.cohorts.inputs import (
     federation_of,
     federation_of_file,
@@ -31,11 +29,11 @@ from simulations.commands.options import MASKED, Cv, Data, Folds, Masking, Out, 
 from simulations.commands.show import show, show_series
 from simulations.commands.study_file import STUDY, Command, carry_out, split
 from simulations.engines.machine import processors
+from simulations.studies.comparison import run_comparison
 from simulations.studies.coupling import keep_split
-from simulations.studies.experiment import PLAN, Protocol, prepare_folds, run_experiment
-from simulations.studies.lacks import say_what_sites_lack
+from simulations.studies.experiment import PLAN, Protocol
 from simulations.studies.series import plan_of, run_series
-from strategies.settings import federation_from
+from strategies.settings import federation_from, load_federation
 
 _SMALL = {"training": {"epochs": 15}, "federated": {"rounds": 15}}
 
@@ -72,23 +70,11 @@ class Comparison(Command):
         self, cohort: Cohort, federation: Federation, protocol: Protocol, out: Path, external: Cohort | None = None
     ) -> None:
         """Run every arm on every fold, and show what came of it."""
-        federation = with_features_of_data(federation, cohort, out)
-        lacks = compare_external(cohort, external, federation) if external else None
-        for note in notes_of_lacks(lacks or {}):
-            say(note)
-        usable = cohort.usable(federation)
-        console.print(
-            f"{len(usable)} cases of {len(federation.task.classes)} classes at {usable['site'].nunique()} sites, "
-            f"modalities {', '.join(federation.modalities)}, {self.folds} {self.cv} folds, engine {self.engine}"
-        )
-        folds = prepare_folds(cohort, federation, protocol, out, external)
-        say_what_sites_lack(folds[-1], federation, console)
-        workers = 1 if self.engine == "flower" else self.busy
-        results = run_experiment(folds, protocol, out, workers, console, lacks)
+        found = run_comparison(cohort, federation, protocol, out, self.busy, external, console)
         if self.release:
-            shutil.copytree(folds[0].folder / "federated" / RELEASE, self.release, dirs_exist_ok=True)
-            keep_split(Path(self.release), folds[0].sites, federation)
-        show(results, out)
+            shutil.copytree(found.release(), self.release, dirs_exist_ok=True)
+            keep_split(Path(self.release), out / "folds" / "1" / "sites", load_federation(out / FEDERATION))
+        show(found.results, out)
 
 
 @settings

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from modalities.core.added import HEAD, add, added
 from modalities.core.fusion import heads as folder
 from modalities.core.fusion.outputs import Outputs
 from modalities.core.fusion.settings import Fusion
@@ -44,7 +45,7 @@ class Head(Protocol):
 
 @cache
 def heads() -> dict[str, Head]:
-    """Every head by name: the files of the folder `heads`.
+    """Every head by name: the files of the folder `heads`, and those that were registered.
 
     Raises:
         TypeError: a file there lacks part of the contract; it is an error, never skipped.
@@ -52,14 +53,28 @@ def heads() -> dict[str, Head]:
     found = {}
     for name in sorted(module.name for module in pkgutil.iter_modules(folder.__path__)):
         loaded = importlib.import_module(f"{folder.__name__}.{name}")
-        if not isinstance(loaded, Head):
-            lacking = [part for part in ("OPTIMISER", "initial", "logits", "penalty") if not hasattr(loaded, part)]
-            raise TypeError(
-                f"modalities/core/fusion/heads/{name}.py: must define {', '.join(lacking)} "
-                "(see docs/adding-a-fusion-head.md)"
-            )
-        found[name] = loaded
-    return found
+        found[name] = _checked(loaded, f"modalities/core/fusion/heads/{name}.py")
+    return {**found, **added(HEAD)}
+
+
+def register_head(name: str, head: object) -> None:
+    """Let settings name a fusion head of your own, in this process; anything with the contract's four names will do.
+
+    A study whose sites run elsewhere needs it as a file (docs/adding-a-fusion-head.md).
+
+    Raises:
+        ValueError: the name is none, or that of a file.
+        TypeError: it lacks part of the contract.
+    """
+    add(HEAD, name, _checked(head, f"fusion head {name!r}"), heads())
+    heads.cache_clear()
+
+
+def _checked(loaded: object, where: str) -> Head:
+    if not isinstance(loaded, Head):
+        lacking = [part for part in ("OPTIMISER", "initial", "logits", "penalty") if not hasattr(loaded, part)]
+        raise TypeError(f"{where}: must define {', '.join(lacking)} (see docs/adding-a-fusion-head.md)")
+    return loaded
 
 
 def head_named(name: str) -> Head:

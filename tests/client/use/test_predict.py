@@ -9,8 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from client.cli import app
-from client.use.predict import predict, predict_folder, write_predictions
+from client.use.predict import predict, predict_folder, predict_frames, write_predictions
 from client.use.shapley import shapley
+from modalities.core.contract import Source
 from modalities.core.release.release import open_release
 from modalities.core.release.signing import make_release_key, sign
 from modalities.core.settings.site import Policy, write_site
@@ -85,6 +86,56 @@ def test_prior_and_contributions_add_up_to_the_probability_and_a_lacking_modalit
     assert (found.contributions[~found.present] == 0).all()
     assert (found.contributions[found.present] != 0).all()
     np.testing.assert_allclose(found.prior, np.array(study.class_counts) / sum(study.class_counts))
+
+
+def test_data_frames_are_predicted_as_the_files_they_could_be(root, signed, tmp_path):
+    """Clinical fields as a registry writes them, and features; one case has clinical values only."""
+    case_ids = [f"P{number}" for number in range(5)]
+    clinical = pd.DataFrame({"age": [41, 77, 58.5, np.nan, 63], "er": ["Positive", "Negative", "", "Positive", ""]})
+    clinical.index = pd.Index(case_ids, name="case_id")
+    features = FEDERATION.modalities["hif"].features
+    hif = pd.DataFrame(np.random.default_rng(3).normal(size=(4, len(features))), case_ids[:4], columns=list(features))
+    hif.iloc[1, 2] = np.nan
+    clinical.to_csv(tmp_path / "clinical.csv")
+    hif.rename_axis("case_id").to_csv(tmp_path / "hif.csv")
+    mapped = {"age": "age", "er": "er"}
+    sources = {
+        "clinical": Source((tmp_path / "clinical.csv",), columns=mapped),
+        "hif": Source((tmp_path / "hif.csv",)),
+    }
+    write_site(tmp_path / "site", "site", pd.DataFrame({"case_id": case_ids, "label": ""}), sources, Policy())
+    release = open_release(signed)
+    from_files, found = predict(release, tmp_path / "site"), predict_frames(release, {"clinical": clinical, "hif": hif})
+    assert found.case_ids == from_files.case_ids == tuple(case_ids)
+    np.testing.assert_array_equal(found.present, from_files.present)
+    assert found.present.sum(axis=1).tolist() == [2, 2, 2, 2, 1]
+    np.testing.assert_allclose(found.probabilities, from_files.probabilities, atol=1e-6)
+    np.testing.assert_allclose(found.contributions, from_files.contributions, atol=1e-6)
+
+
+def test_everything_that_is_wrong_with_frames_is_said_at_once(signed):
+    release, features = open_release(signed), FEDERATION.modalities["hif"].features
+    text = pd.DataFrame({features[0]: ["high", "low"], features[1]: [1.0, 2.0]}, ["P1", "P1"])
+    other = pd.DataFrame({"nothing": [1.0]}, ["P1"])
+    said = (
+        r"(?s)rna: not a modality of this release, which has clinical, cnv, hif.*"
+        rf"hif: .*columns that hold no numbers: {features[0]}; convert them.*"
+    )
+    with pytest.raises(ValueError, match=said):
+        predict_frames(release, {"rna": other, "hif": text.set_axis(["P1", "P2"])})
+    with pytest.raises(ValueError, match="cases that the index has more than once: P1; keep one row a case"):
+        predict_frames(release, {"hif": text})
+    with pytest.raises(ValueError, match="no column is an agreed feature; the frame has nothing, the release reads"):
+        predict_frames(release, {"cnv": other})
+    with pytest.raises(ValueError, match="give the frame of at least one modality"):
+        predict_frames(release, {})
+
+
+def test_columns_that_a_frame_has_beside_or_lacks_are_counted(signed):
+    features = FEDERATION.modalities["hif"].features
+    frame = pd.DataFrame(0.5, ["P1", "P2"], [*features[2:], "more"])
+    found = predict_frames(open_release(signed), {"hif": frame})
+    assert found.notes == ("hif: 1 columns that the release does not read", "hif: 2 columns imputed")
 
 
 def test_shapley_of_a_game_worked_out_by_hand():
