@@ -56,7 +56,6 @@ class Trail:
     by_key: dict[tuple[str, str, Any], list[Note]] = field(default_factory=lambda: defaultdict(list))
 
     def __post_init__(self) -> None:
-        """Sort them in."""
         for note in self.notes:
             for key in ("message", "reply", "task", "pid"):
                 if key in note:

@@ -105,9 +105,6 @@ def read(source: Source, config: Config) -> Cases:
     """The table as cases; the id column is `source.columns[case_id]`, or the first with a usual name.
 
     Any other entry of `source.columns` gives a column of this site's file the name that the sites agreed on.
-
-    Raises:
-        ValueError: the file's problem, with place and remedy.
     """
     if source.format != "auto":
         raise unusable(f"a table's format follows from its file's ending: leave out format, got {source.format!r}")
@@ -135,11 +132,7 @@ def read(source: Source, config: Config) -> Cases:
 
 
 def _together(*steps: Callable[[], Any]) -> list[Any]:
-    """What each step gives.
-
-    Raises:
-        ValueError: the problems of all steps.
-    """
+    """What each step gives, or one error with the problems of all."""
     found, problems = [], []
     for step in steps:
         with gathering(problems):

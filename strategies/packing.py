@@ -118,11 +118,7 @@ def _blocks(records: dict[str, ArrayRecord], listed: str) -> list[ConfigRecord]:
 
 
 def _bytes_as_text(value: object) -> dict[str, str]:
-    """Bytes in a record, which JSON knows not.
-
-    Raises:
-        TypeError: it is something else.
-    """
+    """Bytes in a record, which JSON knows not."""
     if not isinstance(value, bytes):
         raise TypeError(f"records hold no {type(value).__name__}")
     return {_BYTES: b64encode(value).decode()}

@@ -45,7 +45,6 @@ class RunningSum:
     """A weighted sum of named arrays; each addend is folded in and can be dropped at once."""
 
     def __init__(self) -> None:
-        """Nothing added yet."""
         self.weight = 0.0
         self._sum: dict[str, torch.Tensor] = {}
         self._dtypes: dict[str, np.dtype] = {}

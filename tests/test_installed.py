@@ -9,8 +9,8 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHIPPED = ("client", "modalities", "server", "strategies")
-OPTIONAL = {"timm"}
-"""Imported only where a backbone of it is asked for; the error says how to install it."""
+OPTIONAL = {"mlflow", "timm"}
+"""Imported only where one of them is asked for; the error says how to install it."""
 
 
 def normal(name):

@@ -46,11 +46,7 @@ def init(
 
 
 def _refuse_another_keys_log(home: Home) -> None:
-    """A new key begins a new audit log.
-
-    Raises:
-        ValueError: there is a log, which another key signed.
-    """
+    """A new key begins a new audit log."""
     if home.audit.exists():
         what = "another node key signed this log, and one key signs a whole log"
         files = ", ".join(path.name for path in (home.audit, home.audit_tree, home.receipts))
@@ -58,11 +54,7 @@ def _refuse_another_keys_log(home: Home) -> None:
 
 
 def _write_site_file(path: Path, name: str, address: str) -> None:
-    """site.yaml, or what it lacks to take part; what it says stays.
-
-    Raises:
-        ValueError: it cannot be read, or it names another site.
-    """
+    """site.yaml, or what it lacks to take part; what it says stays."""
     coordinator = _COORDINATOR.format(address=address or "name:9443")
     if not path.exists():
         path.write_text(_SITE.format(name=name) + coordinator, encoding="utf-8")

@@ -23,7 +23,6 @@ class File:
 
     @property
     def header(self) -> Sequence[str]:
-        """Its column names."""
         return self.rows[self.n_comments]
 
     @property

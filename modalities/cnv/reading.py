@@ -18,11 +18,7 @@ _CALLS = (-2, -1, 0, 1, 2)
 
 
 def read(source: Source, config: Any) -> Cases:
-    """The cases of the site's matrix, or of its files of one aliquot each; a folder may hold either.
-
-    Raises:
-        ValueError: the files' problem, with place and remedy.
-    """
+    """The cases of the site's matrix, or of its files of one aliquot each; a folder may hold either."""
     if source.format not in FORMATS:
         raise unusable(f"sources.cnv.format: no format {source.format!r}", f"known: {', '.join(FORMATS)}")
     if len(source.paths) != 1:

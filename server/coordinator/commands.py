@@ -234,11 +234,7 @@ def _gate(study: Study, settings: Settings) -> Iterator[threading.Thread]:
 
 
 def _wait_for_the_end(process: Popen, gate: threading.Thread | None = None) -> None:
-    """Until this process is told to end.
-
-    Raises:
-        RuntimeError: the SuperLink or the gateway ended by itself.
-    """
+    """Until this process is told to end; it is an error where the SuperLink or the gateway ends by itself."""
     wait_until(lambda: process.poll() is not None or (gate is not None and not gate.is_alive()), look_s=_LOOK_S)
     if process.poll() is not None:
         raise RuntimeError("Flower's SuperLink ended by itself; its log is flower/superlink.log in the study's folder")

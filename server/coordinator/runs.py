@@ -46,11 +46,7 @@ def carry_out(study: Study, show: Show) -> Path:
 
 
 def refuse_unbegun(study: Study) -> None:
-    """Nothing can be resumed before the first step is done.
-
-    Raises:
-        ValueError: no step of the study is.
-    """
+    """Nothing can be resumed before the first step is done."""
     if not (_checkpoint(study).is_file() or _is_released(study.run / "release")):
         raise ValueError(
             f"{study.folder}: nothing to resume, since no step of this study is finished; begin it with "

@@ -37,9 +37,7 @@ class Point(NamedTuple):
 class Writer(Protocol):
     """Where points go."""
 
-    def add(self, points: Sequence[Point]) -> None:
-        """Write them."""
-        ...
+    def add(self, points: Sequence[Point]) -> None: ...
 
 
 def points_of(line: dict[str, Any]) -> list[Point]:

@@ -164,11 +164,7 @@ def _refuse_too_few(sites: Sites, holders: Sequence[Holder]) -> None:
 
 
 def _introduced(answer: RecordDict, sites: Sites) -> tuple[str, dict[str, int]]:
-    """The name that the site gives, and by modality the cases that it trains on.
-
-    Raises:
-        UnusableError: it cannot take part.
-    """
+    """The name that the site gives, and by modality the cases that it trains on."""
     config, federation = answer.get(CONFIG + STUDY), sites.study.federation
     name = config.get("site") if isinstance(config, ConfigRecord) else None
     if not isinstance(config, ConfigRecord) or not isinstance(name, str) or not name:

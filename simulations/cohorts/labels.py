@@ -63,11 +63,7 @@ def read_labels(
 def _in_tables(
     path: Path, tables: Sequence[Path], wanted: str, cases: Collection[str]
 ) -> tuple[Mapping[str, str], str]:
-    """Case -> label from the clinical tables that have the column, and the names of those tables.
-
-    Raises:
-        ValueError: none has it, or what they say of a case differs.
-    """
+    """Case -> label from the clinical tables that have the column, and the names of those tables."""
     found = {table.name: rows for table in tables if wanted in (rows := rows_of(table, delimiter_of(table)))[0]}
     if not found:
         others = f", nor has {listing([table.name for table in tables])}" if tables else ""

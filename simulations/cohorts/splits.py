@@ -27,11 +27,7 @@ def outer_folds(labels: pd.Series, sites: pd.Series, cv: str, n_folds: int, seed
 
 
 def check_folds(labels: pd.Series, sites: pd.Series, n_folds: int, whole_sites: bool) -> None:
-    """Refuse more folds than the cases allow.
-
-    Raises:
-        ValueError: there are fewer sites than folds, or a class has fewer cases than folds.
-    """
+    """Refuse more folds than the cases allow."""
     rarest = labels.value_counts().min()
     if rarest < n_folds:
         raise ValueError(f"{n_folds} folds need as many cases of every class, the rarest has {rarest}; lower --folds")

@@ -54,7 +54,6 @@ class Attack(Command):
     """Settings of those alone, over every modality's preset `private`."""
 
     def __post_init__(self) -> None:
-        """Check the values."""
         lists = {"sums": self.sums, "rounds": self.rounds, "epsilons": self.epsilons}
         check(
             [f"targets must be at most the {self.studies} studies, got {self.targets}"] * (self.targets > self.studies)

@@ -54,7 +54,6 @@ class Comparison(Command):
     """Where the release of the first fold's federated study is kept too."""
 
     def __post_init__(self) -> None:
-        """Check the heads."""
         heads_named(self.heads)
 
     @property

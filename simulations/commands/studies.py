@@ -89,7 +89,6 @@ class OfTables(Command):
     """Outer folds that are run, from the first on."""
 
     def __post_init__(self) -> None:
-        """Check the values."""
         check([f"use must be from 1 to the {self.folds} folds, got {self.use}"] * (self.use > self.folds))
 
     def tables(self, raw: Mapping[str, Any]) -> Tables:
@@ -111,7 +110,6 @@ class Convergence(OfTables):
     patience: Count = ConvergencePlan.patience
 
     def __post_init__(self) -> None:
-        """Check the values."""
         super().__post_init__()
         for strategy in self.strategies:
             recipe_of(strategy)
@@ -138,7 +136,6 @@ class Robustness(OfTables):
     """The hostile site; empty: the one with the most cases."""
 
     def __post_init__(self) -> None:
-        """Check the values."""
         super().__post_init__()
         RobustnessPlan(tuple(self.rules), tuple(self.attacks), self.hostile)
         for rule in self.rules:

@@ -40,11 +40,7 @@ class Command(ABC):
     """What the section `federation` holds: the `whole` settings, the `part` that joins a release, or `nothing`."""
 
     def refuse(self, out: Path) -> None:
-        """Refuse, before anything is written, a folder that holds something else.
-
-        Raises:
-            ValueError: it does.
-        """
+        """Refuse, before anything is written, a folder that holds something else."""
         del out
 
     @abstractmethod

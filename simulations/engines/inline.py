@@ -44,7 +44,6 @@ class InlineGrid(LocalGrid):
         }
 
     def get_node_ids(self) -> Iterable[int]:
-        """All nodes."""
         return list(self._contexts)
 
     def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:

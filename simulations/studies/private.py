@@ -57,11 +57,7 @@ def private_federation(federation: Federation, epsilon: float, over: Mapping[str
 
 
 def write_private(federation: Federation, epsilons: Sequence[float], over: Mapping[str, Any], out: Path) -> None:
-    """The settings of each private arm, `private-8.yaml`, for the arms to read.
-
-    Raises:
-        ValueError: as `private_federation`.
-    """
+    """The settings of each private arm, `private-8.yaml`, for the arms to read."""
     for epsilon in epsilons:
         OmegaConf.save(private_federation(federation, epsilon, over).to_dict(), out / f"{arm_of(epsilon)}.yaml")
 

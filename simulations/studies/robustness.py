@@ -42,7 +42,6 @@ class RobustnessPlan:
     """How the fusion head is fitted; a quarter of the cost of `crossfit`."""
 
     def __post_init__(self) -> None:
-        """Check the attacks."""
         unknown = [attack for attack in self.attacks if attack not in ATTACKS]
         if unknown or not self.attacks:
             raise ValueError(f"attacks must be of {', '.join(ATTACKS)}, got {', '.join(unknown) or 'none'}")

@@ -15,32 +15,25 @@ class WrappedGrid(Grid):
         self._grid = grid
 
     def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
-        """As the grid does."""
         return self._grid.push_messages(messages)
 
     def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
-        """As the grid does."""
         return self._grid.pull_messages(message_ids)
 
     def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> Iterable[Message]:
-        """As the grid does."""
         return self._grid.send_and_receive(messages, timeout=timeout)
 
     def create_message(self, *args: Any, **kwargs: Any) -> Message:
-        """As the grid does."""
         return self._grid.create_message(*args, **kwargs)
 
     def get_node_ids(self) -> Iterable[int]:
-        """As the grid does."""
         return self._grid.get_node_ids()
 
     def set_run(self, run: Run) -> None:
-        """As the grid does."""
         self._grid.set_run(run)
 
     @property
     def run(self) -> Run:
-        """As the grid does."""
         return self._grid.run
 
 

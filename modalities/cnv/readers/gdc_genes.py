@@ -29,11 +29,7 @@ _NO_COPY = 0.5
 
 
 def read(aliquots: Mapping[Path, str], values: str) -> GeneValues:
-    """Calls or log2 ratios of the genes of all aliquots, which must list the same genes.
-
-    Raises:
-        ValueError: a file's problem, with place and remedy.
-    """
+    """Calls or log2 ratios of the genes of all aliquots, which must list the same genes."""
     first, names, chromosomes, arms = next(iter(aliquots)), [], [], []
     rows = []
     for path in aliquots:

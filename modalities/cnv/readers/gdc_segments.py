@@ -19,11 +19,7 @@ COLUMNS = ("GDC_Aliquot", "Chromosome", "Start", "End", "Segment_Mean")
 
 
 def read_arms(aliquots: Mapping[Path, str]) -> tuple[Float32[np.ndarray, "case arm"], dict[str, int]]:
-    """The mean log2 ratio of each arm of each aliquot, and notes.
-
-    Raises:
-        ValueError: a file's problem, with place and remedy.
-    """
+    """The mean log2 ratio of each arm of each aliquot, and notes."""
     notes = {"segments on X or Y, which are no input": 0, "segments without a mean": 0, "arms covered too little": 0}
     found = [_arms(path, notes) for path in aliquots]
     return np.stack(found), notes

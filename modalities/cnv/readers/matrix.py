@@ -52,11 +52,7 @@ class GeneValues:
 
 
 def read_matrix(path: Path, matrix: Format) -> GeneValues:
-    """The matrix, primary tumours only; a gene without its first name goes by the next.
-
-    Raises:
-        ValueError: the file's problem, with place and remedy.
-    """
+    """The matrix, primary tumours only; a gene without its first name goes by the next."""
     rows, name_columns = table_of(path, delimiter_of(path)), matrix.name_columns
     header, body = rows[0], rows[1:]
     if not body:

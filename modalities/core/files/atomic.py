@@ -32,21 +32,13 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a whole file, or leave what is there.
-
-    Raises:
-        OSError: as `replacing`.
-    """
+    """Write a whole file, or leave what is there."""
     with replacing(path) as beside:
         beside.write_bytes(content)
 
 
 def write_json(path: Path, content: Any) -> None:
-    """The same for plain values.
-
-    Raises:
-        OSError: as `replacing`.
-    """
+    """The same for plain values."""
     write_atomically(path, json.dumps(content, indent=1).encode())
 
 

@@ -23,7 +23,6 @@ class Outputs:
 
     @property
     def n_cases(self) -> int:
-        """Number of cases."""
         return len(next(iter(self.present.values())))
 
     @property

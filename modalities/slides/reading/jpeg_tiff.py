@@ -45,7 +45,6 @@ class JpegTiff:
         return None
 
     def close(self) -> None:
-        """Close the file."""
         self._file.close()
 
     def region(self, x: int, y: int, level: int, width: int, height: int) -> UInt8[np.ndarray, "height width 3"] | None:

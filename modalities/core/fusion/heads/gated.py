@@ -27,7 +27,6 @@ def initial(embedding_sizes: Mapping[str, int], n_classes: int, settings: Fusion
 
 
 def logits(parameters: Mapping[str, Tensor], outputs: Outputs) -> Float[Tensor, "case class"]:
-    """The formula above."""
     names, held = outputs.modalities, torch.stack(list(outputs.present.values()), dim=1)
     scores = [outputs.embeddings[name] @ parameters[f"{name}.v"] + parameters[f"{name}.a"] for name in names]
     # A finite floor: the softmax of nothing but -inf is NaN, and so would its gradient be.

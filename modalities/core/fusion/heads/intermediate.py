@@ -28,7 +28,6 @@ def initial(embedding_sizes: Mapping[str, int], n_classes: int, settings: Fusion
 
 
 def logits(parameters: Mapping[str, Tensor], outputs: Outputs) -> Float[Tensor, "case class"]:
-    """The formula above."""
     terms = {
         name: values.to(parameters["shared.c"].dtype) @ parameters[f"{name}.W"].T + parameters[f"{name}.f"]
         for name, values in outputs.embeddings.items()

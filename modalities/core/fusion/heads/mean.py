@@ -16,6 +16,5 @@ OPTIMISER, initial, penalty = NOTHING_TO_FIT
 
 
 def logits(parameters: Mapping[str, Tensor], outputs: Outputs) -> Float[Tensor, "case class"]:
-    """The formula above."""
     probabilities = {name: values.softmax(dim=1) for name, values in outputs.logits.items()}
     return mean_over_present(probabilities, outputs).clamp(min=torch.finfo(torch.float64).tiny).log()

@@ -15,5 +15,4 @@ OPTIMISER, initial, penalty = NOTHING_TO_FIT
 
 
 def logits(parameters: Mapping[str, Tensor], outputs: Outputs) -> Float[Tensor, "case class"]:
-    """The formula above."""
     return mean_over_present(outputs.logits, outputs)

@@ -17,7 +17,6 @@ OPTIMISER, initial, penalty = NOTHING_TO_FIT
 
 
 def logits(parameters: Mapping[str, Tensor], outputs: Outputs) -> Float[Tensor, "case class"]:
-    """The formula above."""
     each = torch.stack([values.log_softmax(dim=1) for values in outputs.logits.values()], dim=1)
     held = torch.stack(list(outputs.present.values()), dim=1)
     sure = torch.where(held, each.amax(dim=2), -torch.inf).argmax(dim=1)

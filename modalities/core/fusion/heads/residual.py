@@ -26,7 +26,6 @@ def initial(embedding_sizes: Mapping[str, int], n_classes: int, settings: Fusion
 
 
 def logits(parameters: Mapping[str, Tensor], outputs: Outputs) -> Float[Tensor, "case class"]:
-    """The formula above."""
     terms = {
         name: outputs.logits[name] + outputs.embeddings[name] @ parameters[f"{name}.D"].T for name in outputs.modalities
     }

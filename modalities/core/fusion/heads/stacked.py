@@ -26,7 +26,6 @@ def initial(embedding_sizes: Mapping[str, int], n_classes: int, settings: Fusion
 
 
 def logits(parameters: Mapping[str, Tensor], outputs: Outputs) -> Float[Tensor, "case class"]:
-    """The formula above."""
     terms = {
         name: values.log_softmax(dim=1) @ parameters[f"{name}.W"].T + parameters[f"{name}.f"]
         for name, values in outputs.logits.items()

@@ -40,7 +40,6 @@ def initial(embedding_sizes: Mapping[str, int], n_classes: int, settings: Fusion
 
 
 def logits(parameters: Mapping[str, Tensor], outputs: Outputs) -> Float[Tensor, "case class"]:
-    """The formula above."""
     dtype, held = parameters["shared.b"].dtype, torch.stack(list(outputs.present.values()), dim=1)
     inputs = {name: torch.cat([outputs.embeddings[name], outputs.logits[name]], dim=1) for name in outputs.modalities}
     each = [inputs[name].to(dtype) @ parameters[f"{name}.P"].T + parameters[f"{name}.p"] for name in inputs]

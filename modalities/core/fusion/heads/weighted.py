@@ -23,7 +23,6 @@ def initial(embedding_sizes: Mapping[str, int], n_classes: int, settings: Fusion
 
 
 def logits(parameters: Mapping[str, Tensor], outputs: Outputs) -> Float[Tensor, "case class"]:
-    """The formula above."""
     weights = {name: parameters[f"{name}.a"].exp() for name in outputs.modalities}
     each = {name: weights[name] * values.softmax(dim=1) for name, values in outputs.logits.items()}
     ones = {name: weights[name].expand(outputs.n_cases, 1) for name in outputs.modalities}

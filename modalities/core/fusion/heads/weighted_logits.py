@@ -24,7 +24,6 @@ def initial(embedding_sizes: Mapping[str, int], n_classes: int, settings: Fusion
 
 
 def logits(parameters: Mapping[str, Tensor], outputs: Outputs) -> Float[Tensor, "case class"]:
-    """The formula above."""
     terms = {name: (1 + parameters[f"{name}.d"]) * outputs.logits[name] for name in outputs.modalities}
     return parameters["shared.s"][outputs.n_present.long()][:, None] * mean_over_present(terms, outputs)
 

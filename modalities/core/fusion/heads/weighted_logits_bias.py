@@ -25,7 +25,6 @@ def initial(embedding_sizes: Mapping[str, int], n_classes: int, settings: Fusion
 
 
 def logits(parameters: Mapping[str, Tensor], outputs: Outputs) -> Float[Tensor, "case class"]:
-    """The formula above."""
     return weighted_logits.logits(parameters, outputs) + parameters["shared.b"]
 
 
