@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any, Literal, get_args, get_origin
 
+from modalities.core.contract import SlideSettings
 from modalities.core.fusion.settings import Fusion
 from modalities.core.registry import plugin, plugins
 from modalities.core.settings.evaluation import Evaluation
@@ -41,6 +42,7 @@ _SITE_SECTIONS = (
     ("`sources.<modality>`", SourceConfig),
     ("`policy`", Policy),
     ("`coordinator`", CoordinatorConfig),
+    ("`slides`", SlideSettings),
 )
 
 

@@ -43,6 +43,13 @@ def test_every_setting_says_what_it_means():
     assert silent == []
 
 
+def test_every_section_of_site_yaml_has_a_table():
+    site = settings_text().split("## Settings of site.yaml")[1]
+    sections = re.findall(r"^\| `(\w+)` \| a section \|", site, re.MULTILINE)
+    assert {"policy", "coordinator", "slides"} <= set(sections)
+    assert [name for name in sections if f"### `{name}`" not in site] == []
+
+
 def test_command_prints_the_tables_or_brings_a_page_up_to_date(tmp_path):
     assert CliRunner().invoke(app, ["settings"]).output == settings_text()
     page = tmp_path / "page.md"
