@@ -61,7 +61,7 @@ def interleaved(workload: Workload, folder: Path, rounds: int, checkpoint: Path 
     """Our rounds and the floor's in turn; the first of each warms up and is not among the timings."""
     federation = workload.federation(rounds + 1)
     floor = build_floor(federation, [site_data(path, federation.to_json()) for path in site_folders(folder)])
-    options = Interleaved(sites=len(workload.cases), checkpoint=checkpoint, floor=floor)
+    options = Interleaved(sites=len(workload.cases), checkpoint=checkpoint, evaluates=False, floor=floor)
     run(federation, folder, options)
     for timings in (options.ours, options.floors):
         del timings.cpu[0], timings.wall[0]
@@ -79,7 +79,11 @@ def main() -> None:
     torch.set_num_threads(1)
     workload = WORKLOADS[arguments.workload]
     federation = workload.federation(arguments.rounds)
-    run(federation, arguments.folder, Options(sites=len(workload.cases), checkpoint=arguments.checkpoint))
+    run(
+        federation,
+        arguments.folder,
+        Options(sites=len(workload.cases), checkpoint=arguments.checkpoint, evaluates=False),
+    )
     say_peak()
 
 

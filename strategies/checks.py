@@ -79,6 +79,11 @@ class Holder:
     together: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """By part, the sites that answered as one, under masks; empty for a site that answers for itself."""
 
+    @property
+    def only_evaluates(self) -> bool:
+        """Whether the site, as it introduced itself, has modalities and trains on no case."""
+        return bool(self.cohorts) and not any(self.cohorts.values())
+
     def sites(self, part: str) -> Sequence[str]:
         """Those whose answer this is."""
         return self.together.get(part, (self.site,))

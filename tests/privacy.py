@@ -12,6 +12,9 @@ from flwr.app import Array, ArrayRecord, Message, RecordDict
 from modalities.core.model.calibration import GRID
 from modalities.core.model.conformal import N_BINS
 from modalities.core.settings.federation import Federation
+from strategies.evaluation.ece import ECE_BINS
+from strategies.evaluation.names import GAIN, SENT, every
+from strategies.evaluation.tally import N_BINS as SCORE_BINS
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "privacy.md"
 NOTHING = "nothing"
@@ -95,7 +98,7 @@ def compare(
                 for entry in listed
                 if entry.message == reply.metadata.message_type
                 and re.fullmatch(_pattern(entry.record, federation), record)
-                and entry.name in (name, "<parameter>")
+                and _names(entry.name, name, federation)
             ]
             occurred.update(names)
             unlisted += [f"{reply.metadata.message_type}, {record}, {name}, masked"] * (not names)
@@ -140,7 +143,7 @@ def _is(entry: Entry, found: Found, federation: Federation, n_features: Mapping[
     return (
         entry.message in ("any", found.message)
         and re.fullmatch(_pattern(entry.record, federation), found.record) is not None
-        and (entry.name == found.name or entry.name == "<parameter>")
+        and _names(entry.name, found.name, federation)
         and _has_the_numbers(entry.numbers, found, federation.n_classes, n_features)
     )
 
@@ -156,11 +159,20 @@ def _pattern(record: str, federation: Federation) -> str:
     return pattern
 
 
+def _names(listed: str, name: str, federation: Federation) -> bool:
+    """Whether a name is the listed one: <parameter> is any, <scored> the cases, model and SET that a number is of."""
+    places = [".".join(place) for place in every(federation.modalities, (*SENT, GAIN))]
+    words = [re.escape(place) for place in places] if "<scored>" in listed else []
+    pattern = re.escape(listed).replace("<scored>", f"({'|'.join(words)})")
+    return listed == "<parameter>" or re.fullmatch(pattern, name) is not None
+
+
 def _has_the_numbers(numbers: str, found: Found, n_classes: int, n_features: Mapping[str, int]) -> bool:
     """Whether the value is of the size that the page says: none grows with the number of cases."""
     value = found.value
     if not isinstance(value, Array):
         kinds = {"text": str, "1 whole number": int, "1 number": float, "none": type(None), "bytes": bytes}
+        kinds["yes or no"] = bool
         return type(value) is kinds.get(numbers) or (numbers == "bytes a site" and _are_boxes(value))
     if numbers in _MASKED:
         return (value.dtype, len(value.shape)) in _MASKED[numbers]
@@ -175,6 +187,13 @@ def _has_the_numbers(numbers: str, found: Found, n_classes: int, n_features: Map
         "33": (33,),
         "161": GRID.shape,
         "100 a class": (n_classes, N_BINS),
+        "200 a class": (n_classes, SCORE_BINS),
+        "1 a class and class": (n_classes, n_classes),
+        "3 a class": (n_classes, 3),
+        "3 a bin": (3, ECE_BINS),
+        "2": (2,),
+        "3": (3,),
+        "4": (4,),
     }
     return value.dtype == "float64" and tuple(value.shape) == shapes.get(numbers)
 

@@ -134,7 +134,7 @@ def run_small(
 ) -> StudyState:
     """The whole study on the sites below the root."""
     n_sites = len(list(root.glob("*/site.yaml")))
-    settings = Options(**{"timeout": 0.3, "sites": n_sites, **options})
+    settings = Options(**{"timeout": 0.3, "sites": n_sites, "evaluates": False, **options})
     return run_study(grid or WatchedGrid(root, n_sites), federation, settings, start)
 
 

@@ -10,6 +10,7 @@ from modalities.core.fusion.head import heads
 from modalities.core.settings.federation import federation_from
 from tests.audited import countersigning, real_sites
 from tests.deployment.planted import ONLY_ONE, marked_values, write_marked_site
+from tests.evaluated import change, only_evaluates
 from tests.privacy import compare, entries, names_in, table
 from tests.support import (
     ONE_ROUND,
@@ -41,7 +42,7 @@ SETTINGS = {
 def studied(root, federation, **watching):
     """What the messages of a study hold beyond the list, and the entries of the list that occurred."""
     grid = WatchedGrid(root, **watching)
-    run_small(root, federation, grid)
+    run_small(root, federation, grid, evaluates=True)
     return compare(entries(), grid.asked, grid.replies, federation)
 
 
@@ -98,14 +99,25 @@ def test_all_that_is_listed_occurs(root, alike, tmp_path):
     run_small(folder, quick, countersigning(folder, watched))
     unlisted, with_receipts = compare(entries(), watched.asked, watched.replies, quick)
     assert unlisted == []
+    sharing = write_sites(tmp_path / "sharing", quick)
+    change(sharing / "site_1", "evaluation: sums", "evaluation: full")
+    unlisted, with_own_results = studied(sharing, quick)
+    assert unlisted == []
+    evaluated = write_sites(tmp_path / "evaluated", quick)
+    only_evaluates(evaluated / "site_3")
+    unlisted, with_an_evaluator = studied(evaluated, quick)
+    assert unlisted == []
     masked = small_federation(privacy={"masking": "required"}, **ONE_ROUND)
     unlisted, under_masks = studied(alike, masked)
     assert unlisted == []
     by_condition = {
         "the coordinator keeps receipts": with_receipts,
         "always": always,
+        "the coordinator keeps no receipts": always,
         "`wsi_graph` only": with_graphs,
         "a site fails": with_a_failure,
+        "`policy.evaluation: full`": with_own_results,
+        "a site only evaluates": with_an_evaluator,
         "a head without common weights": without_common,
         "under masks": under_masks,
         "masked": under_masks,

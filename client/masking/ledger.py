@@ -18,7 +18,8 @@ from strategies.masked_exchange.wire import TRAIN
 
 _REMEDY = "to begin anew, `tessera-client leave` and join again; the study begins anew too"
 _FEW = 3
-"""Different weights that a study's closing evaluations may ask for, and heads that its calibration may."""
+"""Different weights that a study's closing evaluations may ask for, heads that its calibration may, and
+models that its evaluation may."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from server.coordinator.evaluation_table import evaluation_table
 from server.state.status import stage
 
 _NOTES = 5
@@ -28,7 +29,8 @@ def view(status: Mapping[str, Any]) -> Group:
         shown = "-" if loss is None else f"{loss:.4f}"
         progress.add_row(name, done, shown, f"{traffic['up'] / 1e6:.2f} MB", f"{traffic['down'] / 1e6:.2f} MB")
     head = Text(f"phase: {stage(status, 'waiting for the sites')}")
-    return Group(head, sites, progress, *(Text(line) for line in _lines(status)))
+    measured = [evaluation_table(status["evaluation"])] if status.get("evaluation") else []
+    return Group(head, sites, progress, *measured, *(Text(line) for line in _lines(status)))
 
 
 def _lines(status: Mapping[str, Any]) -> list[str]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from modalities.core.parts import modality_of, scoring_parts
@@ -11,11 +12,17 @@ from strategies.masked_exchange.wire import AGREED, BRANCHES, digest_of_arrays, 
 from strategies.wire import FUSION, Weights
 
 
-def agreed_on(sites: Sites, head: Mapping[str, Weights]) -> dict[str, Any]:
-    """The digests of the final branches and of the head, which is given by owner; nothing without masks."""
+def agreed_on(
+    sites: Sites, head: Mapping[str, Weights], branches: Mapping[str, Weights] = MappingProxyType({})
+) -> dict[str, Any]:
+    """The digests of the kept outputs' branches and of the head, which is given by owner; nothing without masks.
+
+    `branches` are those that go out themselves, by modality.
+    """
     if sites.keyring is None:
         return {}
-    parts = {f"{FUSION}{owner}": digest_of_arrays(arrays) for owner, arrays in head.items()}
+    owned = {f"{FUSION}{owner}": arrays for owner, arrays in head.items()}
+    parts = {part: digest_of_arrays(arrays) for part, arrays in {**owned, **branches}.items()}
     return {AGREED: json.dumps({**branch_digests(sites.study), **parts}, sort_keys=True)}
 
 

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from flwr.serverapp import Grid
 
 from server.phases.closing import score_final
+from server.phases.evaluation.scoring import scored_by
 from server.phases.handshake import introduce, settle
 from server.phases.keyring import Keyring
 from server.phases.options import Options
@@ -48,6 +49,10 @@ class Attendance(Sites):
         self.holders = list(holders)
         self.is_closed = False
         """Whether the branches are final, and their outputs kept by the sites."""
+        self.is_evaluating = False
+        """Whether the finished model goes out to be scored, and those that only evaluate take part."""
+        self.scored: set[str] = set()
+        """The sites that scored it in this run."""
         self.event: Mapping[str, Any] = {"phase": "setup"}
         """Where the study stands, for the status."""
         self._introduced = set(nodes)
@@ -102,6 +107,19 @@ class Attendance(Sites):
             if not lacks:
                 return result
         raise RuntimeError(f"{phase}: {self.stalled(lacks)}")
+
+    def begin_evaluation(self) -> list[Holder]:
+        """From now on the sites that only evaluate take part, and each site is sent the finished model; who was."""
+        self.is_evaluating = True
+        self._join(list(self.evaluators.values()))
+        present = self.present()
+        self.score(present)
+        return present
+
+    def score(self, holders: Sequence[Holder]) -> None:
+        """Let these sites score the finished model."""
+        self.scored -= {holder.site for holder in holders}
+        self.scored |= scored_by(self, holders)
 
     def set_waiting(self, lacks: Lacks) -> None:
         """Note what the study begins to wait for, and keep the status right once it no longer does."""
@@ -176,9 +194,16 @@ class Attendance(Sites):
             return
         self._introduced |= set(nodes)
         study = self.study
-        usable = study.progress if self.is_closed else study.states
         taken = [holder.site for holder in self.holders if holder.site not in study.away]
-        for holder in introduce(self, nodes, taken):
+        before = dict(self.evaluators)
+        self._join(introduce(self, nodes, taken))
+        if self.is_evaluating:
+            self._join([own for site, own in self.evaluators.items() if before.get(site) is not own])
+
+    def _join(self, holders: Sequence[Holder]) -> None:
+        """Take these in with what can still be used of theirs; they are brought up to date before they are asked."""
+        study, usable = self.study, self.study.progress if self.is_closed else self.study.states
+        for holder in holders:
             cohorts = {name: n for name, n in holder.cohorts.items() if name in usable}
             for name in [name for name in holder.cohorts if name not in cohorts]:
                 self.note(INFO, holder.site, name, "nobody held it before; from the next run on")
@@ -203,8 +228,10 @@ class Attendance(Sites):
             self.forget_told(holder.site)
         agreed = self.agreed_on_keys(settle(self, behind, self.holders))
         if self.is_closed:
-            answered = score_final(self, agreed).last.answered
-            agreed = [holder for holder in agreed if holder.site in answered]
+            answered = score_final(self, [own for own in agreed if not own.only_evaluates]).last.answered
+            agreed = [holder for holder in agreed if holder.only_evaluates or holder.site in answered]
+        if self.is_evaluating:
+            self.score(agreed)
         self._failed.update(holder.site for holder in behind)
         for holder in agreed:
             del self._failed[holder.site]

@@ -8,17 +8,16 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from flwr.app import RecordDict
 
 from modalities.core.model.calibration import GRID, TEMPERATURE, THRESHOLDS, temperature_of
 from modalities.core.model.conformal import N_BINS, thresholds_of
 from server.phases.agreed import agreed_on
 from server.phases.attendance import Attendance, able
+from server.phases.model import head_by_owner, head_content
 from server.phases.stopwatch import Stopwatch
-from server.state.study import StudyState
 from strategies.checks import CLASS_COUNTS, LOSSES, Holder, each_part, sums_part
 from strategies.statistics import add_sums
-from strategies.wire import ARRAYS, CONFIG, FUSION, SHARED, STUDY, Weights, config_record, to_record
+from strategies.wire import SHARED, STUDY, Weights
 
 
 def calibrate(sites: Attendance) -> None:
@@ -63,11 +62,11 @@ def _summed(
 ) -> tuple[Weights, Collection[str]]:
     """Ask these sites for sums like those of the template: their total, and the sites that are in it."""
     (part,) = template
-    agreed = agreed_on(sites, _by_owner(sites.study))
+    agreed = agreed_on(sites, head_by_owner(sites.study))
     questions = [
         (
             Holder(holder.node_id, holder.site, {part: sum(holder.cohorts.values())}),
-            _content(sites.study, holder, {**sent, **agreed}),
+            head_content(sites.study, holder, {**sent, **agreed}),
         )
         for holder in holders
     ]
@@ -75,22 +74,3 @@ def _summed(
     sums = [(holder, parts[part]) for holder, parts in answers if part in parts]
     total, _ = add_sums([("", own) for _, own in sums], part)  # none is refused: every length is in the template
     return total, {site for holder, _ in sums for site in holder.sites(part)}
-
-
-def _by_owner(study: StudyState) -> dict[str, Weights]:
-    """The fitted head's parameters."""
-    head: dict[str, Weights] = {}
-    for key, array in study.head.items():
-        owner, _, name = key.partition(".")
-        head.setdefault(owner, {})[name] = array
-    return head
-
-
-def _content(study: StudyState, holder: Holder, sent: Mapping[str, Any]) -> RecordDict:
-    """The fitted head's parameters for the site's modalities; none of them to a site with one modality."""
-    content = RecordDict({CONFIG + STUDY: config_record({"head": study.head_name, **sent})})
-    head = _by_owner(study)
-    for owner in (*holder.cohorts, SHARED) if len(holder.cohorts) > 1 else ():
-        if owner in head:
-            content[ARRAYS + FUSION + owner] = to_record(head[owner])
-    return content

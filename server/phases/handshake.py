@@ -19,6 +19,7 @@ from strategies.checks import (
     UnusableError,
     shown,
 )
+from strategies.evaluation.wire import EVALUATES, TAKES_PART
 from strategies.wire import ARRAYS, CONFIG, METRICS, STUDY, config_record, parts_in, record_of, to_record
 
 _POLL_S = 1.0
@@ -66,7 +67,10 @@ def handshake(sites: Sites, nodes: Sequence[int]) -> list[Holder]:
 
 
 def introduce(sites: Sites, nodes: Sequence[int], taken: Collection[str] = ()) -> list[Holder]:
-    """The sites of these nodes that have something to train on, by name; names in `taken` are other sites'."""
+    """The sites of these nodes that have something to train on, by name; names in `taken` are other sites'.
+
+    Those that only evaluate are remembered for the last phase.
+    """
     study, enrolled = sites.study, sites.options.enrolled
     names = {node_id: f"node {position}" for position, node_id in enumerate(nodes, start=1)} | dict(enrolled)
     settings = config_record({"federation": study.federation.to_json(), "digest": study.federation.digest})
@@ -91,6 +95,7 @@ def introduce(sites: Sites, nodes: Sequence[int], taken: Collection[str] = ()) -
         holders[holder.site] = holder
         if not holder.cohorts:
             sites.note(WARNING, holder.site, "*", "it takes part with none of its modalities; its own log says why")
+    sites.evaluators |= {site: holders.pop(site) for site in list(holders) if holders[site].only_evaluates}
     cohorts = {**study.cohorts, **{site: dict(holder.cohorts) for site, holder in holders.items()}}
     study.cohorts = dict(sorted(cohorts.items()))
     return [holders[site] for site in sorted(holders) if holders[site].cohorts]
@@ -125,7 +130,8 @@ def settle(sites: Sites, asked: Sequence[Holder], holders: Sequence[Holder]) -> 
     needed = any(config.training.needs_class_counts for config in study.federation.modalities.values())
     counts = {CLASS_COUNTS: study.class_counts} if needed else {}
     settings = config_record({"federation": study.federation.to_json(), **counts})
-    numbers = {name: sum(name in holder.cohorts for holder in holders) for name in held(holders)}
+    trained = [holder for holder in holders if not holder.only_evaluates]
+    numbers = {name: sum(name in holder.cohorts for holder in trained) for name in held(holders)}
     questions = [
         (
             holder,
@@ -146,7 +152,7 @@ def settle(sites: Sites, asked: Sequence[Holder], holders: Sequence[Holder]) -> 
         return without_turned_down(sites, holder, answer, holder.cohorts), []
 
     agreed = [holder for _, holder in sites.ask("query.setup", questions, read)]
-    study.cohorts |= {holder.site: dict(holder.cohorts) for holder in agreed}
+    study.cohorts |= {holder.site: dict(holder.cohorts) for holder in agreed if holder.site not in sites.evaluators}
     return [holder for holder in agreed if holder.cohorts]
 
 
@@ -173,11 +179,12 @@ def _introduced(answer: RecordDict, sites: Sites) -> tuple[str, dict[str, int]]:
         raise UnusableError(f"its name is longer than {LONGEST_NAME} letters, or cannot be printed")
     if config.get("digest") != federation.digest:
         raise UnusableError("the site understood other settings than were sent: do the versions agree?")
-    cohorts = {}
+    evaluates, cohorts = config.get(TAKES_PART) == EVALUATES, {}
     for modality in parts_in(answer, METRICS):
         record = answer[METRICS + modality]
         n = record.get(NUM_EXAMPLES) if isinstance(record, MetricRecord) else None
-        if modality not in federation.modalities or not isinstance(n, int) or not 1 <= n <= MOST_CASES:
+        is_right = n == 0 if evaluates else isinstance(n, int) and 1 <= n <= MOST_CASES
+        if modality not in federation.modalities or not isinstance(n, int) or not is_right:
             raise UnusableError(f"it announced {shown(modality)!r} with {shown(repr(n))} cases")
         cohorts[modality] = n
     return name, cohorts

@@ -28,6 +28,8 @@ class Options:
     """Wait for this many nodes; 0 takes those that are there once no more come."""
     wait: float = 120.0
     """Seconds to wait for the nodes."""
+    evaluates: bool = True
+    """Whether the study ends with an evaluation; a simulation scores its cases by itself."""
     report: Callable[[Mapping[str, Any]], None] = _say_nothing
     """Called with a small dict at every step, for whoever shows progress."""
     status: Path | None = None

@@ -10,6 +10,7 @@ from modalities.core.settings.federation import Federation
 from server.phases.attendance import Attendance
 from server.phases.branches import close_branches, train_branches
 from server.phases.calibration import calibrate
+from server.phases.evaluation.phase import evaluate_model
 from server.phases.fusion import fit_fusion
 from server.phases.handshake import handshake, send_setup, wait_for_nodes
 from server.phases.options import Options
@@ -35,6 +36,7 @@ def run_study(grid: Grid, federation: Federation, options: Options, start: Study
         if not study.calibration:  # else both are done, and kept
             fit_fusion(sites)
             calibrate(sites)
+        evaluate_model(sites)
         study.finished = True
         Stopwatch(study).stop("finished")
         options.step(study, {"phase": "finished"})
@@ -47,7 +49,9 @@ def take_attendance(grid: Grid, study: StudyState, options: Options) -> Attendan
     nodes = wait_for_nodes(sites)
     introduced = sites.agreed_on_keys(handshake(sites, nodes))
     holders = send_setup(sites, gather_statistics(sites, introduced))
-    return Attendance(grid, study, options, holders, nodes, sites.keyring)
+    attendance = Attendance(grid, study, options, holders, nodes, sites.keyring)
+    attendance.evaluators = sites.evaluators
+    return attendance
 
 
 def _begin(federation: Federation, options: Options, start: StudyState | None) -> StudyState:

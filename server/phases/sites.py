@@ -30,6 +30,8 @@ class Sites:
         """For one run of the study; its keys for masked sums, where it has begun."""
         self.grid, self.study, self.options = grid, study, options
         self.exchange, self.keyring = Exchange(), None
+        self.evaluators: dict[str, Holder] = {}
+        """By name, the sites that only evaluate; nobody asks them anything before the last phase."""
         if study.federation.privacy.is_masked:
             kept = options.checkpoint.with_name(SURVIVORS) if options.checkpoint else None
             self.exchange = MaskedExchange(grid, study.federation, options.timeout, options.wait, kept)

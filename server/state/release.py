@@ -17,6 +17,7 @@ from modalities.core.files.atomic import write_atomically
 from modalities.core.model.predict import FittedBranch, FittedModel
 from modalities.core.parts import modality_of, parts_of
 from modalities.core.release.release import CALIBRATION, FORMAT, HEAD, MODEL, STATE, WEIGHT, file_of, open_release
+from server.state.evaluation import results_in
 from server.state.study import StudyState
 from strategies.wire import Weights
 
@@ -41,6 +42,7 @@ def write_release(folder: Path, study: StudyState, extra: Mapping[str, Any] | No
         "rounds": {name: own.stop.best_round or own.rounds for name, own in study.progress.items()},
         "head": {"name": study.head_name, "out_of_fold_loss": study.out_of_fold},
         "files": files,
+        **({"evaluation": results.to_plain()} if (results := results_in(study)) else {}),
         **(extra or {}),
     }
     write_atomically(folder / MODEL, json.dumps(model, indent=2, sort_keys=True).encode())

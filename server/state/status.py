@@ -29,11 +29,22 @@ def write_status(folder: Path, study: "server.state.study.StudyState", event: Ma
         },
         "held_out": {name: own.curve[-1] for name, own in study.progress.items() if own.curve},
         "bytes": bytes_by_owner(study),
+        "evaluation": _evaluation(study),
         "away": sorted(study.away),
         "waiting": study.waiting,
         "notes": [note._asdict() for note in study.notes[-20:]],
     }
     write_atomically(folder / STATUS, json.dumps(status, indent=1, default=str).encode())
+
+
+def _evaluation(study: "server.state.study.StudyState") -> dict[str, Any]:
+    """How good the model is, by SET; empty until that is known."""
+    if not study.evaluation.done:
+        return {}
+    from server.state.evaluation import results_in, summary_of  # SciPy, which reading a status need not wait for
+
+    results = results_in(study)
+    return summary_of(results) if results else {}
 
 
 def read_status(folder: Path) -> dict[str, Any]:

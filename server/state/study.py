@@ -13,6 +13,7 @@ from modalities.core.fusion.search import Memory
 from modalities.core.patience import Patience
 from modalities.core.settings.federation import Federation
 from server.state.checkpoint import load_checkpoint, save_checkpoint
+from server.state.evaluation import Evaluation
 from server.state.head_search import search_from_arrays, search_to_arrays
 from server.state.measured import Measured
 from server.state.notes import REFUSED, Note
@@ -21,6 +22,7 @@ from strategies.wire import SHARED, STUDY, Weights
 
 _GROUPS = ("states", "weights", "best", "optimisers")
 _SINGLES = ("head", "calibration")
+_EVALUATION = "evaluation"
 _PLAIN = ("class_counts", "frozen", "finished", "cohorts", "head_name", "out_of_fold", "fusion_rounds")
 
 
@@ -63,6 +65,8 @@ class StudyState:
     """Rounds that the fits of the fusion phase took."""
     calibration: dict[str, np.ndarray] = field(default_factory=dict)
     """Temperature of the fused model and thresholds of its conformal sets."""
+    evaluation: Evaluation = field(default_factory=Evaluation)
+    """What sites sent of how good the model is; `server.state.evaluation.results_in` makes numbers of it."""
     finished: bool = False
     cohorts: dict[str, dict[str, int]] = field(default_factory=dict)
     """Site -> modality -> training cases, as last announced."""
@@ -95,7 +99,12 @@ class StudyState:
             for name, array in own.items()
         }
         kept, how_far = search_to_arrays(self.search)
-        save_checkpoint(path, arrays | kept, {**self._meta(), "search": how_far})
+        evaluated = {
+            f"{_EVALUATION}|{owner}|{name}": array
+            for owner, own in self.evaluation.groups().items()
+            for name, array in own.items()
+        }
+        save_checkpoint(path, arrays | kept | evaluated, {**self._meta(), "search": how_far})
 
     @staticmethod
     def load(path: Path, federation: Federation) -> "StudyState":
@@ -119,6 +128,7 @@ class StudyState:
             **{group: {owner: dict(own) for owner, own in groups[group].items()} for group in _GROUPS},
             **{group: dict(groups[group].get(group, {})) for group in _SINGLES},
             search=search_from_arrays(groups, meta["search"]),
+            evaluation=Evaluation.restored(groups[_EVALUATION], meta.get(_EVALUATION, {})),
             **{name: meta[name] for name in _PLAIN},
         )
         state.progress = {
@@ -139,6 +149,7 @@ class StudyState:
             **{name: getattr(self, name) for name in _PLAIN},
             "progress": {name: asdict(own) for name, own in self.progress.items()},
             "notes": self.notes,
+            _EVALUATION: self.evaluation.plain(),
             "measured": asdict(self.measured),
             "traffic": self.traffic.table(),
         }

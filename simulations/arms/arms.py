@@ -145,7 +145,9 @@ def federate(
             run_in_flower(settings, sites, out, n_sites)
         read_release(out / RELEASE)
         return StudyState.load(out / CHECKPOINT, federation)
-    study = run_study(grid_over(sites), federation, Options(checkpoint=out / CHECKPOINT, sites=n_sites), start)
+    study = run_study(
+        grid_over(sites), federation, Options(checkpoint=out / CHECKPOINT, sites=n_sites, evaluates=False), start
+    )
     write_release(out / RELEASE, study)
     return study
 

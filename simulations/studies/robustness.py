@@ -93,7 +93,7 @@ def _run(
     grid = grid_over(fold.sites) if attack == NONE else hostile_grid(fold.sites, hostile, attack, under.seed)
     prior = _fused(score_prior(sites, tested, rule))
     try:
-        study = run_study(grid, under, Options(sites=len(sites)))
+        study = run_study(grid, under, Options(sites=len(sites), evaluates=False))
     except RuntimeError as error:
         return prior, {f"{rule}, {attack}, {fold.folder.name}": f"the study stopped: {error}"}
     table = _fused(score(fitted_model(study), tested, rule, subsets=False))

@@ -8,7 +8,21 @@ import numpy as np
 from strategies.evaluation.gain import gain_of, no_gain
 from strategies.evaluation.names import COUNTS, FEDERATED, GAIN, LOCAL, SENT, Arrays, every, joined, parted
 from strategies.evaluation.own import no_own, own_of
-from strategies.evaluation.tally import Labels, Probabilities, no_tally, tally_of, without_classes
+from strategies.evaluation.tally import (
+    CONFUSION,
+    NEGATIVES,
+    POSITIVES,
+    RELIABILITY,
+    Labels,
+    N,
+    Probabilities,
+    no_tally,
+    tally_of,
+    without_classes,
+)
+
+COUNTED = (COUNTS, N, POSITIVES, NEGATIVES, CONFUSION, RELIABILITY)
+"""Arrays of which no number is below 0, or above the cases."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +77,17 @@ def tallied(
                 gain = gain_of(own.probabilities[FEDERATED], own.probabilities[LOCAL], own.labels)
                 answer[cases, GAIN, of] = without_classes(gain, n_of < min_cell)
     return joined(answer)
+
+
+def problem_of_tallies(arrays: Mapping[str, np.ndarray], most_cases: float) -> str:
+    """What is wrong with counts and tallies that have the template's names and sizes; empty if nothing is."""
+    for place, own in parted(arrays).items():
+        counts = [array for name, array in own.items() if name in COUNTED]
+        if any((array < 0).any() or (array > most_cases).any() for array in counts):
+            return f"{'.'.join(place)}: a count outside 0 to {most_cases:.0f}"
+        if CONFUSION in own and own[CONFUSION].sum() > own[N][0] + 0.5:
+            return f"{'.'.join(place)}: more cases in `confusion` than in all"
+    return ""
 
 
 def own_of_nobody(modalities: list[str], n_classes: int) -> Arrays:

@@ -1,7 +1,7 @@
 """From the sums of all sites to the numbers of the report."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -87,10 +87,17 @@ def _models(
         for model in SENT
     }
     tallies[PRIOR] = {of: _of_prior(evaluated.prior, own) for of, own in tallies[FEDERATED].items()}
-    return {
+    found = {
         model: {of: model_on(evaluated, tally) for of, tally in own.items() if tally[N][0]}
         for model, own in tallies.items()
     }
+    return {**found, PRIOR: {of: _exact(own) for of, own in found[PRIOR].items()}}
+
+
+def _exact(tied: ModelOnSet) -> ModelOnSet:
+    """The prior's AUROCs, which bins leave nothing open of: every pair is a tie."""
+    by_class = {name: replace(own, bound=own.bound and 0.0) for name, own in tied.auroc.items()}
+    return replace(tied, macro_auroc=replace(tied.macro_auroc, bound=tied.macro_auroc.bound and 0.0), auroc=by_class)
 
 
 def _of_prior(prior: np.ndarray, federated: Arrays) -> Arrays:

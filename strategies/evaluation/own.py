@@ -35,6 +35,21 @@ def no_own(n_classes: int) -> Arrays:
     return {N: np.full(1, np.nan), AUROC: nothing, VARIANCE: nothing.copy(), MACRO: np.full(2, np.nan)}
 
 
+def problem_of_own(arrays: Mapping[str, np.ndarray], template: Arrays, most_cases: float) -> str:
+    """What is wrong with what a site told of its own cases; empty if nothing is."""
+    if arrays.keys() != template.keys():
+        return "its own results lack an array, or have one that nobody asked for"
+    for name, array in arrays.items():
+        if array.dtype != np.float64 or array.shape != template[name].shape:
+            return f"{name} is {array.dtype}{list(array.shape)}, expected float64{list(template[name].shape)}"
+        what = name.rpartition(".")[2]
+        least = -1.0 if f".{GAIN}." in name and what != VARIANCE else 0.0
+        most = most_cases if what == N else 1.0
+        if ((array < least) | (array > most)).any():  # NaN, which says that there is nothing to tell, is neither
+            return f"{name} outside {least:g} to {most:g}"
+    return ""
+
+
 def _of(models: list[Probabilities], labels: Labels, min_cell: int) -> Arrays:
     """Of one model, or of the first minus the second."""
     n_classes = models[0].shape[1]

@@ -74,7 +74,9 @@ def auroc_interval(value: float, variance: float, n_least: float | int) -> tuple
     `n_least` is the number of cases on the smaller side. Where no pair errs there is no variance: then the other end is
     the AUROC at which so many independent pairs would all agree in ALPHA / 2 of studies.
     """
-    if value in (0.0, 1.0) or variance <= 0:
+    if 0.0 < value < 1.0 and variance <= 0:  # all tied: a model that tells no two cases apart
+        return value, value
+    if value in (0.0, 1.0):
         agree = (ALPHA / 2) ** (1 / max(n_least, 1.0))
         return (min(value, agree), 1.0) if value >= 0.5 else (0.0, max(value, 1 - agree))
     quantile = t.ppf(1 - ALPHA / 2, max(n_least - 1, 1))

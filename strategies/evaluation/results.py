@@ -3,6 +3,7 @@
 What cannot be said is None, and `reason` says why. Every interval is of 95 % unless it says otherwise.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -123,6 +124,8 @@ class EvaluationResults:
     """By model, and `gain`, and SET; over the test cases of the sites that tell theirs."""
 
     def to_plain(self) -> dict[str, Any]:
-        """As in results.json: the models on the test cases stand on top."""
+        """As in a release: the models on the test cases stand on top; of sites that tell nothing, how many they are."""
         plain = asdict(self)
-        return {**plain.pop("test"), **plain}
+        told = {site: own for site, own in plain.pop("sites").items() if own["results"]}
+        policies = Counter(own.shares for own in self.sites.values())
+        return {**plain.pop("test"), **plain, "sites": told, "sites_by_policy": dict(policies)}

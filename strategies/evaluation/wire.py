@@ -21,6 +21,9 @@ differ from those. A site that has not scored in this run answers that it lacks 
 LOCAL_TRAINING, SCORING = "query.local", "query.scoring"
 EVALUABLE, EVALUATION, OWN_EVALUATION = "query.evaluable", "query.evaluation", "query.own_evaluation"
 SECONDS, DONE, SHARES = "seconds", "done", "evaluation"
+FULL = "full"
+POLICIES = ("sums", FULL, "none")
+"""What a site's `policy.evaluation` may be."""
 TAKES_PART, EVALUATES = "takes-part", "evaluate"
 """In `config.study` of the answer to `query.capabilities`, from a site that only evaluates: it announces, with 0 cases,
 the modalities that it has of the study's."""

@@ -5,8 +5,8 @@ from rich.console import Console
 from server.coordinator.live_view import view
 
 
-def lines(status):
-    console = Console(width=100)
+def lines(status, width=100):
+    console = Console(width=width)
     with console.capture() as captured:
         console.print(view(status))
     return [line.strip() for line in captured.get().splitlines()]
@@ -63,3 +63,20 @@ def test_what_concerns_every_site_or_every_modality_names_none():
     notes = [{"site": "*", "part": "cnv", "text": "few"}, {"site": "site_1", "part": "*", "text": "is back"}]
     shown = lines({"waiting": {"*": "no site"}, "notes": notes})
     assert shown[-3:] == ["waiting: no site", "noted: cnv: few", "noted: site_1: is back"]
+
+
+def test_a_finished_study_says_how_good_its_model_is():
+    macro = {"value": 0.91249, "low": 0.88, "high": 0.937, "bound": 0.001, "reason": ""}
+    few = {"value": None, "low": None, "high": None, "bound": None, "reason": "too few"}
+    gain = {"value": 0.031, "low": 0.004, "high": 0.058, "bound": None, "reason": ""}
+    gain |= {"sites": 5, "sites_that_gain": 4, "verdict": "not inferior", "margin": 0.01}
+    measured = {"fused": {"n": 60, "federated": macro, "local": few, "gain": gain}, "cnv": {"n": 9, "federated": few}}
+    shown = "\n".join(lines({**STATUS, "evaluation": measured}, width=200))
+    assert [row for row in cells(shown.splitlines()) if row[0] in ("test cases", "fused", "cnv")][-3:] == [
+        ["test cases", "n", "macro-AUROC", "sites' own models", "gain within sites", "verdict", "sites that gain"],
+        [
+            *("fused", "60", ".912 (.880 to .937)", "n/a: too few", "+.031 (+.004 to +.058)"),
+            *("not inferior (margin 0.01)", "4 of 5"),
+        ],
+        ["cnv", "9", "n/a: too few", "n/a", "n/a", "n/a", "n/a"],
+    ]

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from flwr.app import ArrayRecord, Error, Message
 
-from strategies.evaluation.wire import EVALUABLE, EVALUATION
 from strategies.masked_exchange.wire import MASKED_TYPES, UNMASK
 from strategies.masking.roster import Roster
 from strategies.wire import ARRAYS, CONFIG, MASKED
@@ -52,7 +51,7 @@ def unmasked(sites):
 @pytest.fixture(scope="module")
 def watched(sites):
     grid = WatchedGrid(sites, len(HOLDINGS))
-    return carried_out(sites, federations()[1], grid), grid
+    return carried_out(sites, federations()[1], grid, evaluates=True), grid
 
 
 def test_a_masked_study_ends_with_the_numbers_of_an_unmasked_one(watched, unmasked):
@@ -79,7 +78,7 @@ def test_replies_hold_masked_vectors_and_nothing_else_of_the_cases(watched):
         for asked, reply in zip(watched[1].asked, in_order(watched[1]), strict=True)
         if asked.metadata.message_type in MASKED_TYPES
     ]
-    assert {asked.metadata.message_type for asked, _ in replies} == set(MASKED_TYPES) - {EVALUABLE, EVALUATION}
+    assert {asked.metadata.message_type for asked, _ in replies} == set(MASKED_TYPES)
     for _, reply in replies:
         kinds = {key.partition("masked.")[0] for key in reply.content}
         assert kinds == {ARRAYS, CONFIG}

@@ -8,6 +8,7 @@ from client.study import private
 from client.use.predict import predict
 from modalities.core.release.release import open_release
 from modalities.core.settings.federation import Federation, federation_from
+from server.phases.evaluation.phase import UNACCOUNTED
 from server.state.release import fitted_model, write_release
 from strategies.checks import NUM_EXAMPLES
 from strategies.private.bits import Bits
@@ -38,7 +39,8 @@ def root(tmp_path):
 
 def test_no_number_leaves_a_site_but_noised_sums_and_public_cases(root):
     grid = WatchedGrid(root)
-    run_small(root, private_federation(), grid)
+    study = run_small(root, private_federation(), grid, evaluates=True)
+    assert UNACCOUNTED in [note.text for note in study.notes]
     asked = {message.metadata.message_type for message in grid.asked}
     assert asked == {"query.capabilities", "query.setup", "train.branches"}
     for reply in grid.replies:

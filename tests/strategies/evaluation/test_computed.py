@@ -8,6 +8,7 @@ from sklearn.metrics import balanced_accuracy_score, confusion_matrix, log_loss,
 
 from strategies.evaluation.answers import Scored, counted, own_answer, tallied
 from strategies.evaluation.computed import Evaluated, results_of
+from strategies.evaluation.results import Estimate
 from tests.strategies.evaluation.scores import made_up
 
 HELD, CLASSES = ["cnv", "hif"], ["LumA", "LumB", "Basal"]
@@ -71,7 +72,7 @@ def test_the_federated_model_has_the_numbers_of_all_cases_in_one_place(results, 
 
 def test_the_prior_knows_the_classes_and_no_case(results, pooled):
     found, shares = results.test["prior"]["fused"], np.array([0.5, 0.3, 0.2])
-    assert found.macro_auroc.value == 0.5
+    assert found.macro_auroc == Estimate(0.5, 0.5, 0.5, bound=0.0)
     assert found.balanced_accuracy.value == pytest.approx(1 / 3)
     assert found.log_loss.value == pytest.approx(-np.log(shares[pooled[0]]).mean())
 
@@ -106,9 +107,11 @@ def test_a_model_that_gains_nothing_is_not_called_equivalent_for_want_of_cases(c
     gain = results_of(evaluated(shuffled)).gain["test"]["fused"]
     assert gain.macro_auroc.low < 0 < gain.macro_auroc.high
     assert gain.verdict != "equivalent"
-    alike = {site: (labels, own, 0.999 * own + 0.001 / 3) for site, (labels, own, _) in cases.items()}
-    same = results_of(evaluated({site: (y, p, q + 1e-4 * p**2) for site, (y, p, q) in alike.items()}))
-    assert same.gain["test"]["fused"].verdict == "equivalent"
+    alike = {
+        site: (labels, own, 0.99 * own + 0.01 * rng.dirichlet(np.ones(3), len(labels)))
+        for site, (labels, own, _) in cases.items()
+    }
+    assert results_of(evaluated(alike)).gain["test"]["fused"].verdict == "equivalent"
 
 
 def test_sites_stand_with_what_they_tell_and_small_groups_with_the_reason(cases):
@@ -148,7 +151,7 @@ def test_a_class_that_is_small_in_all_is_not_counted_and_says_why(cases):
 
 def test_the_plain_form_is_json_with_the_models_on_top(results):
     plain = json.loads(json.dumps(results.to_plain(), allow_nan=False))
-    assert set(plain) == {"federated", "local", "prior", "out_of_fold", "gain", "sites", "meta"}
+    assert set(plain) == {"federated", "local", "prior", "out_of_fold", "gain", "sites", "sites_by_policy", "meta"}
     assert plain["federated"]["fused"]["macro_auroc"].keys() == {"value", "bound", "low", "high", "reason"}
     assert plain["out_of_fold"]["federated"] == {}
 

@@ -5,6 +5,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from strategies.evaluation.gain import gain_of, no_gain
+from strategies.evaluation.pooled import Z, within_sites
 from tests.strategies.evaluation.scores import made_up
 
 
@@ -46,3 +47,29 @@ def test_a_site_with_too_few_cases_for_an_auroc_is_not_counted_as_one():
     assert gain_of(federated, federated, five)["sites"].tolist() == [1, 0, 0]
     nobody = gain_of(federated[:0], federated[:0], four[:0])
     assert {name: own.shape for name, own in nobody.items()} == {name: own.shape for name, own in no_gain(3).items()}
+
+
+def two_models(n, seed):
+    """Labels, and two models that see much the same of a case, the first of them more clearly."""
+    rng = np.random.default_rng(seed)
+    labels, seen = rng.choice(4, n, p=[0.4, 0.3, 0.2, 0.1]), rng.normal(size=(n, 4))
+    logits = [0.7 * seen + 0.7 * rng.normal(size=(n, 4)) + signal * np.eye(4)[labels] for signal in (1.5, 1.0)]
+    return labels, *(np.exp(own) / np.exp(own).sum(axis=1, keepdims=True) for own in logits)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [120, 300])
+def test_intervals_of_the_gain_hold_the_truth_as_often_as_they_say(n):
+    """500 studies of six sites; the truth is of 200,000 cases."""
+    labels, first, second = two_models(200_000, 1)
+    truth = np.mean(
+        [roc_auc_score(labels == c, first[:, c]) - roc_auc_score(labels == c, second[:, c]) for c in range(4)]
+    )
+    held = 0
+    for seed in range(500):
+        labels, first, second = two_models(n, seed + 10)
+        gains = [gain_of(first[own], second[own], labels[own]) for own in np.array_split(np.arange(n), 6)]
+        total = {name: sum(gain[name] for gain in gains) for name in gains[0]}
+        value, variance = within_sites(*(total[name] for name in ("pairs", "wins", "covariance")), total["pairs"] > 0)
+        held += abs(value - truth) <= Z * np.sqrt(variance)
+    assert 0.93 <= held / 500 <= 0.97
