@@ -2,10 +2,11 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
+import pandas as pd
 import typer
 from pydantic import Field, StrictFloat
 
@@ -15,6 +16,7 @@ from modalities.core.problems import check
 from modalities.core.settings.federation import Federation
 from simulations.arms.heads import heads_named
 from simulations.cohorts.cohort import EXTERNAL, FEDERATION, Cohort
+from simulations.cohorts.given import digest_of_file, given_folds
 from simulations.cohorts.inputs import (
     federation_of,
     federation_of_file,
@@ -66,10 +68,16 @@ class Comparison(Command):
         return Protocol(name, seed, self.cv, self.folds, engine=self.engine, heads=tuple(self.heads), **more)
 
     def compare(
-        self, cohort: Cohort, federation: Federation, protocol: Protocol, out: Path, external: Cohort | None = None
+        self,
+        cohort: Cohort,
+        federation: Federation,
+        protocol: Protocol,
+        out: Path,
+        external: Cohort | None = None,
+        given: pd.Series | None = None,
     ) -> None:
         """Run every arm on every fold, and show what came of it."""
-        found = run_comparison(cohort, federation, protocol, out, self.busy, external, console)
+        found = run_comparison(cohort, federation, protocol, out, self.busy, external, console, given)
         if self.release:
             shutil.copytree(found.release(), self.release, dirs_exist_ok=True)
             keep_split(Path(self.release), out / "folds" / "1" / "sites", load_federation(out / FEDERATION))
@@ -125,6 +133,10 @@ class Tcga(Comparison):
     """Share of (site, modality) pairs hidden from training; several rates run each."""
     repeats: Count = 1
     """Seeds: each a run of its own, with its own folds."""
+    folds_file: str = ""
+    """The outer folds: a CSV or TSV of case and fold or split; it also says how many there are."""
+    folds_column: str = ""
+    """Which of its columns, where several could be."""
     external: str = ""
     """A second data folder, only ever scored."""
     epsilons: list[Annotated[StrictFloat, Field(gt=0, le=50)]] = field(default_factory=list)
@@ -146,6 +158,10 @@ class Tcga(Comparison):
             * (self.repeats > 1 and len(rates) > 1)
             + ["--external and --release are of one run: leave out --repeats and lists of --missing-rate"]
             * (is_series and bool(self.external or self.release))
+            + ["--folds-file says the folds: leave out --cv, --repeats and lists of --missing-rate"]
+            * (bool(self.folds_file) and (is_series or self.cv != "random"))
+            + ["folds_column names a column of --folds-file, and none is given"]
+            * (bool(self.folds_column) and not self.folds_file)
         )
 
     def run(self, raw: Mapping[str, Any], out: Path) -> None:
@@ -160,12 +176,17 @@ class Tcga(Comparison):
             private=self.private,
         )
         cohort = self._cohort(Path(self.data), federation, out / "sites")
+        given = None
+        if self.folds_file:
+            path = Path(self.folds_file)
+            given = given_folds(path, self.folds_column, cohort.usable(federation).index, cohort.cases.index)
+            protocol = replace(protocol, cv="file", folds=int(given.max()), folds_file=digest_of_file(path))
         if series := plan_of(federation, protocol, self.repeats, self.missing_rates):
             workers = 1 if self.engine == "flower" else self.busy
             show_series(run_series(cohort, series, out, workers, console), out)
             return
         outside = self._cohort(Path(self.external), federation, out / "external", EXTERNAL) if self.external else None
-        self.compare(cohort, federation, protocol, out, outside)
+        self.compare(cohort, federation, protocol, out, outside, given)
 
     def _cohort(self, data: Path, federation: Federation, out: Path, prefix: str = "") -> Cohort:
         sites_by = Path(self.sites_by) if self.sites_by else None
@@ -220,6 +241,9 @@ def tcga(
         str, typer.Option(help="Share of (site, modality) pairs hidden from training; a list (0,.3,.5) runs each.")
     ] = "0",
     repeats: Annotated[int, typer.Option(help="Seeds: each a run of its own, with its own folds.")] = Tcga.repeats,
+    folds_file: Annotated[
+        Path | None, typer.Option(help="The outer folds: a CSV or TSV of case and fold or split (docs/tcga.md).")
+    ] = None,
     external: Annotated[Path | None, typer.Option(help="A second data folder, only ever scored.")] = None,
     release: Annotated[
         Path | None, typer.Option(help="Also keep the release of the first fold's federated study here.")
@@ -235,7 +259,15 @@ def tcga(
     own, rest = split(Tcga, [*(settings or ()), *MASKED] if masking else settings)
     settled = tcga_federation(federation, seed, rest, modalities=modalities, clinical=clinical)
     given = {
-        **{"data": data, "external": external, "release": release, "cv": cv, "folds": folds, "repeats": repeats},
+        **{
+            "data": data,
+            "folds_file": folds_file,
+            "external": external,
+            "release": release,
+            "cv": cv,
+            "folds": folds,
+            "repeats": repeats,
+        },
         "missing_rates": numbers_in(missing_rate, "--missing-rate", "0,.3,.5"),
         "epsilons": numbers_in(epsilon, "--epsilon", "3,8,10") if epsilon else None,
         "heads": heads_named(names_in(fusion)),

@@ -23,7 +23,7 @@ from simulations.studies.experiment import PLAN
 from strategies.settings import problems_of
 
 STUDY = "study.yaml"
-PATHS = ("data", "external", "release", "sites_by")
+PATHS = ("data", "external", "release", "sites_by", "folds_file")
 """Options that are paths: written whole, so that a study file can be run from anywhere."""
 
 

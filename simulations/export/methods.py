@@ -13,6 +13,7 @@ _SPLITS = {
     "random": "{folds} outer folds, stratified by class",
     "sites": "{folds} outer folds of whole sites (scikit-learn's StratifiedGroupKFold), so that no model was tested on "
     "a site that it had been trained on",
+    "file": "{folds} outer folds given beforehand ({folds_file})",
     "preserved": "{folds} outer folds of whole sites whose class shares are as equal as whole sites allow, by integer "
     "optimisation after Howard et al. (2021)",
 }
@@ -43,7 +44,9 @@ def _listed(counts: Mapping[str, int]) -> str:
 
 def _splits(results: Json) -> str:
     protocol = results["protocol"]
-    way = _SPLITS.get(protocol.get("cv", ""), "{folds} outer folds").format(folds=protocol.get("folds"))
+    way = _SPLITS.get(protocol.get("cv", ""), "{folds} outer folds").format(
+        folds=protocol.get("folds"), folds_file=protocol.get("folds_file")
+    )
     hidden = protocol.get("missing_rate")
     text = (
         f"Splits. Cases were split into {way} (seed {protocol.get('seed')}). Each case was scored once, by models that "

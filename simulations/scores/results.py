@@ -122,6 +122,7 @@ class Protocol(TypedDict, total=False):
     masking: str
     epsilons: list[float]
     private: dict[str, Any]
+    folds_file: str
     noise: str
     versions: dict[str, str]
     federation: dict[str, Any]

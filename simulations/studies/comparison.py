@@ -48,7 +48,7 @@ class Comparison:
         return _rows("difference", self.results.get("differences", {}), metric)
 
     def predictions(self) -> pd.DataFrame:
-        """A row for each arm, set and test case: site, label (index of the class), fold, and a probability a class."""
+        """A row for each arm, set and test case: site, label and predicted class, fold, and a probability a class."""
         return pd.read_csv(self.folder / "predictions.csv.gz", dtype={"case_id": str, "site": str})
 
 
@@ -60,11 +60,13 @@ def run_comparison(
     workers: int = 1,
     external: Cohort | None = None,
     console: Console | None = None,
+    given: pd.Series | None = None,
 ) -> Comparison:
     """Run every arm on every fold, and write report, results and predictions; goes on where an earlier call stopped.
 
     With more than one of the `workers`, arms and folds run in processes of their own. `external` is a cohort that is
-    only scored. Progress goes to `console`, or nowhere.
+    only scored. Progress goes to `console`, or nowhere. `given` is the outer fold of each usable case, with 0 for those
+    that are never tested.
 
     Raises:
         ValueError: `out` holds another experiment, the data do not fit the settings, or settings name what this process
@@ -81,7 +83,7 @@ def run_comparison(
         f"{len(usable)} cases of {len(federation.task.classes)} classes at {usable['site'].nunique()} sites, "
         f"modalities {', '.join(federation.modalities)}, {protocol.folds} {protocol.cv} folds, engine {protocol.engine}"
     )
-    folds = prepare_folds(cohort, federation, protocol, out, external)
+    folds = prepare_folds(cohort, federation, protocol, out, external, given)
     say_what_sites_lack(folds[-1], federation, console)
     workers = 1 if protocol.engine == "flower" else workers
     return Comparison(out, run_experiment(folds, protocol, out, workers, console, lacks))

@@ -32,7 +32,7 @@ from simulations.studies.made import made_now
 from simulations.studies.private import NOISE, arm_of, compare_private, write_private
 from strategies.settings import load_federation
 
-PLAN, CVS = "plan.json", ("random", "sites", "preserved")
+PLAN, CVS = "plan.json", ("random", "sites", "preserved", "file")
 
 
 @dataclass(frozen=True)
@@ -54,11 +54,13 @@ class Protocol:
     """Differential privacy under which the federated arm is run again."""
     private: Mapping[str, Any] = field(default_factory=dict)
     """Settings of those runs alone."""
+    folds_file: str = ""
+    """The file that says the folds, and its digest, where cv is `file`."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        problems = [f"cv must be random, sites or preserved, got {self.cv!r}"] * (self.cv not in CVS)
-        problems += [f"folds must be at least 2, got {self.folds}"] * (self.folds < 2)
+        problems = [f"cv must be random, sites, preserved or file, got {self.cv!r}"] * (self.cv not in CVS)
+        problems += [f"folds must be at least 2, got {self.folds}"] * (self.folds < 2 and self.cv != "file")
         problems += [f"missing rate must be in [0, 1), got {self.missing_rate}"] * (not 0 <= self.missing_rate < 1)
         problems += [f"engine must be inline or flower, got {self.engine!r}"] * (
             self.engine not in ("inline", "flower")
@@ -68,9 +70,16 @@ class Protocol:
 
 
 def prepare_folds(
-    cohort: Cohort, federation: Federation, protocol: Protocol, out: Path, external: Cohort | None = None
+    cohort: Cohort,
+    federation: Federation,
+    protocol: Protocol,
+    out: Path,
+    external: Cohort | None = None,
+    given: pd.Series | None = None,
 ) -> list[Fold]:
     """Site folders of every outer fold, and of the external test where there is one (the last).
+
+    `given` is the fold of each usable case, where a file says it.
 
     Raises:
         ValueError: `out` holds an experiment with other settings, or a modality has cases of one class only.
@@ -79,7 +88,9 @@ def prepare_folds(
     write_private(federation, protocol.epsilons, protocol.private, out)
     write_json(out / NAMES, {**cohort.names, **(external.names if external else {})})
     usable = cohort.usable(federation)
-    if protocol.cv == "preserved":
+    if given is not None:
+        fold_of = given
+    elif protocol.cv == "preserved":
         fold_of, _ = kept_folds(out / FOLDS, usable["label"], usable["site"], protocol.folds, protocol.seed)
     else:
         fold_of = outer_folds(usable["label"], usable["site"], protocol.cv, protocol.folds, protocol.seed)

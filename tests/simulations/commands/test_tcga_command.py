@@ -115,6 +115,19 @@ def test_external_cases_that_hold_nothing_are_counted_and_said(beside: tuple[Pat
     assert "2 of external_A2, 1 of external_B2" in page
 
 
+def test_folds_of_a_file_are_those_that_cases_are_tested_in(data: Path, tmp_path: Path) -> None:
+    cases = pd.read_csv(data / "labels" / "pam50.csv", keep_default_na=False)["case_id"]
+    fold = pd.Series(["train", "test", "train"] * 42)[: len(cases)]
+    pd.DataFrame({"case_id": cases, "split": fold}).to_csv(tmp_path / "split.csv", index=False)
+    settled = ["--folds-file", str(tmp_path / "split.csv"), "workers=1", "min_site=20"]
+    results = simulate("--data", str(data), "--out", str(tmp_path / "out"), *settled)
+    assert (results["protocol"]["cv"], results["protocol"]["folds"]) == ("file", 1)
+    assert results["protocol"]["folds_file"].startswith("split.csv, SHA-256 ")
+    tested = folds_in(tmp_path / "out")
+    assert set(tested) == {1}
+    assert set(tested.index) == set(cases[fold == "test"]) - set(cases[-5:]), "the last five have no class"
+
+
 @pytest.mark.slow
 def test_repeats_are_whole_runs_and_a_finished_one_is_not_made_again(data: Path, tmp_path: Path) -> None:
     arguments = ["--data", str(data), "--out", str(tmp_path), "workers=1", "--repeats", "2"]
