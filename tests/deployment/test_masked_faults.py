@@ -1,6 +1,7 @@
 """Sites and the coordinator die in the middle of a masked exchange: no finished round is lost, nothing opened twice."""
 
 import json
+import signal
 import time
 from dataclasses import replace
 
@@ -18,16 +19,15 @@ from tests.support import WatchedGrid, run_small, site_number, small_federation
 
 HOLDINGS, N_CASES = ((("cnv", "hif"),) * 5), (29, 17, 23, 31, 19)
 NAMES = [f"site_{number}" for number in range(1, 6)]
-ROUNDS = 9
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1800)]
 
 
 class Study:
     """A masked study of five sites that is under way; four of five must answer, and four must help to open."""
 
-    def __init__(self, folder, **settings):
+    def __init__(self, folder, rounds=9, killed_at_first=None, **settings):
         self.machine, self.told, self.began = Machine(folder), [], time.monotonic()
-        federated = {"rounds": ROUNDS, "patience": 0}
+        federated = {"rounds": rounds, "patience": 0}
         self.federation = small_federation(
             fusion={"fit": "tune", "rounds": 2},
             privacy={"masking": "required"},
@@ -40,6 +40,8 @@ class Study:
         self.machine.open()
         self.machine.join(*NAMES)
         self.machine.start("run", "server", "run", self.study.folder)
+        if killed_at_first:
+            self.kill(*killed_at_first)
         self.reach(1)
 
     def reach(self, rounds):
@@ -56,6 +58,16 @@ class Study:
         asked = Asked(self.machine, site)
         self.machine.cut_the_power(site, when=lambda: asked.for_(request), seconds=120, what=f"{site}: {request}")
         self.tell(f"{site} killed at {request}")
+
+    def make_late(self, site):
+        """The site's programs stand still from a round, which it may have answered, to the end of the next one."""
+        asked, words = Asked(self.machine, site), ("client.node.fork_server", f"sites/{site}")
+        wait_until(lambda: asked.for_(TRAIN), 60, f"{site} is asked", 0.02)
+        before = self.done()
+        assert self.machine.signal_all_of(signal.SIGSTOP, *words) >= 1
+        self.reach(before + 2)
+        self.machine.signal_all_of(signal.SIGCONT, *words)
+        self.tell(f"{site} answers late")
 
     def rejoin(self, *sites):
         self.machine.join(*sites)
@@ -79,6 +91,16 @@ class Study:
             assert len(dict(opened)) == len(opened)  # one set of sites for each, ever
             found[name] = dict(opened)
         return found
+
+    def never_opened(self, site):
+        """Inputs of training for which this site sent a masked vector, and whose sum was opened without it."""
+        sent = {
+            (line["study"], line["message"], line["group"], line["inputs"])
+            for line in entries_of(Home(self.machine.sites / site).ledger, "")
+            if line.get("message") == TRAIN
+        }
+        opened = {inputs: survivors for own in self.opened().values() for inputs, survivors in own.items()}
+        return [inputs for inputs in sent if site not in opened[inputs]]
 
     def all_opened_alike(self):
         """No two sites ever helped with different sets for the same inputs."""
@@ -159,4 +181,23 @@ def test_sites_that_die_before_their_answer_are_left_out_and_with_too_few_the_ro
     study.end()
     study.all_opened_alike()
     assert all(len(survivors) >= 3 for own in study.opened().values() for survivors in own.values())
+    study.as_if_replies_were_lost()
+
+
+BEFORE_KEYS = {"round_timeout_s": 45, "wait_s": 300, "rounds": 30, "killed_at_first": ("site_5", "query.peers")}
+
+
+@pytest.mark.parametrize("study", [BEFORE_KEYS], indirect=True)
+def test_a_site_that_dies_before_it_has_the_keys_and_one_whose_answer_comes_late(study):
+    """Neither is in the sums of the time; a late answer stays hidden for ever, and both take part again."""
+    assert "site_5" not in next(iter(study.opened()["site_1"].values()))
+    study.rejoin("site_5")
+    back = "it is here and up to date, and takes part from now on"
+    wait_until(lambda: ("site_5", "*", back) in study.notes(), 150, "site_5 takes part", 0.1)
+    study.make_late("site_4")
+    study.end()
+    study.all_opened_alike()
+    assert study.never_opened("site_4"), "no late answer"
+    rounds = [held for (_, kind, _, _), held in study.opened()["site_1"].items() if kind == TRAIN]
+    assert {"site_4", "site_5"} <= set(rounds[-1])
     study.as_if_replies_were_lost()
