@@ -132,8 +132,8 @@ class Machine:
                 process.send_signal(number)
         return len(found)
 
-    def cut_the_power(self, *names: str, when: Callable[[], bool], seconds: float, what: str) -> None:
-        """SIGKILL to these started commands and all that they have started, a few milliseconds after `when` holds."""
+    def stand_still(self, *names: str, when: Callable[[], bool], seconds: float, what: str) -> list[psutil.Process]:
+        """Suspend these started commands and all that they have started, a few milliseconds after `when` holds."""
         deadline = time.monotonic() + seconds
         while True:
             roots = [psutil.Process(self.started[name].pid) for name in names if self.started[name].poll() is None]
@@ -145,9 +145,14 @@ class Machine:
                 break
             if time.monotonic() > deadline:
                 pytest.fail(f"after {seconds:.0f} s still not: {what}")
-        for process in found:  # all stand still before one ends: none sees another's end
+        for process in found:
             with suppress(psutil.Error):
                 process.suspend()
+        return found
+
+    def cut_the_power(self, *names: str, when: Callable[[], bool], seconds: float, what: str) -> None:
+        """SIGKILL to these started commands and all that they have started, a few milliseconds after `when` holds."""
+        found = self.stand_still(*names, when=when, seconds=seconds, what=what)  # so that none sees another's end
         for process in found:
             with suppress(psutil.Error):
                 process.kill()

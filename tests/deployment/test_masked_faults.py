@@ -1,7 +1,6 @@
 """Sites and the coordinator die in the middle of a masked exchange: no finished round is lost, nothing opened twice."""
 
 import json
-import signal
 import time
 from dataclasses import replace
 
@@ -60,13 +59,15 @@ class Study:
         self.tell(f"{site} killed at {request}")
 
     def make_late(self, site):
-        """The site's programs stand still from a round, which it may have answered, to the end of the next one."""
-        asked, words = Asked(self.machine, site), ("client.node.fork_server", f"sites/{site}")
-        wait_until(lambda: asked.for_(TRAIN), 60, f"{site} is asked", 0.02)
+        """The site's machine stands still in the middle of a round until that has ended without it."""
+        asked = Asked(self.machine, site)
+        found = self.machine.stand_still(
+            site, when=lambda: asked.for_(TRAIN), seconds=60, what=f"{site} is asked to train"
+        )
         before = self.done()
-        assert self.machine.signal_all_of(signal.SIGSTOP, *words) >= 1
-        self.reach(before + 2)
-        self.machine.signal_all_of(signal.SIGCONT, *words)
+        self.reach(before + 1)
+        for process in found:
+            process.resume()
         self.tell(f"{site} answers late")
 
     def rejoin(self, *sites):
