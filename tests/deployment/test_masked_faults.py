@@ -18,6 +18,7 @@ from tests.support import WatchedGrid, run_small, site_number, small_federation
 
 HOLDINGS, N_CASES = ((("cnv", "hif"),) * 5), (29, 17, 23, 31, 19)
 NAMES = [f"site_{number}" for number in range(1, 6)]
+STATISTICS = "query.statistics"
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1800)]
 
 
@@ -114,11 +115,13 @@ class Study:
         """The release is that of a study in which just those replies were lost that no sum holds."""
         opened = self.opened()[NAMES[0]]  # the one site that nothing happens to
         rounds = [held for (_, kind, group, _), held in opened.items() if (kind, group) == (TRAIN, "cnv")]
+        (scaled_by,) = (held for (_, kind, group, _), held in opened.items() if (kind, group) == (STATISTICS, "cnv"))
 
         def lost(message):
-            if message.metadata.message_type != TRAIN:
-                return False
-            return f"site_{site_number(message)}" not in rounds[int(message.metadata.group_id) - 1]
+            site, kind = f"site_{site_number(message)}", message.metadata.message_type
+            if kind == TRAIN:
+                return site not in rounds[int(message.metadata.group_id) - 1]
+            return kind == STATISTICS and site not in scaled_by
 
         unmasked = replace(self.federation, privacy=Privacy())  # where it does not matter who was asked in vain
         for name in NAMES:
