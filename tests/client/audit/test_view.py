@@ -9,7 +9,7 @@ from client.audit.view import MEANINGS, sections_of
 
 def test_every_message_that_a_site_answers_has_its_meaning():
     source = Path(client.app.__file__).read_text()
-    answered = {".".join(names) for names in re.findall(r'@app\.(query|train|evaluate)\("(\w+)"\)', source)}
+    answered = {".".join(names) for names in re.findall(r'app\.(query|train|evaluate)\("(\w+)"\)', source)}
     assert len(answered) > 8
     assert answered == set(MEANINGS)
 

@@ -248,7 +248,7 @@ def test_who_is_away_stands_in_the_status_until_it_is_back(root, tmp_path):
     assert [seen["branches", number]["away"] for number in (1, 2, 3)] == [[], ["site_3"], []]
     shown = [str(line) for line in view(seen["branches", 2]).renderables[1:] if not hasattr(line, "columns")]
     assert "away: site_3" in shown
-    assert f"noted: site_3, *: {AWAY}" in shown
+    assert f"noted: site_3: {AWAY}" in shown
 
 
 # ---- a modality without its holders
