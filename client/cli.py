@@ -100,7 +100,8 @@ def predict(
     unsigned: Annotated[bool, typer.Option("--unsigned", help="Take a release that nobody signed.")] = False,
 ) -> None:
     """Predict each case from whatever modalities it has, and say what each added. The files stay at the site."""
-    from client.use.predict import key_of, predict_folder, write_predictions
+    from client.use.predict import key_of, predict_folder
+    from client.use.prediction_page import write_predictions
 
     if unsigned and key is not None:
         raise ValueError("--key and --unsigned exclude each other")

@@ -2,65 +2,27 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float
 
-from client.use.prediction_page import page_of
+from client.use.about import about
+from client.use.predictions import Predictions
 from client.use.shapley import shapley, subsets_of
 from modalities.core.contract import Cases, Source
-from modalities.core.files.delimited import listing
+from modalities.core.files.delimited import listing, rows_of
+from modalities.core.model.calibration import THRESHOLDS
+from modalities.core.model.conformal import sets_of
 from modalities.core.problems import check
 from modalities.core.registry import plugin
 from modalities.core.release.release import Release, open_release
 from modalities.core.release.signing import SIGNATURE, check_signature
 from modalities.core.settings.site import SiteConfig, read_site_config
+from modalities.core.settings.task import Task
 from modalities.core.site.cases import case_ids_of, held, open_sources
 from modalities.core.site.frames import cases_of_frame
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """What a release says of the cases of a site folder."""
-
-    case_ids: tuple[str, ...]
-    classes: tuple[str, ...]
-    modalities: tuple[str, ...]
-    """Of the release."""
-    probabilities: Float[np.ndarray, "case class"]
-    """NaN for a case with none of the modalities."""
-    present: Bool[np.ndarray, "case modality"]
-    prior: Float[np.ndarray, " class"]
-    """The classes' shares among the study's training cases: what is known without looking at a case."""
-    contributions: Float[np.ndarray, "case modality"]
-    """What each modality adds to the predicted class's probability over its prior; 0 for one that the case lacks."""
-    notes: tuple[str, ...]
-    """What was left out or imputed, counted."""
-
-    @property
-    def predicted(self) -> list[int]:
-        """Index of the most probable class; -1 for a case with none of the modalities."""
-        known = np.asarray(self.present.any(axis=1))
-        best = np.where(known[:, None], self.probabilities, 0.0).argmax(axis=1)
-        return np.where(known, best, -1).tolist()
-
-    def table(self) -> pd.DataFrame:
-        """A row a case; blank where there is nothing to say."""
-        rows = []
-        known = zip(self.case_ids, self.predicted, self.present.tolist(), strict=True)
-        for row, (case_id, best, present) in enumerate(known):
-            held = [name for name, has in zip(self.modalities, present, strict=True) if has]
-            entry: dict[str, object] = {"case_id": case_id, "modalities": "+".join(held)}
-            entry["predicted"] = self.classes[best] if held else ""
-            entry |= {f"p_{name}": self.probabilities[row, at] for at, name in enumerate(self.classes)}
-            entry["prior"] = self.prior[best] if held else np.nan
-            added = {name: self.contributions[row, at] for at, name in enumerate(self.modalities)}
-            entry |= {f"from_{name}": added[name] if name in held else np.nan for name in self.modalities}
-            rows.append(entry)
-        return pd.DataFrame(rows)
 
 
 def predict_folder(folder: Path, release: Path, key: Path | None) -> Predictions:
@@ -69,14 +31,14 @@ def predict_folder(folder: Path, release: Path, key: Path | None) -> Predictions
     Raises:
         ValueError: the release is not what the key signed, or every problem of the folder at once.
     """
-    if key is not None:
-        if (release / "model.json").is_file() and not (release / SIGNATURE).is_file():
-            raise ValueError(
-                f"{release}: no signature here ({SIGNATURE}); ask the coordinator for the whole release, or give "
-                "--unsigned for one that tessera-simulate made, which nobody signs"
-            )
-        check_signature(release, key)
-    return predict(open_release(release), folder)
+    if key is not None and (release / "model.json").is_file() and not (release / SIGNATURE).is_file():
+        raise ValueError(
+            f"{release}: no signature here ({SIGNATURE}); ask the coordinator for the whole release, or give "
+            "--unsigned for one that tessera-simulate made, which nobody signs"
+        )
+    signer = check_signature(release, key) if key is not None else ""
+    found = predict(open_release(release), folder)
+    return replace(found, about=replace(found.about, signer=signer))
 
 
 def key_of(folder: Path, given: Path | None) -> Path:
@@ -108,7 +70,9 @@ def predict(release: Release, folder: Path) -> Predictions:
             f"{folder}: nothing to predict from: the release has {', '.join(release.modalities)}, the folder's sources "
             f"are {', '.join(sources) or 'none'}, and none of its files holds a case of {config.cases}"
         )
-    return _explained(release, found, case_ids, notes)
+    explained = _explained(release, found, case_ids, notes)
+    trained = _marked_for_training(folder, config, release.federation.task)
+    return replace(explained, about=replace(explained.about, site=config.name), trained=trained)
 
 
 def predict_frames(release: Release, frames: Mapping[str, pd.DataFrame]) -> Predictions:
@@ -158,15 +122,6 @@ def _read(
     return found, notes + [f"{name}: not a modality of this release; its files were not read" for name in unused]
 
 
-def write_predictions(found: Predictions, out: Path) -> tuple[Path, Path]:
-    """predictions.csv and predictions.html."""
-    out.mkdir(parents=True, exist_ok=True)
-    table, page = out / "predictions.csv", out / "predictions.html"
-    found.table().to_csv(table, index=False)
-    page.write_text(page_of(found.table(), found.classes, found.modalities, found.notes), encoding="utf-8")
-    return table, page
-
-
 def _explained(release: Release, cases: dict[str, Cases], case_ids: Sequence[str], notes: Sequence[str]) -> Predictions:
     model, rows = release.fitted(), np.arange(len(case_ids))
     outputs = model.outputs(cases, case_ids)
@@ -180,16 +135,33 @@ def _explained(release: Release, cases: dict[str, Cases], case_ids: Sequence[str
         scored = model.probabilities(outputs.only(sorted(subset)))
         by_subset[subset] = np.where(np.isnan(scored), prior, scored)  # NaN: the case has none of these
     best = by_subset[frozenset(names)].argmax(axis=1)
+    fused = model.probabilities(outputs)
+    thresholds = model.calibration.get(THRESHOLDS)
     added = shapley({subset: scored[rows, best] for subset, scored in by_subset.items()}, names)
     return Predictions(
         tuple(case_ids),
         tuple(classes),
         tuple(names),
-        model.probabilities(outputs),
+        fused,
+        None if thresholds is None else sets_of(fused, thresholds),
         np.stack([outputs.present[name].numpy() for name in names], axis=1),
         prior,
         np.stack([added[name] for name in names], axis=1),
         tuple(notes),
+        about(release),
+    )
+
+
+def _marked_for_training(folder: Path, config: SiteConfig, task: Task) -> frozenset[str]:
+    """The cases that a study of this task would train on; none where the list has no labels for it."""
+    header, *rows = rows_of(folder / config.cases, ",")
+    if task.label not in header:
+        return frozenset()
+    listed = [{name: cell.strip() for name, cell in zip(header, row, strict=False)} for row in rows]
+    return frozenset(
+        row["case_id"]
+        for row in listed
+        if row.get(task.label) in task.class_by_label and row.get("split", "") in ("", "train")
     )
 
 

@@ -1,37 +1,91 @@
-"""Predictions as one HTML page that needs nothing else: each case's probabilities, and what each modality added."""
+"""Predictions as one HTML page that needs nothing else: what the model says of each case, how sure it is, and why."""
 
-from collections.abc import Sequence
+import time
+from pathlib import Path
+from typing import Any
 
-import pandas as pd
+import numpy as np
 
+from client.use.predictions import Predictions
 from modalities.core import pages
+from modalities.core.model.conformal import COVERAGE
+
+_TEMPLATE = Path(__file__).with_name("predictions.html.j2")
+_STYLE = """\
+body { max-width: 90em; margin: 1.5em } h1 { margin-bottom: 0 } .research { font-weight: 600; margin-top: .2em }
+dl { display: grid; grid-template-columns: 10em minmax(0, 1fr); gap: .3em 1em } dt { font-weight: 600 } dd { margin: 0 }
+code { font-size: 12px } small, .muted { color: #666; font-weight: normal } li { margin: .2em 0 }
+.wide { overflow-x: auto } table { font-variant-numeric: tabular-nums } thead th { vertical-align: bottom }
+td.t, .classes td { text-align: left } .cases td.t { white-space: nowrap } .cases td, .cases th { padding: .3em .5em }
+td.p { min-width: 4.5em } .classes { margin: 0 0 1em }
+tbody th { white-space: nowrap }
+.in { background: linear-gradient(to right, #bcd8f2 var(--p), transparent 0); font-weight: 600 }
+.out { background: linear-gradient(to right, #ececec var(--p), transparent 0); color: #777 }
+.open { color: #8a5a00 } .tag { background: #fdeecb; color: #6b4a00; border-radius: 3px; padding: 0 .35em;
+font-size: 12px; font-weight: normal }
+@media (max-width: 700px) { body { margin: .8em } dl { grid-template-columns: 1fr } dt { margin-top: .4em } }"""
 
 
-def page_of(table: pd.DataFrame, classes: Sequence[str], modalities: Sequence[str], notes: Sequence[str]) -> str:
-    """The page of a table as `client.use.predict` makes it."""
-    unknown = int((table["predicted"] == "").sum())
-    rows = table.astype(object).where(table.notna(), None).to_dict("records")
-    values = {"rows": rows, "classes": classes, "modalities": modalities, "notes": notes, "unknown": unknown}
-    return pages.page_of(_PAGE, "Predictions", **values)
+def write_predictions(found: Predictions, out: Path) -> tuple[Path, Path]:
+    """predictions.csv and predictions.html."""
+    out.mkdir(parents=True, exist_ok=True)
+    table, page = out / "predictions.csv", out / "predictions.html"
+    found.table().to_csv(table, index=False)
+    page.write_text(page_of(found), encoding="utf-8")
+    return table, page
 
 
-_PAGE = """\
-<h1>Predictions</h1>
-<p>{{ rows|length }} cases, {{ unknown }} of them without any data that the release can read. For research, not for \
-diagnosis.</p>
-<p>Known beforehand: the predicted class's share among the study's training cases. Behind it stands what each modality
-added to that; together they are the predicted class's probability. Blank: the case lacks the modality.</p>
-<table><thead><tr><th>case</th><th>predicted</th>{% for name in classes %}<th>{{ name }}</th>{% endfor %}\
-<th>known beforehand</th>{% for name in modalities %}<th>{{ name }}</th>{% endfor %}</tr></thead><tbody>
-{%- for row in rows %}
-<tr><th>{{ row.case_id }}</th><td>{{ row.predicted or "no data" }}</td>
-{%- for name in classes %}{% set p = row["p_" ~ name] %}{% if p is none %}<td></td>{% else %}\
-<td style="background: linear-gradient(to right, #cfe3f5 {{ "%.1f"|format(100 * p) }}%, transparent 0)">\
-{{ "%.3f"|format(p) }}</td>{% endif %}{% endfor %}
-{%- if row.prior is none %}<td></td>{% else %}<td>{{ "%.3f"|format(row.prior) }}</td>{% endif %}
-{%- for name in modalities %}{% set added = row["from_" ~ name] %}{% if added is none %}<td></td>{% else %}\
-<td class="{{ "for" if added >= 0 else "against" }}">{{ "%+.3f"|format(added) }}</td>{% endif %}{% endfor %}</tr>
-{%- endfor %}
-</tbody></table>
-<h2>Left out or filled in</h2><ul>{% for note in notes %}<li>{{ note }}</li>{% else %}<li>nothing</li>{% endfor %}</ul>
-"""
+def page_of(found: Predictions) -> str:
+    """The page."""
+    table = found.table()
+    records = table.astype(object).where(table.notna(), None).to_dict("records")
+    rows = [{str(name): cell for name, cell in record.items()} for record in records]
+    certain = [_certainty(row, found) for row in rows]
+    return pages.page_of(
+        _TEMPLATE.read_text(encoding="utf-8"),
+        f"Predictions: {found.about.task}",
+        style=_STYLE,
+        about=found.about,
+        rows=list(zip(rows, certain, strict=True)),
+        classes=found.classes,
+        modalities=found.modalities,
+        prior=dict(zip(found.classes, found.prior.tolist(), strict=True)),
+        counts={state: [kind for kind, _ in certain].count(state) for state in ("one", "open", "none", "no data")},
+        has_sets=found.sets is not None,
+        coverage=round(100 * COVERAGE),
+        example=_example(rows, found),
+        n_trained=len(found.trained & {*found.case_ids}),
+        notes=found.notes,
+        made=time.strftime("%Y-%m-%d"),
+    )
+
+
+def _certainty(row: dict[str, Any], found: Predictions) -> tuple[str, str]:
+    """How far the case is settled, and that in words."""
+    if not row["predicted"]:
+        return "no data", "no data that the release can read"
+    if found.sets is None:
+        return "one", row["predicted"]
+    names = row["set"].split("+") if row["set"] else []
+    if not names:
+        return "none", "no class: unlike the cases it learned from"
+    if len(names) == len(found.classes):
+        return "open", "any class: nothing is ruled out"
+    if row["predicted"] not in names:
+        return "open", f"{' or '.join(names)}, though {row['predicted']} is more probable"
+    return ("one" if len(names) == 1 else "open"), " or ".join(names)
+
+
+def _example(rows: list[dict[str, Any]], found: Predictions) -> str:
+    """The contributions of the case with the most modalities, as a sentence."""
+    order = np.argsort(-found.present.sum(axis=1), kind="stable")
+    row = rows[int(order[0])] if len(order) else {}
+    if not row.get("predicted"):
+        return ""
+    added = [(name, row[f"from_{name}"]) for name in found.modalities if row[f"from_{name}"] is not None]
+    steps = ", ".join(f"{name} {'added' if own >= 0 else 'took away'} {abs(own):.2f}" for name, own in added)
+    name, total = row["predicted"], row[f"p_{row['predicted']}"]
+    return (
+        f"{row['case_id']} would be {name} with probability {row['prior']:.2f} if nothing were known of it but the "
+        f"study's share of that class; {steps}, which makes {total:.2f}"
+    )

@@ -210,6 +210,7 @@ seed: 0
 task:
   name: pam50
   classes: [LumA, LumB, Basal, Her2]
+  names: {LumA: luminal A, LumB: luminal B, Basal: basal-like, Her2: HER2-enriched}   # in full, for clinicians
   label: label       # the column of cases.csv
   drop: [Normal]     # left out and counted; any other unknown label is an error
 privacy:

@@ -36,6 +36,8 @@ class Release:
     federation: Federation
     content: Mapping[str, bytes]
     """File -> the bytes that were checked, so that nothing can change between check and use."""
+    digest: str
+    """SHA-256 of model.json, which the signature is of."""
 
     @property
     def modalities(self) -> list[str]:
@@ -89,7 +91,8 @@ def open_release(folder: Path) -> Release:
             them are named.
     """
     try:
-        model = json.loads((folder / MODEL).read_text(encoding="utf-8"))
+        written = (folder / MODEL).read_bytes()
+        model = json.loads(written)
         federation = federation_from(model["federation"])
         expected = {file_of(part) for name in model["modalities"] for part in parts_of(name, federation.fusion)}
         head_named(_head_of(model, federation)["name"])
@@ -101,7 +104,7 @@ def open_release(folder: Path) -> Release:
     wrong = [name for name, digest in model["files"].items() if hashlib.sha256(content[name]).hexdigest() != digest]
     if wrong:
         raise unusable(f"missing or changed since the release: {', '.join(sorted(wrong))}", file=str(folder))
-    return Release(model, federation, content)
+    return Release(model, federation, content, hashlib.sha256(written).hexdigest())
 
 
 def file_of(part: str) -> str:

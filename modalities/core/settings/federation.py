@@ -43,6 +43,8 @@ class Federation:
         """Plain values, complete: reading them back gives an equal federation."""
         sections = {name: plain_of(config) for name, config in self.modalities.items()}
         plain = {"task": plain_of(self.task), "fusion": plain_of(self.fusion)}
+        if not self.task.names:  # else the digest is that of settings from before there were any
+            del plain["task"]["names"]
         if self.privacy != Privacy():  # else the digest is that of settings from before this section was
             plain["privacy"] = plain_of(self.privacy)
         if self.evaluation != Evaluation():  # likewise

@@ -23,6 +23,8 @@ class Task:
     """Shown in reports."""
     classes: Classes = field(default_factory=lambda: ["LumA", "LumB", "Basal", "Her2"])
     """The class list, in the order of the outputs."""
+    names: dict[str, str] = field(default_factory=dict)
+    """Class -> its name in full, for pages that clinicians read."""
     label: str = "label"
     """The column of cases.csv that holds the class; in a data folder, docs/tasks.md says where it is looked for."""
     values: dict[str, list[str]] = field(default_factory=dict)
@@ -35,11 +37,13 @@ class Task:
     def __post_init__(self) -> None:
         """Check the class list and what is written for each class."""
         unknown = [name for name in self.values if name not in self.classes]
+        unnamed = [name for name in self.names if name not in self.classes]
         written = [*self.classes, *(text for name, own in self.values.items() for text in own if text != name)]
         repeated = [text for text, count in Counter([*written, *set(self.drop)]).items() if count > 1]
         check(
             [f"classes must differ, got {list(self.classes)}"] * (len(set(self.classes)) < len(self.classes))
             + [f"values: {listing(unknown)}: no such class; there are {', '.join(self.classes)}"] * bool(unknown)
+            + [f"names: {listing(unnamed)}: no such class; there are {', '.join(self.classes)}"] * bool(unnamed)
             + [f"values and drop: {listing(repeated)} must belong to one class, or be dropped"] * bool(repeated)
         )
 

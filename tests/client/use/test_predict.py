@@ -1,5 +1,6 @@
 """`tessera-client predict`: raw files and a signed release -> the probabilities of the study's own evaluation."""
 
+import hashlib
 import re
 from itertools import combinations
 
@@ -9,11 +10,15 @@ import pytest
 from typer.testing import CliRunner
 
 from client.cli import app
-from client.use.predict import predict, predict_folder, predict_frames, write_predictions
+from client.use.about import About
+from client.use.predict import predict, predict_folder, predict_frames
+from client.use.prediction_page import page_of, write_predictions
+from client.use.predictions import Predictions
 from client.use.shapley import shapley
 from modalities.core.contract import Source
+from modalities.core.model.conformal import sets_of
 from modalities.core.release.release import open_release
-from modalities.core.release.signing import make_release_key, sign
+from modalities.core.release.signing import fingerprint, make_release_key, public_key, sign
 from modalities.core.settings.site import Policy, write_site
 from modalities.core.site.cases import open_site
 from modalities.core.site.store import SiteData
@@ -157,8 +162,101 @@ def test_files_have_a_row_a_case_blank_where_nothing_is_known(root, signed, tmp_
     assert set(read.loc[sorted(held), "modalities"]) == {"hif"}
     assert read["from_cnv"].isna().all()
     text = page.read_text("utf-8")
-    assert len(re.findall("<tr>", text)) == 38
+    assert len(re.findall("<tr><th>site_1-", text)) == 37
     assert not re.search(r"(src|href)=|https?:", text)
+
+
+def heads_of(text):
+    """The column heads of the table of cases."""
+    return re.findall(
+        r"<th>(.*?)</th>", text[text.index("<th>case_id</th>") :].split("</thead>")[0].replace("<wbr>", "")
+    )
+
+
+def test_the_page_names_its_columns_as_the_csv_does(root, signed, tmp_path):
+    table, page = write_predictions(predict(open_release(signed), root / "site_1"), tmp_path / "out")
+    csv, text = list(pd.read_csv(table).columns), page.read_text("utf-8")
+    assert heads_of(text) == [name for name in csv if name not in ("training_case", "modalities")]
+    assert "<b>modalities</b> and\n<b>training_case</b>" in text
+
+
+def test_the_set_holds_what_its_thresholds_do_not_rule_out_and_close_probabilities_are_not_told_apart():
+    """By hand: thresholds of .8 and .3 leave the classes of .2 and of .7 or more."""
+    probabilities = np.array([[0.26, 0.74], [0.31, 0.69], [0.9, 0.1], [np.nan, np.nan]])
+    sets = sets_of(probabilities, np.array([0.8, 0.3]))
+    facts = About("grade", {"low": "low grade"}, "0" * 64, {"cnv": 11}, None)
+    present = np.array([[True], [True], [True], [False]])
+    found = Predictions(
+        ("a", "b", "c", "d"),
+        ("low", "high"),
+        ("cnv",),
+        probabilities,
+        sets,
+        present,
+        np.array([0.5, 0.5]),
+        np.array([[0.24], [0.19], [0.4], [0.0]]),
+        (),
+        facts,
+        frozenset({"b"}),
+    )
+    assert found.table()["set"].tolist() == ["low+high", "low", "low", ""]
+    text = page_of(found)
+    assert '<td class="t open">any class: nothing is ruled out</td>' in text
+    assert '<td class="t open">low, though high is more probable</td>' in text
+    assert "1 cases with one class left; 2 " in text
+    assert "1 without data" in text
+    assert "not measured: this release holds no evaluation" in text
+    assert text.count('<span class="tag">training</span></th>') == 1
+    assert (
+        "a would be high with probability 0.50 if nothing were known of it but the study&#39;s share of that class; "
+        in text
+    )
+    assert "cnv added 0.24, which makes 0.74" in text
+    assert "<th>low</th><td>low grade</td><td>0.50</td>" in text
+
+
+def test_cases_with_a_label_that_are_no_test_cases_are_marked_and_others_are_not(root, signed, tmp_path):
+    site = open_site(root / "site_1", FEDERATION.task)
+    trained = {*site.cases.index[(site.cases["split"] == "train") & (site.cases["label"] >= 0)]}
+    assert 0 < len(trained) < 37
+    assert predict(open_release(signed), root / "site_1").trained == trained
+    assert predict(open_release(signed), masked(root, tmp_path / "site", ("hif",))).trained == frozenset()
+
+
+EVALUATION = {
+    "federated": {
+        "fused": {
+            "n": 214,
+            "macro_auroc": {"value": 0.9123, "low": 0.871, "high": 0.943, "reason": "", "bound": 0.002},
+            "balanced_accuracy": {"value": None, "low": None, "high": None, "reason": "a class has no case"},
+            "ece": {"value": 0.031, "low": 0.0, "high": 0.06, "reason": ""},
+            "recall": {"LumA": {"value": 0.85, "low": 0.8, "high": 0.9, "reason": ""}},
+        }
+    }
+}
+
+
+@pytest.mark.parametrize("scored", ["test", "out of fold", "nothing"])
+def test_the_head_of_the_page_says_release_signer_and_measured_accuracy(scored, root, study, tmp_path):
+    more = {
+        "test": {"evaluation": EVALUATION},
+        "out of fold": {"evaluation": {"federated": {"fused": {"n": 0}}, "out_of_fold": EVALUATION}},
+        "nothing": {},
+    }[scored]
+    make_release_key(tmp_path / "release.key", tmp_path / "release.pub")
+    sign(write_release(tmp_path / "release", study, more), tmp_path / "release.key")
+    found = predict_folder(root / "site_1", tmp_path / "release", tmp_path / "release.pub")
+    text = page_of(found)
+    assert hashlib.sha256((tmp_path / "release" / "model.json").read_bytes()).hexdigest()[:16] in text
+    assert fingerprint(public_key(tmp_path / "release.pub")) in text
+    assert "37 of site_1, predicted on" in text
+    if scored == "nothing":
+        assert "not measured: this release holds no evaluation" in text
+        return
+    cases = {"test": "214 test cases of the study", "out of fold": "214 training cases of the study"}[scored]
+    assert cases in text
+    assert "macro-AUROC 0.91 (95 % interval 0.87 to 0.94); balanced accuracy n/a: a class has no case; " in text
+    assert "<td>0.85 (95 % interval 0.80 to 0.90)</td>" in text
 
 
 def test_command_needs_a_key_or_to_be_told_that_there_is_none(root, signed, tmp_path):

@@ -41,6 +41,7 @@ def test_labels_of_no_class_are_counted_by_value():
     ("changes", "said"),
     [
         ({"values": {"postive": ["Pos"]}}, "values: postive: no such class; there are positive, negative"),
+        ({"names": {"postive": "ER-positive"}}, "names: postive: no such class; there are positive, negative"),
         ({"values": {"positive": ["1"], "negative": ["0", "1"]}}, "values and drop: 1 must belong to one class"),
         ({"values": {"positive": ["negative"]}}, "values and drop: negative must belong to one class"),
         ({"values": {"positive": ["Pos"]}, "drop": ["Pos"]}, "values and drop: Pos must belong to one class, or be"),
@@ -99,3 +100,11 @@ def test_shipped_task_is_sound_and_lets_no_field_in_that_states_its_label(path):
 
 def test_there_are_shipped_tasks():
     assert [path.stem for path in SHIPPED] == ["er", "msi", "stage"]
+
+
+def test_names_in_full_travel_with_the_settings_and_without_any_the_digest_is_what_it_was():
+    plain = federation_from({"modalities": {"hif": {}}})
+    assert "names" not in plain.to_dict()["task"]
+    named = federation_from({"task": {"names": {"Her2": "HER2-enriched"}}, "modalities": {"hif": {}}})
+    assert federation_from(named.to_dict()).task.names == {"Her2": "HER2-enriched"}
+    assert named.digest != plain.digest
