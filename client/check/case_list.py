@@ -13,8 +13,13 @@ from modalities.core.settings.site import Policy
 from modalities.core.site.cases import NO_LABEL, read_cases
 
 
-def check_cases(path: Path, task: Task, policy: Policy) -> tuple[pd.DataFrame | None, list[Problem]]:
-    """The case list, one row a case even where some are listed twice, and what is to say about it; None: unreadable."""
+def check_cases(
+    path: Path, task: Task, policy: Policy, only_evaluates: bool = False
+) -> tuple[pd.DataFrame | None, list[Problem]]:
+    """The case list, one row a case even where some are listed twice, and what is to say about it; None: unreadable.
+
+    Of a site that only evaluates, every case is a test case.
+    """
     problems: list[Problem] = []
     cases, dropped = read_cases(path, task, problems)
     if cases.empty:
@@ -22,6 +27,9 @@ def check_cases(path: Path, task: Task, policy: Policy) -> tuple[pd.DataFrame | 
     problems += check_identifiers(path.name, list(cases.index))
     problems += _same_but_for_spelling(path.name, list(cases.index))
     cases = cases[~cases.index.duplicated() & (cases.index != "")]
+    if only_evaluates:
+        cases = cases.assign(split="test")
+        return cases, problems + _left_out(path.name, dropped, task, "") + _nothing_to_score(path.name, cases, task)
     problems += _split_problems(path, cases) + _label_problems(path.name, cases, dropped, task, policy)
     return cases, problems
 
@@ -34,6 +42,11 @@ def spelling(case_id: str) -> str:
 def training_cases(cases: pd.DataFrame) -> pd.DataFrame:
     """The labelled cases of the training split."""
     return cases[(cases["split"] == "train") & (cases["label"] != NO_LABEL)]
+
+
+def scored_cases(cases: pd.DataFrame) -> pd.DataFrame:
+    """The labelled cases of the other one."""
+    return cases[(cases["split"] == "test") & (cases["label"] != NO_LABEL)]
 
 
 def _same_but_for_spelling(file: str, case_ids: list[str]) -> list[Problem]:
@@ -66,11 +79,7 @@ def _split_problems(path: Path, cases: pd.DataFrame) -> list[Problem]:
 def _label_problems(
     file: str, cases: pd.DataFrame, dropped: dict[str, int], task: Task, policy: Policy
 ) -> list[Problem]:
-    where = f"column {task.label}"
-    found = [
-        note(f"{count} cases {_why(label)}: they are left out of training", file=file, where=where)
-        for label, count in dropped.items()
-    ]
+    where, found = f"column {task.label}", _left_out(file, dropped, task, " of training")
     counts = Counter(training_cases(cases)["label"])
     absent = [name for index, name in enumerate(task.classes) if not counts[index]]
     if not counts:
@@ -87,6 +96,21 @@ def _label_problems(
             note(what, f"each of these counts leaves the site as {policy.min_cell / 2:g}", file=file, where=where)
         )
     return found
+
+
+def _left_out(file: str, dropped: dict[str, int], task: Task, of: str) -> list[Problem]:
+    where = f"column {task.label}"
+    return [
+        note(f"{count} cases {_why(label)}: they are left out{of}", file=file, where=where)
+        for label, count in dropped.items()
+    ]
+
+
+def _nothing_to_score(file: str, cases: pd.DataFrame, task: Task) -> list[Problem]:
+    """Of a site that only evaluates."""
+    if len(scored_cases(cases)):
+        return []
+    return [Problem("no labelled case to evaluate with", "fill in the labels", file=file, where=f"column {task.label}")]
 
 
 def _why(label: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from client.check.case_list import check_cases, spelling, training_cases
+from client.check.case_list import check_cases, scored_cases, spelling, training_cases
 from client.check.values import check_values
 from modalities.core.contract import Cases, Checks, Source
 from modalities.core.files.delimited import listing
@@ -67,7 +67,7 @@ def check_site(folder: Path, federation: Federation) -> SiteReport:
     if config is None:
         return SiteReport("", {}, problems)
     sources = sources_of(folder, config, problems)
-    cases, of_cases = check_cases(folder / config.cases, federation.task, config.policy)
+    cases, of_cases = check_cases(folder / config.cases, federation.task, config.policy, config.only_evaluates)
     problems += of_cases + _unused_sources(sources, federation)
     reports = {}
     for name in federation.modalities:
@@ -138,7 +138,8 @@ def _leaks(file: str, read: Cases, cases: pd.DataFrame, federation: Federation) 
 def _report(read: Cases, cases: pd.DataFrame, config: SiteConfig) -> ModalityReport:
     listed, train = _held(read, cases.index), _held(read, training_cases(cases).index)
     notes = {**read.notes, "cases not in cases.csv": len(read.case_ids) - len(listed)}
-    takes_part = len(train) >= max(1, config.policy.min_cohort)
+    used = _held(read, scored_cases(cases).index) if config.only_evaluates else train
+    takes_part = len(used) >= max(1, config.policy.min_cohort)
     return ModalityReport(True, takes_part, len(listed), len(train), _counted(notes))
 
 
@@ -177,7 +178,9 @@ def _misspelled(file: str, unlisted: Sequence[str], lacking: Sequence[str]) -> l
 def _cohort(file: str, name: str, report: ModalityReport, config: SiteConfig) -> list[Problem]:
     if report.takes_part:
         return []
-    what = f"{report.training_cases} labelled cases for training, fewer than min_cohort = {config.policy.min_cohort}"
+    least = f"fewer than min_cohort = {config.policy.min_cohort}"
+    n_cases = f"{report.training_cases} labelled cases for training"
+    what = f"{'too few labelled cases' if config.only_evaluates else n_cases}, {least}"
     return [warning(f"{what}: {name} takes no part", "add cases, or lower policy.min_cohort", file=file)]
 
 

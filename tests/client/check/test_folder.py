@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from client.check.case_list import check_cases
+from client.check.case_list import check_cases, scored_cases
 from client.check.folder import check_site
 from modalities.core.settings.federation import Task, federation_from
 from modalities.core.settings.site import Policy
@@ -140,6 +140,28 @@ def test_split_labels_and_small_classes_of_the_case_list_are_told(tmp_path):
         ("warning", "column label", "no case for training of class C"),
         ("note", "column label", "fewer than min_cell = 5 cases for training: B 1"),
     }
+
+
+def test_a_site_that_only_evaluates_needs_labelled_cases_and_no_split(tmp_path):
+    path = tmp_path / "cases.csv"
+    path.write_text("case_id,label\np1,A\np2,\n")
+    cases, found = check_cases(path, TASK, Policy(), only_evaluates=True)
+    assert list(scored_cases(cases).index) == ["p1"]
+    assert [(one.level, one.what) for one in found] == [("note", "1 cases have no label: they are left out")]
+    path.write_text("case_id,label\np1,\n")
+    _, found = check_cases(path, TASK, Policy(), only_evaluates=True)
+    assert ("error", "no labelled case to evaluate with") in [(one.level, one.what) for one in found]
+
+
+@pytest.mark.parametrize(("least", "takes_part"), [(10, True), (38, False)])
+def test_all_cases_of_a_site_that_only_evaluates_count(folder, least, takes_part):
+    text = (folder / "site.yaml").read_text().replace("min_cohort: 0", f"min_cohort: {least}")
+    (folder / "site.yaml").write_text(f"takes_part: evaluate\n{text}")
+    cases = pd.read_csv(folder / "cases.csv")
+    cases.assign(split="train").to_csv(folder / "cases.csv", index=False)
+    report = check_site(folder, FEDERATION)
+    assert {one.takes_part for one in report.modalities.values()} == {takes_part}
+    assert takes_part == (errors(report) == [])
 
 
 def test_case_list_without_split_or_label_is_told(tmp_path):
