@@ -57,8 +57,8 @@ faults: $(STAMP) ## real deployments whose parts fail in turn (25 minutes): what
 fuzz: $(STAMP) ## damage a file of every table format FUZZ_EXAMPLES times (minutes): no traceback, no row lost
 	TESSERA_FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(PYTEST) tests/fuzz --timeout 0 --numprocesses $(JOBS)
 
-mutants: $(STAMP) ## put MUTANTS small faults into the code, drawn by SEED: which does no fast test see? (an hour)
-	$(BIN)/python -m benchmarks.mutants --count $(MUTANTS) --seed $(SEED) --processes $(JOBS)
+mutants: $(STAMP) ## put MUTANTS small faults into the code, drawn by SEED: which does no fast test see? (hours; goes on where it was interrupted)
+	$(BIN)/python -m benchmarks.mutants --count $(MUTANTS) --seed $(SEED)
 
 demo: $(STAMP) ## synthetic study of every arm: runs/demo/report.html (smaller with DEMO_ARGS=--small)
 	$(BIN)/tessera-simulate demo --out runs/demo $(DEMO_ARGS)

@@ -1,12 +1,18 @@
 """`tessera-client init`: a site.yaml that stands already is kept, and gets what it lacks to take part."""
 
+import fcntl
+import time
+
 import pytest
 from typer.testing import CliRunner
 
 from client.cli import app
 from client.node.approval import approvals, approve, withdraw
 from client.node.home import Home
+from modalities.core.files.atomic import write_json
+from modalities.core.release.keyfiles import line_fingerprint
 from modalities.core.settings.site import read_site_config
+from strategies.bundle import digest_of_checkout
 
 
 def init(folder, name="a", address="there:7"):
@@ -101,3 +107,91 @@ def test_what_is_not_exactly_a_digest_is_not_approved(tmp_path, digest):
     with pytest.raises(ValueError, match="a digest is 64 hexadecimal digits"):
         approve(Home(tmp_path), digest, "typed")
     assert approvals(Home(tmp_path)) == {}
+
+
+def test_init_says_what_to_send_and_the_fingerprint_to_read_out_and_again_the_same_of_a_key_that_stands(tmp_path):
+    found, home = init(tmp_path), Home(tmp_path)
+    line = home.public_key.read_text().strip()
+    assert found.output.splitlines() == [
+        f"site folder: {tmp_path}",
+        f"node key: {home.key} (stays here)",
+        f"send this file to the coordinator: {home.public_key}",
+        line,
+        f"and read its fingerprint to them over the telephone: {line_fingerprint(line)}",
+    ]
+    assert found.output.splitlines()[-3:] == init(tmp_path).output.splitlines()[-3:]
+
+
+def test_init_makes_an_empty_case_list_and_keeps_one_that_stands(tmp_path):
+    init(tmp_path)
+    assert (tmp_path / "cases.csv").read_text() == "case_id,label,split\n"
+    (tmp_path / "cases.csv").write_text("case_id,label,split\nP-1,LumA,train\n")
+    init(tmp_path)
+    assert "P-1" in (tmp_path / "cases.csv").read_text()
+
+
+def test_a_site_without_masks_and_fewer_than_three_holders_is_told_of_each_by_itself(tmp_path):
+    (tmp_path / "site.yaml").write_text("name: a\npolicy: {min_holders: 3, require_masking: false}\n")
+    said = init(tmp_path).output
+    assert ("require_masking" in said, "min_holders" in said) == (True, False)
+    (tmp_path / "site.yaml").write_text("name: a\npolicy: {min_holders: 2, require_masking: true}\n")
+    said = init(tmp_path).output
+    assert ("require_masking" in said, "min_holders" in said) == (False, True)
+
+
+def status(folder):
+    return CliRunner().invoke(app, ["status", str(folder)], env={"COLUMNS": "300"})
+
+
+def test_a_site_that_never_joined_has_no_status_and_nothing_to_leave(tmp_path):
+    init(tmp_path)
+    found = status(tmp_path)
+    assert (found.exit_code, found.output) == (1, "this site has not joined yet\n")
+    assert "this site does not take part" in CliRunner().invoke(app, ["leave", str(tmp_path)]).output
+
+
+def test_status_says_since_when_with_what_last_request_and_which_complaints(tmp_path):
+    init(tmp_path)
+    home, when = Home(tmp_path), time.mktime((2026, 3, 5, 14, 7, 9, 0, 0, -1))
+    about = {"meaning": "nobody answers", "request": "train", "complaints": ["cnv: too few cases", "hif: no slide"]}
+    write_json(home.state, {"state": "connected", "pid": 1, "time": when, **about})
+    below = ["last request: train", "cnv: too few cases", "hif: no slide"]
+    found = status(tmp_path)
+    assert found.exit_code == 1
+    assert found.output.splitlines() == ["stopped since 2026-03-05 14:07:09: nobody answers", *below]
+    with home.lock.open("w") as lock:  # as a running `join` holds it
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        found = status(tmp_path)
+    assert found.exit_code == 0
+    assert found.output.splitlines() == ["connected since 2026-03-05 14:07:09: nobody answers", *below]
+    write_json(home.state, {"state": "connected", "pid": 1, "time": when})
+    assert status(tmp_path).output.splitlines() == ["stopped since 2026-03-05 14:07:09"]
+
+
+def test_trust_takes_one_of_a_digest_the_checkout_and_a_roster(tmp_path):
+    init(tmp_path)
+    for given in (
+        ["a" * 64, "--from-checkout"],
+        ["a" * 64, "--roster", "b" * 64],
+        ["--from-checkout", "--roster", "b"],
+    ):
+        found = CliRunner().invoke(app, ["trust", str(tmp_path), *given])
+        assert found.exit_code == 1
+        assert "give one of: a digest of code, --from-checkout, --roster" in found.output
+    assert approvals(Home(tmp_path)) == {}
+
+
+def test_trust_says_what_is_approved_by_which_way_and_what_this_source_is(tmp_path):
+    init(tmp_path)
+    assert f"this source is {digest_of_checkout()}" in trust(tmp_path)
+    assert f"approved: {'a' * 64}" in trust(tmp_path, "a" * 64)
+    assert f"approved: {digest_of_checkout()}" in trust(tmp_path, "--from-checkout")
+    shown = trust(tmp_path)
+    assert f"approved: {'a' * 64} (typed, " in shown
+    assert f"approved: {digest_of_checkout()} (the source in " in shown
+    assert f"no longer approved: {'a' * 64}" in trust(tmp_path, "a" * 64, "--withdraw")
+    assert list(approvals(Home(tmp_path))) == [digest_of_checkout()]
+
+
+def trust(folder, *given):
+    return CliRunner().invoke(app, ["trust", str(folder), *given], env={"COLUMNS": "400"}).output

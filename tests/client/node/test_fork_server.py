@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from client.cli import app
 from client.node import fork_server
 from client.node.approval import approvals, approve, last_refused, refusal, refuse_unapproved, withdraw
-from client.node.fork_server import _approve, _digest_of_own_code
+from client.node.fork_server import _approve, _digest_of_own_code, _work
 from client.node.home import Home
 from client.node.programs import write_programs
 from strategies.bundle import REPOSITORY, digest_of_bundle, digest_of_checkout, staged_app
@@ -124,3 +124,26 @@ def test_whatever_else_flower_would_start_at_a_site_is_refused(tmp_path):
         assert done.returncode == 1
         assert f"{name} refused" in done.stderr
     assert stat.S_IMODE((folder / PROGRAM).stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize(
+    ("end", "code", "said"),
+    [(None, 0, ""), (SystemExit(3), 3, ""), (SystemExit("no"), 1, ""), (OSError("no disk"), 1, "OSError: no disk")],
+    ids=["done", "its own code", "a word for a code", "an error"],
+)
+def test_a_tasks_process_ends_with_its_code_and_an_error_is_in_the_log(end, code, said, tmp_path, monkeypatch, capfd):
+    def task(approve):
+        assert sys.argv == [PROGRAM, "--token", "t"]
+        print("last words", end="")  # noqa: T201
+        if end is not None:
+            raise end
+
+    monkeypatch.setattr(fork_server, "run_task", task)
+    child = os.fork()
+    if not child:
+        _work(["--token", "t"], Home(tmp_path), "")
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == code
+    out, err = capfd.readouterr()
+    assert out == "last words"
+    assert said in err
+    assert bool(err) == bool(said)

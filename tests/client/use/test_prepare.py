@@ -1,14 +1,18 @@
 """`tessera-client prepare`: what a data manager sees."""
 
+from io import StringIO
+
 import pytest
 from omegaconf import OmegaConf
+from rich.console import Console
 from typer.testing import CliRunner
 
 from client.cli import app
-from client.use.prepare import recipes_of
+from client.use.prepare import _summarise, recipes_of
 from modalities.core.contract import Source
 from modalities.core.site.cases import open_sources
 from modalities.slides.config import SlidesConfig
+from modalities.slides.prepare.state import SlideState
 from tests.slides import glass, with_tissue, write_slide
 from tests.support import small_federation
 
@@ -83,3 +87,30 @@ def test_recipe_is_the_default_without_a_federation_and_folders_are_absolute(sit
     assert recipe.modalities == ("wsi_image", "wsi_graph")
     assert recipe.config == SlidesConfig()
     assert recipe.source.slides.cache == str((site / ".tessera" / "slides").resolve())
+
+
+def summary(states):
+    console = Console(width=120, record=True, file=StringIO())
+    _summarise(states, console)
+    return console.export_text().splitlines()
+
+
+def test_a_summary_shows_failed_slides_before_excluded_ones_and_no_more_than_twenty():
+    done = [SlideState(f"d{number}", f"case {number // 2}", "done", n_tiles=7) for number in range(3)]
+    left = [SlideState("x1", "", "excluded", "no [tissue]"), SlideState("f1", "q", "failed", "cut short")]
+    shown = summary([*done, *left])
+    assert shown[0] == "3 slides done (2 cases, 21 tiles), 1 excluded, 1 failed"
+    rows = [[cell.strip() for cell in line.strip("│").split("│")] for line in shown if line.startswith("│")]
+    assert rows == [["f1", "q", "failed", "cut short"], ["x1", "-", "excluded", "no [tissue]"]]
+
+    many = [SlideState(f"x{number}", "", "excluded", "no tissue") for number in range(20)]
+    assert len([line for line in summary(many) if line.startswith("│ x")]) == 20
+    assert not any("more" in line for line in summary(many))
+    assert summary([*many, *left])[-1] == "and 2 more: see states.csv beside the contact sheet"
+    assert len([line for line in summary([*many, *left]) if line.startswith(("│ x", "│ f"))]) == 20
+
+
+def test_a_summary_of_slides_that_are_all_done_has_no_table():
+    assert summary([SlideState("a", "a", "done", n_tiles=1)]) == [
+        "1 slides done (1 cases, 1 tiles), 0 excluded, 0 failed"
+    ]
