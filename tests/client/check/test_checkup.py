@@ -6,6 +6,7 @@ import json
 import socket
 
 import pytest
+from cryptography import x509
 from typer.testing import CliRunner
 
 from client.check.checkup import check_everything
@@ -258,3 +259,12 @@ def test_offline_leaves_the_way_to_the_coordinator_out_and_says_so(folder, port)
     left_out = problems("--offline")
     assert f"--offline: the way to localhost:{port} and the clock were not looked at" in left_out
     assert refused not in left_out
+
+
+def test_an_authority_that_ends_in_less_than_thirty_days_is_warned_of(site):
+    ends = x509.load_pem_x509_certificate((site / "ca.crt").read_bytes()).not_valid_after_utc
+    thirty_days, second = datetime.timedelta(days=30), datetime.timedelta(seconds=1)
+    assert authority_problems(site / "ca.crt", ends - thirty_days) == []
+    assert [found.level for found in authority_problems(site / "ca.crt", ends - thirty_days + second)] == ["warning"]
+    assert [found.level for found in authority_problems(site / "ca.crt", ends)] == ["warning"]
+    assert [found.level for found in authority_problems(site / "ca.crt", ends + second)] == ["error"]
