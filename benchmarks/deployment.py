@@ -36,6 +36,7 @@ HOLDINGS = {"site_1": ("cnv", "hif"), "site_2": ("cnv",), "site_3": ("cnv", "hif
 _CASES = (27, 47, 79)
 _WARM_UP = 2
 _GOAL_S, _GOAL_BYTES = 5.0, 1.05
+_SECOND = ", second trip"
 _OFF_S, _OFF_SHARE = 0.1, 0.01
 """So far the sum of all parts may be from what the coordinator's own status says."""
 
@@ -127,15 +128,21 @@ def measure(setting: Setting, root: Path, rounds: int) -> dict[str, Any]:
     trips = rounds_in(notes, sites_by_node, OPEN)[_WARM_UP : _WARM_UP + rounds] if setting.masked_bits else []
     _check_length([*found, *trips], rounds, deployment.steps)
     return {
-        "second_trip_s": quartiles([own.ended - own.began for own in trips]) if trips else None,
-        "second_trip_cpu_s": mean(sum(own.cpu.values()) for own in trips) if trips else 0.0,
         "rounds": len(found),
+        **_seconds(found),
+        "second_trip": _seconds(trips) if trips else None,
+        "slowest": Counter(own.site for own in found),
+        "wire": _wire(deployment, federation, found, setting.holdings),
+    }
+
+
+def _seconds(found: Sequence[Round]) -> dict[str, Any]:
+    """Of a round, or of its second trip: how long it lasts, by part, and what its tasks cost."""
+    return {
         "wall_s": quartiles([own.ended - own.began for own in found]),
         "besides_training_s": quartiles([own.ended - own.began - own.parts["training"] for own in found]),
         "parts_s": {part: mean(own.parts[part] for own in found) for part in PARTS},
         "task_cpu_s": {part: mean(own.cpu[part] for own in found) for part in CPU_PARTS},
-        "slowest": Counter(own.site for own in found),
-        "wire": _wire(deployment, federation, found, setting.holdings),
     }
 
 
@@ -172,21 +179,29 @@ def table(figures: dict[str, Any]) -> str:
     wires = [("setting", "site", "holds", "weights MB", "down MB", "up MB", "over the weights", "ratio", "goal")]
     for name, found in figures["settings"].items():
         goal = "" if SETTINGS[name].is_stock else f"<= {_GOAL_S:g}"
-        parts = [f"{found['parts_s'][part]:.2f}" for part in PARTS]
-        spread = [_spread(found[key]) for key in ("wall_s", "besides_training_s")]
-        times.append((name, str(found["rounds"]), *parts, *spread, goal))
-        tasks.append((name, *(f"{found['task_cpu_s'][part]:.2f}" for part in CPU_PARTS), _sum(found["task_cpu_s"])))
+        times.append(_times_row(name, found["rounds"], found, goal))
+        tasks.append(_task_row(name, found))
+        if second := found["second_trip"]:
+            times.append(_times_row(f"{name}{_SECOND}", found["rounds"], second, ""))
+            tasks.append(_task_row(f"{name}{_SECOND}", second))
         wires += [_wire_row(name, site, own) for site, own in found["wire"].items()]
-    trips = [("setting", "second trip s (quartiles)", "of a site's CPU s")]
-    for name, found in figures["settings"].items():
-        if found["second_trip_s"]:
-            trips.append((name, _spread(found["second_trip_s"]), f"{found['second_trip_cpu_s']:.2f}"))
-    second = "under masks, the trip that opens a round's sum; the round above is the first trip"
-    seconds = "seconds a round: the mean of each part, of the slowest site of each round"
+    seconds = (
+        "seconds a round: the mean of each part, of the slowest site of each round; under masks the sum is opened by a "
+        "second trip"
+    )
     cpu = "CPU seconds of a site's task, mean over sites and rounds; each site has a machine of its own in a real study"
     wire = "bytes a round on the wire, TLS and headers included; weights: those held, which go down once and up once"
-    shown = [figures["machine"], seconds, aligned(times), cpu, aligned(tasks), wire, aligned(wires)]
-    return "\n\n".join([*shown, *((second, aligned(trips)) if len(trips) > 1 else ())])
+    return "\n\n".join([figures["machine"], seconds, aligned(times), cpu, aligned(tasks), wire, aligned(wires)])
+
+
+def _times_row(name: str, n_rounds: int, found: Mapping[str, Any], goal: str) -> tuple[str, ...]:
+    parts = [f"{found['parts_s'][part]:.2f}" for part in PARTS]
+    spread = [_spread(found[key]) for key in ("wall_s", "besides_training_s")]
+    return name, str(n_rounds), *parts, *spread, goal
+
+
+def _task_row(name: str, found: Mapping[str, Any]) -> tuple[str, ...]:
+    return name, *(f"{found['task_cpu_s'][part]:.2f}" for part in CPU_PARTS), _sum(found["task_cpu_s"])
 
 
 def _wire_row(name: str, site: str, own: Mapping[str, Any]) -> tuple[str, ...]:
