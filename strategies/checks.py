@@ -6,6 +6,7 @@ Whatever a site sends is either used or refused, with the site's name: never an 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TypeVar
 
 import numpy as np
@@ -49,7 +50,7 @@ _MEANINGS: Mapping[int, str] = {
     8: "the site's process died, perhaps for want of memory; its own log says more",
     NO_SETTINGS: "it was started anew and lacks what it was sent in this run; it gets that again",
 }
-_WARNING, _TOLERANCE = 30, 1e-6
+_WARNING, _TOLERANCE, _BLOCK = 30, 1e-6, 16_384
 T = TypeVar("T")
 
 
@@ -142,9 +143,13 @@ def trained_part(template: Template) -> Callable[[RecordDict, str, int], Part]:
     It refuses what differs in names, shapes or types, is not finite, or has moved further than training moves weights.
     """
 
+    @cache  # the same for all sites
+    def size(part: str) -> float:
+        return _root_mean_square([_squares(start) for start in template[part].values()], template[part])
+
     def read(content: RecordDict, part: str, n_cases: int) -> Part:
         arrays, metrics = _part(content, part, n_cases, template[part])
-        _check_move(arrays, template[part])
+        _check_move(arrays, template[part], size(part))
         return arrays, metrics
 
     return read
@@ -244,19 +249,27 @@ def _check_metrics(metrics: MetricRecord, n_cases: int) -> None:
             raise UnusableError("a loss is negative" if loss < 0 else f"a loss of more than {MOST_A_CASE:.0e} a case")
 
 
-def _check_move(arrays: Weights, before: Mapping[str, np.ndarray]) -> None:
+def _check_move(arrays: Weights, before: Mapping[str, np.ndarray], size: float) -> None:
     """Refuse weights that would drown all others, or overflow in the sum, though each of them is finite."""
-    n = sum(array.size for array in before.values())
-    if n:
-        move = math.sqrt(sum(_squares(arrays[name], start) for name, start in before.items()) / n)
-        size = math.sqrt(sum(_squares(start, 0.0) for start in before.values()) / n)
-        if move > LARGEST_MOVE * (size + 1):
-            raise UnusableError(f"moves the weights by {move:.1e}, more than {LARGEST_MOVE:.0f} x ({size:.1e} + 1)")
+    move = _root_mean_square([_squares(arrays[name], start) for name, start in before.items()], before)
+    if move > LARGEST_MOVE * (size + 1):
+        raise UnusableError(f"moves the weights by {move:.1e}, more than {LARGEST_MOVE:.0f} x ({size:.1e} + 1)")
 
 
-def _squares(array: np.ndarray, start: np.ndarray | float) -> float:
+def _root_mean_square(squares: Sequence[float], of: Mapping[str, np.ndarray]) -> float:
+    return math.sqrt(sum(squares) / max(sum(array.size for array in of.values()), 1))
+
+
+def _squares(array: np.ndarray, start: np.ndarray | None = None) -> float:
+    """The sum of squares of an array, or of what it differs from another; in blocks that a processor's cache holds."""
+    total, values, against = 0.0, array.reshape(-1), None if start is None else start.reshape(-1)
     with np.errstate(over="ignore"):
-        return float(np.square(np.subtract(array, start, dtype=np.float64)).sum())
+        for at in range(0, values.size, _BLOCK):
+            block = values[at : at + _BLOCK].astype(np.float64)
+            if against is not None:
+                block -= against[at : at + _BLOCK]
+            total += float(np.dot(block, block))
+    return total
 
 
 def _check_sums(sums: Weights, n_cases: int) -> None:
