@@ -268,7 +268,7 @@ def _squares(array: np.ndarray, start: np.ndarray | None = None) -> float:
             block = values[at : at + _BLOCK].astype(np.float64)
             if against is not None:
                 block -= against[at : at + _BLOCK]
-            total += float(np.dot(block, block))
+            total += float(np.square(block, out=block).sum())  # np.dot would wake threads, which wait by spinning
     return total
 
 
