@@ -8,8 +8,8 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 KEY_BYTES = 32
-_BLOCK = 4 * 2**20
-"""Bytes of a stream that are in memory at once; a multiple of every word's size."""
+_BLOCK = 2**18
+"""Bytes of a stream that are in memory at once: a processor's cache holds them; a multiple of every word's size."""
 _ZEROS = bytes(_BLOCK)
 _CIPHER_BLOCK = 16
 

@@ -5,6 +5,7 @@ import os.path
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -140,6 +141,13 @@ def read_site_config(path: Path) -> SiteConfig:
     Raises:
         ValueError: it is absent, is no YAML, has unknown settings, or names no site.
     """
+    return _read(path, path.read_bytes() if path.is_file() else b"")
+
+
+@lru_cache(maxsize=64)
+def _read(path: Path, content: bytes) -> SiteConfig:
+    """Once as long as the file holds the same: every message asks several times, and parsing takes milliseconds."""
+    del content
     problems: list[Problem] = []
     config = site_config(path, problems)
     check(problems)
