@@ -16,7 +16,7 @@ from modalities.core.registry import kinds, plugin
 from modalities.core.settings.evaluation import Evaluation
 from modalities.core.settings.privacy import Privacy
 from modalities.core.settings.private import private_problems
-from modalities.core.settings.structured import as_far_as_possible, plain_of, structured, unknown_key
+from modalities.core.settings.structured import as_far_as_possible, over, plain_of, structured, unknown_key
 from modalities.core.settings.task import Task
 from modalities.core.settings.training import BranchConfig, Federated
 from modalities.core.settings.yaml_file import plain_in
@@ -203,7 +203,8 @@ def _branch(
             with gathering(problems, where=f"{where}.features_file"):
                 values["features"] = _names_in(folder, str(section["features_file"]))
         before = len(problems)
-        config = as_far_as_possible(module.Config, values, where, problems, module.PRESETS.get(preset, {}))
+        below = over(module.Config.defaults(values), module.PRESETS.get(preset, {}))
+        config = as_far_as_possible(module.Config, values, where, problems, below)
         problems += [
             replace(problem, where=".".join(filter(None, (where, "federated", problem.where))))
             for problem in of_rules(config.federated, complete=len(problems) == before)

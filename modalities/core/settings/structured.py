@@ -54,7 +54,7 @@ def as_far_as_possible(
     if not isinstance(values, Mapping):
         problems.append(Problem(f"must be a section with settings, got {_VALUE.repr(values)}", where=where))
         return cls()
-    plain = _over(_over(plain_of(cls()), preset or {}), values)
+    plain = over(over(plain_of(cls()), preset or {}), values)
     for _ in range(_ATTEMPTS):
         try:
             settings = _adapter(cls).validate_python(plain)
@@ -85,13 +85,13 @@ def _adapter(cls: type) -> TypeAdapter[Any]:
     return TypeAdapter(cls)
 
 
-def _over(below: Mapping[str, Any], values: Mapping[Any, Any]) -> dict[str, Any]:
+def over(below: Mapping[str, Any], values: Mapping[Any, Any]) -> dict[str, Any]:
     """The values over those below, section by section; None leaves what is below."""
     merged = dict(below)
     for key, value in values.items():
         name, under = str(key), below.get(str(key))
         if isinstance(value, Mapping) and isinstance(under, Mapping):
-            merged[name] = _over(under, value)
+            merged[name] = over(under, value)
         elif isinstance(value, Mapping):  # a section under a name of the user's own, such as `sources.hif`
             merged[name] = {str(key): given for key, given in value.items() if given is not None}
         elif value is not None or name not in below:

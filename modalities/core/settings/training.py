@@ -1,9 +1,9 @@
 """How a branch is trained: pooled, and over the sites."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import field
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, StrictFloat
 
@@ -128,3 +128,12 @@ class BranchConfig:
     def known_features(self) -> Sequence[str]:
         """The columns, as far as the settings alone tell."""
         return self.features
+
+    @staticmethod
+    def defaults(section: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Defaults that other settings of the section decide; a preset and what the section itself says win over them.
+
+        `section` is as it was written: nothing in it is checked yet.
+        """
+        del section
+        return {}

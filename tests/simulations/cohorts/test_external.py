@@ -83,3 +83,29 @@ def test_the_federated_clinical_model_of_tcga_reaches_79_on_all_of_metabric(tcga
     found = run_arm("federated", fold).predictions.query("set == 'clinical'")
     assert len(found) == 1608
     assert roc_auc_score(found["label"], found[[f"p_{n}" for n in range(4)]], multi_class="ovr") >= 0.79
+
+
+@pytest.mark.slow
+def test_federated_and_pooled_rank_metabric_alike_where_inputs_and_modalities_are_missing_that_training_had(
+    tcga_data, tmp_path
+):
+    """16 of 39 arms and 8 of 34 clinical features are nowhere in METABRIC, and 743 patients have no copy number."""
+    if not (tcga_data / "metabric").is_dir():
+        pytest.skip(f"no METABRIC at {tcga_data}")
+    settings = ["modalities.cnv.values=arms"]
+    settled = tcga_federation(None, 0, settings, modalities="cnv,clinical", clinical=None, cnv=None)
+    trained = tcga_cohort(tcga_data / "tcga-brca", settled, 20, None, tmp_path / "sites")
+    outside = tcga_cohort(tcga_data / "metabric", settled, 20, None, tmp_path / "external", prefix="external_")
+    settled = with_features_of_data(settled, trained, tmp_path)
+    fold = prepare_folds(trained, settled, Protocol("tcga", folds=2), tmp_path, outside)[-1]
+    federated, pooled = (run_arm(arm, fold).predictions for arm in ("federated", "centralised"))
+    sizes = {"cnv": 865, "clinical": 1608, "fused": 1608, "fused@cnv+clinical": 865}
+    for name, size in sizes.items():
+        assert len(federated.query("set == @name")) == size
+        assert macro_auroc(federated, name) == pytest.approx(macro_auroc(pooled, name), abs=0.01)
+    assert macro_auroc(federated, "fused@cnv+clinical") >= 0.87
+
+
+def macro_auroc(predictions, name):
+    own = predictions[predictions["set"] == name]
+    return roc_auc_score(own["label"], own[[f"p_{n}" for n in range(4)]], multi_class="ovr")

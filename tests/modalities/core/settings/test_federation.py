@@ -73,6 +73,22 @@ def test_preset_gives_settings_and_those_beside_it_win():
     assert config.training.weight_decay == 1e-6  # of the preset
 
 
+@pytest.mark.parametrize(
+    ("section", "steps"),
+    [
+        ({}, (0.003, 0.01)),
+        ({"values": "log2"}, (0.003, 0.01)),
+        ({"values": "arms"}, (0.02, 0.1)),
+        ({"values": "arms", "federated": {"rounds": 7}}, (0.02, 0.1)),
+        ({"values": "arms", "federated": {"server_lr": 0.01}, "training": {"lr": 0.003}}, (0.003, 0.01)),
+        ({"values": "arms", "preset": "paper"}, (1e-4, 0.1)),
+    ],
+)
+def test_arms_take_longer_steps_unless_the_section_or_its_preset_says_how_long(section, steps):
+    config = federation_from({"modalities": {"cnv": section}}).modalities["cnv"]
+    assert (config.training.lr, config.federated.server_lr) == steps
+
+
 @pytest.mark.parametrize("preset", ["", "paper"])
 def test_plain_values_read_back_as_an_equal_federation_with_the_same_digest(folder, preset):
     federation = load_federation(folder / "federation.yaml", [f"modalities.cnv.preset={preset}"])
