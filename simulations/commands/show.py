@@ -9,11 +9,11 @@ from rich.table import Table
 from modalities.core.console import console
 from simulations.arms.arms import RELEASE
 from simulations.report import words
-from simulations.report.section import Section
 from simulations.report.sections.privacy import privacy
 from simulations.scores.predictions import COMPLETE, FUSED
 from simulations.scores.results import Json
 from simulations.studies.coupling import Change
+from strategies.report.section import Section
 
 _HEAD_SCORES = ("macro_auroc", "balanced_accuracy", "accuracy", "ece")
 

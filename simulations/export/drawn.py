@@ -12,7 +12,7 @@ from matplotlib.colors import same_color
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FuncFormatter
 
-from simulations.report.look import ARM_LOOKS
+from strategies.report.look import ARM_LOOKS
 
 _COLUMNS = ["panel", "series", "kind", "x", "y", "x_label", "y_label", "value"]
 

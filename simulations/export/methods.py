@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 
-from simulations.report.words import headline, percent
+from simulations.report.words import headline
 from simulations.scores.metrics import N_DRAWS
 from simulations.scores.predictions import COMPLETE, FUSED
 from simulations.scores.results import Json
 from strategies.evaluation.ece import ECE_BINS
 from strategies.evaluation.equivalence import LEVEL
+from strategies.report.words import percent
 
 _SPLITS = {
     "random": "{folds} outer folds, stratified by class",

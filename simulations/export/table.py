@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from simulations.report.section import Section
-from simulations.report.words import interval, number
 from simulations.scores.results import Json
+from strategies.report.section import Section
+from strategies.report.words import interval, number
 
 
 @dataclass(frozen=True)

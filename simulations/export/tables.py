@@ -7,9 +7,10 @@ import pandas as pd
 
 from simulations.export.table import PaperTable, with_interval
 from simulations.report.build import METRICS
-from simulations.report.look import ARM_LOOKS
-from simulations.report.words import chance, external_headline, headline, number, set_label, sets_of, signed, tested
+from simulations.report.words import external_headline, headline, sets_of, tested
 from simulations.scores.results import Json
+from strategies.report.look import ARM_LOOKS
+from strategies.report.words import chance, number, set_label, signed
 
 _ENDS = ("value", "low", "high")
 _PAIRED = ("macro_auroc", "balanced_accuracy", "accuracy")

@@ -15,11 +15,11 @@ from simulations.export.methods import methods_of
 from simulations.export.table import PaperTable, tables_of_sections
 from simulations.export.tables import tables_of
 from simulations.report.build import figures
-from simulations.report.look import STYLE
 from simulations.report.names import with_site_names
 from simulations.report.sections import sections_of
 from simulations.scores.named import numbered
 from simulations.scores.results import Json
+from strategies.report.look import STYLE
 
 PREDICTIONS, RESULTS = "predictions.csv.gz", "results.json"
 _CAPTIONS = {

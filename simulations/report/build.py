@@ -1,7 +1,5 @@
 """results.json and the predictions behind it -> report.html and report_summary.png."""
 
-import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,15 +7,15 @@ from typing import Any
 import jinja2
 import matplotlib as mpl
 import pandas as pd
-import yaml
-from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from simulations.report import curves, detail, overview, words
-from simulations.report.look import ARM_LOOKS, STYLE, svg_uri
 from simulations.report.names import with_site_names
 from simulations.report.sections import sections_of
 from simulations.scores.results import Json
+from strategies.report import page
+from strategies.report.look import ARM_LOOKS, STYLE, svg_uri
+from strategies.report.words import chance, interval, number, signed
 
 METRICS = {
     "macro_auroc": "Macro-AUROC",
@@ -26,9 +24,10 @@ METRICS = {
     "macro_f1": "Macro-F1",
     "ece": "ECE",
 }
+_FOOTER = "Written by tessera-simulate from results.json, which holds every number shown here."
 _OPTIONAL = (
     *("differences", "subsets", "external", "external_differences", "external_by_site", "site_by_class"),
-    *("site_by_modality", "bytes", "seconds", "protocol", "made"),
+    *("site_by_modality", "bytes", "seconds", "protocol"),
 )
 
 
@@ -49,9 +48,12 @@ def write_report(results: Json, predictions: pd.DataFrame, out: Path) -> Path:
     if summary:
         with mpl.rc_context(STYLE):
             summary.savefig(out / "report_summary.png", dpi=160, facecolor="white")
-    page = environment().get_template("template.html.j2").render(context(results, predictions))
+    body = environment().get_template("template.html.j2").render(context(results, predictions))
+    task, made = results["task"], results.get("made")
     path = out / "report.html"
-    path.write_text(page, encoding="utf-8")
+    path.write_text(
+        page.page_of(body, title=task["name"], lead=lead(task), footer=_FOOTER, made=made), encoding="utf-8"
+    )
     return path
 
 
@@ -68,45 +70,26 @@ def write_study(results: Json, title: str, lead: str, out: Path) -> Path:
         The path of report.html.
     """
     out.mkdir(parents=True, exist_ok=True)
-    page = (
-        environment()
-        .get_template("study.html.j2")
-        .render(title=title, lead=lead, made=results.get("made") or {}, sections=sections_of(results))
-    )
+    body, made = page.sections_text(sections_of(results)), results.get("made")
     path = out / "report.html"
-    path.write_text(page, encoding="utf-8")
+    path.write_text(page.page_of(body, title=title, lead=lead, footer=_FOOTER, made=made), encoding="utf-8")
     return path
 
 
 def environment() -> jinja2.Environment:
-    """Jinja with everything escaped, and a missing name an error."""
-    made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    made.filters |= {
-        "number": words.number,
-        "signed": words.signed,
-        "percent": words.percent,
-        "interval": words.interval,
-        "signed_interval": lambda estimate: words.interval(estimate, words.signed),
-        "verdict": words.verdict,
-        "set_label": words.set_label,
-        "bytes": words.bytes_text,
-        "seconds": words.seconds_text,
-        "shade": shade,
-        "yaml": yaml_text,
-        "contents": contents,
-        "chance": words.chance,
-        "equivalence": words.tested,
-        "total": lambda row: sum(row.values()),
-    }
+    """The reports' Jinja, with what only this template asks."""
+    made = page.environment(Path(__file__).parent)
+    made.filters |= {"equivalence": words.tested, "total": lambda row: sum(row.values())}
     made.tests["tested"] = words.tested
     made.tests["holds"] = lambda arm, arms, name: name in arms[arm]
     return made
+
+
+def lead(task: Json) -> str:
+    """What was predicted from what, below the title."""
+    dropped = [f"{n} cases labelled {label or '(blank)'}" for label, n in (task.get("dropped") or {}).items()]
+    left_out = f" Left out: {', '.join(dropped)}." if dropped else ""
+    return f"Classes: {', '.join(task['classes'])}. Modalities: {', '.join(task['modalities'])}.{left_out}"
 
 
 def context(results: Json, predictions: pd.DataFrame) -> dict[str, Any]:
@@ -115,7 +98,6 @@ def context(results: Json, predictions: pd.DataFrame) -> dict[str, Any]:
     return {
         **parts,
         "task": results["task"],
-        "title": results["task"]["name"],
         "names": results.get("site_names") or {},
         "sections": sections_of(results),
         "arms": results["arms"],
@@ -154,8 +136,8 @@ def cards(results: Json) -> list[dict[str, str]]:
     found = [
         {
             "what": f"Federated {title.lower() if title != 'Macro-AUROC' else 'macro-AUROC'}",
-            "value": words.number(federated[metric]["value"]),
-            "interval": words.interval(federated[metric]),
+            "value": number(federated[metric]["value"]),
+            "interval": interval(federated[metric]),
         }
         for metric, title in list(METRICS.items())[:3]
         if metric in federated
@@ -167,12 +149,12 @@ def cards(results: Json) -> list[dict[str, str]]:
     }
     for pair, what in gaps.items():
         if gap := words.difference(results, pair):
-            text = words.interval(gap, words.signed)
-            found.append({"what": what, "value": words.signed(gap["value"]), "interval": text})
+            text = interval(gap, signed)
+            found.append({"what": what, "value": signed(gap["value"]), "interval": text})
     if tested := words.equivalence(results):
-        interval = f"90 % interval {words.interval(tested, words.signed)}, {words.chance(tested['p'])}"
+        ends = f"90 % interval {interval(tested, signed)}, {chance(tested['p'])}"
         what = f"Equivalent to pooling, margin {tested['margin']:g}?"
-        found.append({"what": what, "value": tested["verdict"].capitalize(), "interval": interval})
+        found.append({"what": what, "value": tested["verdict"].capitalize(), "interval": ends})
     return found
 
 
@@ -197,23 +179,6 @@ def figures(results: Json, predictions: pd.DataFrame) -> dict[str, Figure]:
         drawn["external"] = overview.forest(results, arms="external")
         drawn["external_recall"] = detail.recall(results, words.external_headline(results), "external")
     return {name: figure for name, figure in drawn.items() if figure}
-
-
-def shade(part: words.Number, whole: words.Number) -> str:
-    """A cell's background: the bluer, the larger its share of the whole."""
-    share = (part or 0) / whole if whole else 0
-    return f"background: rgba(11, 98, 176, {0.62 * min(share, 1):.2f})"
-
-
-def yaml_text(value: Any) -> str:
-    """Readable YAML of anything JSON can hold; paths and the like as their text."""
-    return yaml.safe_dump(json.loads(json.dumps(value, default=str)), sort_keys=False, allow_unicode=True, width=100)
-
-
-def contents(body: str) -> list[tuple[str, Markup]]:
-    """Id and heading of every section that was written; the headings are escaped already."""
-    found = re.findall(r'<section[^>]* id="([\w-]+)">\s*<h2>([^<]+)</h2>', body)
-    return [(name, Markup(heading)) for name, heading in found]
 
 
 def flat(nested: Json, before: str = "") -> dict[str, Any]:

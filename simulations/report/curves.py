@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from simulations.report.look import ARM_LOOKS, MUTED, WIDTH, draw, plain, short
 from simulations.scores.results import Json
+from strategies.report.look import ARM_LOOKS, MUTED, WIDTH, draw, plain, short
 
 PAIR = ("federated", "centralised")
 

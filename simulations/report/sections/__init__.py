@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from simulations.report.section import Section
 from simulations.report.sections import heads, representations
 from simulations.report.sections.attack import attack
 from simulations.report.sections.calibration import calibration
@@ -16,6 +15,7 @@ from simulations.report.sections.privacy import privacy
 from simulations.report.sections.repeats import repeats
 from simulations.report.sections.robustness import robustness_section
 from simulations.report.sections.site_probe import site_probe
+from strategies.report.section import Section
 
 SECTIONS: tuple[Callable[[Mapping[str, Any]], Section | None], ...] = (
     repeats,

@@ -6,10 +6,10 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from simulations.report.look import INK, MUTED, WIDTH, draw, plain
-from simulations.report.section import Picture, Section, Table
-from simulations.report.words import interval, number, percent, set_label
 from simulations.scores.results import Json
+from strategies.report.look import INK, MUTED, WIDTH, draw, plain
+from strategies.report.section import Picture, Section, Table
+from strategies.report.words import interval, number, percent, set_label
 
 _COLOURS = ("#d55e00", "#e69f00", "#009e73", "#0b62b0", "#cc79a7", "#56b4e9")
 _DASHES = ("-", "--", "-.")

@@ -3,12 +3,12 @@
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from simulations.report.detail import wilson
-from simulations.report.look import ARM_LOOKS, MUTED, WIDTH, draw, plain
-from simulations.report.section import Picture, Section, Table
-from simulations.report.words import number, set_label
 from simulations.scores.predictions import COMPLETE, FUSED
 from simulations.scores.results import Json
+from strategies.report.look import ARM_LOOKS, MUTED, WIDTH, draw, plain
+from strategies.report.panels import wilson
+from strategies.report.section import Picture, Section, Table
+from strategies.report.words import number, set_label
 
 
 def calibration(results: Json) -> Section | None:

@@ -2,11 +2,11 @@
 
 from matplotlib.figure import Figure
 
-from simulations.report.detail import wilson
-from simulations.report.look import ARM_LOOKS, MUTED, WIDTH, draw, plain, short
-from simulations.report.section import Picture, Section, Table
-from simulations.report.words import number, percent
 from simulations.scores.results import Json
+from strategies.report.look import ARM_LOOKS, MUTED, WIDTH, draw, plain, short
+from strategies.report.panels import wilson
+from strategies.report.section import Picture, Section, Table
+from strategies.report.words import number, percent
 
 _LEAST = 0.3  # the axis does not go further down: few cases, wide intervals
 

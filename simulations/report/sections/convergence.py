@@ -5,9 +5,9 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from simulations.report.look import MUTED, WIDTH, draw, plain
-from simulations.report.section import Picture, Section, Table
-from simulations.report.words import bytes_text, number, signed
+from strategies.report.look import MUTED, WIDTH, draw, plain
+from strategies.report.section import Picture, Section, Table
+from strategies.report.words import bytes_text, number, signed
 
 _COLOURS = ("#0b62b0", "#d55e00", "#009e73", "#cc79a7", "#1b2733", "#e69f00", "#56b4e9", "#8a949e")
 _DASHES = ("-", "--", ":")

@@ -2,10 +2,10 @@
 
 from matplotlib.figure import Figure
 
-from simulations.report.look import INK, WIDTH, draw, short
-from simulations.report.section import Picture, Section, Table
-from simulations.report.words import number, percent
 from simulations.scores.results import Json
+from strategies.report.look import INK, WIDTH, draw, short
+from strategies.report.section import Picture, Section, Table
+from strategies.report.words import number, percent
 
 
 def error_correlation(results: Json) -> Section | None:

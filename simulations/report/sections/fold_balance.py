@@ -2,10 +2,10 @@
 
 from matplotlib.figure import Figure
 
-from simulations.report.look import MUTED, WIDTH, draw, plain
-from simulations.report.section import Picture, Section, Table
-from simulations.report.words import number, percent
 from simulations.scores.results import Json
+from strategies.report.look import MUTED, WIDTH, draw, plain
+from strategies.report.section import Picture, Section, Table
+from strategies.report.words import number, percent
 
 _WAYS = {"preserved": "Preserved sites (here)", "stratified_group_k_fold": "scikit-learn's StratifiedGroupKFold"}
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from simulations.report.look import ARM_LOOKS, WIDTH, draw, plain
-from simulations.report.section import Picture, Section, Table
 from simulations.scores.predictions import COMPLETE, FUSED
+from strategies.report.look import ARM_LOOKS, WIDTH, draw, plain
+from strategies.report.section import Picture, Section, Table
 
 _READING = (
     "Every head was fitted on what the same branches say of training cases they had not seen. The chosen head is the "

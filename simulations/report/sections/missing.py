@@ -2,11 +2,11 @@
 
 from matplotlib.figure import Figure
 
-from simulations.report.look import ARM_LOOKS, WIDTH, draw, plain
-from simulations.report.section import Picture, Section, Table
-from simulations.report.words import interval, number, percent, set_label, signed
 from simulations.scores.predictions import COMPLETE, FUSED
 from simulations.scores.results import Json
+from strategies.report.look import ARM_LOOKS, WIDTH, draw, plain
+from strategies.report.section import Picture, Section, Table
+from strategies.report.words import interval, number, percent, set_label, signed
 
 
 def missing(results: Json) -> Section | None:

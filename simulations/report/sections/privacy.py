@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from simulations.report.section import Section, Table
-from simulations.report.words import interval, number, set_label, signed
 from simulations.scores.predictions import FUSED
 from simulations.scores.results import Json
+from strategies.report.section import Section, Table
+from strategies.report.words import interval, number, set_label, signed
 
 _READING = (
     "Every row is the federated arm; below the first, sites added noise so that the model, and everything the "

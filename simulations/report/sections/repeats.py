@@ -4,10 +4,10 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from simulations.report.look import ARM_LOOKS, MUTED, WIDTH, draw, plain, short
-from simulations.report.section import Picture, Section, Table
-from simulations.report.words import number, set_label, signed
 from simulations.scores.results import Json
+from strategies.report.look import ARM_LOOKS, MUTED, WIDTH, draw, plain, short
+from strategies.report.section import Picture, Section, Table
+from strategies.report.words import number, set_label, signed
 
 _PAIR = "federated-centralised"
 _METRICS = {"macro_auroc": "Macro-AUROC", "balanced_accuracy": "Balanced accuracy"}

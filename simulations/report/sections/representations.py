@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from simulations.report.section import Section, Table
-from simulations.report.words import bytes_text, interval, number
+from strategies.report.section import Section, Table
+from strategies.report.words import bytes_text, interval, number
 
 READING = (
     "Each line is the same tumours' copy number given to a linear branch in another form. Compare macro-AUROC on the "

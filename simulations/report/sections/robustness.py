@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from simulations.report.look import MUTED, WIDTH, draw, plain
-from simulations.report.section import Picture, Section, Table
-from simulations.report.words import interval, number, signed
+from strategies.report.look import MUTED, WIDTH, draw, plain
+from strategies.report.section import Picture, Section, Table
+from strategies.report.words import interval, number, signed
 
 _COLOURS = ("#0b62b0", "#d55e00", "#009e73", "#cc79a7", "#e69f00")
 

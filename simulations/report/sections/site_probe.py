@@ -2,10 +2,10 @@
 
 from matplotlib.figure import Figure
 
-from simulations.report.look import MUTED, WIDTH, draw, plain, short
-from simulations.report.section import Picture, Section, Table
-from simulations.report.words import number
 from simulations.scores.results import Json
+from strategies.report.look import MUTED, WIDTH, draw, plain, short
+from strategies.report.section import Picture, Section, Table
+from strategies.report.words import number
 
 _VIEWS = {
     "raw": ("raw features", "#d55e00", "s"),

@@ -16,8 +16,8 @@ from simulations.export.methods import methods_of
 from simulations.export.table import PaperTable
 from simulations.export.write import export_run
 from simulations.report import overview
-from simulations.report.look import draw
 from simulations.scores.named import named
+from strategies.report.look import draw
 from tests.simulations.report.test_report import MODALITIES, MadeUpStudy, made_up_results
 
 FEDERATED = {"strategy": "fedadam", "rounds": 83, "local_epochs": 2, "optimiser": "sgd", "lr": 0.07, "server_lr": 0.013}

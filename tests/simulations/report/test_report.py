@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +9,11 @@ import pandas as pd
 import pytest
 
 from simulations.report import build, overview, words, write_report, write_study
-from simulations.report.look import svg_uri
 from simulations.report.names import with_site_names
 from simulations.scores.compare import compare
+from strategies.report.look import svg_uri
+from strategies.report.words import MINUS
+from tests.strategies.report.pages import Page
 
 PAM50 = ("LumA", "LumB", "Basal", "Her2")
 SHARES = np.array([0.55, 0.2, 0.17, 0.08])
@@ -121,31 +122,6 @@ def report(whole, tmp_path_factory) -> Path:
     return write_report(*whole, tmp_path_factory.mktemp("out") / "new")
 
 
-class Page(HTMLParser):
-    """What a browser would find: section ids, images, text; an unclosed or wrongly closed tag is an error."""
-
-    def __init__(self, path: Path):
-        super().__init__()
-        self.ids, self.images, self.tags, self.words, self.open = [], [], set(), [], []
-        self.feed(path.read_text(encoding="utf-8"))
-        self.text = re.sub(r"\s+", " ", " ".join(self.words))
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        found = dict(attrs)
-        self.tags.add(tag)
-        self.ids += [found["id"]] if tag == "section" else []
-        self.images += [found] if tag == "img" else []
-        if tag not in ("meta", "img"):
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.words.append(data)
-
-
 def test_the_report_has_every_section_in_order_and_needs_nothing_else(report):
     page = Page(report)
     assert page.ids == SECTIONS
@@ -155,7 +131,7 @@ def test_the_report_has_every_section_in_order_and_needs_nothing_else(report):
     for image in page.images:
         assert image["src"].startswith("data:image/svg+xml;base64,")
         assert len(image["alt"]) > 40
-    assert "http" not in re.sub(r'src="[^"]*"', "", report.read_text(encoding="utf-8"))
+    assert "://" not in re.sub(r'src="[^"]*"', "", report.read_text(encoding="utf-8"))
     assert report.with_name("report_summary.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -175,7 +151,7 @@ def test_the_numbers_are_those_of_the_results(whole, report):
         found = results["arms"][arm]["fused"]["balanced_accuracy"]
         assert f"{found['value']:.3f} {found['low']:.3f} to {found['high']:.3f}" in text
     gap = results["differences"]["federated-centralised"]["fused_complete"]["macro_auroc"]
-    assert f"{gap['value']:+.3f}".replace("-", words.MINUS) in text
+    assert f"{gap['value']:+.3f}".replace("-", MINUS) in text
     assert f"scored on {results['arms']['federated']['fused_complete']['n']} patients" in text
 
 
@@ -411,18 +387,5 @@ def test_the_verdict_of_the_equivalence_test_stands_in_the_summary_and_beside_th
     gap = {**whole[0]["differences"]["federated-centralised"]["fused_complete"], "equivalence": tested}
     results = {**whole[0], "differences": {"federated-centralised": {"fused_complete": gap}}}
     text = Page(write_report(results, whole[1], tmp_path)).text
-    assert f"with the margin of the plan, 0.02: {says} (90 % interval {words.MINUS}0.011 to +0.012, p < 0.001)" in text
-    assert f"Fused, complete cases ±0.02 {words.MINUS}0.011 to +0.012 < 0.001 {verdict}" in text
-
-
-def test_numbers_in_words():
-    assert [words.signed(x) for x in (0.0123, -0.003, -0.0001, None)] == [
-        "+0.012",
-        f"{words.MINUS}0.003",
-        "0.000",
-        "n/a",
-    ]
-    assert [words.bytes_text(x) for x in (0, 812, 3_400, 12_100_000, 999_999, None)] == [
-        "0", "812 B", "3.4 kB", "12.1 MB", "1.0 MB", "n/a",
-    ]  # fmt: skip
-    assert [words.seconds_text(x) for x in (0.42, 34, 725, 3840)] == ["0.4 s", "34 s", "12 min 5 s", "1 h 4 min"]
+    assert f"with the margin of the plan, 0.02: {says} (90 % interval {MINUS}0.011 to +0.012, p < 0.001)" in text
+    assert f"Fused, complete cases ±0.02 {MINUS}0.011 to +0.012 < 0.001 {verdict}" in text

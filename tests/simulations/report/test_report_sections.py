@@ -3,8 +3,8 @@
 import pytest
 
 from simulations.report import build, write_study
-from simulations.report.look import draw
-from simulations.report.section import Picture, Section, Table
+from strategies.report.look import draw
+from strategies.report.section import Picture, Section, Table
 
 
 def section(results):

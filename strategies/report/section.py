@@ -1,6 +1,6 @@
 """What a section of the report is made of: a heading, the sentence that says how to read it, pictures and tables.
 
-Each study has its own file in `sections`, which turns its part of results.json into one of these.
+A report's own code turns a part of results.json into one of these.
 """
 
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from functools import cached_property
 
 from matplotlib.figure import Figure
 
-from simulations.report.look import svg_uri
+from strategies.report.look import svg_uri
 
 
 @dataclass(frozen=True)
