@@ -11,6 +11,7 @@ from server.coordinator import commands
 from server.coordinator.audit import audit
 from server.coordinator.settings_page import settings_text, written_into
 from server.coordinator.track import track
+from server.report.command import report
 from strategies.settings import load_federation
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -74,6 +75,7 @@ for _command in (
     commands.resume,
     commands.status,
     commands.release,
+    report,
     commands.renew,
     commands.verify,
     audit,

@@ -168,6 +168,15 @@ class Checks(Protocol):
 
 
 @runtime_checkable
+class Pretrained(Protocol):
+    """A plug-in whose inputs come from a network that was trained elsewhere may say on what."""
+
+    def pretrained(self, config: Any) -> str:
+        """The network, and what its weights were trained on, in words."""
+        ...
+
+
+@runtime_checkable
 class FromFrame(Protocol):
     """What a plug-in may add, where the columns of a data frame are not its features but what its files have."""
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from modalities.core.blocks.branch import Branch
 from modalities.core.blocks.ragged import finalise_rows, means_of_rows, scaled, sums_of_rows
 from modalities.core.contract import Cases, Source, State, Sums
+from modalities.slides.backbones.origins import origin_of
 from modalities.slides.nuclei.contributions import Contributions, by_slide, slides_of_case
 from modalities.slides.plugin import EXAMPLE_FOLDER, unreadable, write_example
 
@@ -65,6 +66,11 @@ def collate(prepared: list[PreparedGraph], rows: Int64[Tensor, " batch"]) -> Gra
 def vectors(cases: Cases) -> Float[np.ndarray, "case feature"]:
     """The mean of each case's nodes: what a model of vectors can make of it."""
     return means_of_rows([graph.nodes for graph in cases.values])
+
+
+def pretrained(config: Config) -> str:
+    """The backbone of the tiles, and what it was trained on."""
+    return f"{config.slides.backbone}: {origin_of(config.slides.backbone)}"
 
 
 def build_encoder(config: Config, state: State) -> nn.Module:

@@ -134,12 +134,16 @@ def start(folder: Folder) -> None:
 
 def run(folder: Folder) -> None:
     """Carry the study to its signed release; exit code 0 only if that is there. It goes on from wherever it stands."""
+    from modalities.core.release.release import CARD
     from server.coordinator.runs import carry_out
 
     study = Study(folder)
     with Live(console=console, refresh_per_second=2, transient=not console.is_terminal) as live:
         release = carry_out(study, lambda status: live.update(view(status)))
     say(f"release: {release}\ncheck it: tessera-server verify {release} --key {study.release_public_key}")
+    if (release / CARD).is_file():
+        say(f"model card: {release / CARD}")
+    say(f"how good it is: tessera-server report {folder}")
 
 
 def resume(folder: Folder) -> None:

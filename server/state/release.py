@@ -16,7 +16,8 @@ from safetensors.numpy import save
 from modalities.core.files.atomic import write_atomically
 from modalities.core.model.predict import FittedBranch, FittedModel
 from modalities.core.parts import modality_of, parts_of
-from modalities.core.release.release import CALIBRATION, FORMAT, HEAD, MODEL, STATE, WEIGHT, file_of, open_release
+from modalities.core.release.release import CALIBRATION, CARD, FORMAT, HEAD, MODEL, STATE, WEIGHT, file_of, open_release
+from server.state.card import card_of
 from server.state.evaluation import results_in
 from server.state.study import StudyState
 from strategies.wire import Weights
@@ -41,10 +42,12 @@ def write_release(folder: Path, study: StudyState, extra: Mapping[str, Any] | No
         "class_counts": dict(zip(study.federation.task.classes, study.class_counts, strict=True)),
         "rounds": {name: own.stop.best_round or own.rounds for name, own in study.progress.items()},
         "head": {"name": study.head_name, "out_of_fold_loss": study.out_of_fold},
-        "files": files,
         **({"evaluation": results.to_plain()} if (results := results_in(study)) else {}),
         **(extra or {}),
     }
+    card = card_of(study.federation, model, study.cohorts.values()).encode()
+    write_atomically(folder / CARD, card)
+    model["files"] = {**files, CARD: hashlib.sha256(card).hexdigest()}
     write_atomically(folder / MODEL, json.dumps(model, indent=2, sort_keys=True).encode())
     return folder
 

@@ -12,7 +12,7 @@ from simulations.scores.predictions import COMPLETE, FUSED
 from simulations.scores.results import Json
 from strategies.evaluation.ece import confidence_bin
 from strategies.report.look import ARM_LOOKS, WIDTH, draw, short
-from strategies.report.panels import matrix_panel, recall_panel, reliability_panels, roc_panel
+from strategies.report.panels import matrix_panel, recall_panel, reliability_panels, roc_panel, wilson
 from strategies.report.words import Number, number
 
 PAIR = ("federated", "centralised")
@@ -100,14 +100,18 @@ def recall(results: Json, name: str = "", of: str = "arms") -> Figure | None:
 
     def paint(figure: Figure) -> None:
         axes, first = figure.add_subplot(), scored[arms[0]][name]["recall"]
-        rows = [
-            (ARM_LOOKS[arm], {c: scored[arm][name]["recall"][c]["value"] for c in classes}, arm != "local")
-            for arm in arms
-        ]
+        rows = [(ARM_LOOKS[arm], {c: _recall(scored[arm][name]["recall"][c], arm) for c in classes}) for arm in arms]
         recall_panel(axes, {c: first[c]["n"] for c in classes}, rows)
         figure.legend(loc="outside upper center", ncols=len(arms), fontsize=9)
 
     return draw(WIDTH, 1.1 + 0.72 * len(classes), paint)
+
+
+def _recall(own: Json, arm: str) -> Json:
+    """With Wilson's interval, except of the mean of sites."""
+    value = own["value"]
+    low, high = (None, None) if value is None or arm == "local" else wilson(value, own["n"])
+    return {"value": value, "low": low, "high": high}
 
 
 def reliability(both: Sequence[Scored], results: Json) -> Figure | None:

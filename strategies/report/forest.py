@@ -65,7 +65,7 @@ def dot(axes: Axes, estimate: Json, y: float | int, look: ArmLook) -> None:
 def _paint_bands(axes: Axes, bands: Sequence[Band], differences: bool) -> None:
     """A heading line and one line a value in every band; the numbers stand to the right."""
     y, to_side = 0.0, blended_transform_factory(axes.transAxes, axes.transData)
-    form = signed if differences else number
+    form, place = (signed, 1.12) if differences else (number, 1.095)
     for index, band in enumerate(bands):
         if index % 2 == 0:
             corner, height = (-2, y - (1 + GAP) / 2), 1 + len(band.lines) + GAP
@@ -77,7 +77,7 @@ def _paint_bands(axes: Axes, bands: Sequence[Band], differences: bool) -> None:
             dot(axes, line.estimate, y, line.look)
             value = axes.text(1.015, y, form(line.estimate["value"]), transform=to_side, va="center", fontsize=9)
             value.set_fontweight("bold" if line.is_leading else "normal")
-            axes.text(1.095, y, interval(line.estimate, form), transform=to_side, va="center", fontsize=9)
+            axes.text(place, y, interval(line.estimate, form), transform=to_side, va="center", fontsize=9)
         y += 1 + GAP
     axes.set_ylim(y - (1 + GAP) / 2, -(1 + GAP) / 2)
 

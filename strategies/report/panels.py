@@ -8,7 +8,7 @@ from sklearn.metrics import roc_auc_score, roc_curve
 
 from strategies.evaluation.ece import ECE_BINS, confidence_bin
 from strategies.report.look import INK, MUTED, RULE, ArmLook, plain, short
-from strategies.report.words import Number, number, percent
+from strategies.report.words import Json, Number, number, percent
 
 
 def matrix_panel(axes: Axes, counts: np.ndarray, classes: Sequence[str]) -> None:
@@ -71,19 +71,18 @@ def reliability_panels(upper: Axes, lower: Axes, bins: Sequence[Mapping[str, Num
     plain(lower, "y")
 
 
-def recall_panel(
-    axes: Axes, counts: Mapping[str, int], rows: Sequence[tuple[ArmLook, Mapping[str, Number], bool]]
-) -> None:
-    """Share of each class that is found: a model's look, its recall by class, and whether it has Wilson's intervals.
+def recall_panel(axes: Axes, counts: Mapping[str, int], rows: Sequence[tuple[ArmLook, Mapping[str, Json]]]) -> None:
+    """Share of each class that is found: a model's look, and its recall by class, with the interval where it has one.
 
     `counts` has the cases of each class, in the order in which the classes stand.
     """
-    for row, (look, recall, has_interval) in enumerate(rows):
+    for row, (look, recall) in enumerate(rows):
         offset = 0.16 * (row - (len(rows) - 1) / 2)
-        known = [(i + offset, name, own) for i, name in enumerate(counts) if (own := recall[name]) is not None]
-        for y, name, own in known if has_interval else []:
-            axes.plot(wilson(own, counts[name]), [y, y], color=look.colour, lw=1.6, alpha=0.8)
-        values, places = [own for _, _, own in known], [y for y, _, _ in known]
+        known = [(i + offset, own) for i, name in enumerate(counts) if (own := recall[name])["value"] is not None]
+        for y, own in known:
+            if own["low"] is not None:
+                axes.plot([own["low"], own["high"]], [y, y], color=look.colour, lw=1.6, alpha=0.8)
+        values, places = [own["value"] for _, own in known], [y for y, _ in known]
         dots = {"color": look.colour, "ms": 6.5, "mec": "white", "mew": 0.8}
         axes.plot(values, places, look.marker, label=look.label, **dots)
     axes.set_yticks(range(len(counts)), [f"{short(name)} (n = {n})" for name, n in counts.items()])

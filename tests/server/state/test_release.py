@@ -36,6 +36,7 @@ def files(release):
 def test_a_release_is_a_file_a_branch_a_copy_and_the_head(release):
     assert set(files(release)) == {
         "model.json",
+        "README.md",
         "fusion.safetensors",
         "calibration.safetensors",
         "branches/cnv.safetensors",
