@@ -29,7 +29,9 @@ class Options:
     wait: float = 120.0
     """Seconds to wait for the nodes."""
     evaluates: bool = True
-    """Whether the study ends with an evaluation; a simulation scores its cases by itself."""
+    """Whether the study ends with an evaluation."""
+    trains_alone: bool = True
+    """Whether sites train models of their own for it, where the settings want that; a comparison has them already."""
     report: Callable[[Mapping[str, Any]], None] = _say_nothing
     """Called with a small dict at every step, for whoever shows progress."""
     status: Path | None = None

@@ -17,6 +17,7 @@ from server.phases.options import Options
 from server.phases.order import run_study
 from server.state.release import fitted_model, read_release, write_release
 from server.state.study import StudyState
+from simulations.arms.evaluated import gathered
 from simulations.arms.heads import federated_search, score_heads
 from simulations.arms.held_out import outputs_by_site, pooled_by_site, thresholds_by_site
 from simulations.arms.reference import score_reference
@@ -57,6 +58,10 @@ class Fold:
         """The sites."""
         return [SiteData(folder, federation) for folder in site_folders(self.sites)]
 
+    def training(self, federation: Federation) -> list[SiteData]:
+        """Those of them that train: all but the held-out ones, where whole sites are."""
+        return [site for site in self.opened(federation) if not site.config.only_evaluates]
+
     def opened_outside(self, federation: Federation) -> list[SiteData]:
         """The external sites; none in a fold without such."""
         return [SiteData(folder, federation) for folder in site_folders(self.outside)] if self.outside.is_dir() else []
@@ -82,7 +87,7 @@ def run_arm(arm: str, fold: Fold) -> ArmResult:
     with side_by_side():
         settings = fold.root / (f"{arm}.yaml" if arm.startswith(PRIVATE) else FEDERATION)
         federation = load_federation(settings)
-        sites = fold.opened(federation)
+        sites = fold.training(federation)
         run = partial(_private, arm, settings) if arm.startswith(PRIVATE) else _ARMS[arm]
         result = run(federation, sites, fold.tested(federation), fold)
     result.details["seconds"] = time.perf_counter() - started
@@ -105,7 +110,10 @@ def _centralised(federation: Federation, sites: list[SiteData], tested: TestCase
 
 
 def _federated(federation: Federation, sites: list[SiteData], tested: TestCases, fold: Fold) -> ArmResult:
-    study = federate(federation, fold.root / FEDERATION, fold.sites, fold.folder / "federated", fold.engine)
+    is_evaluated = not fold.outside.is_dir()  # else the sites have no test case
+    study = federate(
+        federation, fold.root / FEDERATION, fold.sites, fold.folder / "federated", fold.engine, evaluates=is_evaluated
+    )
     model = fitted_model(study)
     details: dict[str, Any] = {
         "head": study.head_name,
@@ -115,6 +123,7 @@ def _federated(federation: Federation, sites: list[SiteData], tested: TestCases,
         "notes": [note._asdict() for note in study.notes],
         "fusion_rounds": study.fusion_rounds,
         "conformal": thresholds_by_site(model, outputs_by_site(study, sites)),
+        "evaluation": gathered(study),
     }
     heads = None
     if fold.heads:
@@ -134,9 +143,18 @@ def _private(
 
 
 def federate(
-    federation: Federation, settings: Path, sites: Path, out: Path, engine: str, start: StudyState | None = None
+    federation: Federation,
+    settings: Path,
+    sites: Path,
+    out: Path,
+    engine: str,
+    start: StudyState | None = None,
+    evaluates: bool = False,
 ) -> StudyState:
-    """A whole federated study over these site folders, in this process or in Flower's engine; resumes what stands."""
+    """A whole federated study over these site folders, in this process or in Flower's engine; resumes what stands.
+
+    One in Flower's engine is evaluated in any case, and its sites train models of their own for that.
+    """
     n_sites = len(site_folders(sites))
     if engine == "flower":
         if start is not None and not (out / CHECKPOINT).is_file():
@@ -145,9 +163,8 @@ def federate(
             run_in_flower(settings, sites, out, n_sites)
         read_release(out / RELEASE)
         return StudyState.load(out / CHECKPOINT, federation)
-    study = run_study(
-        grid_over(sites), federation, Options(checkpoint=out / CHECKPOINT, sites=n_sites, evaluates=False), start
-    )
+    options = Options(checkpoint=out / CHECKPOINT, sites=n_sites, evaluates=evaluates, trains_alone=False)
+    study = run_study(grid_over(sites), federation, options, start)
     write_release(out / RELEASE, study)
     return study
 

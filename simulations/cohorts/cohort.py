@@ -13,7 +13,7 @@ from modalities.core.contract import Source
 from modalities.core.registry import plugin
 from modalities.core.seeds import seed_of
 from modalities.core.settings.federation import Federation, federation_from
-from modalities.core.settings.site import Policy, write_site
+from modalities.core.settings.site import EVALUATE, FULL, TRAIN, Policy, write_site
 from modalities.core.settings.structured import plain_of
 
 FEDERATION = "federation.yaml"
@@ -61,14 +61,19 @@ def with_features_of_data(federation: Federation, cohort: Cohort, out: Path) -> 
 def write_fold(
     cohort: Cohort, federation: Federation, tested: Sequence[str], removed: Mapping[str, Sequence[str]], root: Path
 ) -> Path:
-    """Site folders in which the cases of `tested` are test cases; `removed` hides modalities of whole sites."""
-    test = set(tested)
+    """Site folders in which the cases of `tested` are test cases; `removed` hides modalities of whole sites.
+
+    A site all of whose labelled cases are test cases only evaluates, as a hospital outside of the study would.
+    """
+    test, labelled = set(tested), set(cohort.usable(federation).index)
     for site, sources in cohort.sources.items():
         own = cohort.cases[cohort.cases["site"] == site]
         splits = ["test" if case_id in test else "train" for case_id in own.index]
         table = pd.DataFrame({"case_id": own.index, federation.task.label: own["label"].to_numpy(), "split": splits})
         allowed = [name for name in sources if name not in removed.get(site, ())]
-        write_site(root / site, site, table, sources, Policy(allowed, min_cohort=0, min_cell=0))
+        policy = Policy(allowed, min_cohort=0, min_cell=0, evaluation=FULL)
+        takes_part = TRAIN if labelled & set(own.index) - test else EVALUATE
+        write_site(root / site, site, table, sources, policy, takes_part)
     return root
 
 

@@ -10,6 +10,7 @@ from simulations.arms.arms import Fold
 from simulations.evidence.calibration import calibration
 from simulations.evidence.conformal import coverage
 from simulations.evidence.errors import error_correlation
+from simulations.evidence.from_sums import evaluation
 from simulations.evidence.probe import site_probe
 
 
@@ -26,4 +27,5 @@ def evidence(
         "conformal": coverage(predictions, details, names, classes),
         "error_correlation": error_correlation(predictions, names, len(classes)),
         "site_probe": site_probe(folds, federation),
+        "evaluation": found.to_plain() if (found := evaluation(predictions, details, federation)) else {},
     }

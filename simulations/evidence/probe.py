@@ -42,7 +42,7 @@ def site_probe(folds: Sequence[Fold], federation: Federation) -> dict[str, Any]:
     scored: dict[tuple[str, str], list[pd.DataFrame]] = {}
     for number_of_fold, fold in enumerate(folds, start=1):
         model = fitted_model(read_release(fold.folder / "federated" / RELEASE)[0])
-        sites = fold.opened(federation)
+        sites = fold.training(federation)
         for name in model.branches:
             for view, table in _probed(model, sites, name, seed_of(federation.seed, "probe", name, number_of_fold)):
                 scored.setdefault((name, view), []).append(table.assign(fold=number_of_fold))

@@ -214,6 +214,7 @@ class Results(TypedDict, total=False):
     conformal: dict[str, dict[str, Any]]
     error_correlation: dict[str, dict[str, Any]]
     site_probe: dict[str, dict[str, Any]]
+    evaluation: dict[str, Any]
     fold_balance: dict[str, Any]
     privacy: Privacy
     runs: list[str]

@@ -180,7 +180,7 @@ def _macro_auroc(logits: torch.Tensor, tested: TestCases, case_ids: Sequence[str
 def _centralised(federation: Federation, fold: Fold, tested: TestCases) -> dict[str, Any]:
     """Macro-AUROC of pooled training by modality, under its own settings and the same held-out part."""
     pooled = with_recipe(federation, "fedadam", same_choice(list(federation.modalities), 1), FIT)
-    fitted = fit_pooled(fold.opened(pooled), pooled, CENTRALISED)
+    fitted = fit_pooled(fold.training(pooled), pooled, CENTRALISED)
     case_ids = tested.frame["case_id"].tolist()
     outputs = fitted.model.outputs(tested.cases, case_ids)
     return {

@@ -20,8 +20,8 @@ from modalities.core.settings.structured import as_far_as_possible, plain_of
 from modalities.core.settings.yaml_file import plain_in
 
 SITE_FILE = "site.yaml"
-EVALUATE = "evaluate"
-"""What `takes_part` says of a site that trains nothing."""
+TRAIN, EVALUATE = "train", "evaluate"
+"""What `takes_part` says: with `evaluate` the site trains nothing."""
 SUMS, FULL, NOTHING = "sums", "full", "none"
 """What `policy.evaluation` says of what may leave."""
 
@@ -185,7 +185,14 @@ def sources_of(folder: Path, config: SiteConfig, problems: list[Problem]) -> dic
     return sources
 
 
-def write_site(folder: Path, name: str, cases: pd.DataFrame, sources: Mapping[str, Source], policy: Policy) -> None:
+def write_site(
+    folder: Path,
+    name: str,
+    cases: pd.DataFrame,
+    sources: Mapping[str, Source],
+    policy: Policy,
+    takes_part: str = TRAIN,
+) -> None:
     """A site folder over raw files that stand already; `cases` has the columns case_id, label, split."""
     folder.mkdir(parents=True, exist_ok=True)
     cases.to_csv(folder / "cases.csv", index=False)
@@ -205,7 +212,8 @@ def write_site(folder: Path, name: str, cases: pd.DataFrame, sources: Mapping[st
         for key, value in dataclasses.asdict(source.slides).items()
         if value
     }
-    content = {"name": name, "cases": "cases.csv", "sources": sections, "slides": slides, "policy": allowed}
+    content: dict[str, Any] = {"name": name, "cases": "cases.csv", "sources": sections, "slides": slides}
+    content |= {"policy": allowed, "takes_part": takes_part if takes_part != TRAIN else ""}
     OmegaConf.save({key: value for key, value in content.items() if value}, folder / "site.yaml")
 
 

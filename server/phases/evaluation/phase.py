@@ -27,7 +27,7 @@ def evaluate_model(sites: Attendance) -> None:
         sites.note(INFO, "*", "*", UNACCOUNTED)
         return
     watch = Stopwatch(study)
-    if study.federation.evaluation.local and not study.evaluation.sums:
+    if study.federation.evaluation.local and sites.options.trains_alone and not study.evaluation.sums:
         train_alone(sites)
     sites.event = {"phase": "evaluation"}
     asked = sites.begin_evaluation()

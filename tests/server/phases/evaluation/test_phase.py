@@ -113,9 +113,10 @@ def test_a_site_that_shares_nothing_is_in_no_number(tmp_path):
     assert study.notes == []
 
 
-def test_without_local_models_nobody_trains_one(tmp_path):
-    federation = small_federation(**MASKED, evaluation={"local": False})
-    _, results, asked = evaluated(write_evaluated(tmp_path, federation), federation)
+@pytest.mark.parametrize(("agreed", "by_the_way"), [(False, True), (True, False)])
+def test_without_local_models_nobody_trains_one(tmp_path, agreed, by_the_way):
+    federation = small_federation(**MASKED, evaluation={"local": agreed})
+    _, results, asked = evaluated(write_evaluated(tmp_path, federation), federation, trains_alone=by_the_way)
     assert asked[LOCAL_TRAINING] == 0
     assert results.test["local"] == {} == results.gain["test"]
     assert results.test["federated"]["fused"].n > 0
