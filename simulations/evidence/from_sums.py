@@ -3,16 +3,32 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from modalities.core.settings.federation import Federation
-from simulations.arms.evaluated import over_folds
+from simulations.arms.evaluated import Gathered, over_folds
 from simulations.evidence.table import probabilities_of, rows_of
 from simulations.scores.predictions import LOCAL as LOCAL_ARM
-from strategies.evaluation.answers import Scored, ScoredCases, counted, own_answer, tallied
+from strategies.evaluation.answers import Scored, ScoredCases, counted, own_of_nobody, tallied
 from strategies.evaluation.computed import Evaluated, results_of
-from strategies.evaluation.names import COMPLETE, FEDERATED, FUSED, LOCAL, TEST, Arrays, sets_of
+from strategies.evaluation.gain import LEAST_POSITIVES, RECALL, SITES
+from strategies.evaluation.names import (
+    COMPLETE,
+    FEDERATED,
+    FUSED,
+    GAIN,
+    LOCAL,
+    TEST,
+    Arrays,
+    joined,
+    parted,
+    sets_of,
+)
+from strategies.evaluation.own import AUROC, MACRO, VARIANCE, no_own
+from strategies.evaluation.pooled import within_sites
 from strategies.evaluation.results import EvaluationResults
+from strategies.evaluation.tally import COVARIANCE, PAIRS, POSITIVES, WINS, N
 from strategies.evaluation.wire import FULL
 from strategies.statistics import add_sums
 
@@ -24,54 +40,93 @@ def evaluation(
 
     The federated model's tallies are the sums over the folds' studies, whose sites scored their own test cases. Sites'
     own models are those of the arm `local`, on their own out-of-fold cases, and so are the site-by-site results and the
-    gain: all the cases of a site are paired, whichever fold they were tested in. A case that a site's own model cannot
-    score has the site's class prior, as in that arm.
+    gain. A case that a site's own model cannot score has the site's class prior, as in that arm.
     """
     pooled = over_folds([fold.get("evaluation") or {} for fold in details.get(FEDERATED, ())])
-    if pooled is None:
-        return None
-    scored = scored_by_site(predictions, predictions, federation)
-    compared, _ = add_sums([("", _compared(own, federation)) for own in scored.values()], TEST)
+    return None if pooled is None else results_by_site(predictions, predictions, federation, pooled)
+
+
+def results_by_site(
+    federated: pd.DataFrame, local: pd.DataFrame, federation: Federation, pooled: Gathered | None = None
+) -> EvaluationResults:
+    """The federated model and sites' own, each on the site's own cases, from predictions of one run or of two.
+
+    A hospital has one model of its own, and a run one a fold, so that only cases of the same fold are ranked against
+    each other. Without `pooled` the sums, too, are of these predictions.
+    """
+    sums = {
+        site: sums_of_site(folds, federation) for site, folds in scored_by_site(federated, local, federation).items()
+    }
+    compared, _ = add_sums(list(sums.items()), TEST)
     return results_of(
         Evaluated(
-            sums={**compared, **pooled.sums},
-            told=told_by(scored, federation),
-            shares=dict.fromkeys(scored, FULL),
-            external=pooled.external,
+            sums={**compared, **(pooled.sums if pooled else {})},
+            told={site: told_by(own, federation) for site, own in sums.items()},
+            shares=dict.fromkeys(sums, FULL),
+            external=pooled.external if pooled else [],
             modalities=list(federation.modalities),
             classes=list(federation.task.classes),
-            prior=pooled.class_counts,
+            prior=pooled.class_counts if pooled else np.zeros(federation.n_classes),
             margin=federation.evaluation.margin,
             seed=federation.seed,
         )
     )
 
 
-def scored_by_site(federated: pd.DataFrame, local: pd.DataFrame, federation: Federation) -> dict[str, ScoredCases]:
-    """By site, what the federated model says of its cases, and what its own model says of the same.
+def scored_by_site(
+    federated: pd.DataFrame, local: pd.DataFrame, federation: Federation
+) -> dict[str, list[ScoredCases]]:
+    """By site and fold, what the federated model says of its cases, and what its own model says of the same.
 
-    Both are tables of predictions: of one run, or of two with other folds. A site that has no model of its own for its
-    cases, as where whole sites are held out, has the federated model only.
+    The folds are those of the site's own model. Where it has none, as where whole sites are held out, they are those
+    of the federated one.
     """
-    found: dict[str, dict[tuple[str, str], Scored]] = {}
+    found: dict[str, dict[int, dict[tuple[str, str], Scored]]] = {}
     names, n_classes = list(federation.modalities), federation.n_classes
     for of in sets_of(names):
         stored = FUSED if of == COMPLETE else of
         for site, rows in rows_of(federated, FEDERATED, of, names).groupby("site"):
-            tables = {FEDERATED: probabilities_of(rows, n_classes)}
             own = rows_of(local, f"{LOCAL_ARM}{site}", stored, names).reindex(rows.index)
-            if own["p_0"].notna().any():
+            tables = {FEDERATED: probabilities_of(rows, n_classes)}
+            if own["fold"].notna().any():
                 tables[LOCAL] = probabilities_of(own, n_classes)
-            found.setdefault(str(site), {})[TEST, of] = Scored(rows["label"].to_numpy(int), tables)
-    return dict(sorted(found.items()))
+            labels, folds = rows["label"].to_numpy(int), own["fold"].fillna(rows["fold"]).to_numpy(int)
+            for fold in sorted(set(folds.tolist())):
+                in_fold = {model: table[folds == fold] for model, table in tables.items()}
+                by_set = found.setdefault(str(site), {}).setdefault(fold, {})
+                by_set[TEST, of] = Scored(labels[folds == fold], in_fold)
+    return {site: list(folds.values()) for site, folds in sorted(found.items())}
 
 
-def told_by(scored: Mapping[str, ScoredCases], federation: Federation) -> dict[str, Arrays]:
-    """What each site would tell of its own cases in the clear."""
+def sums_of_site(folds: Sequence[ScoredCases], federation: Federation) -> Arrays:
+    """Tallies and gains of a site's cases, of which those of the same fold are paired."""
     names, n_classes = list(federation.modalities), federation.n_classes
-    return {site: own_answer(own, names, n_classes, 0) for site, own in scored.items()}
+    each = [tallied(own, names, n_classes, 0, counted(own, names, n_classes)) for own in folds]
+    sums, _ = add_sums([("", own) for own in each], TEST)
+    named = parted(sums)
+    for (_, model, _), own in named.items():
+        if model == GAIN and own[N][0]:  # of the site's folds together it is one site that gains
+            gain = _told(own)[MACRO][0]
+            own[SITES] = np.array([np.isfinite(gain), gain > 0, gain < 0], dtype=np.float64)
+    return joined(named)
 
 
-def _compared(scored: ScoredCases, federation: Federation) -> Arrays:
-    names, n_classes = list(federation.modalities), federation.n_classes
-    return tallied(scored, names, n_classes, 0, counted(scored, names, n_classes))
+def told_by(sums: Arrays, federation: Federation) -> Arrays:
+    """What a site would tell of its own cases in the clear, by the pairs of its sums."""
+    told, named = parted(own_of_nobody(list(federation.modalities), federation.n_classes)), parted(sums)
+    for place in [place for place in told if named[place][N][0]]:
+        told[place] = _told(named[place])
+    return joined(told)
+
+
+def _told(sums: Arrays) -> Arrays:
+    """The AUROCs of one site on one SET, or the gain: of the classes with enough cases at the site, and pairs."""
+    n_of = sums[RECALL][:, 0] if RECALL in sums else sums[POSITIVES].sum(axis=1)
+    paired = (sums[PAIRS] > 0) & (np.minimum(n_of, sums[N][0] - n_of) >= LEAST_POSITIVES)
+    told = no_own(len(n_of))
+    told[N] = sums[N]
+    if paired.any():
+        told[AUROC][paired] = sums[WINS][paired] / sums[PAIRS][paired]
+        told[VARIANCE][paired] = np.diag(sums[COVARIANCE])[paired] / np.square(sums[PAIRS][paired])
+        told[MACRO][:] = within_sites(sums[PAIRS], sums[WINS], sums[COVARIANCE], paired)
+    return told
