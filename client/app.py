@@ -19,6 +19,7 @@ from client.masking.opened import opened
 from client.masking.run_keys import accept_peers
 from client.masking.run_keys import introduction as introduction_of
 from client.node.complaints import COMPLAINT
+from client.study.admission import is_beyond_budget, is_no_external, is_other_than_agreed
 from client.study.answered import count_round, digest_of_request
 from client.study.asked import arrays_in, config_of, head_in, held_by_enough, offered, trained_study
 from client.study.calibration import conformal_counts, temperature_losses
@@ -29,7 +30,6 @@ from client.study.policy import (
     beyond_policy,
     class_numbers,
     holders_asked,
-    not_agreed,
     question_asked,
     round_asked,
     temperature_asked,
@@ -43,7 +43,6 @@ from client.study.session import (
     sums_of,
 )
 from client.study.settled import home_of
-from client.study.spent import beyond_budget
 from modalities.core.site.store import SiteData, digest_of
 from strategies.checks import CLASS_COUNTS, HELD_OUT_LOSS, HELD_OUT_N, LOSS, LOSSES, NUM_EXAMPLES
 from strategies.evaluation.wire import EVALUATES, TAKES_PART
@@ -83,7 +82,7 @@ def capabilities(message: Message, context: Context) -> Message:
         context.state[SETTINGS] = ConfigRecord({"federation": sent})
     data = data_of(context)
     introduction: dict[str, Any] = {"site": data.config.name, "digest": data.federation.digest}
-    if _is_other_than_agreed(data, context) or _is_beyond_budget(data, context):
+    if is_other_than_agreed(data, context) or is_beyond_budget(data, context) or is_no_external(data, context):
         return Message(RecordDict({CONFIG + STUDY: ConfigRecord(introduction)}), reply_to=message)
     if ROLL not in context.state:
         _say_what_is_wrong(data)
@@ -160,7 +159,7 @@ def setup(message: Message, context: Context) -> Message:
     if known["federation"] != record_of(context.state, SETTINGS, ConfigRecord)["federation"]:
         raise ValueError("other settings than in the handshake")
     data, digests, reply = data_of(context), {}, RecordDict()
-    if _is_other_than_agreed(data, context):
+    if is_other_than_agreed(data, context):
         raise ValueError("other settings than this site agreed to")
     if CLASS_COUNTS in settings:
         known[CLASS_COUNTS] = class_numbers(data.federation, settings, CLASS_COUNTS)  # pyright: ignore
@@ -268,24 +267,6 @@ def _say_what_is_wrong(data: SiteData) -> None:
         _DATA_LOG.error("not taking part with %s: %s", name, reason, extra=COMPLAINT)
     for reason in absent_features(data):
         _DATA_LOG.warning("%s", reason)
-
-
-def _is_other_than_agreed(data: SiteData, context: Context) -> bool:
-    """Whether the site did not agree to these settings; then every later request of this run is refused."""
-    reason = not_agreed(data.config, data.folder, data.federation, is_real=home_of(context) is not None)
-    if reason:
-        _LOG.error("not taking part: %s", reason, extra=COMPLAINT)
-        del context.state[SETTINGS]
-    return bool(reason)
-
-
-def _is_beyond_budget(data: SiteData, context: Context) -> bool:
-    """Whether the study would spend of the patients' privacy what this site does not allow; then it takes no part."""
-    home = home_of(context)
-    reason = beyond_budget(home, data.federation, data.config.policy) if home else ""
-    if reason:
-        _LOG.error("not taking part: %s", reason, extra=COMPLAINT)
-    return bool(reason)
 
 
 def _metrics(n_cases: int, **values: float | int) -> MetricRecord:

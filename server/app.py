@@ -8,6 +8,7 @@ from pathlib import Path
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
+from modalities.core.release.release import open_release
 from modalities.core.release.signing import release_key
 from modalities.core.settings.federation import Federation
 from server.audit.grid import ReceiptGrid
@@ -15,8 +16,11 @@ from server.audit.receipts import AUDIT_FILE, Receipts
 from server.phases.example import example_federation
 from server.phases.options import Options
 from server.phases.order import run_study
+from server.phases.released import evaluate_release
+from server.state.evaluation import write_evaluation
 from server.state.notes import WARNING, Note
-from server.state.release import write_release
+from server.state.release import read_release, write_release
+from server.state.study import StudyState
 from strategies.flower.log import log
 from strategies.flower.polling import look_often_for_replies
 from strategies.masking.roster import read_public_key, rosters_in
@@ -28,7 +32,7 @@ app = ServerApp()
 
 @app.main()
 def main(grid: Grid, context: Context) -> None:
-    """Run the study that the run config names, and write its release below `out`.
+    """Run the study that the run config names, and write its release below `out`; or let its sites score a release.
 
     Raises:
         ValueError: a path of the run config is relative: this process runs in a folder of Flower's.
@@ -52,9 +56,25 @@ def main(grid: Grid, context: Context) -> None:
         report=lambda event: log(INFO, "tessera: %s", event),
     )
     log(INFO, "tessera: checkpoint and release go to %s", out)
+    if config.get("release"):
+        write_evaluation(out, evaluate_release(grid, _released(config, federation), options))
+        return
     study = run_study(grid, federation, options)
     write_release(out / "release", study)
     log(INFO, "tessera: release written to %s", out / "release")
+
+
+def _released(config: Mapping[str, object], federation: Federation) -> StudyState:
+    """The release to be scored, which is the one whose signature was checked.
+
+    Raises:
+        ValueError: it is another one, or of other settings.
+    """
+    folder = Path(str(config["release"]))
+    study, digest = read_release(folder)[0], open_release(folder).digest
+    if digest != config.get("release-digest") or study.federation.digest != federation.digest:
+        raise ValueError(f"{folder}: another release than the one whose signature was checked, or of other settings")
+    return study
 
 
 def _nodes(path: str) -> dict[int, dict[str, str]]:
@@ -81,7 +101,7 @@ def _notes_of(grid: Grid) -> list[Note]:
 
 
 def _refuse_relative_paths(config: Mapping[str, object]) -> None:
-    names = ("federation", "site-root", "out", "nodes", "rosters", "release-key")
+    names = ("federation", "site-root", "out", "nodes", "rosters", "release-key", "release")
     paths = {key: str(config.get(key, "")) for key in names}
     relative = [f"{key}={path!r}" for key, path in paths.items() if path and not Path(path).is_absolute()]
     if relative:

@@ -9,6 +9,7 @@ from rich.table import Table
 from modalities.core.console import console, plainly, say
 from server.coordinator import commands
 from server.coordinator.audit import audit
+from server.coordinator.evaluate import evaluate
 from server.coordinator.settings_page import settings_text, written_into
 from server.coordinator.track import track
 from server.report.command import report
@@ -78,6 +79,7 @@ for _command in (
     report,
     commands.renew,
     commands.verify,
+    evaluate,
     audit,
     track,
 ):

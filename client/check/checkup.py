@@ -9,8 +9,8 @@ from client.check.network import reach_problems
 from client.check.own_files import fingerprints, own_problems
 from client.node.home import Home
 from client.node.roster import roster_problems
-from client.study.policy import differences
 from modalities.core.problems import Problem, gathering, note, warning, worst_first
+from modalities.core.settings.differences import differences
 from modalities.core.settings.federation import Federation
 from modalities.core.settings.site import SiteConfig, site_config, sources_of
 from strategies.settings import load_federation
@@ -55,7 +55,8 @@ def _settings(folder: Path, config: SiteConfig | None, given: Path | None) -> tu
             read[path] = load_federation(path) if path else None
     settings, own = read.get(given), read.get(agreed)
     if settings and own and settings.digest != own.digest:
-        what = f"other settings than those that this site agreed to: {'; '.join(differences(own, settings))}"
+        unlike = "; ".join(differences({"agreed": own, "sent": settings}))
+        what = f"other settings than those that this site agreed to: {unlike}"
         remedy = "the site takes part only under those that coordinator.federation in site.yaml names"
         problems.append(warning(what, remedy, file=given.name if given else ""))
     if not (agreed or given):

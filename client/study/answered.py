@@ -7,6 +7,9 @@ import hashlib
 
 from client.node.home import Home
 
+_SCORED = "scored."
+"""Before a part of a finished model; a line of training begins with the part alone."""
+
 
 def count_round(home: Home, study: str, part: str, asked: str, most: int) -> None:
     """Count a request to train this part, for a study of these settings; in which run it is asked does not matter.
@@ -29,7 +32,14 @@ def count_model(home: Home, study: str, part: str, asked: str, most: int) -> Non
         OSError: it cannot be counted; then the model must not be scored.
     """
     what = f"{part}: asked to score a finished model, and {most} other{'s were' if most > 1 else ' was'} scored"
-    _count(home, study, f"scored.{part}", asked, most, what, "max_evaluations")
+    _count(home, study, f"{_SCORED}{part}", asked, most, what, "max_evaluations")
+
+
+def trained_for(home: Home, study: str) -> bool:
+    """Whether this site trained for a study of these settings."""
+    file = home.answered / study
+    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    return any(not line.startswith(_SCORED) for line in lines)
 
 
 def _count(home: Home, study: str, part: str, asked: str, most: int, what: str, setting: str) -> None:

@@ -5,13 +5,14 @@ here, by the site's copy of the code.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from modalities.core.files.delimited import listing
 from modalities.core.fusion.evidence import Question
 from modalities.core.parts import modality_of, parts_of
+from modalities.core.settings.differences import differences
 from modalities.core.settings.federation import Federation
 from modalities.core.settings.site import Policy, SiteConfig
 from strategies.settings import load_federation
@@ -20,8 +21,6 @@ SIMULATION_ONLY = ("site-root",)
 """Names of a run config that say where data lies; a real site's own node config does."""
 _LARGEST = 1e9
 """No count, weight or temperature of a study comes near it."""
-_LONG = 8
-"""Longer lists are compared, not shown."""
 
 
 def beyond_policy(policy: Policy, federation: Federation, modality: str) -> list[str]:
@@ -75,34 +74,8 @@ def not_agreed(config: SiteConfig, folder: Path, sent: Federation, is_real: bool
     if not agreed:
         what = "site.yaml names no settings that this site agreed to (coordinator.federation); put the coordinator's"
         return f"{what} federation.yaml beside it and name it there" if is_real else ""
-    unlike = differences(load_federation(folder / agreed), sent)
+    unlike = differences({"agreed": load_federation(folder / agreed), "sent": sent})
     return f"other settings than this site agreed to, in {agreed}: {'; '.join(unlike)}" if unlike else ""
-
-
-def differences(agreed: Federation, sent: Federation) -> list[str]:
-    """The settings that differ, by dotted key, with both values."""
-    return list(_unlike(agreed.to_dict(), sent.to_dict(), ""))
-
-
-def _unlike(agreed: Any, sent: Any, where: str) -> Iterator[str]:
-    if isinstance(agreed, Mapping) and isinstance(sent, Mapping):
-        for key in (*agreed, *(key for key in sent if key not in agreed)):
-            place = f"{where}.{key}" if where else str(key)
-            if key in agreed and key in sent:
-                yield from _unlike(agreed[key], sent[key], place)
-            else:
-                yield f"{place}: {'agreed, not sent' if key in agreed else 'sent, not agreed'}"
-    elif agreed != sent:
-        yield f"{where}: {_both(agreed, sent)}"
-
-
-def _both(agreed: Any, sent: Any) -> str:
-    """Both values; of long lists, what one has and the other has not."""
-    if not (isinstance(agreed, list) and isinstance(sent, list) and max(len(agreed), len(sent)) > _LONG):
-        return f"agreed {agreed!r}, sent {sent!r}"
-    sides = {"agreed": sorted(set(agreed) - set(sent)), "sent": sorted(set(sent) - set(agreed))}
-    only = [f"{len(names)} only in those {side} ({listing(names)})" for side, names in sides.items() if names]
-    return f"agreed {len(agreed)}, sent {len(sent)}, {', '.join(only) or 'in another order'}"
 
 
 def round_asked(policy: Policy, federation: Federation, part: str, config: Mapping[str, Any]) -> tuple[int, float]:

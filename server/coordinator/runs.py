@@ -3,10 +3,12 @@
 import shutil
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import TimeoutExpired
 from typing import Any, TypeVar
 
+from modalities.core.files.atomic import write_atomically
 from modalities.core.problems import check
 from modalities.core.release.release import MODEL, open_release
 from modalities.core.release.signing import sign
@@ -25,7 +27,22 @@ _ASK_AFTER, _ASK_WHEN_DONE = 20, 4
 """Looks without a change."""
 _MOST_FAILURES, _ASK_AGAIN_S = 3, 2.0
 Show = Callable[[Mapping[str, Any]], None]
+CHECKPOINT = "checkpoint.safetensors"
+FLOWER_RUN = "flower-run"
+"""Beside a checkpoint: the id of the Flower run that was last begun for it."""
 Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class Work:
+    """What Flower runs of a study are to bring about, and where."""
+
+    out: Path
+    """Folder of checkpoint and status."""
+    result: Path
+    """The file that is there once it is done."""
+    config: Mapping[str, str] = field(default_factory=dict)
+    """Of the run config, beside what every run of the study is told."""
 
 
 def carry_out(study: Study, show: Show) -> Path:
@@ -40,8 +57,7 @@ def carry_out(study: Study, show: Show) -> Path:
     """
     release = study.run / "release"
     if not _is_released(release):
-        _refuse_what_cannot_run(study)
-        _run_until_released(study, release, show)
+        run_until_there(study, Work(study.run, release / MODEL), show)
     return _signed(study, release)
 
 
@@ -91,37 +107,60 @@ def _is_whole(release: Path) -> bool:
     return True
 
 
-def _run_until_released(study: Study, release: Path, show: Show) -> None:
-    deaths, before = 0, _mark(study)
-    while not _is_released(release):
-        run_id = _answer(study, show, lambda: _run_to_follow(study))
-        state, details = _follow(study, run_id, show)
+def run_until_there(study: Study, work: Work, show: Show) -> None:
+    """One run after another until one was completed or the result is there, unless three made no step forward.
+
+    Raises:
+        ValueError: something is missing, all of it is said.
+        RuntimeError: it cannot go on; the message says what Flower said.
+    """
+    _refuse_what_cannot_run(study)
+    deaths, before = 0, _mark(work)
+    while not work.result.is_file():
+        run_id = _answer(study, show, lambda: _run_to_follow(study, work))
+        state, details = _follow(study, work, run_id, show)
         if state == COMPLETED:
             break
-        deaths = 1 if _mark(study) != before else deaths + 1
-        before = _mark(study)
-        show({**read_status(study.run), "note": f"run {run_id} ended as {state} ({details}); going on from there"})
+        deaths = 1 if _mark(work) != before else deaths + 1
+        before = _mark(work)
+        show({**read_status(work.out), "note": f"run {run_id} ended as {state} ({details}); going on from there"})
         if deaths >= _MOST_DEATHS:
             log = study.flower / "superlink.log"
             raise RuntimeError(f"{deaths} runs in a row made no step forward: {details or state}; the log is {log}")
 
 
-def _run_to_follow(study: Study) -> int:
-    """The one that goes on since an earlier call, or a new one."""
+def _run_to_follow(study: Study, work: Work) -> int:
+    """The one that goes on since an earlier call, or a new one.
+
+    Raises:
+        ValueError: one goes on that is for something else: two at a time would wait for each other's sites.
+    """
     if unfinished := unfinished_runs(study):
+        _refuse_another_works(study, work, unfinished[-1])
         return unfinished[-1]
     app = staged_app(REPOSITORY, _fresh(study.flower / "app"))
-    return submit(study, app, _run_config(study))
+    run_id = submit(study, app, _run_config(study, work))
+    write_atomically(work.out / FLOWER_RUN, str(run_id).encode())
+    return run_id
 
 
-def _follow(study: Study, run_id: int, show: Show) -> tuple[str, str]:
+def _refuse_another_works(study: Study, work: Work, run_id: int) -> None:
+    begun_for = [path.parent for path in study.run.rglob(FLOWER_RUN) if path.read_text("ascii") == str(run_id)]
+    if begun_for and work.out not in begun_for:
+        raise ValueError(
+            f"{study.folder}: Flower run {run_id} goes on, whose checkpoint is in {begun_for[0]}: wait until it has "
+            "ended, or carry it on with the command that began it"
+        )
+
+
+def _follow(study: Study, work: Work, run_id: int, show: Show) -> tuple[str, str]:
     """Show the status as it changes until the run has ended; Flower's own word for how.
 
     Flower is asked only where nothing has changed for a while: its command line takes seconds of a processor.
     """
     quiet, shown = 0, None
     while True:
-        status = read_status(study.run)
+        status = read_status(work.out)
         if status != shown:
             show(status)
             quiet, shown = 0, status
@@ -129,7 +168,7 @@ def _follow(study: Study, run_id: int, show: Show) -> tuple[str, str]:
             state, details = _answer(study, show, lambda: outcome(study, run_id))
             shown = None  # what was shown may be that the SuperLink did not answer
             if is_finished(state):
-                show(read_status(study.run))
+                show(read_status(work.out))
                 return state, details
         quiet += 1
         time.sleep(_LOOK_S)
@@ -171,17 +210,18 @@ def _refuse_another_studys(study: Study, release: Path) -> None:
         )
 
 
-def _run_config(study: Study) -> dict[str, str | int | float]:
+def _run_config(study: Study, work: Work) -> dict[str, str | int | float]:
     settings = study.settings()
     return {
         "federation": str(study.federation.resolve()),
-        "out": str(study.run.resolve()),
+        "out": str(work.out.resolve()),
         "nodes": str(nodes_file(study).resolve()),
         "rosters": str(study.rosters.resolve()) if study.rosters.is_dir() else "",
         "release-key": str(study.release_key.resolve()),
         "sites": settings.sites,
         "wait": settings.wait_s,
         "round-timeout": settings.round_timeout_s,
+        **work.config,
     }
 
 
@@ -191,14 +231,14 @@ def _fresh(folder: Path) -> Path:
     return folder
 
 
-def _mark(study: Study) -> float:
-    """Changes with every step of the study."""
-    path = _checkpoint(study)
+def _mark(work: Work) -> float:
+    """Changes with every step."""
+    path = work.out / CHECKPOINT
     return path.stat().st_mtime if path.is_file() else 0.0
 
 
 def _checkpoint(study: Study) -> Path:
-    return study.run / "checkpoint.safetensors"
+    return study.run / CHECKPOINT
 
 
 def _refuse_what_cannot_run(study: Study) -> None:

@@ -25,6 +25,8 @@ from strategies.checks import Holder
 _LOOK_S = 1.0
 MOST_TRIES = 3
 """Times in a row that sites may be there and answer with nothing that can be used."""
+NOT_IN_RELEASE = "the release has no branch of it, so its cases are scored without"
+_NEW = "nobody held it before; from the next run on"
 _LEAST_FUSED = 2
 """Sites whose sum the fusion head may learn from: the gradient of a single one is that site's own."""
 Lacks = Mapping[str, str]
@@ -111,9 +113,10 @@ class Attendance(Sites):
     def begin_evaluation(self) -> list[Holder]:
         """From now on the sites that only evaluate take part, and each site is sent the finished model; who was."""
         self.is_evaluating = True
-        self._join(list(self.evaluators.values()))
+        here = {holder.site for holder in self.holders}
+        self._join([holder for site, holder in self.evaluators.items() if site not in here])
         present = self.present()
-        self.score(present)
+        self.score([holder for holder in present if holder.site not in self.scored])
         return present
 
     def score(self, holders: Sequence[Holder]) -> None:
@@ -197,7 +200,7 @@ class Attendance(Sites):
         taken = [holder.site for holder in self.holders if holder.site not in study.away]
         before = dict(self.evaluators)
         self._join(introduce(self, nodes, taken))
-        if self.is_evaluating:
+        if self.is_evaluating or self.is_released:
             self._join([own for site, own in self.evaluators.items() if before.get(site) is not own])
 
     def _join(self, holders: Sequence[Holder]) -> None:
@@ -206,7 +209,7 @@ class Attendance(Sites):
         for holder in holders:
             cohorts = {name: n for name, n in holder.cohorts.items() if name in usable}
             for name in [name for name in holder.cohorts if name not in cohorts]:
-                self.note(INFO, holder.site, name, "nobody held it before; from the next run on")
+                self.note(INFO, holder.site, name, NOT_IN_RELEASE if self.is_released else _NEW)
             self.holders = [own for own in self.holders if own.site != holder.site]
             if cohorts:
                 self.holders.append(Holder(holder.node_id, holder.site, cohorts))

@@ -130,8 +130,8 @@ def settle(sites: Sites, asked: Sequence[Holder], holders: Sequence[Holder]) -> 
     needed = any(config.training.needs_class_counts for config in study.federation.modalities.values())
     counts = {CLASS_COUNTS: study.class_counts} if needed else {}
     settings = config_record({"federation": study.federation.to_json(), **counts})
-    trained = [holder for holder in holders if not holder.only_evaluates]
-    numbers = {name: sum(name in holder.cohorts for holder in trained) for name in held(holders)}
+    counted = [holder for holder in holders if sites.is_released or not holder.only_evaluates]
+    numbers = {name: sum(name in holder.cohorts for holder in counted) for name in held(holders)}
     questions = [
         (
             holder,

@@ -32,6 +32,8 @@ class Sites:
         self.exchange, self.keyring = Exchange(), None
         self.evaluators: dict[str, Holder] = {}
         """By name, the sites that only evaluate; nobody asks them anything before the last phase."""
+        self.is_released = False
+        """Whether the model is a release's: then sites that train are asked no more than those that only evaluate."""
         if study.federation.privacy.is_masked:
             kept = options.checkpoint.with_name(SURVIVORS) if options.checkpoint else None
             self.exchange = MaskedExchange(grid, study.federation, options.timeout, options.wait, kept)

@@ -2,16 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from modalities.core.files.atomic import write_json
 from strategies.evaluation.computed import Evaluated, results_of
+from strategies.evaluation.names import FEDERATED
 from strategies.evaluation.results import EvaluationResults, Gain
 
 if TYPE_CHECKING:
     import server.state.study
 
+EVALUATION_FILE = "evaluation.json"
+"""Of a release that was scored without training, beside the checkpoint: as `evaluation` in a release's model.json."""
 Arrays = dict[str, np.ndarray]
 
 
@@ -62,6 +67,13 @@ def summary_of(results: EvaluationResults) -> dict[str, Any]:
 def _summary_of_gain(gain: Gain) -> dict[str, Any]:
     sites = {"sites": gain.sites, "sites_that_gain": gain.sites_that_gain}
     return {**asdict(gain.macro_auroc), **sites, "verdict": gain.verdict, "margin": gain.margin}
+
+
+def write_evaluation(folder: Path, study: "server.state.study.StudyState") -> None:
+    """evaluation.json, where there is a number of the federated model in it."""
+    results = results_in(study)
+    if results is not None and results.test[FEDERATED]:
+        write_json(folder / EVALUATION_FILE, results.to_plain())
 
 
 def results_in(study: "server.state.study.StudyState") -> EvaluationResults | None:

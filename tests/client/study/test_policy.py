@@ -7,7 +7,6 @@ from client.app import app
 from client.study.policy import (
     beyond_policy,
     class_numbers,
-    differences,
     holders_asked,
     question_asked,
     refuse_run_config,
@@ -193,24 +192,6 @@ def test_a_run_config_that_names_a_place_of_data_is_refused_and_an_empty_one_is_
     refuse_run_config({"site-root": "", "federation": "/srv/study/federation.yaml", "sites": 3})
     with pytest.raises(ValueError, match="the run config says site-root = '/data': that is for simulations"):
         refuse_run_config({"site-root": "/data"})
-
-
-def test_differences_are_named_by_dotted_key_with_both_values():
-    agreed = small_federation()
-    genes = list(agreed.modalities["cnv"].features)
-    sent = small_federation(
-        fusion__folds=3, modalities__cnv__federated__rounds=4, modalities__cnv__features=[*genes[2:], "NEW1"]
-    )
-    assert differences(agreed, agreed) == []
-    assert differences(agreed, sent) == [
-        "fusion.folds: agreed 2, sent 3",
-        f"modalities.cnv.features: agreed {len(genes)}, sent {len(genes) - 1}, "
-        f"2 only in those agreed ({', '.join(sorted(genes[:2]))}), 1 only in those sent (NEW1)",
-        "modalities.cnv.federated.rounds: agreed 2, sent 4",
-    ]
-    fewer = type(agreed)(agreed.seed, agreed.task, agreed.fusion, {"cnv": agreed.modalities["cnv"]})
-    assert differences(agreed, fewer) == ["modalities.hif: agreed, not sent"]
-    assert differences(fewer, agreed) == ["modalities.hif: sent, not agreed"]
 
 
 def test_a_site_takes_part_only_under_the_settings_it_agreed_to(tmp_path, caplog):

@@ -7,7 +7,15 @@ import pytest
 
 from server.coordinator import runs
 from server.coordinator.folder import init_study
-from server.coordinator.runs import _answer, _follow, _refuse_what_cannot_run, _run_config, _run_until_released
+from server.coordinator.runs import (
+    FLOWER_RUN,
+    Work,
+    _answer,
+    _follow,
+    _refuse_what_cannot_run,
+    _run_config,
+    run_until_there,
+)
 from server.state.status import write_status
 from server.state.study import StudyState
 from strategies.settings import load_federation
@@ -47,6 +55,11 @@ def flower_says(monkeypatch, looks, *answers):
     return asked
 
 
+def training(study):
+    """What `run` is to bring about."""
+    return Work(study.run, study.run / "release" / "model.json")
+
+
 def step(study, round_, finished=False):
     """A step of the study is done."""
     state = StudyState(load_federation(study.federation), finished=finished)
@@ -58,7 +71,7 @@ def step(study, round_, finished=False):
 
 def test_flower_is_asked_after_twenty_looks_without_a_change_and_again_after_twenty_more(study, looks, monkeypatch):
     asked = flower_says(monkeypatch, looks, GOES_ON, FAILED)
-    assert _follow(study, 7, lambda status: None) == FAILED
+    assert _follow(study, training(study), 7, lambda status: None) == FAILED
     assert asked == [20, 41]
 
 
@@ -73,7 +86,7 @@ def test_a_step_forward_begins_the_twenty_looks_anew(study, monkeypatch):
     monkeypatch.setattr(runs.time, "sleep", look)
     asked = flower_says(monkeypatch, looks, FAILED)
     step(study, 1)
-    _follow(study, 7, lambda status: shown.append(status["round"]))
+    _follow(study, training(study), 7, lambda status: shown.append(status["round"]))
     assert asked == [30]
     assert shown == [1, 2, 2]  # the last is where it ended
 
@@ -81,7 +94,7 @@ def test_a_step_forward_begins_the_twenty_looks_anew(study, monkeypatch):
 def test_a_study_that_says_it_is_finished_is_asked_after_sooner(study, looks, monkeypatch):
     step(study, 3, finished=True)
     asked = flower_says(monkeypatch, looks, DONE)
-    assert _follow(study, 7, lambda status: None) == DONE
+    assert _follow(study, training(study), 7, lambda status: None) == DONE
     assert asked == [4]
 
 
@@ -95,18 +108,19 @@ def ends(study, monkeypatch):
     def run_until(*runs_):
         coming, shown = iter(enumerate(runs_, start=1)), []
 
-        def follow(study, run_id, show):
+        def follow(study, work, run_id, show):
             number, (end, has_stepped) = next(coming)
             if has_stepped:
-                path = study.run / "checkpoint.safetensors"
+                path = work.out / "checkpoint.safetensors"
                 path.parent.mkdir(exist_ok=True)
                 path.touch()
                 os.utime(path, (number, number))
             return end
 
-        monkeypatch.setattr(runs, "_run_to_follow", lambda study: 7)
+        monkeypatch.setattr(runs, "_refuse_what_cannot_run", lambda study: None)
+        monkeypatch.setattr(runs, "_run_to_follow", lambda study, work: 7)
         monkeypatch.setattr(runs, "_follow", follow)
-        _run_until_released(study, study.run / "release", shown.append)
+        run_until_there(study, training(study), shown.append)
         assert next(coming, None) is None
         return [status["note"] for status in shown]
 
@@ -141,7 +155,7 @@ def test_a_run_that_goes_on_since_an_earlier_call_is_followed_and_none_begun(stu
     submitted = []
     monkeypatch.setattr(runs, "submit", lambda study, app, config: submitted.append((app, config)) or 9)
     monkeypatch.setattr(runs, "unfinished_runs", lambda study: [5, 6])
-    assert runs._run_to_follow(study) == 6
+    assert runs._run_to_follow(study, training(study)) == 6
     assert submitted == []
 
 
@@ -151,16 +165,33 @@ def test_a_new_run_gets_a_fresh_copy_of_the_code_and_the_settings_of_coordinator
     monkeypatch.setattr(runs, "unfinished_runs", lambda study: [])
     (study.flower / "app").mkdir(parents=True)
     (study.flower / "app" / "old.py").touch()
-    assert runs._run_to_follow(study) == 9
-    assert submitted == [(study.flower / "app", _run_config(study))]
+    assert runs._run_to_follow(study, training(study)) == 9
+    assert submitted == [(study.flower / "app", _run_config(study, training(study)))]
     names = {path.name for path in (study.flower / "app").iterdir()}
     assert {"pyproject.toml", "server", "client"} <= names
     assert "old.py" not in names
 
 
+def test_a_run_that_goes_on_for_something_else_is_not_followed(study, monkeypatch):
+    submitted = []
+    monkeypatch.setattr(runs, "submit", lambda study, app, config: submitted.append(config) or 9)
+    monkeypatch.setattr(runs, "unfinished_runs", lambda study: [9] if submitted else [])
+    study.flower.mkdir()
+    out = study.run / "evaluations" / "abc"
+    scoring = Work(out, out / "evaluation.json", {"a": "b"})
+    assert runs._run_to_follow(study, scoring) == runs._run_to_follow(study, scoring) == 9
+    assert (scoring.out / FLOWER_RUN).read_text() == "9"
+    assert [(config["out"], config["a"]) for config in submitted] == [(str(scoring.out), "b")]
+    with pytest.raises(
+        ValueError, match=r"Flower run 9 goes on, whose checkpoint is in .*/evaluations/abc: wait until"
+    ):
+        runs._run_to_follow(study, training(study))
+
+
 def test_paths_of_the_run_config_are_whole(study, monkeypatch):
     monkeypatch.chdir(study.folder.parent)
-    config = _run_config(type(study)(study.folder.relative_to(study.folder.parent)))
+    nearby = type(study)(study.folder.relative_to(study.folder.parent))
+    config = _run_config(nearby, training(nearby))
     assert config == {
         "federation": str(study.federation),
         "out": str(study.run),
