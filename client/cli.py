@@ -103,14 +103,41 @@ def predict(
     from client.use.predict import key_of, predict_folder
     from client.use.prediction_page import write_predictions
 
-    if unsigned and key is not None:
-        raise ValueError("--key and --unsigned exclude each other")
+    _refuse_both(key, unsigned)
     found = predict_folder(site, release, None if unsigned else key_of(site, key))
     for note in found.notes:
         say(note)
     say(f"{len(found.case_ids)} cases, {found.predicted.count(-1)} without any modality of the release")
     for path in write_predictions(found, out):
         say(str(path))
+
+
+@app.command()
+@plainly
+def report(
+    site: Annotated[Path, typer.Argument(help="The site folder, with its site.yaml.")],
+    release: Annotated[Path, typer.Option(help="The release, with its model.json.")],
+    out: Annotated[Path, typer.Option(help="Folder for report.html, which names cases.")],
+    key: Annotated[
+        Path | None, typer.Option(help="The coordinator's release.pub; without, the one that site.yaml names.")
+    ] = None,
+    unsigned: Annotated[bool, typer.Option("--unsigned", help="Take a release that nobody signed.")] = False,
+) -> None:
+    """Show how good a release is on this site's own cases, beside the site's own model. The page stays at the site."""
+    from client.report.scores import scored_here
+    from client.report.write import write_report
+    from client.use.predict import checked_release, key_of
+
+    _refuse_both(key, unsigned)
+    opened, _ = checked_release(release, None if unsigned else key_of(site, key))
+    here = scored_here(site, opened)
+    say(f"{len(here.case_ids)} {here.on}")
+    say(str(write_report(here, out)))
+
+
+def _refuse_both(key: Path | None, unsigned: bool) -> None:
+    if unsigned and key is not None:
+        raise ValueError("--key and --unsigned exclude each other")
 
 
 def _show(report: "client.check.folder.SiteReport") -> None:

@@ -31,14 +31,24 @@ def predict_folder(folder: Path, release: Path, key: Path | None) -> Predictions
     Raises:
         ValueError: the release is not what the key signed, or every problem of the folder at once.
     """
+    opened, signer = checked_release(release, key)
+    found = predict(opened, folder)
+    return replace(found, about=replace(found.about, signer=signer))
+
+
+def checked_release(release: Path, key: Path | None) -> tuple[Release, str]:
+    """The release, and the fingerprint of the key that signed it; without a key nobody's.
+
+    Raises:
+        ValueError: it is not what the key signed, or no release.
+    """
     if key is not None and (release / "model.json").is_file() and not (release / SIGNATURE).is_file():
         raise ValueError(
             f"{release}: no signature here ({SIGNATURE}); ask the coordinator for the whole release, or give "
             "--unsigned for one that tessera-simulate made, which nobody signs"
         )
     signer = check_signature(release, key) if key is not None else ""
-    found = predict(open_release(release), folder)
-    return replace(found, about=replace(found.about, signer=signer))
+    return open_release(release), signer
 
 
 def key_of(folder: Path, given: Path | None) -> Path:
