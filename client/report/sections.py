@@ -15,6 +15,7 @@ from strategies.report.section import Picture, Section, Table
 from strategies.report.words import interval, number, set_label, signed, verdict
 
 WORST = 20
+_CALLED = {FEDERATED: "federated", LOCAL: "own model"}
 _LEAST = 1e-12
 """A probability that was rounded to 0 still has a logarithm."""
 
@@ -26,19 +27,15 @@ def sections_of(here: Here) -> list[Section]:
 
 
 def _models(here: Here) -> Section:
-    rows = [
-        (
-            f"{set_label(of)}: {LOOKS[model].label[0].lower()}{LOOKS[model].label[1:]}",
-            str(here.numbers(model, of).n),
-            _shown(here.ranking(model, of).macro_auroc),
-            _of_study(here, model, of, "macro_auroc"),
-            *(_shown(getattr(here.numbers(model, of), name)) for name in ("balanced_accuracy", "brier", "ece")),
-        )
-        for of in here.sets
-        for model in here.models
-        if of in here.said[model]
-    ]
-    own = tuple(place for place, (name, *_) in enumerate(rows) if name.endswith("federated model"))
+    rows = [(of, model) for of in here.sets for model in here.models if of in here.said[model]]
+    ranking, sure = [], []
+    for of, model in rows:
+        numbers = here.numbers(model, of)
+        head = (f"{set_label(of)}: {_CALLED[model]}", str(numbers.n))
+        everywhere = here.study.get(model, {}).get(of, {}).get("macro_auroc")
+        ranking.append((*head, _shown(here.ranking(model, of).macro_auroc), _shown(everywhere)))
+        sure.append((*head, *(_shown(getattr(numbers, name)) for name in ("balanced_accuracy", "brier", "ece"))))
+    federated = tuple(place for place, (_, model) in enumerate(rows) if model == FEDERATED)
     return Section(
         "performance",
         "Both models here, and the study's at all sites",
@@ -48,11 +45,8 @@ def _models(here: Here) -> Section:
         "intervals.",
         (),
         (
-            Table(
-                ("cases and model", "n", "macro-AUROC here", "at all sites", "balanced accuracy", "Brier", "ECE"),
-                tuple(rows),
-                own=own,
-            ),
+            Table(("cases and model", "n", "macro-AUROC here", "at all sites"), tuple(ranking), "Ranking", federated),
+            Table(("cases and model", "n", "balanced accuracy", "Brier", "ECE"), tuple(sure), "How sure", federated),
         ),
         _lacks(here),
     )
@@ -154,19 +148,13 @@ def _holds(here: Here, name: str, row: int) -> bool:
     return own is not None and bool(np.isfinite(own[row]).all())
 
 
-def _of_study(here: Here, model: str, of: str, metric: str) -> str:
-    estimate: Mapping[str, Any] = here.study.get(model, {}).get(of, {}).get(metric) or {}
-    if estimate.get("value") is None:
-        return "n/a"
-    return f"{number(estimate['value'])} ({interval(estimate)})"
-
-
-def _shown(estimate: Estimate, form: Any = number) -> str:
+def _shown(estimate: Estimate | Mapping[str, Any] | None, form: Any = number) -> str:
     """0.912 (0.880 to 0.937), or n/a."""
-    if estimate.value is None:
+    plain = asdict(estimate) if isinstance(estimate, Estimate) else estimate or {}
+    if plain.get("value") is None:
         return "n/a"
-    ends = interval(asdict(estimate), form)
-    return f"{form(estimate.value)} ({ends})" if ends else form(estimate.value)
+    ends = interval(plain, form)
+    return f"{form(plain['value'])} ({ends})" if ends else form(plain["value"])
 
 
 def _lacks(here: Here) -> str:
@@ -174,7 +162,7 @@ def _lacks(here: Here) -> str:
     if LOCAL not in here.said:
         said.append(
             "This site has no model of its own for these settings and cases: the evaluation of a study trains one, "
-            "unless federation.yaml says `evaluation.local: false` or the site only evaluates."
+            "unless federation.yaml has evaluation.local: false, or the site only evaluates."
         )
     if not here.study:
         said.append("The release holds no evaluation, so nothing is known of other sites.")

@@ -15,7 +15,7 @@ from client.report.write import write_report
 from modalities.core.release.release import open_release
 from modalities.core.site.store import SiteData
 from server.state.release import write_release
-from strategies.evaluation.names import COMPLETE, FEDERATED, FUSED, GAIN, LOCAL
+from strategies.evaluation.names import FEDERATED, FUSED, GAIN, LOCAL
 from tests.support import run_small, small_federation, write_sites
 
 FEDERATION = small_federation(evaluation={"local": True})
@@ -61,7 +61,7 @@ def test_the_numbers_are_those_of_scikit_learn_on_the_sites_test_cases(here):
 
 def test_the_page_names_the_worst_cases_first_and_fetches_nothing(here, tmp_path):
     page = write_report(here, tmp_path).read_text(encoding="utf-8")
-    true = here.said[FEDERATED][COMPLETE][np.arange(len(here.labels)), here.labels]
+    true = here.said[FEDERATED][FUSED][np.arange(len(here.labels)), here.labels]
     worst = here.case_ids[int(np.nanargmin(true))]
     table = page[page.index('id="worst-cases"') :]
     assert re.search(r'<th scope="row">([^<]+)</th>', table)[1] == worst
