@@ -36,7 +36,7 @@ def card_of(federation: Federation, model: Mapping[str, Any], cohorts: Collectio
     facts = (federation, model, len(cohorts), holders)
     return (
         _environment()
-        .get_template("card.md.j2")
+        .get_template("card.md")  # Flower puts no .j2 into a bundle
         .render(
             header=yaml.safe_dump(header_of(federation, evaluation), sort_keys=False, allow_unicode=True),
             task=federation.task,
