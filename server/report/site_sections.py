@@ -18,14 +18,7 @@ def by_site(facts: Facts, measured: Measured) -> Section | None:
         return None
     header = ("site", "n", "macro-AUROC, federated", "the site's own model", "difference")
     rows = tuple((_called(site, own), *_numbers(own, name)) for site, own in told.items())
-    meta = tuple(
-        (f"{_WHAT[what]}: {set_label(of)}", *_pooled(own, signed if what == GAIN else number))
-        for what, sets in evaluation["meta"].items()
-        if what in _WHAT
-        for of, own in sets.items()
-        if own["macro_auroc"]["value"] is not None
-    )
-    head = ("what", "sites", "a hospital on average", "95 % of new hospitals", "I²")
+    meta = meta_analysis(evaluation)
     drawn = (
         (pictures.by_site(evaluation, name, FEDERATED), "Macro-AUROC of the federated model by site, with intervals."),
         (pictures.by_site(evaluation, name, GAIN), "Federated minus the site's own model by site, with intervals."),
@@ -37,9 +30,21 @@ def by_site(facts: Facts, measured: Measured) -> Section | None:
         "External: trained on nothing of this study. From three sites on, a random-effects meta-analysis says what a "
         "hospital has on average, and where 95 % of new hospitals lie.",
         tuple(Picture(figure, alt) for figure, alt in drawn if figure),
-        (Table(header, rows), *((Table(head, meta, "Meta-analysis"),) if meta else ())),
+        (Table(header, rows), *((meta,) if meta.rows else ())),
         _silent(evaluation),
     )
+
+
+def meta_analysis(evaluation: Json) -> Table:
+    """What the sites' numbers come to by model and SET; without a row where there is none."""
+    rows = tuple(
+        (f"{_WHAT[what]}: {set_label(of)}", *_pooled(own, signed if what == GAIN else number))
+        for what, sets in evaluation["meta"].items()
+        if what in _WHAT
+        for of, own in sets.items()
+        if own["macro_auroc"]["value"] is not None
+    )
+    return Table(("what", "sites", "a hospital on average", "95 % of new hospitals", "I²"), rows, "Meta-analysis")
 
 
 _WHAT = {FEDERATED: "federated", LOCAL: "own models", GAIN: "difference"}

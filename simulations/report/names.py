@@ -22,6 +22,8 @@ def with_site_names(results: Json) -> Json:
     for part in ("differences", "external_differences"):
         told |= {part: _called(results[part], labels)} if part in results else {}
     told |= {part: _inside(results[part], "by_site", labels) for part in ("conformal",) if results.get(part)}
+    if results.get("evaluation"):
+        told["evaluation"] = {**results["evaluation"], "sites": _renamed(results["evaluation"]["sites"], labels)}
     if results.get("site_probe"):
         views = results["site_probe"].items()
         told["site_probe"] = {name: _inside(own, "sites", labels) for name, own in views}

@@ -32,7 +32,7 @@ def table_by_site(run: Path, own: Path, name: str) -> str:
         ValueError: the two runs are not of the same cases.
     """
     federation = load_federation(run / FEDERATION)
-    federated, local = (_predictions(folder, federation) for folder in (run, own))
+    federated, local = (predictions_of(folder, federation) for folder in (run, own))
     if unlike := set(federated["case_id"]) ^ set(local["case_id"]):
         raise ValueError(f"{run} and {own} are not of the same cases: {len(unlike)} are in one only")
     plain = results_by_site(federated, local, federation).to_plain()
@@ -44,7 +44,8 @@ def table_by_site(run: Path, own: Path, name: str) -> str:
     return "\n".join([_HEADER, *rows, *_summary(plain, name)])
 
 
-def _predictions(folder: Path, federation: Federation) -> pd.DataFrame:
+def predictions_of(folder: Path, federation: Federation) -> pd.DataFrame:
+    """A finished run's, classes by index."""
     kept = pd.read_csv(folder / "predictions.csv.gz", dtype={"case_id": str, "site": str}, keep_default_na=False)
     return numbered(kept, list(federation.task.classes))
 

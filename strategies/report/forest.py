@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.text import Text
 from matplotlib.transforms import blended_transform_factory
 
 from strategies.report.look import BAND, MUTED, WIDTH, ArmLook, draw, plain, text_width
 from strategies.report.words import Json, interval, number, signed
 
 GAP = 0.35  # of a line, between bands
+_GAP_POINTS = 8.0  # beside the axis, and between a value and its interval
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,8 @@ def dot(axes: Axes, estimate: Json, y: float | int, look: ArmLook) -> None:
 def _paint_bands(axes: Axes, bands: Sequence[Band], differences: bool) -> None:
     """A heading line and one line a value in every band; the numbers stand to the right."""
     y, to_side = 0.0, blended_transform_factory(axes.transAxes, axes.transData)
-    form, place = (signed, 1.12) if differences else (number, 1.095)
+    form = signed if differences else number
+    beside = _GAP_POINTS + text_width([form(-0.111)], 9) + _GAP_POINTS
     for index, band in enumerate(bands):
         if index % 2 == 0:
             corner, height = (-2, y - (1 + GAP) / 2), 1 + len(band.lines) + GAP
@@ -75,11 +78,17 @@ def _paint_bands(axes: Axes, bands: Sequence[Band], differences: bool) -> None:
             y += 1
             _small_dots(axes, line, y)
             dot(axes, line.estimate, y, line.look)
-            value = axes.text(1.015, y, form(line.estimate["value"]), transform=to_side, va="center", fontsize=9)
+            value = _beside_axis(axes, form(line.estimate["value"]), y, _GAP_POINTS)
             value.set_fontweight("bold" if line.is_leading else "normal")
-            axes.text(place, y, interval(line.estimate, form), transform=to_side, va="center", fontsize=9)
+            _beside_axis(axes, interval(line.estimate, form), y, beside)
         y += 1 + GAP
     axes.set_ylim(y - (1 + GAP) / 2, -(1 + GAP) / 2)
+
+
+def _beside_axis(axes: Axes, text: str, y: float, points: float) -> Text:
+    """Text that far to the right of the axis, however narrow long names leave that."""
+    at = axes.get_yaxis_transform()
+    return axes.annotate(text, (1, y), (points, 0), xycoords=at, textcoords="offset points", va="center", fontsize=9)
 
 
 def _small_dots(axes: Axes, line: Line, y: float) -> None:

@@ -12,6 +12,7 @@ from simulations.report.sections.errors import error_correlation
 from simulations.report.sections.fold_balance import fold_balance
 from simulations.report.sections.missing import missing
 from simulations.report.sections.privacy import privacy
+from simulations.report.sections.real_study import real_study
 from simulations.report.sections.repeats import repeats
 from simulations.report.sections.robustness import robustness_section
 from simulations.report.sections.site_probe import site_probe
@@ -21,6 +22,7 @@ SECTIONS: tuple[Callable[[Mapping[str, Any]], Section | None], ...] = (
     repeats,
     missing,
     privacy,
+    real_study,
     heads.section,
     calibration,
     conformal,

@@ -12,6 +12,7 @@ from simulations.arms.evaluated import over_folds
 from simulations.arms.sweep import Job, gather, run_job
 from simulations.cohorts.cohort import Cohort, with_features_of_data
 from simulations.evidence.from_sums import evaluation, results_by_site
+from simulations.report.sections.real_study import real_study
 from simulations.scores.beside_exact import beside_exact
 from simulations.scores.compare import compare
 from simulations.studies.experiment import Protocol, prepare_folds
@@ -163,3 +164,14 @@ def test_a_run_without_the_phase_has_no_such_numbers(random):
     assert over_folds([details["federated"][0]["evaluation"], {}]) is None
     assert evaluation(predictions, before, federation) is None
     assert beside_exact({"arms": {"federated": {}}}) == []
+
+
+@pytest.mark.parametrize(("protocol", "tables"), [("random", 3), ("by_sites", 2)])
+def test_the_report_shows_them(request, protocol, tables):
+    results = results_of_run(request.getfixturevalue(protocol))
+    section = real_study(results)
+    assert len(section.tables) == tables
+    assert [row[0] for row in section.tables[0].rows] == ["cnv", "hif", "Fused, any case", "Fused, complete cases"]
+    whole = results["evaluation"]["meta"]["federated"]["fused_complete"]
+    ends = f"{whole['prediction_low']:.3f} to {whole['prediction_high']:.3f}"
+    assert ends in {row[3] for row in section.tables[-1].rows}

@@ -66,6 +66,16 @@ def test_a_forest_of_differences_lies_around_zero_and_prints_signs():
     assert svg_uri(figure).startswith("data:image/svg+xml;base64,")
 
 
+def test_a_value_and_its_interval_stay_apart_however_long_a_name_is():
+    estimate = {"value": -0.123, "low": -0.234, "high": 0.345}
+    line = Line(ARM_LOOKS["federated"], estimate, "The hospital of a very long name, " * 2, is_leading=True)
+    figure = forest([Band("gain", [line])], "gain", differences=True)
+    assert figure is not None
+    value, ends = (text.get_window_extent() for text in figure.axes[0].texts)
+    assert value.x1 < ends.x0
+    assert ends.x1 <= figure.bbox.x1
+
+
 def test_nothing_to_draw_is_no_forest():
     assert forest([], "AUROC") is None
 

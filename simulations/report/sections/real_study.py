@@ -1,0 +1,94 @@
+"""What a study between hospitals would have known of its model, beside what only a comparison can know."""
+
+from server.report import pictures
+from server.report.measured import shown
+from server.report.site_sections import meta_analysis
+from simulations.report.words import headline
+from simulations.scores.beside_exact import BesideExact, beside_exact
+from simulations.scores.by_site import SiteRow, rows_by_site
+from simulations.scores.results import Json
+from strategies.evaluation.names import FEDERATED, GAIN, TEST
+from strategies.report.section import Picture, Section, Table
+from strategies.report.words import VERDICTS, interval, number, set_label, signed
+
+
+def real_study(results: Json) -> Section | None:
+    """None where the run was not evaluated; sites by the names that they have in `results`."""
+    evaluation = results.get("evaluation") or {}
+    if not evaluation:
+        return None
+    name, beside = headline(results), beside_exact(results)
+    rows = rows_by_site(evaluation, name)
+    tables = (_sums(beside), _sites(rows, name), meta_analysis(evaluation))
+    return Section(
+        "real-study",
+        "What a real study would have known",
+        "Between hospitals nobody holds all predictions: each site scores its own test cases, and sums of tallies give "
+        "the numbers. From sums: the exact macro-AUROC lies within the bound of the value, and the interval needs no "
+        "prediction either, while the bootstrap over cases needs them all. By site: a site gains where the whole "
+        "interval of the difference lies above 0, and “not shown” is no proof that it does not. Meta-analysis: what a "
+        "hospital has on average, and the interval in which 95 % of new hospitals are expected.",
+        _picture(evaluation, name),
+        tuple(table for table in tables if table.rows),
+        " ".join(filter(None, [_outside(beside), _all_sites(evaluation, name) if rows else _NO_OWN])),
+    )
+
+
+_NO_OWN = (
+    "No site has a model of its own for these cases, as where whole sites are held out: who gains is then told beside "
+    "a run of the same cases with random folds, by python -m simulations.studies.by_site RUN OTHER_RUN."
+)
+
+
+def _picture(evaluation: Json, name: str) -> tuple[Picture, ...]:
+    """The gain by site; without any, the federated model by site."""
+    drawn = {
+        "federated minus the site's own model by site, with 95 % intervals": GAIN,
+        "macro-AUROC of the federated model by site, with 95 % intervals": FEDERATED,
+    }
+    figures = ((alt, pictures.by_site(evaluation, name, what)) for alt, what in drawn.items())
+    return tuple(Picture(figure, alt) for alt, figure in figures if figure)[:1]
+
+
+def _sums(beside: list[BesideExact]) -> Table:
+    rows = [
+        (
+            set_label(row.name),
+            str(row.n) if row.n == row.n_exact else f"{row.n} of {row.n_exact}",
+            number(row.exact["value"], 5),
+            number(row.from_sums["value"], 5),
+            number(row.from_sums["bound"], 5),
+            interval(row.from_sums) or "n/a",
+            interval(row.exact) or "n/a",
+        )
+        for row in beside
+    ]
+    header = ("test cases", "n", "exact", "from sums", "bound", "interval from sums", "bootstrap interval")
+    return Table(header, tuple(rows), "Macro-AUROC of the federated model")
+
+
+def _outside(beside: list[BesideExact]) -> str:
+    """The SETs whose numbers differ by more than they may, which is a mistake in one of the two."""
+    names = [set_label(row.name) for row in beside if row.n == row.n_exact and not row.is_within]
+    return f"Further from the exact value than the bound allows: {', '.join(names)}." if names else ""
+
+
+def _sites(rows: list[SiteRow], name: str) -> Table:
+    lines = [
+        (row.site, str(row.n), shown(row.federated), shown(row.local), shown(row.gain, signed), row.verdict)
+        for row in rows
+    ]
+    header = ("site", "n", "federated", "its own model", "difference", "")
+    return Table(header, tuple(lines), f"Macro-AUROC on each site's own cases: {set_label(name).lower()}")
+
+
+def _all_sites(evaluation: Json, name: str) -> str:
+    """The gain over all pairs within sites; blank where no site has both models."""
+    gain = evaluation["gain"][TEST].get(name)
+    if not gain or not gain["verdict"]:
+        return ""
+    return (
+        f"Over all pairs of cases within sites the difference is {shown(gain['macro_auroc'], signed)}: "
+        f"{VERDICTS[gain['verdict']].format(margin=gain['margin'])}; {gain['sites_that_gain']} of {gain['sites']} "
+        "sites are higher."
+    )
