@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     import client.check.folder
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+_Release = Annotated[Path, typer.Option(help="The release, with its model.json.")]
+_Key = Annotated[
+    Path | None, typer.Option(help="The coordinator's release.pub; without, the one that site.yaml names.")
+]
+_Unsigned = Annotated[bool, typer.Option("--unsigned", help="Take a release that nobody signed.")]
 
 
 @app.callback()
@@ -77,7 +82,7 @@ def prepare(
 def explain(
     site: Annotated[Path, typer.Argument(help="The site folder, with its site.yaml.")],
     case: Annotated[str, typer.Option(help="The case, by its case_id.")],
-    release: Annotated[Path, typer.Option(help="The release, with its model.json.")],
+    release: _Release,
     out: Annotated[Path, typer.Option(help="Folder for the pictures (PNG) and QuPath's GeoJSON.")],
     label: Annotated[str, typer.Option(help="The class to explain; empty: the one that each branch predicts.")] = "",
 ) -> None:
@@ -92,19 +97,16 @@ def explain(
 @plainly
 def predict(
     site: Annotated[Path, typer.Argument(help="A site folder; its cases need no label.")],
-    release: Annotated[Path, typer.Option(help="The release, with its model.json.")],
+    release: _Release,
     out: Annotated[Path, typer.Option(help="Folder for predictions.csv and predictions.html.")],
-    key: Annotated[
-        Path | None, typer.Option(help="The coordinator's release.pub; without, the one that site.yaml names.")
-    ] = None,
-    unsigned: Annotated[bool, typer.Option("--unsigned", help="Take a release that nobody signed.")] = False,
+    key: _Key = None,
+    unsigned: _Unsigned = False,
 ) -> None:
     """Predict each case from whatever modalities it has, and say what each added. The files stay at the site."""
     from client.use.predict import key_of, predict_folder
     from client.use.prediction_page import write_predictions
 
-    _refuse_both(key, unsigned)
-    found = predict_folder(site, release, None if unsigned else key_of(site, key))
+    found = predict_folder(site, release, key_of(site, key, unsigned))
     for note in found.notes:
         say(note)
     say(f"{len(found.case_ids)} cases, {found.predicted.count(-1)} without any modality of the release")
@@ -116,28 +118,20 @@ def predict(
 @plainly
 def report(
     site: Annotated[Path, typer.Argument(help="The site folder, with its site.yaml.")],
-    release: Annotated[Path, typer.Option(help="The release, with its model.json.")],
+    release: _Release,
     out: Annotated[Path, typer.Option(help="Folder for report.html, which names cases.")],
-    key: Annotated[
-        Path | None, typer.Option(help="The coordinator's release.pub; without, the one that site.yaml names.")
-    ] = None,
-    unsigned: Annotated[bool, typer.Option("--unsigned", help="Take a release that nobody signed.")] = False,
+    key: _Key = None,
+    unsigned: _Unsigned = False,
 ) -> None:
     """Show how good a release is on this site's own cases, beside the site's own model. The page stays at the site."""
     from client.report.scores import scored_here
     from client.report.write import write_report
     from client.use.predict import checked_release, key_of
 
-    _refuse_both(key, unsigned)
-    opened, _ = checked_release(release, None if unsigned else key_of(site, key))
+    opened, _ = checked_release(release, key_of(site, key, unsigned))
     here = scored_here(site, opened)
     say(f"{len(here.case_ids)} {here.on}")
     say(str(write_report(here, out)))
-
-
-def _refuse_both(key: Path | None, unsigned: bool) -> None:
-    if unsigned and key is not None:
-        raise ValueError("--key and --unsigned exclude each other")
 
 
 def _show(report: "client.check.folder.SiteReport") -> None:

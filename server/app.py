@@ -17,9 +17,10 @@ from server.phases.example import example_federation
 from server.phases.options import Options
 from server.phases.order import run_study
 from server.phases.released import evaluate_release
+from server.state.checkpoint import CHECKPOINT
 from server.state.evaluation import write_evaluation
 from server.state.notes import WARNING, Note
-from server.state.release import read_release, write_release
+from server.state.release import study_of, write_release
 from server.state.study import StudyState
 from strategies.flower.log import log
 from strategies.flower.polling import look_often_for_replies
@@ -45,7 +46,7 @@ def main(grid: Grid, context: Context) -> None:
     nodes = _nodes(str(config.get("nodes", "")))
     grid = _with_receipts(PackingGrid(grid), out, nodes, str(config.get("release-key", "")))
     options = Options(
-        checkpoint=out / "checkpoint.safetensors",
+        checkpoint=out / CHECKPOINT,
         timeout=float(config.get("round-timeout", 600)),
         sites=int(config.get("sites", 0)),
         wait=float(config.get("wait", 120)),
@@ -71,10 +72,10 @@ def _released(config: Mapping[str, object], federation: Federation) -> StudyStat
         ValueError: it is another one, or of other settings.
     """
     folder = Path(str(config["release"]))
-    study, digest = read_release(folder)[0], open_release(folder).digest
-    if digest != config.get("release-digest") or study.federation.digest != federation.digest:
+    release = open_release(folder)
+    if release.digest != config.get("release-digest") or release.federation.digest != federation.digest:
         raise ValueError(f"{folder}: another release than the one whose signature was checked, or of other settings")
-    return study
+    return study_of(release)
 
 
 def _nodes(path: str) -> dict[int, dict[str, str]]:

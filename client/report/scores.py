@@ -14,13 +14,15 @@ from client.node.home import Home
 from modalities.core.parts import parts_of
 from modalities.core.release.release import Release
 from modalities.core.settings.federation import Federation
+from modalities.core.settings.site import FULL
 from modalities.core.site.store import SiteData
-from strategies.evaluation.answers import Scored, ScoredCases, counted, own_answer, tallied
+from strategies.evaluation.answers import Scored, counted, own_answer, tallied
 from strategies.evaluation.computed import Evaluated, results_of
-from strategies.evaluation.names import COMPLETE, FEDERATED, FUSED, LOCAL, TEST, TRAINING
-from strategies.evaluation.results import EvaluationResults, ModelOnSet, OwnOnSet
+from strategies.evaluation.names import COMPLETE, FEDERATED, FUSED, LOCAL, TEST
+from strategies.report.words import Json
 
-_FULL, _SMALLEST = "full", 1
+_SMALLEST = 1
+"""Cases that a number may be of: nothing leaves the site."""
 TEST_CASES, TRAINING_CASES = "test cases", "training cases, each as copies say that never saw it"
 
 
@@ -36,9 +38,10 @@ class Here:
     labels: np.ndarray
     said: Mapping[str, BySet]
     """`federated`, and `local` where the site has a model of its own -> SET -> probabilities, a row a case."""
-    results: EvaluationResults
-    study: Mapping[str, Mapping[str, Mapping]]
-    """The same of all sites together, as the release has it: model -> SET -> numbers; empty where it has none."""
+    results: Json
+    """Of these cases, as a release's `evaluation` has them: as test cases, whichever they are."""
+    study: Json
+    """Of the same kind of cases of all sites: model -> SET -> numbers; empty where the release has none."""
 
     @property
     def sets(self) -> list[str]:
@@ -55,17 +58,13 @@ class Here:
         """Those that were scored here."""
         return [model for model in (FEDERATED, LOCAL) if model in self.said]
 
-    def numbers(self, model: str, of: str) -> ModelOnSet:
+    def numbers(self, model: str, of: str) -> Json:
         """What follows from counts; of an AUROC see `ranking`, which is exact."""
-        return (self.results.test if self._is_test else self.results.out_of_fold)[model][of]
+        return self.results[model][of]
 
-    def ranking(self, model: str, of: str) -> OwnOnSet:
+    def ranking(self, model: str, of: str) -> Json:
         """AUROCs over these very cases; for `gain` federated minus the site's own."""
-        return self.results.sites[self.site].results[model][of]
-
-    @property
-    def _is_test(self) -> bool:
-        return self.on == TEST_CASES
+        return self.results["sites"][self.site]["results"][model][of]
 
 
 def scored_here(folder: Path, release: Release) -> Here:
@@ -106,28 +105,24 @@ def _here(
 ) -> Here:
     said = {model: by_set for model, by_set in by_model.items() if by_set}
     evaluation = release.model.get("evaluation") or {}
-    cases = TEST if on == TEST_CASES else TRAINING
-    study = evaluation if cases == TEST else evaluation.get("out_of_fold") or {}
-    results = _results(data, release, _scored(cases, labels, said))
+    study = evaluation if on == TEST_CASES else evaluation.get("out_of_fold") or {}
+    results = _results(data, release, labels, said)
     return Here(data.config.name, data.federation, on, case_ids, labels, said, results, study)
 
 
-def _scored(cases: str, labels: np.ndarray, said: Mapping[str, BySet]) -> dict[tuple[str, str], Scored]:
-    """By SET; under `test` too, whose AUROCs are those that are told exactly."""
-    sets = dict.fromkeys(of for by_set in said.values() for of in by_set)
-    each = {of: Scored(labels, {model: own[of] for model, own in said.items() if of in own}) for of in sets}
-    return {(place, of): scored for of, scored in each.items() for place in {cases, TEST}}
-
-
-def _results(data: SiteData, release: Release, scored: ScoredCases) -> EvaluationResults:
+def _results(data: SiteData, release: Release, labels: np.ndarray, said: Mapping[str, BySet]) -> Json:
     federation, config = data.federation, data.config
     names, n_classes, classes = list(federation.modalities), federation.n_classes, list(federation.task.classes)
+    sets = dict.fromkeys(of for by_set in said.values() for of in by_set)
+    scored = {
+        (TEST, of): Scored(labels, {model: by_set[of] for model, by_set in said.items() if of in by_set}) for of in sets
+    }
     totals = counted(scored, names, n_classes)
     return results_of(
         Evaluated(
             sums={**totals, **tallied(scored, names, n_classes, _SMALLEST, totals)},
             told={config.name: own_answer(scored, names, n_classes, _SMALLEST)},
-            shares={config.name: _FULL},
+            shares={config.name: FULL},
             external=[config.name] if config.only_evaluates else [],
             modalities=names,
             classes=classes,
@@ -135,4 +130,4 @@ def _results(data: SiteData, release: Release, scored: ScoredCases) -> Evaluatio
             margin=federation.evaluation.margin,
             seed=federation.seed,
         )
-    )
+    ).to_plain()

@@ -1,21 +1,15 @@
 """The sections of a site's own report, in the order in which they stand."""
 
-from collections.abc import Mapping
-from dataclasses import asdict
-from typing import Any
-
 import numpy as np
 
 from client.report import pictures
-from client.report.pictures import LOOKS
+from client.report.pictures import CALLED, LOOKS
 from client.report.scores import Here
 from strategies.evaluation.names import FEDERATED, GAIN, LOCAL
-from strategies.evaluation.results import Estimate
-from strategies.report.section import Picture, Section, Table
-from strategies.report.words import interval, number, set_label, signed, verdict
+from strategies.report.section import Section, Table, pictured
+from strategies.report.words import number, set_label, shown, signed, verdict
 
 WORST = 20
-_CALLED = {FEDERATED: "federated", LOCAL: "own model"}
 _LEAST = 1e-12
 """A probability that was rounded to 0 still has a logarithm."""
 
@@ -31,10 +25,10 @@ def _models(here: Here) -> Section:
     ranking, sure = [], []
     for of, model in rows:
         numbers = here.numbers(model, of)
-        head = (f"{set_label(of)}: {_CALLED[model]}", str(numbers.n))
+        head = (f"{set_label(of)}: {CALLED[model]}", str(numbers["n"]))
         everywhere = here.study.get(model, {}).get(of, {}).get("macro_auroc")
-        ranking.append((*head, _shown(here.ranking(model, of).macro_auroc), _shown(everywhere)))
-        sure.append((*head, *(_shown(getattr(numbers, name)) for name in ("balanced_accuracy", "brier", "ece"))))
+        ranking.append((*head, shown(here.ranking(model, of)["macro_auroc"]), shown(everywhere)))
+        sure.append((*head, *(shown(numbers[name]) for name in ("balanced_accuracy", "brier", "ece"))))
     federated = tuple(place for place, (_, model) in enumerate(rows) if model == FEDERATED)
     return Section(
         "performance",
@@ -55,9 +49,9 @@ def _models(here: Here) -> Section:
 def _gain(here: Here) -> Section | None:
     if LOCAL not in here.said:
         return None
-    gains = {of: here.ranking(GAIN, of).macro_auroc for of in here.sets if of in here.said[LOCAL]}
+    gains = {of: here.ranking(GAIN, of)["macro_auroc"] for of in here.sets if of in here.said[LOCAL]}
     rows = tuple(
-        (set_label(of), str(here.numbers(FEDERATED, of).n), _shown(gain, signed), verdict(asdict(gain)))
+        (set_label(of), str(here.numbers(FEDERATED, of)["n"]), shown(gain, signed), verdict(gain))
         for of, gain in gains.items()
     )
     return Section(
@@ -75,9 +69,9 @@ def _classes(here: Here) -> Section:
     rows = tuple(
         (
             f"{name} ({task.names[name]})" if task.names.get(name) else name,
-            str(here.numbers(FEDERATED, of).n_by_class[name]),
-            *(_shown(here.ranking(model, of).auroc[name]) for model in here.models),
-            _shown(here.numbers(FEDERATED, of).recall[name]),
+            str(here.numbers(FEDERATED, of)["n_by_class"][name]),
+            *(shown(here.ranking(model, of)["auroc"][name]) for model in here.models),
+            shown(here.numbers(FEDERATED, of)["recall"][name]),
         )
         for name in task.classes
     )
@@ -94,7 +88,7 @@ def _confusion(here: Here) -> Section:
         "confusion",
         "Confusion matrices",
         f"{set_label(here.sets[0])}: each row is what patients truly have and adds up to 100 %.",
-        (Picture(pictures.confusion(here, here.sets[0]), alt),),
+        pictured(pictures.confusion(here, here.sets[0]), alt),
     )
 
 
@@ -104,7 +98,7 @@ def _roc(here: Here) -> Section:
         "roc",
         "ROC curves by class",
         f"{set_label(here.sets[0])}: one class against the rest; the closer to the upper left corner, the better.",
-        (Picture(pictures.roc(here, here.sets[0]), alt),),
+        pictured(pictures.roc(here, here.sets[0]), alt),
     )
 
 
@@ -146,15 +140,6 @@ def _own_says(here: Here, of: str, row: int) -> str:
 def _holds(here: Here, name: str, row: int) -> bool:
     own = here.said[FEDERATED].get(name)
     return own is not None and bool(np.isfinite(own[row]).all())
-
-
-def _shown(estimate: Estimate | Mapping[str, Any] | None, form: Any = number) -> str:
-    """0.912 (0.880 to 0.937), or n/a."""
-    plain = asdict(estimate) if isinstance(estimate, Estimate) else estimate or {}
-    if plain.get("value") is None:
-        return "n/a"
-    ends = interval(plain, form)
-    return f"{form(plain['value'])} ({ends})" if ends else form(plain["value"])
 
 
 def _lacks(here: Here) -> str:

@@ -51,12 +51,16 @@ def checked_release(release: Path, key: Path | None) -> tuple[Release, str]:
     return open_release(release), signer
 
 
-def key_of(folder: Path, given: Path | None) -> Path:
-    """The key to check releases with: the one given, or the one that site.yaml names.
+def key_of(folder: Path, given: Path | None, unsigned: bool = False) -> Path | None:
+    """The key to check releases with: the one given, or the one that site.yaml names; None for an `unsigned` one.
 
     Raises:
-        ValueError: neither is there.
+        ValueError: neither is there; or a key was given for a release that nobody signed.
     """
+    if unsigned and given is not None:
+        raise ValueError("--key and --unsigned exclude each other")
+    if unsigned:
+        return None
     key = given or folder / read_site_config(folder / "site.yaml").coordinator.release_key
     if not key.is_file():
         raise ValueError(

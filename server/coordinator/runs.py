@@ -14,6 +14,7 @@ from modalities.core.release.release import MODEL, open_release
 from modalities.core.release.signing import sign
 from server.coordinator.flower import is_up, nodes, nodes_file, outcome, submit, unfinished_runs
 from server.coordinator.folder import Study
+from server.state.checkpoint import CHECKPOINT
 from server.state.release import write_release
 from server.state.status import read_status, stage
 from server.state.study import StudyState
@@ -27,7 +28,6 @@ _ASK_AFTER, _ASK_WHEN_DONE = 20, 4
 """Looks without a change."""
 _MOST_FAILURES, _ASK_AGAIN_S = 3, 2.0
 Show = Callable[[Mapping[str, Any]], None]
-CHECKPOINT = "checkpoint.safetensors"
 FLOWER_RUN = "flower-run"
 """Beside a checkpoint: the id of the Flower run that was last begun for it."""
 Answer = TypeVar("Answer")

@@ -11,6 +11,7 @@ from modalities.core.problems import unusable
 from modalities.core.release.release import MODEL, open_release
 from modalities.core.settings.federation import Federation
 from server.coordinator.folder import Study
+from server.state.checkpoint import CHECKPOINT
 from server.state.evaluation import results_in
 from server.state.measured import METRICS
 from server.state.status import read_status, stage
@@ -82,7 +83,7 @@ def facts_in(folder: Path) -> Facts:
     if (folder / MODEL).is_file():
         return facts_of_release(folder)
     study = Study(folder)
-    checkpoint, release = study.run / "checkpoint.safetensors", study.run / "release"
+    checkpoint, release = study.run / CHECKPOINT, study.run / "release"
     if checkpoint.is_file():
         state = StudyState.load(checkpoint, load_federation(study.federation))
         return facts_of_study(state, study.run)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from strategies.evaluation.names import COMPLETE, FEDERATED, FUSED, LOCAL, PRIOR
 from strategies.report.look import ARM_LOOKS
-from strategies.report.words import Json, interval, number
+from strategies.report.words import Json
 
 LOOKS = {
     FEDERATED: replace(ARM_LOOKS["federated"], label="Federated model"),
@@ -52,14 +52,6 @@ def out_of_fold_in(evaluation: Json) -> Measured:
     """The training cases, each scored by copies that did not train on it."""
     scored = evaluation.get("out_of_fold") or {}
     return Measured("training cases, out of fold", "out_of_fold", {model: scored.get(model) or {} for model in LOOKS})
-
-
-def shown(estimate: Json | None, form=number) -> str:  # noqa: ANN001
-    """0.912 (0.880 to 0.937), or n/a."""
-    if not estimate or estimate.get("value") is None:
-        return "n/a"
-    ends = interval(estimate, form)
-    return f"{form(estimate['value'])}{f' ({ends})' if ends else ''}"
 
 
 def reasons_in(part: object, place: Sequence[str] = ()) -> list[tuple[str, str]]:

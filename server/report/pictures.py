@@ -9,10 +9,10 @@ from server.report.facts import Facts
 from server.report.measured import LOOKS, Measured
 from server.report.words import by_model
 from strategies.evaluation.names import FEDERATED, GAIN, LOCAL, PRIOR
+from strategies.report import figures
 from strategies.report.forest import Band, Line, forest
 from strategies.report.look import WIDTH, draw, plain, short
-from strategies.report.panels import matrix_panel, recall_panel, reliability_panels
-from strategies.report.words import Json, number, set_label
+from strategies.report.words import Json, set_label
 
 
 def models(measured: Measured) -> Figure | None:
@@ -68,51 +68,28 @@ def _site_label(site: str, own: Json) -> str:
 
 def confusion(measured: Measured, classes: list[str]) -> Figure | None:
     """Confusion matrices side by side."""
-    shown = [model for model in by_model(measured, measured.headline) if model != PRIOR]
-    if not shown:
-        return None
-
-    def paint(figure: Figure) -> None:
-        for axes, model in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
-            matrix_panel(axes, np.array(measured.leading(model)["confusion"], dtype=int), classes)
-            axes.set_title(LOOKS[model].label)
-
-    return draw(WIDTH * len(shown) / 2, 1.3 + 0.62 * len(classes), paint)
+    matrices = [(LOOKS[own], np.array(measured.leading(own)["confusion"], dtype=int)) for own in _trained(measured)]
+    return figures.confusion(matrices, classes)
 
 
 def reliability(measured: Measured) -> Figure | None:
     """Confidence against truth, side by side."""
-    shown = [model for model in by_model(measured, measured.headline) if measured.leading(model)["reliability"]]
-    shown = [model for model in shown if model != PRIOR]
-    if not shown:
-        return None
-
-    def paint(figure: Figure) -> None:
-        panels = figure.subplots(2, len(shown), squeeze=False, sharex=True, height_ratios=[3, 1])
-        for column, model in enumerate(shown):
-            found = measured.leading(model)
-            reliability_panels(panels[0, column], panels[1, column], found["reliability"], LOOKS[model])
-            panels[0, column].set_title(f"{LOOKS[model].label}: ECE {number(found['ece']['value'])}")
-        panels[0, 0].set_ylabel("Share that is right")
-        panels[1, 0].set_ylabel("Cases")
-
-    return draw(WIDTH * len(shown) / 2, 4.2, paint)
+    scored = {model: measured.leading(model) for model in _trained(measured)}
+    return figures.reliability(
+        [(LOOKS[model], own["ece"]["value"], own["reliability"]) for model, own in scored.items() if own["reliability"]]
+    )
 
 
 def recall(measured: Measured, classes: list[str]) -> Figure | None:
     """Share of each class that is found, by model."""
-    shown = [model for model in by_model(measured, measured.headline) if model != PRIOR]
-    if not shown:
-        return None
-    counts = measured.leading()["n_by_class"]
+    counts = measured.leading().get("n_by_class", {})
+    rows = [(LOOKS[model], measured.leading(model)["recall"]) for model in _trained(measured)]
+    return figures.recall({name: counts[name] for name in classes if rows}, rows)
 
-    def paint(figure: Figure) -> None:
-        axes = figure.add_subplot()
-        rows = [(LOOKS[model], measured.leading(model)["recall"]) for model in shown]
-        recall_panel(axes, {name: counts[name] for name in classes}, rows)
-        figure.legend(loc="outside upper center", ncols=len(rows), fontsize=9)
 
-    return draw(WIDTH, 1.1 + 0.72 * len(classes), paint)
+def _trained(measured: Measured) -> list[str]:
+    """The models on the leading SET, the prior left out."""
+    return [model for model in by_model(measured, measured.headline) if model != PRIOR]
 
 
 def curves(facts: Facts) -> Figure | None:
@@ -120,20 +97,17 @@ def curves(facts: Facts) -> Figure | None:
     known = {name: curve for name, curve in facts.curves.items() if len(curve) > 1}
     if not known:
         return None
-    columns = min(len(known), 3)
-    lines = -(-len(known) // columns)
 
     def paint(figure: Figure) -> None:
-        panels = figure.subplots(lines, columns, squeeze=False).ravel()
-        for axes in panels[len(known) :]:
-            axes.set_visible(False)
-        for axes, (name, curve) in zip(panels, known.items(), strict=False):
+        drawn = figures.panels(figure, len(known), figures.CURVES)
+        for axes, (name, curve) in zip(drawn, known.items(), strict=True):
             axes.plot(curve, color=LOOKS[FEDERATED].colour, lw=2)
             chosen = min(facts.rounds.get(name, len(curve) - 1), len(curve) - 1)
             axes.plot(chosen, curve[chosen], "o", color=LOOKS[FEDERATED].colour, ms=7, mec="white")
             axes.set_title(short(name, 28))
             axes.set_xlabel("Round")
             plain(axes, "both")
-        panels[0].set_ylabel("Held-out loss")
+        drawn[0].set_ylabel("Held-out loss")
 
-    return draw(WIDTH if columns > 1 else WIDTH * 0.62, 2.75 * lines + 0.1, paint)
+    height = 2.75 * figures.rows_of_panels(len(known), figures.CURVES) + 0.1
+    return draw(WIDTH if len(known) > 1 else WIDTH * 0.62, height, paint)

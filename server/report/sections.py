@@ -2,15 +2,13 @@
 
 from collections.abc import Callable
 
-from matplotlib.figure import Figure
-
 from server.report import pictures, site_sections
 from server.report.facts import Facts
-from server.report.measured import LOOKS, Measured, out_of_fold_in, reasons_in, shown
+from server.report.measured import LOOKS, Measured, out_of_fold_in, reasons_in
 from server.report.words import by_model, cell, still_falling, tested, who_does_not_gain
 from strategies.evaluation.names import FEDERATED, LOCAL
-from strategies.report.section import Picture, Section, Table
-from strategies.report.words import number, set_label, signed
+from strategies.report.section import Section, Table, pictured
+from strategies.report.words import number, set_label, shown, signed
 
 Make = Callable[[Facts, Measured], Section | None]
 
@@ -19,11 +17,6 @@ def sections_of(facts: Facts, measured: Measured) -> list[Section]:
     """Those that there is something for; a study without an evaluation has curves, cases and notes."""
     makers = [*(MEASURED if facts.evaluation else ()), *ALWAYS]
     return [section for make in makers if (section := make(facts, measured)) is not None]
-
-
-def picture(figure: Figure | None, alt: str) -> tuple[Picture, ...]:
-    """None, or one."""
-    return (Picture(figure, alt),) if figure else ()
 
 
 def _models(facts: Facts, measured: Measured) -> Section:
@@ -47,7 +40,7 @@ def _models(facts: Facts, measured: Measured) -> Section:
         "of probability, so the exact one lies within the bound of the value. Within sites: pairs of cases of one site "
         "only. Balanced accuracy: mean recall. Brier score (0 to 2), log loss and ECE (how far stated confidence is "
         "from being right, less what noise adds to it): lower is better.",
-        picture(pictures.models(measured), "Macro-AUROC with interval of each model, by set of cases."),
+        pictured(pictures.models(measured), "Macro-AUROC with interval of each model, by set of cases."),
         (
             Table(("cases and model", "n", "macro-AUROC", "bound", "within sites"), tuple(ranking), "Ranking", marked),
             Table(("cases and model", "n", "balanced accuracy", "accuracy"), tuple(named), "Naming the class", marked),
@@ -76,7 +69,7 @@ def _classes(facts: Facts, measured: Measured) -> Section:
         "By class",
         f"{set_label(measured.headline)}, {measured.on}: each class against the rest. Recall is the share of the "
         "class's cases that are called that class. A class with 0 cases here has fewer than may be told.",
-        picture(pictures.recall(measured, list(task.classes)), alt),
+        pictured(pictures.recall(measured, list(task.classes)), alt),
         (Table(header, rows),),
     )
 
@@ -85,7 +78,7 @@ def _confusion(facts: Facts, measured: Measured) -> Section | None:
     figure = pictures.confusion(measured, list(facts.federation.task.classes))
     reading = "Each row is what patients truly have and adds up to 100 %; the diagonal is what the model gets right."
     alt = "Confusion matrices of the federated model and of the sites' own models, with counts."
-    return Section("confusion", "Confusion matrices", reading, picture(figure, alt)) if figure else None
+    return Section("confusion", "Confusion matrices", reading, pictured(figure, alt)) if figure else None
 
 
 def _reliability(facts: Facts, measured: Measured) -> Section | None:
@@ -96,7 +89,7 @@ def _reliability(facts: Facts, measured: Measured) -> Section | None:
         "The bars count the cases at each confidence."
     )
     alt = "Share that is right by confidence, federated model and the sites' own models, in ten bins."
-    return Section("reliability", "Does 80 % sure mean 80 % right?", reading, picture(figure, alt)) if figure else None
+    return Section("reliability", "Does 80 % sure mean 80 % right?", reading, pictured(figure, alt)) if figure else None
 
 
 def _gain(facts: Facts, measured: Measured) -> Section | None:
@@ -126,7 +119,7 @@ def _gain(facts: Facts, measured: Measured) -> Section | None:
         "pair by pair. Above 0 the federated model is better (of Brier score and log loss: below 0). The verdict is "
         f"of two one-sided tests at level .05 against the margin ±{margin:g} of federation.yaml: “not shown” is no "
         "proof of a difference, nor of equality.",
-        picture(pictures.gains(gain), "Federated minus local macro-AUROC with interval, by set of cases."),
+        pictured(pictures.gains(gain), "Federated minus local macro-AUROC with interval, by set of cases."),
         (Table(header, judged), Table(("cases", "balanced accuracy", "Brier", "log loss"), others, "Other measures")),
         who_does_not_gain(facts.evaluation, measured.headline),
     )
@@ -171,7 +164,7 @@ def _curves(facts: Facts, measured: Measured) -> Section | None:
     reading = "Loss on held-out cases by round, lower is better; the dot is the round whose weights were kept."
     alt = "Held-out loss by federated round for each modality."
     said = " ".join(f"{sentence}." for sentence in still_falling(facts))
-    return Section("curves", "Training curves", reading, picture(figure, alt), note=said) if figure else None
+    return Section("curves", "Training curves", reading, pictured(figure, alt), note=said) if figure else None
 
 
 MEASURED: tuple[Make, ...] = (

@@ -2,10 +2,10 @@
 
 from server.report import pictures
 from server.report.facts import Facts
-from server.report.measured import Measured, shown
+from server.report.measured import Measured
 from strategies.evaluation.names import FEDERATED, GAIN, LOCAL
 from strategies.report.section import Picture, Section, Table
-from strategies.report.words import Json, number, percent, set_label, signed
+from strategies.report.words import Json, number, percent, set_label, shown, signed
 
 _ON_ITS_OWN = {"sums": "in sums only", "full": "its own too", "none": "nothing"}
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from server.report.facts import Facts
-from server.report.measured import Measured, shown
+from server.report.measured import Measured
 from strategies.evaluation.names import COMPLETE, FEDERATED, FUSED, GAIN, LOCAL
 from strategies.report.words import (
     STILL_FALLING,
@@ -14,6 +14,7 @@ from strategies.report.words import (
     late_fall,
     number,
     percent,
+    shown,
     signed,
 )
 

@@ -11,6 +11,8 @@ from safetensors.numpy import save_file
 
 from modalities.core.files.atomic import replacing
 
+CHECKPOINT = "checkpoint.safetensors"
+"""In the folder of a study's run."""
 _META = "tessera"
 
 

@@ -16,7 +16,18 @@ from safetensors.numpy import save
 from modalities.core.files.atomic import write_atomically
 from modalities.core.model.predict import FittedBranch, FittedModel
 from modalities.core.parts import modality_of, parts_of
-from modalities.core.release.release import CALIBRATION, CARD, FORMAT, HEAD, MODEL, STATE, WEIGHT, file_of, open_release
+from modalities.core.release.release import (
+    CALIBRATION,
+    CARD,
+    FORMAT,
+    HEAD,
+    MODEL,
+    STATE,
+    WEIGHT,
+    Release,
+    file_of,
+    open_release,
+)
 from server.state.card import card_of
 from server.state.evaluation import results_in
 from server.state.study import StudyState
@@ -59,16 +70,21 @@ def read_release(folder: Path) -> tuple[StudyState, dict[str, Any]]:
         ValueError: model.json is none of this version, or a file is missing or differs from its digest in it; all of
             them are named.
     """
-    found = open_release(folder)
-    federation, model = found.federation, dict(found.model)
-    study = StudyState(federation, frozen=found.modalities, finished=True)
-    study.head_name, study.out_of_fold = found.head_name, found.out_of_fold_loss
-    study.class_counts = [model["class_counts"][name] for name in federation.task.classes]
-    for name in found.modalities:
-        study.states[name] = found.state(name)
-        study.weights |= {part: found.weights(part) for part in parts_of(name, federation.fusion)}
-    study.head, study.calibration = found.head, found.calibration
-    return study, model
+    release = open_release(folder)
+    return study_of(release), dict(release.model)
+
+
+def study_of(release: Release) -> StudyState:
+    """The study as far as a release holds it, all branches frozen."""
+    federation = release.federation
+    study = StudyState(federation, frozen=release.modalities, finished=True)
+    study.head_name, study.out_of_fold = release.head_name, release.out_of_fold_loss
+    study.class_counts = [release.model["class_counts"][name] for name in federation.task.classes]
+    for name in release.modalities:
+        study.states[name] = release.state(name)
+        study.weights |= {part: release.weights(part) for part in parts_of(name, federation.fusion)}
+    study.head, study.calibration = release.head, release.calibration
+    return study
 
 
 def fitted_model(study: StudyState) -> FittedModel:

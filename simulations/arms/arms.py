@@ -15,6 +15,7 @@ from modalities.core.settings.federation import Federation
 from modalities.core.site.store import SiteData
 from server.phases.options import Options
 from server.phases.order import run_study
+from server.state.checkpoint import CHECKPOINT
 from server.state.release import fitted_model, read_release, write_release
 from server.state.study import StudyState
 from simulations.arms.evaluated import gathered
@@ -29,7 +30,7 @@ from simulations.engines.machine import side_by_side
 from simulations.scores.predictions import LOCAL
 from strategies.settings import load_federation
 
-CHECKPOINT, RELEASE = "checkpoint.safetensors", "release"
+RELEASE = "release"
 PRIVATE = "private-"
 """How the arms under differential privacy are called: private-8, whose settings stand in private-8.yaml."""
 

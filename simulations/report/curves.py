@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from simulations.scores.results import Json
+from strategies.report.figures import CURVES, panels, rows_of_panels
 from strategies.report.look import ARM_LOOKS, MUTED, WIDTH, draw, plain, short
 
 PAIR = ("federated", "centralised")
@@ -19,23 +20,20 @@ def curves(results: Json) -> Figure | None:
     known = {name: one for name, one in results.get("curves", {}).items() if any(folds(one.get(arm)) for arm in PAIR)}
     if not known:
         return None
-    columns = min(len(known), 3)
-    lines = -(-len(known) // columns)
 
     def paint(figure: Figure) -> None:
-        panels = figure.subplots(lines, columns, squeeze=False).ravel()
-        for axes in panels[len(known) :]:
-            axes.set_visible(False)
-        for index, (name, one) in enumerate(known.items()):
+        drawn = panels(figure, len(known), CURVES)
+        for index, (axes, (name, one)) in enumerate(zip(drawn, known.items(), strict=True)):
             for arm in PAIR:
-                _arm(panels[index], arm, folds(one.get(arm)), results.get("stopping", {}).get(name, {}).get(arm))
-            panels[index].set_title(short(name, 28))
-            panels[index].set_xlabel("Round (federated), epoch (centralised)")
-            panels[index].set_ylabel("Held-out loss" if index % columns == 0 else "")
-            plain(panels[index], "both")
+                _arm(axes, arm, folds(one.get(arm)), results.get("stopping", {}).get(name, {}).get(arm))
+            axes.set_title(short(name, 28))
+            axes.set_xlabel("Round (federated), epoch (centralised)")
+            axes.set_ylabel("Held-out loss" if index % CURVES == 0 else "")
+            plain(axes, "both")
         figure.legend(handles=_handles(), loc="outside lower center", ncols=3, fontsize=9)
 
-    return draw(WIDTH if columns > 1 else WIDTH * 0.62, 2.75 * lines + 0.35, paint)
+    height = 2.75 * rows_of_panels(len(known), CURVES) + 0.35
+    return draw(WIDTH if len(known) > 1 else WIDTH * 0.62, height, paint)
 
 
 def folds(losses: Any) -> list[list[float]]:

@@ -24,6 +24,11 @@ class Picture:
         return svg_uri(self.figure)
 
 
+def pictured(figure: Figure | None, alt: str) -> tuple[Picture, ...]:
+    """A section's pictures where there is at most one."""
+    return (Picture(figure, alt),) if figure else ()
+
+
 @dataclass(frozen=True)
 class Table:
     """Text by row; the first column is a heading, the others are set as numbers."""

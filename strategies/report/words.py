@@ -1,6 +1,6 @@
 """Numbers as text: n/a where there is none, a true minus sign, powers of 1000."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from strategies.evaluation.names import COMPLETE, FUSED
@@ -48,6 +48,14 @@ def interval(estimate: Json | None, form: Any = number) -> str:
     if not estimate or estimate.get("low") is None or estimate.get("high") is None:
         return ""
     return f"{form(estimate['low'])} to {form(estimate['high'])}"
+
+
+def shown(estimate: Json | None, form: Callable[[Number], str] = number) -> str:
+    """0.912 (0.880 to 0.937), or n/a."""
+    if not estimate or estimate.get("value") is None:
+        return "n/a"
+    ends = interval(estimate, form)
+    return f"{form(estimate['value'])}{f' ({ends})' if ends else ''}"
 
 
 def bytes_text(count: Number) -> str:

@@ -1,7 +1,6 @@
 """What a study between hospitals would have known of its model, beside what only a comparison can know."""
 
 from server.report import pictures
-from server.report.measured import shown
 from server.report.site_sections import meta_analysis
 from simulations.report.words import headline
 from simulations.scores.beside_exact import BesideExact, beside_exact
@@ -9,7 +8,7 @@ from simulations.scores.by_site import SiteRow, rows_by_site
 from simulations.scores.results import Json
 from strategies.evaluation.names import FEDERATED, GAIN, TEST
 from strategies.report.section import Picture, Section, Table
-from strategies.report.words import VERDICTS, interval, number, set_label, signed
+from strategies.report.words import VERDICTS, interval, number, set_label, shown, signed
 
 
 def real_study(results: Json) -> Section | None:

@@ -46,16 +46,16 @@ def test_the_numbers_are_those_of_scikit_learn_on_the_sites_test_cases(here):
         known = here.rows(FUSED, model)
         labels, said = here.labels[known], here.said[model][FUSED][known]
         numbers, ranking = here.numbers(model, FUSED), here.ranking(model, FUSED)
-        assert numbers.n == len(labels)
-        assert np.array_equal(numbers.confusion, confusion_matrix(labels, said.argmax(axis=1), labels=range(4)))
+        assert numbers["n"] == len(labels)
+        assert np.array_equal(numbers["confusion"], confusion_matrix(labels, said.argmax(axis=1), labels=range(4)))
         brier = brier_score_loss(labels, said, labels=range(4), scale_by_half=False)
-        assert numbers.brier.value == pytest.approx(brier)
+        assert numbers["brier"]["value"] == pytest.approx(brier)
         for place, name in enumerate(FEDERATION.task.classes):
-            if ranking.auroc[name].value is not None:
+            if ranking["auroc"][name]["value"] is not None:
                 auroc = roc_auc_score(labels == place, said[:, place])
-                assert ranking.auroc[name].value == pytest.approx(auroc)
-    gain = here.ranking(GAIN, FUSED).macro_auroc.value
-    macros = [here.ranking(model, FUSED).macro_auroc.value for model in (FEDERATED, LOCAL)]
+                assert ranking["auroc"][name]["value"] == pytest.approx(auroc)
+    gain = here.ranking(GAIN, FUSED)["macro_auroc"]["value"]
+    macros = [here.ranking(model, FUSED)["macro_auroc"]["value"] for model in (FEDERATED, LOCAL)]
     assert gain == pytest.approx(macros[0] - macros[1])
 
 
@@ -82,7 +82,7 @@ def test_a_site_without_test_cases_is_scored_out_of_fold(root, release, tmp_path
         cases.write_text(before)
     assert here.on == TRAINING_CASES
     assert here.models == [FEDERATED]  # no evaluation trained one of its own here
-    assert here.numbers(FEDERATED, "cnv").n == here.rows("cnv").sum() > 0
+    assert here.numbers(FEDERATED, "cnv")["n"] == here.rows("cnv").sum() > 0
     page = write_report(here, tmp_path).read_text(encoding="utf-8")
     assert "no model of its own" in page
     assert 'id="gain"' not in page
