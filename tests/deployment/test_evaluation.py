@@ -118,6 +118,33 @@ def test_the_sites_gain_over_their_own_models_and_the_console_says_so(ended):
     assert gain["verdict"] in " ".join(ended.said.split())
 
 
+def test_report_results_and_card_hold_what_the_release_says(ended):
+    machine, study = ended.machine, ended.machine.study
+    machine.call("server", "report", study.folder)
+    found = json.loads((study.folder / "report" / "results.json").read_text())
+    assert found["evaluation"] == ended.model["evaluation"]
+    fused, local = (ended.model["evaluation"][model]["fused"] for model in ("federated", "local"))
+    page = _text_of((study.folder / "report" / "report.html").read_text())
+    card = _text_of((study.run / "release" / "README.md").read_text())
+    for what in ("macro_auroc", "balanced_accuracy", "brier", "ece"):
+        assert f"{fused[what]['value']:.3f}" in page, what
+        assert f"{fused[what]['value']:.3f}" in card, what
+    for estimate in (*fused["auroc"].values(), local["macro_auroc"]):
+        assert f"{estimate['value']:.3f}" in page
+    for name, counts in zip(ended.model["federation"]["task"]["classes"], fused["confusion"], strict=True):
+        assert f"{fused['auroc'][name]['value']:.3f}" in card
+        assert f"| {name} | {' | '.join(map(str, counts))} |" in card
+    gain = ended.model["evaluation"]["gain"]["test"]["fused"]
+    for text in (page, card):
+        assert gain["verdict"] in text.lower()
+        assert f"{gain['macro_auroc']['value']:+.3f}" in text
+    assert 'alt="Confusion matrices of the federated model' in page
+
+
+def _text_of(page: str) -> str:
+    return " ".join(page.split())
+
+
 def test_the_release_scored_again_without_training_has_the_same_numbers(ended):
     """The same sites, cases and model; a file that is not as signed is refused before any site is asked."""
     machine, study = ended.machine, ended.machine.study

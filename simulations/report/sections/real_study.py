@@ -2,11 +2,10 @@
 
 from server.report import pictures
 from server.report.site_sections import meta_analysis
-from simulations.report.words import headline
 from simulations.scores.beside_exact import BesideExact, beside_exact
 from simulations.scores.by_site import SiteRow, rows_by_site
 from simulations.scores.results import Json
-from strategies.evaluation.names import FEDERATED, GAIN, TEST
+from strategies.evaluation.names import FEDERATED, FUSED, GAIN, TEST
 from strategies.report.section import Picture, Section, Table
 from strategies.report.words import VERDICTS, interval, number, set_label, shown, signed
 
@@ -16,9 +15,8 @@ def real_study(results: Json) -> Section | None:
     evaluation = results.get("evaluation") or {}
     if not evaluation:
         return None
-    name, beside = headline(results), beside_exact(results)
-    rows = rows_by_site(evaluation, name)
-    tables = (_sums(beside), _sites(rows, name), meta_analysis(evaluation))
+    beside, rows = beside_exact(results), rows_by_site(evaluation, FUSED)  # few sites have complete cases
+    tables = (_sums(beside), _sites(rows), meta_analysis(evaluation))
     return Section(
         "real-study",
         "What a real study would have known",
@@ -27,9 +25,9 @@ def real_study(results: Json) -> Section | None:
         "prediction either, while the bootstrap over cases needs them all. By site: a site gains where the whole "
         "interval of the difference lies above 0, and “not shown” is no proof that it does not. Meta-analysis: what a "
         "hospital has on average, and the interval in which 95 % of new hospitals are expected.",
-        _picture(evaluation, name),
+        _picture(evaluation),
         tuple(table for table in tables if table.rows),
-        " ".join(filter(None, [_outside(beside), _all_sites(evaluation, name) if rows else _NO_OWN])),
+        " ".join(filter(None, [_outside(beside), _all_sites(evaluation) if rows else _NO_OWN])),
     )
 
 
@@ -39,13 +37,13 @@ _NO_OWN = (
 )
 
 
-def _picture(evaluation: Json, name: str) -> tuple[Picture, ...]:
+def _picture(evaluation: Json) -> tuple[Picture, ...]:
     """The gain by site; without any, the federated model by site."""
     drawn = {
         "federated minus the site's own model by site, with 95 % intervals": GAIN,
         "macro-AUROC of the federated model by site, with 95 % intervals": FEDERATED,
     }
-    figures = ((alt, pictures.by_site(evaluation, name, what)) for alt, what in drawn.items())
+    figures = ((alt, pictures.by_site(evaluation, FUSED, what)) for alt, what in drawn.items())
     return tuple(Picture(figure, alt) for alt, figure in figures if figure)[:1]
 
 
@@ -72,22 +70,22 @@ def _outside(beside: list[BesideExact]) -> str:
     return f"Further from the exact value than the bound allows: {', '.join(names)}." if names else ""
 
 
-def _sites(rows: list[SiteRow], name: str) -> Table:
+def _sites(rows: list[SiteRow]) -> Table:
     lines = [
         (row.site, str(row.n), shown(row.federated), shown(row.local), shown(row.gain, signed), row.verdict)
         for row in rows
     ]
     header = ("site", "n", "federated", "its own model", "difference", "")
-    return Table(header, tuple(lines), f"Macro-AUROC on each site's own cases: {set_label(name).lower()}")
+    return Table(header, tuple(lines), f"Macro-AUROC on each site's own cases: {set_label(FUSED).lower()}")
 
 
-def _all_sites(evaluation: Json, name: str) -> str:
+def _all_sites(evaluation: Json) -> str:
     """The gain over all pairs within sites; blank where no site has both models."""
-    gain = evaluation["gain"][TEST].get(name)
+    gain = evaluation["gain"][TEST].get(FUSED)
     if not gain or not gain["verdict"]:
         return ""
     return (
         f"Over all pairs of cases within sites the difference is {shown(gain['macro_auroc'], signed)}: "
-        f"{VERDICTS[gain['verdict']].format(margin=gain['margin'])}; {gain['sites_that_gain']} of {gain['sites']} "
-        "sites are higher."
+        f"{VERDICTS[gain['verdict']].format(margin=gain['margin'])}; higher at {gain['sites_that_gain']} of "
+        f"{gain['sites']} sites."
     )

@@ -43,6 +43,21 @@ def test_a_site_without_test_cases_and_one_with_a_single_class_take_part(tmp_pat
     assert study.notes == []
 
 
+def test_a_site_with_three_test_cases_is_in_the_sums_and_has_no_auroc_of_its_own(tmp_path, federation):
+    root = write_evaluated(tmp_path, federation, "full")
+    with_cases(
+        root / "site_4", lambda table: table[(table["split"] == "train") | (table["split"].eq("test").cumsum() <= 3)]
+    )
+    study, results, _ = evaluated(root, federation)
+    assert len(scored_in_one_place(root, study, ["site_4"])["fused"][0]) == 3
+    assert results.test["federated"]["fused"].n == len(scored_in_one_place(root, study)["fused"][0])
+    alone = results.sites["site_4"].results["federated"]["fused"]
+    assert alone.n == 3
+    assert alone.macro_auroc.value is None
+    assert alone.macro_auroc.reason == "fewer than 5 cases of the class, or of the others"
+    assert results.meta["federated"]["fused"].sites == 3
+
+
 def test_a_site_that_only_evaluates_is_scored_and_teaches_nothing(tmp_path, federation):
     root = write_evaluated(tmp_path, federation, site_4="full")
     only_evaluates(root / "site_4")

@@ -90,7 +90,7 @@ def test_who_gains_stands_by_code_and_name(results):
     )
     assert section.note == (
         "Over all pairs of cases within sites the difference is +0.072 (+0.031 to +0.113): superior, training together "
-        "is better by more than 0.02; 1 of 2 sites are higher."
+        "is better by more than 0.02; higher at 1 of 2 sites."
     )
     labels = [label.get_text().strip() for label in section.pictures[0].figure.axes[0].get_yticklabels()]
     assert labels[0] == "Federated minus the site's own model: fused, any case"
