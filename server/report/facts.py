@@ -146,8 +146,8 @@ def _why_not(state: StudyState, where: str) -> str:
         return "no site scored the finished model: all refused or failed, or this study was carried out without it"
     if not state.federation.privacy.is_masked and "full" not in state.evaluation.shares.values():
         return (
-            "no site lets a number out: without masks only a site with `evaluation: full` in its site.yaml does, and "
-            "no site has that; with `privacy.masking: required` in federation.yaml, `sums` is enough"
+            "no site lets a number out: without masks only a site with evaluation: full in its site.yaml does, and "
+            "no site has that; with privacy.masking: required in federation.yaml, sums are enough"
         )
     return "no number may be shown: too few sites or cases take part in the evaluation; the notes below say more"
 

@@ -3,6 +3,7 @@
 from server.report import pictures
 from server.report.facts import Facts
 from server.report.measured import Measured
+from server.report.words import counted
 from strategies.evaluation.names import FEDERATED, GAIN, LOCAL
 from strategies.report.section import Picture, Section, Table
 from strategies.report.words import Json, number, percent, set_label, shown, signed
@@ -26,7 +27,7 @@ def by_site(facts: Facts, measured: Measured) -> Section | None:
     return Section(
         "by-site",
         "Site by site",
-        f"{set_label(name)}, test cases of the sites whose policy lets their own numbers out (`evaluation: full`). "
+        f"{set_label(name)}, test cases of the sites whose policy lets their own numbers out (evaluation: full). "
         "External: trained on nothing of this study. From three sites on, a random-effects meta-analysis says what a "
         "hospital has on average, and where 95 % of new hospitals lie.",
         tuple(Picture(figure, alt) for figure, alt in drawn if figure),
@@ -69,7 +70,7 @@ def _pooled(own: Json, form) -> tuple[str, ...]:  # noqa: ANN001
 
 def _silent(evaluation: Json) -> str:
     policies = evaluation.get("sites_by_policy") or {}
-    others = [f"{n} with `evaluation: {name}`" for name, n in policies.items() if name != "full"]
+    others = [f"{counted(n, 'site')} with evaluation: {name}" for name, n in policies.items() if name != "full"]
     return f"Not in this table: {', '.join(others)}." if others else ""
 
 

@@ -65,5 +65,6 @@ def shade(part: words.Number, whole: words.Number) -> str:
 
 
 def yaml_text(value: Any) -> str:
-    """Readable YAML of anything JSON can hold; paths and the like as their text."""
-    return yaml.safe_dump(json.loads(json.dumps(value, default=str)), sort_keys=False, allow_unicode=True, width=100)
+    """Readable YAML of anything JSON can hold, plain lists on one line; paths and the like as their text."""
+    plain = json.loads(json.dumps(value, default=str))
+    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=100, default_flow_style=None)

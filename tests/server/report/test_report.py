@@ -77,7 +77,7 @@ def test_every_section_is_there_and_nothing_is_fetched(report):
     assert "4 sites trained one shared model" in page.text
     assert "1 site that trained on nothing scored it too" in page.text
     assert "site_5, external" in page.text
-    assert "Not in this table: 1 with `evaluation: sums`." in page.text
+    assert "Not in this table: 1 site with evaluation: sums." in page.text
     assert "Her2 (HER2-enriched)" in page.text
     assert len(page.images) == 8
     assert all(image["src"].startswith("data:image/svg+xml;base64,") and image["alt"] for image in page.images)
