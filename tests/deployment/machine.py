@@ -32,6 +32,11 @@ SITES = ("site_1", "site_2", "site_3")
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 PROGRAMS = {"client": client.cli.app, "server": server.cli.app}
 _MARK = "TESSERA_DEPLOYMENT_TEST"
+STUDY_S = 1200.0
+"""For a command that runs a whole study: four minutes take four times as long where other tests use the cores."""
+_SLOWER = 2
+"""Times the seconds that a wait names, before it has failed: for the same machines."""
+_LAST_WORDS = 2000
 _SPARE_PORTS = 6
 """For more sites, strangers and second nodes."""
 _NEW_PROCESSES_S = 1.0
@@ -51,12 +56,15 @@ class Machine:
         """Gateway, SuperLink, then one for each node."""
         self.started: dict[str, subprocess.Popen] = {}
 
-    def run(self, program: str, *arguments: object, timeout: float = 60.0) -> subprocess.CompletedProcess[str]:
+    def run(self, program: str, *arguments: object, timeout: float = 120.0) -> subprocess.CompletedProcess[str]:
         """A command to its end, whatever that is."""
         command = self._command(program, arguments)
-        return subprocess.run(command, env=self._environment(), capture_output=True, text=True, timeout=timeout)
+        try:
+            return subprocess.run(command, env=self._environment(), capture_output=True, text=True, timeout=timeout)
+        except subprocess.TimeoutExpired as late:
+            pytest.fail(f"{late}\n--- its output\n{late.output}\n{self._last_words()}")
 
-    def call(self, program: str, *arguments: object, timeout: float = 60.0) -> str:
+    def call(self, program: str, *arguments: object, timeout: float = 120.0) -> str:
         """The output of a command that succeeds."""
         done = self.run(program, *arguments, timeout=timeout)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -89,6 +97,11 @@ class Machine:
     def said(self, name: str) -> str:
         """What a started command has written until now."""
         return self.log(name).read_text() if self.log(name).is_file() else ""
+
+    def _last_words(self) -> str:
+        """The ends of all that the machine's commands and sites have logged: was it slow, or did it stand still?"""
+        logs = [*self.folder.glob("*.out"), *self.folder.rglob("*.log")]
+        return "\n".join(f"--- {log.name}\n{log.read_text(errors='replace')[-_LAST_WORDS:]}" for log in logs)
 
     def end_all(self) -> None:
         """Whatever was started here, however it was detached."""
@@ -279,10 +292,10 @@ def is_open(port: int) -> bool:
 
 
 def wait_until(holds: Callable[[], bool], seconds: float, what: str, look_s: float = 0.3) -> None:
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + _SLOWER * seconds
     while not holds():
         if time.monotonic() > deadline:
-            pytest.fail(f"after {seconds:.0f} s still not: {what}")
+            pytest.fail(f"after {_SLOWER * seconds:.0f} s still not: {what}")
         time.sleep(look_s)
 
 

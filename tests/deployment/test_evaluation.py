@@ -14,14 +14,14 @@ from sklearn.metrics import balanced_accuracy_score, confusion_matrix, roc_auc_s
 from modalities.core.release.release import open_release
 from modalities.core.settings.federation import Federation, federation_from
 from modalities.core.site.store import SiteData
-from tests.deployment.machine import NGINX, Machine
+from tests.deployment.machine import NGINX, STUDY_S, Machine
 from tests.evaluated import brier, only_evaluates
 from tests.support import KINDS, features_of
 
 NAMES = ("site_1", "site_2", "site_3", "site_4")
 HOLDINGS, N_CASES = (("cnv", "hif"),) * 4, (161, 143, 117, 153)
 BOUND = 0.003
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(540)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(STUDY_S + 300)]
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ended]:
     try:
         machine.open()
         machine.join(*NAMES)
-        machine.call("server", "run", machine.study.folder, timeout=400)
+        machine.call("server", "run", machine.study.folder, timeout=STUDY_S)
         said = machine.type_in("server", "status", machine.study.folder)
         release = machine.study.run / "release"
         model = json.loads((release / "model.json").read_text())
@@ -149,7 +149,7 @@ def test_the_release_scored_again_without_training_has_the_same_numbers(ended):
     """The same sites, cases and model; a file that is not as signed is refused before any site is asked."""
     machine, study = ended.machine, ended.machine.study
     release = study.run / "release"
-    said = machine.call("server", "evaluate", release, study.folder, "--key", study.release_public_key, timeout=300)
+    said = machine.call("server", "evaluate", release, study.folder, "--key", study.release_public_key, timeout=STUDY_S)
     assert "scored by 4 sites" in " ".join(said.split())
     (path,) = study.run.glob("evaluations/*/evaluation.json")
     found, before = json.loads(path.read_text()), ended.model["evaluation"]

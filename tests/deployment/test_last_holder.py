@@ -5,7 +5,7 @@ import pytest
 from client.node.home import Home
 from server.state.release import read_release
 from server.state.status import read_status
-from tests.deployment.machine import NGINX, Machine, wait_until
+from tests.deployment.machine import NGINX, STUDY_S, Machine, wait_until
 from tests.support import features_of, run_small, same_arrays, small_federation
 
 ROUNDS, WAIT_S = 5, 15
@@ -16,7 +16,7 @@ LACKS = "0 of the at least 1 sites that min_holders asks for"
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(STUDY_S + 300)
 def test_a_modality_whose_last_holder_leaves_waits_or_is_skipped_and_the_others_go_on(tmp_path):
     machine = Machine(tmp_path)
     study = machine.study
@@ -51,7 +51,7 @@ def test_a_modality_whose_last_holder_leaves_waits_or_is_skipped_and_the_others_
 
         machine.join(LEAVES)
         wait_until(lambda: machine.said(LEAVES).count("connected\n") == 2, 180, "it is back")
-        machine.call("server", "resume", study.folder, timeout=400)
+        machine.call("server", "resume", study.folder, timeout=STUDY_S)
         release, _ = read_release(study.run / "release")
         whole = run_small(machine.sites, federation)  # nothing was lost of what waited
         assert same_arrays({"waits": release.weights["waits"]}, {"waits": whole.weights["waits"]})

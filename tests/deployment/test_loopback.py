@@ -21,7 +21,7 @@ from server.phases.order import run_study
 from server.state.release import read_release
 from server.state.study import StudyState
 from simulations.engines.inline import InlineGrid
-from tests.deployment.machine import NGINX, SITES, Machine, meaning, wait_until
+from tests.deployment.machine import NGINX, SITES, STUDY_S, Machine, meaning, wait_until
 from tests.support import small_federation
 
 TOLERANCE = 1e-6
@@ -42,7 +42,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(540)
+@pytest.mark.timeout(STUDY_S + 300)
 def test_three_hospitals_from_init_to_a_verified_release_of_the_inline_engines_weights(machine):
     study = machine.study
     trusted = ssl.create_default_context(cafile=str(study.tls.authority))
@@ -50,7 +50,7 @@ def test_three_hospitals_from_init_to_a_verified_release_of_the_inline_engines_w
         assert client.get("/health").status_code == 404
         assert client.post("/v1/control/list-runs").status_code == 404
 
-    machine.log("run").write_text(machine.call("server", "run", study.folder, timeout=400))
+    machine.log("run").write_text(machine.call("server", "run", study.folder, timeout=STUDY_S))
     release = study.run / "release"
     machine.log("verify").write_text(machine.type_in("server", "verify", release, "--key", study.release_public_key))
     machine.log("status").write_text(machine.type_in("server", "status", study.folder))

@@ -19,7 +19,7 @@ from strategies.masking.keys import Run, Secrets
 from strategies.masking.member import sign_of
 from strategies.masking.vectors import Vector
 from strategies.wire import ARRAYS, CONFIG, MASKED, METRICS, from_record, parts_in
-from tests.deployment.machine import Machine, wait_until
+from tests.deployment.machine import STUDY_S, Machine, wait_until
 from tests.deployment.recorder import recording
 from tests.deployment.test_loopback import assert_same
 from tests.support import WatchedGrid, run_small, site_number, small_federation
@@ -27,7 +27,7 @@ from tests.support import WatchedGrid, run_small, site_number, small_federation
 BOTH = ("cnv", "hif")
 HOLDINGS = {"three": (BOTH, BOTH, BOTH), "five": (BOTH, BOTH, ("cnv",), BOTH, BOTH)}
 N_CASES = (29, 17, 23, 31, 19)
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(STUDY_S + 300)]
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def recorded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         wait_until(lambda: "sites enrolled" in machine.said("start"), 200, "the sites are enrolled")
         with recording(machine.study) as recorder:
             machine.join(*names)
-            machine.log("run").write_text(machine.call("server", "run", machine.study.folder, timeout=700))
+            machine.log("run").write_text(machine.call("server", "run", machine.study.folder, timeout=STUDY_S))
             machine.end_all()
             nodes = {node: name for name, node in _nodes(machine).items()}
             replies: dict[str, list[Message]] = {name: [] for name in names}

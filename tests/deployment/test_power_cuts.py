@@ -8,7 +8,7 @@ import pytest
 from modalities.core.release.release import MODEL
 from server.coordinator.flower import is_up
 from server.state.status import read_status
-from tests.deployment.machine import NGINX, Asked, Machine, wait_until
+from tests.deployment.machine import NGINX, STUDY_S, Asked, Machine, wait_until
 from tests.deployment.test_loopback import assert_as_inline
 from tests.support import small_federation
 
@@ -57,7 +57,7 @@ def test_power_fails_at_the_coordinator_in_every_phase_and_the_study_ends_as_if_
             before = steps
             machine.start("start", "server", "start", study.folder)
             wait_until(lambda: is_up(study), 60, "the SuperLink is up again")
-        said = machine.call("server", "resume", study.folder, timeout=400)
+        said = machine.call("server", "resume", study.folder, timeout=STUDY_S)
         told.append(f"{time.monotonic() - began:4.0f} s: the study has ended\n{said}")
         machine.call("server", "verify", study.run / "release", "--key", study.release_public_key)
         assert_as_inline(machine, study.run / "release")

@@ -16,7 +16,7 @@ from modalities.core.settings.federation import Federation, load_federation
 from modalities.core.site.store import SiteData
 from server.state.status import read_status
 from strategies.bundle import digest_of_checkout
-from tests.deployment.machine import SITES, Machine, wait_until
+from tests.deployment.machine import SITES, STUDY_S, Machine, wait_until
 from tests.deployment.planted import (
     CASE,
     FOLDER,
@@ -35,7 +35,7 @@ from tests.support import all_arrays
 HELD = (("cnv", "hif", "clinical", "wsi_image"), ("cnv", "hif", "clinical", "wsi_image"), ("cnv", "hif", "wsi_image"))
 BROKEN = "site_3"
 ALWAYS = ("always", "a site fails", "the coordinator keeps receipts")
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(540)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(STUDY_S + 300)]
 
 
 @dataclass(frozen=True)

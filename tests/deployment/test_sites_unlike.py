@@ -12,7 +12,7 @@ from server.coordinator.runs import _run_config
 from server.state.status import read_status
 from strategies.bundle import REPOSITORY, staged_app
 from strategies.flower.command_line import is_finished
-from tests.deployment.machine import NGINX, Machine, meaning, wait_until
+from tests.deployment.machine import NGINX, STUDY_S, Machine, meaning, wait_until
 from tests.deployment.test_loopback import assert_same
 from tests.support import run_small, small_federation, write_sites
 
@@ -21,7 +21,7 @@ HOLDINGS, N_CASES = [("cnv", "hif")] * 5, (29, 17, 23, 19, 21)
 AGREED, GENES, CLASSES, CLOCK = "site_2", "site_3", "site_4", "site_5"
 """What differs: the settings it agreed to; its gene list; its class list; its clock. site_1 is as it should be."""
 FEDERATION = small_federation(fusion={"fit": "tune", "rounds": 3})
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(STUDY_S + 300)]
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def test_other_settings_genes_and_classes_are_each_told_and_the_study_is_that_of
         GENES: "not taking part with cnv: ",
         CLASSES: "labels outside the class list: Luminal A (6); the task knows LumA, LumB, Basal, Her2",
     }
-    machine.call("server", "run", machine.study.folder, timeout=400)
+    machine.call("server", "run", machine.study.folder, timeout=STUDY_S)
     for site, words in said.items():
         assert all(words in shown for shown in told(machine, site)), told(machine, site)
     assert "modalities.cnv.federated.rounds: agreed 7, sent 2" in machine.said(AGREED)
