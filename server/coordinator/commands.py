@@ -140,6 +140,8 @@ def run(folder: Folder) -> None:
     study = Study(folder)
     with Live(console=console, refresh_per_second=2, transient=not console.is_terminal) as live:
         release = carry_out(study, lambda status: live.update(view(status)))
+    if not console.is_terminal:  # where the live view leaves nothing behind
+        console.print(view(read_status(study.run)))
     say(f"release: {release}\ncheck it: tessera-server verify {release} --key {study.release_public_key}")
     if (release / CARD).is_file():
         say(f"model card: {release / CARD}")

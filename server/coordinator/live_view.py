@@ -21,6 +21,8 @@ def view(status: Mapping[str, Any]) -> Group:
         sites.add_row(
             f"{site} (away)" if site in status.get("away", ()) else site, *(str(held.get(name, "-")) for name in names)
         )
+    for site in status.get("only_evaluate", ()):
+        sites.add_row(f"{site} (evaluates only)", *("-" for _ in names))
     progress = Table("modality", "rounds", "held-out loss", "received", "sent")
     for name, rounds in status.get("rounds", {}).items():
         traffic = status.get("bytes", {}).get(name, {"up": 0, "down": 0})

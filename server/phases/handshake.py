@@ -96,6 +96,7 @@ def introduce(sites: Sites, nodes: Sequence[int], taken: Collection[str] = ()) -
         if not holder.cohorts:
             sites.note(WARNING, holder.site, "*", "it takes part with none of its modalities; its own log says why")
     sites.evaluators |= {site: holders.pop(site) for site in list(holders) if holders[site].only_evaluates}
+    study.evaluators |= set(sites.evaluators)
     cohorts = {**study.cohorts, **{site: dict(holder.cohorts) for site, holder in holders.items()}}
     study.cohorts = dict(sorted(cohorts.items()))
     return [holders[site] for site in sorted(holders) if holders[site].cohorts]

@@ -15,13 +15,14 @@ STATUS = "status.json"
 
 
 def write_status(folder: Path, study: "server.state.study.StudyState", event: Mapping[str, Any]) -> None:
-    """Keep the last step: phase, round, loss, who takes part with what, who is away, bytes, the last notes."""
+    """Keep the last step: phase, round, loss, who takes part and with what, who is away, bytes, the last notes."""
     folder.mkdir(parents=True, exist_ok=True)
     status = {
         "time": time.time(),
         **event,
         "finished": study.finished,
         "cohorts": study.cohorts,
+        "only_evaluate": sorted(study.evaluators),
         "rounds": {
             name: {"done": own.rounds, "of": study.federation.modalities[name].federated.rounds, "ended": own.done}
             for name, own in study.progress.items()

@@ -76,6 +76,8 @@ class StudyState:
     traffic: Traffic = field(default_factory=Traffic)
     away: set[str] = field(default_factory=set)
     """Sites that are not connected now; of this run, and in no checkpoint."""
+    evaluators: set[str] = field(default_factory=set)
+    """Sites that only evaluate; of this run, and in no checkpoint."""
     unsettled: set[str] = field(default_factory=set)
     """Sites that lack what they were sent in this run; in no checkpoint."""
     waiting: dict[str, str] = field(default_factory=dict)

@@ -31,6 +31,8 @@ class Ended:
     machine: Machine
     said: str
     """By `status`, on the console."""
+    ran: str
+    """By `run`, into a file."""
     model: dict[str, Any]
     """model.json."""
     labels: np.ndarray
@@ -47,11 +49,11 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ended]:
     try:
         machine.open()
         machine.join(*NAMES)
-        machine.call("server", "run", machine.study.folder, timeout=STUDY_S)
+        ran = machine.call("server", "run", machine.study.folder, timeout=STUDY_S)
         said = machine.type_in("server", "status", machine.study.folder)
         release = machine.study.run / "release"
         model = json.loads((release / "model.json").read_text())
-        yield Ended(machine, said, model, *_scored_in_one_place(machine, release, federation))
+        yield Ended(machine, said, ran, model, *_scored_in_one_place(machine, release, federation))
     finally:
         machine.end_all()
 
@@ -114,8 +116,10 @@ def test_the_sites_gain_over_their_own_models_and_the_console_says_so(ended):
     assert gain["sites"] == 3
     assert gain["macro_auroc"]["low"] > 0
     assert gain["verdict"] in ("superior", "not inferior")
-    assert "evaluation" in ended.said
-    assert gain["verdict"] in " ".join(ended.said.split())
+    for said in (ended.said, ended.ran):
+        assert "evaluation" in said
+        assert gain["verdict"] in " ".join(said.split())
+        assert "site_4 (evaluates" in said
 
 
 def test_report_results_and_card_hold_what_the_release_says(ended):

@@ -42,6 +42,11 @@ def test_tables_say_who_has_what_and_how_far_each_modality_is():
     assert shown[-1] == "away: site_2"
 
 
+def test_a_site_that_only_evaluates_stands_with_the_others_and_holds_no_training_case():
+    rows = cells(lines({**STATUS, "only_evaluate": ["site_3"]}))
+    assert rows[1:4] == [["site_1", "10", "8"], ["site_2 (away)", "7", "-"], ["site_3 (evaluates only)", "-", "-"]]
+
+
 def test_before_anything_is_known_nothing_is_noted():
     shown = lines({})
     assert shown[0] == "phase: waiting for the sites"

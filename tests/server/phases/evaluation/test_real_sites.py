@@ -30,6 +30,7 @@ def test_all_are_in_the_sum_and_the_one_that_only_evaluates_is_called_external(s
     results = results_in(study)
     assert [(note.level, note.site) for note in study.notes] == [(INFO, "site_5")]  # it is taken in
     assert "site_5" not in study.cohorts
+    assert study.evaluators == {"site_5"}
     assert [site for site, own in results.sites.items() if own.is_external] == ["site_5"]
     # Its cases are scored whatever `split` says, which the simulation's code, made for sites that train, does not do.
     trainers = scored_in_one_place(sites.root, study, sites.names[:4])
