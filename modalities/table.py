@@ -16,7 +16,7 @@ from modalities.core.blocks.tabular import TabularConfig, build_encoder, collate
 from modalities.core.contract import Cases, Source, State, Sums
 from modalities.core.fields import settings
 from modalities.core.files.barcodes import case_of
-from modalities.core.files.delimited import delimiter_of, listing, numbers, refuse_any, refuse_repeated, rows_of
+from modalities.core.files.delimited import listing, numbers, refuse_any, refuse_repeated, rows_of
 from modalities.core.files.leakage import refuse
 from modalities.core.problems import check, gathering, unusable
 from modalities.core.settings.private import PRIVATE_TRAINING
@@ -184,7 +184,7 @@ def _cells(path: Path) -> tuple[list[str], list[list[Any]]]:
             raise unusable("no readable Parquet file", "export it again", file=path.name) from error
         frame = frame.reset_index() if frame.index.name else frame
         return [str(name) for name in frame.columns], frame.astype(object).where(frame.notna(), "").values.tolist()
-    header, *body = rows_of(path, delimiter_of(path))
+    header, *body = rows_of(path)
     return header, body
 
 

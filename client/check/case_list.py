@@ -61,7 +61,7 @@ def _same_but_for_spelling(file: str, case_ids: list[str]) -> list[Problem]:
 
 
 def _split_problems(path: Path, cases: pd.DataFrame) -> list[Problem]:
-    header, *rows = rows_of(path, ",")
+    header, *rows = rows_of(path)
     where, remedy = "column split", "write train or test, so that every study tests on the same cases"
     if "split" not in header:
         return [warning("no column split: every case is used for training", remedy, file=path.name, where=where)]

@@ -168,7 +168,7 @@ def _explained(release: Release, cases: dict[str, Cases], case_ids: Sequence[str
 
 def _marked_for_training(folder: Path, config: SiteConfig, task: Task) -> frozenset[str]:
     """The cases that a study of this task would train on; none where the list has no labels for it."""
-    header, *rows = rows_of(folder / config.cases, ",")
+    header, *rows = rows_of(folder / config.cases)
     if task.label not in header:
         return frozenset()
     listed = [{name: cell.strip() for name, cell in zip(header, row, strict=False)} for row in rows]

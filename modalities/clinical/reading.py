@@ -13,7 +13,7 @@ from modalities.clinical.readers import biotab, cbioportal, gdc, mapped, metabri
 from modalities.clinical.readers.layout import Layout
 from modalities.core.blocks.tabular import in_agreed_order
 from modalities.core.contract import Cases, Source
-from modalities.core.files.delimited import delimiter_of, listing, n_comments, rows_of
+from modalities.core.files.delimited import listing, n_comments, rows_of
 from modalities.core.files.leakage import refuse
 from modalities.core.problems import Problem, check, gathering, unusable
 
@@ -77,7 +77,7 @@ def _paths(source: Source, problems: list[Problem]) -> list[Path]:
 def _open(path: Path, source: Source, problems: list[Problem]) -> File | None:
     """The file, told by its header; None where it has a problem."""
     with gathering(problems):
-        rows = rows_of(path, _delimiter(path), _COMMENT)
+        rows = rows_of(path, comment=_COMMENT)
         above = n_comments(rows, _COMMENT)
         file = File(path, _layout(path, rows[above], above > 0, source), rows, above)
         if not file.layout.has_header(rows[above:]):
@@ -94,16 +94,6 @@ def _as_metabric(files: Sequence[File]) -> list[File]:
     if not any(file.layout.name in ours and metabric.is_metabric(file) for file in files):
         return list(files)
     return [replace(file, layout=metabric.adapted(file.layout)) if file.layout.name in ours else file for file in files]
-
-
-def _delimiter(path: Path) -> str:
-    """As the file's ending says, and a semicolon where a CSV's header has more of them than commas."""
-    usual = delimiter_of(path)
-    if usual != "," or path.suffix.lower() == ".gz" or not path.is_file():
-        return usual
-    with path.open("rb") as file:
-        header = file.readline()
-    return ";" if header.count(b";") > header.count(b",") else ","
 
 
 def _layout(path: Path, header: Sequence[str], is_commented: bool, source: Source) -> Layout:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modalities.cnv.readers import gdc_genes, gdc_segments
-from modalities.cnv.readers.header import header_of
 from modalities.cnv.readers.matrix import CBIOPORTAL, XENA
 from modalities.core.contract import Source
-from modalities.core.files.delimited import delimiter_of, listing, rows_of
+from modalities.core.files.delimited import listing, rows_of
+from modalities.core.files.header import header_of
 from modalities.core.problems import unusable
 
 MATRICES = {"cbioportal": CBIOPORTAL, "xena": XENA}
@@ -119,7 +119,7 @@ def _format_of(path: Path) -> str | None:
 
 
 def _unknown(path: Path) -> str:
-    first = rows_of(path, delimiter_of(path))[0][0]  # says itself what is wrong with a file that is no table
+    first = rows_of(path)[0][0]  # says itself what is wrong with a file that is no table
     names = [f"{' or '.join(matrix.name_columns)} ({name})" for name, matrix in MATRICES.items()]
     return (
         f"{path.name}: the first column must be {', '.join(names)}, gene_id (GDC genes) or GDC_Aliquot (GDC segments), "

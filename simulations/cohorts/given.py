@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from modalities.core.files.barcodes import case_of
-from modalities.core.files.delimited import delimiter_of, listing, rows_of
+from modalities.core.files.delimited import listing, rows_of
 from modalities.core.problems import Problem, check, unusable
 
 _CASES = ("case_id", "submitter_id", "patient", "patient_id", "case")
@@ -36,7 +36,7 @@ def given_folds(path: Path, column: str, usable: pd.Index, known: pd.Index) -> p
     Raises:
         ValueError: the layout is none of those above, or a case leaks over folds, is unknown or missing: all at once.
     """
-    header, *rows = rows_of(path, delimiter_of(path))
+    header, *rows = rows_of(path)
     if "train" in header and "test" in header:
         said = _side_by_side(header, rows)
     else:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from modalities.core.fields import settings
 from modalities.core.files.barcodes import case_of
-from modalities.core.files.delimited import delimiter_of, listing, refuse_repeated, rows_of
+from modalities.core.files.delimited import listing, refuse_repeated, rows_of
 from modalities.core.problems import Problem, problems_of, unusable
 from modalities.core.settings.task import Task
 
@@ -35,7 +35,7 @@ def read_labels(
     """
     path = folder / columns.path
     try:
-        header, *rows = rows_of(path, delimiter_of(path))
+        header, *rows = rows_of(path)
         wanted = columns.label if task.label == Task().label else task.label
         if lacking := [name for name in (columns.case_id, columns.site) if name not in header]:
             raise unusable(
@@ -64,7 +64,7 @@ def _in_tables(
     path: Path, tables: Sequence[Path], wanted: str, cases: Collection[str]
 ) -> tuple[Mapping[str, str], str]:
     """Case -> label from the clinical tables that have the column, and the names of those tables."""
-    found = {table.name: rows for table in tables if wanted in (rows := rows_of(table, delimiter_of(table)))[0]}
+    found = {table.name: rows for table in tables if wanted in (rows := rows_of(table))[0]}
     if not found:
         others = f", nor has {listing([table.name for table in tables])}" if tables else ""
         raise unusable(

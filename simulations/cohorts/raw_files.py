@@ -31,7 +31,7 @@ def deal(path: Path, site_of: Mapping[str, str], folders: Mapping[str, Path]) ->
     if path.suffix == ".parquet":
         pieces = _frames_by_site(pd.read_parquet(path), site_of)
     else:
-        rows = rows_of(path, delimiter_of(path))
+        rows = rows_of(path)
         is_matrix = any(_owner(cell, site_of) for cell in rows[0])
         pieces = (_columns_by_site if is_matrix else _rows_by_site)(rows, site_of)
     _refuse_nothing(path, pieces)

@@ -68,7 +68,7 @@ def make_cohort(
     ]
     for folder in _write_all(plans, workers):
         site = open_site(folder, federation.task)
-        header, *rows = rows_of(folder / "cases.csv", ",")
+        header, *rows = rows_of(folder / "cases.csv")
         labels = {row[header.index("case_id")]: row[header.index(federation.task.label)] for row in rows}
         frames.append(pd.DataFrame({"label": pd.Series(labels), "site": site.name}))
         sources[site.name] = dict(site.sources)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from modalities.core.contract import Source
 from modalities.core.fields import settings
-from modalities.core.files.delimited import delimiter_of, listing, rows_of
+from modalities.core.files.delimited import listing, rows_of
 from modalities.core.problems import Problem, check, gathering
 from modalities.core.registry import plugins
 from modalities.core.settings.structured import structured
@@ -96,7 +96,7 @@ def group_sites(dataset: Dataset, task: Task, min_site: int, sites_by: Path | No
     """
     site = dataset.cases["site"]
     if sites_by is not None:
-        header, *rows = rows_of(sites_by, delimiter_of(sites_by))
+        header, *rows = rows_of(sites_by)
         column = header.index("site") if "site" in header else len(header) - 1
         groups = {row[0]: row[column] or POOLED for row in rows}
         site = site.map(groups).fillna(POOLED)

@@ -65,8 +65,8 @@ DAMAGES = {
         r"cases\.csv, column label: labels outside the class list: Luminal A \(4\); the task knows LumA, LumB",
     ),
     "a wrong delimiter in the list": (
-        rewrite("cases.csv", lambda text: text.replace(",", ";")),
-        r"cases\.csv: only one column when split at every comma; is that the delimiter of this file\?",
+        rewrite("cases.csv", lambda text: text.replace(",", "^")),
+        r"cases\.csv: only one column: line 1 has no tab, comma, semicolon, vertical bar between cells \('case_id\^",
     ),
     "no case": (rewrite("cases.csv", lambda text: text.splitlines()[0]), r"cases\.csv: lists no case"),
     "an unknown split": (
@@ -96,8 +96,8 @@ DAMAGES_OF_ONE = {
         r"table\.csv: cases listed more than once: site_2-case-0\d\d; keep one row a case",
     ),
     "a wrong delimiter in the data": (
-        rewrite("cnv/data_cna.txt", lambda text: text.replace("\t", ",")),
-        r"data_cna\.txt: only one column when split at every tab; is that the delimiter of this file\?",
+        rewrite("cnv/data_cna.txt", lambda text: text.replace("\t", "^")),
+        r"data_cna\.txt: only one column: line 1 has no tab, comma, semicolon, vertical bar between cells",
     ),
     "an empty file": (rewrite("hif/table.csv", lambda text: ""), r"table\.csv: the file is empty; export it again"),
     "text among the numbers": (

@@ -9,6 +9,7 @@ import io
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import dropwhile
 from pathlib import Path
 from typing import Any
 
@@ -43,14 +44,35 @@ class Format:
     """What was read -> how many rows, columns or cases of the file are neither in it nor in its notes."""
 
 
-def rows_in(path: Path, delimiter: str) -> list[list[str]]:
+def rows_in(path: Path) -> list[list[str]]:
     """The rows, counted without the code under test; trailing ones without a word are none."""
     raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    text = re.sub(r"\r\n?", "\n", raw.decode("utf-8-sig"))
+    text = re.sub(r"\r\n?", "\n", _text_of(raw))
+    fitting = [rows for sign in "\t,;|" if _is_even(rows := _rows_of(text, sign))]
+    assert len(fitting) == 1, "what may be split in two ways must not be read"
+    return fitting[0]
+
+
+def _text_of(raw: bytes) -> str:
+    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return raw.decode("utf-16")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return raw.decode("cp1252")
+
+
+def _rows_of(text: str, delimiter: str) -> list[list[str]]:
     rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
     while rows and not any(rows[-1]):
         rows.pop()
     return rows
+
+
+def _is_even(rows: list[list[str]]) -> bool:
+    """Whether all rows have as many cells, two or more, comments above the header aside."""
+    widths = [len(row) for row in dropwhile(lambda row: row and row[0].startswith("#"), rows)]
+    return len(set(widths)) == 1 and widths[0] > 1
 
 
 def example(kind: str, folder: Path) -> Source:
@@ -108,7 +130,7 @@ def _clinical(write: Callable[[Path], Path], header_rows: int = 1, columns: Mapp
         used = sum(count for what, count in cases.notes.items() if what.endswith(_KINDS_OF_ROWS))
         n_rows = -header_rows
         for own in [path, *study.with_the_other([path])[1:]]:
-            rows = rows_in(own, delimiter)
+            rows = rows_in(own)
             above = next((n for n, row in enumerate(rows) if not row or not row[0].startswith("#")), 0)
             n_rows += len(rows) - above - (own != path)
         known = len(cases.case_ids) + cases.notes["cases of which nothing is known"]
@@ -173,7 +195,7 @@ def _aliquot(name: str, text: str, values: str) -> Format:
     def unaccounted(path: Path, cases: Cases) -> Mapping[str, int]:
         if values == "arms":
             return {"cases": 1 - len(cases.case_ids)}
-        return {"genes": len(rows_in(path, "\t")) - 1 - len(cases.features) - cases.notes["genes listed twice"]}
+        return {"genes": len(rows_in(path)) - 1 - len(cases.features) - cases.notes["genes listed twice"]}
 
     return Format(_text(name, text), read, "\t", unaccounted)
 
@@ -183,7 +205,7 @@ def _matrix(name: str, values: str, text: str = "") -> Format:
         return plugin("cnv").read(Source((path,)), plugin("cnv").Config(values=values))
 
     def unaccounted(path: Path, cases: Cases) -> Mapping[str, int]:
-        rows = rows_in(path, "\t")
+        rows = rows_in(path)
         n_samples = sum(column not in _BESIDE for column in rows[0])
         return {
             "samples": n_samples - len(cases.case_ids) - cases.notes["samples that are no primary tumour"],
@@ -207,9 +229,7 @@ def _table(name: str, delimiter: str | None) -> Format:
 
     def unaccounted(path: Path, cases: Cases) -> Mapping[str, int]:
         is_parquet = path.suffix == ".parquet"
-        n_rows = (
-            pyarrow.parquet.read_metadata(path).num_rows if is_parquet else len(rows_in(path, delimiter or ",")) - 1
-        )
+        n_rows = pyarrow.parquet.read_metadata(path).num_rows if is_parquet else len(rows_in(path)) - 1
         return {"rows": n_rows - len(cases.case_ids) - cases.notes["samples that are no primary tumour"]}
 
     return Format(write, lambda path: table.read(Source((path,)), table.Config()), delimiter, unaccounted)
@@ -240,7 +260,7 @@ def _write_federation(folder: Path) -> Path:
 
 
 def _unread_cases(path: Path, site: Any) -> Mapping[str, int]:
-    return {"rows": len(rows_in(path, ",")) - 1 - len(site.cases)}
+    return {"rows": len(rows_in(path)) - 1 - len(site.cases)}
 
 
 FORMATS: dict[str, Format] = {

@@ -83,7 +83,7 @@ def test_agreed_columns_come_in_their_order_and_an_absent_one_is_missing_and_cou
         ("case_id,area\np,1\nq,2\np,3\n", "cases listed more than once: p; keep one row a case"),
         ("case_id,area\nTCGA-BH-A0B3-01A,1\nTCGA-BH-A0B3-01B,2\n", "cases listed more than once: TCGA-BH-A0B3"),
         ("who,area\np,1\n", r"no column of case ids \(looked for case_id, patient.*columns.case_id"),
-        ("case_id;area\np;1\n", "only one column when split at every comma"),
+        ("case_id^area\np^1\n", "only one column: line 1 has no tab, comma"),
         ("case_id,area\np,1\n ,2\n", "no case id in line 3; fill it in or take the row out"),
         ("case_id,area\np,1\nTCGA-BH-A0B3-11,2\nq,high\n", "line 4, column 'area': 'high'"),
         ("case_id,area,ratio\np,1,2\nq,2\n", "header has 3 fields, but line 3 has 2"),

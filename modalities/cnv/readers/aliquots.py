@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from modalities.cnv.readers.header import header_of
 from modalities.core.files.barcodes import case_of
 from modalities.core.files.delimited import listing, refuse_any, refuse_repeated, rows_of
+from modalities.core.files.header import header_of
 from modalities.core.problems import unusable
 
 _BARCODE = re.compile(r"TCGA-[A-Z0-9]{2}-[A-Z0-9]{4}(?:-\d{2}[A-Z]?)?(?![A-Z0-9])")
@@ -83,7 +83,7 @@ def registers_in(folder: Path, columns: Mapping[str, str]) -> list[Register]:
     found = []
     for path in sorted(folder.rglob("*.csv")):
         if {file_column, case_column} <= set(header_of(path)):
-            rows = rows_of(path, ",")
+            rows = rows_of(path)
             header = [cell.strip() for cell in rows[0]]
             case, file = header.index(case_column), header.index(file_column)
             found.append(_register(path, rows, file, [_sample([row[case]]) for row in rows[1:]]))
@@ -113,7 +113,7 @@ def samples_of(paths: Sequence[Path], registers: Sequence[Register]) -> dict[Pat
 
 def _sheet(path: Path) -> Register:
     """The GDC's sample sheet; a file made from tumour and normal names both, with commas between."""
-    rows = rows_of(path, "\t")
+    rows = rows_of(path)
     header, body = rows[0], rows[1:]
     kinds = [name for name in ("Sample Type", "Tissue Type", "Tumor Descriptor") if name in header]
     lacking = [name for name in ("File Name", "Case ID", "Sample ID") if name not in header]

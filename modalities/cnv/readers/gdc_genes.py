@@ -33,7 +33,7 @@ def read(aliquots: Mapping[Path, str], values: str) -> GeneValues:
     first, names, chromosomes, arms = next(iter(aliquots)), [], [], []
     rows = []
     for path in aliquots:
-        header, *body = rows_of(path, "\t")
+        header, *body = rows_of(path)
         if not body:
             raise unusable("a header and no gene", "download the file again", file=path.name)
         ids, genes, chromosome, start, end, copies = (

@@ -28,7 +28,7 @@ def read_arms(aliquots: Mapping[Path, str]) -> tuple[Float32[np.ndarray, "case a
 def _arms(path: Path, notes: dict[str, int]) -> Float32[np.ndarray, " arm"]:
     if "hg19" in path.name.lower():
         raise unusable("segments of hg19 are not read", "take the GRCh38 file of the GDC", file=path.name)
-    header, *body = rows_of(path, "\t")
+    header, *body = rows_of(path)
     if not body:
         raise unusable("a header and no segment", "download the file again", file=path.name)
     places = columns_of(path, header, COLUMNS, "GDC masked copy-number segments")

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from modalities.core.files.barcodes import case_of
-from modalities.core.files.delimited import delimiter_of, numbers, refuse_any, refuse_repeated, table_of
+from modalities.core.files.delimited import numbers, refuse_any, refuse_repeated, table_of
 from modalities.core.problems import unusable
 
 # What GISTIC writes between the gene's name and the samples.
@@ -53,7 +53,7 @@ class GeneValues:
 
 def read_matrix(path: Path, matrix: Format) -> GeneValues:
     """The matrix, primary tumours only; a gene without its first name goes by the next."""
-    rows, name_columns = table_of(path, delimiter_of(path)), matrix.name_columns
+    rows, name_columns = table_of(path), matrix.name_columns
     header, body = rows[0], rows[1:]
     if not body:
         raise unusable("a header and no gene", "export the file again", file=path.name)

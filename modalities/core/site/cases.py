@@ -155,7 +155,7 @@ def case_ids_of(folder: Path, config: SiteConfig) -> list[str]:
     Raises:
         ValueError: there is no such file, or it has no column case_id.
     """
-    header, *rows = rows_of(folder / config.cases, ",")
+    header, *rows = rows_of(folder / config.cases)
     if "case_id" not in header:
         raise unusable("no column case_id", file=config.cases)
     return [row[header.index("case_id")].strip() for row in rows]
@@ -178,7 +178,7 @@ def read_cases(path: Path, task: Task, problems: list[Problem]) -> tuple[pd.Data
     """The case list with class indices; problems are added to the list."""
     header, rows = [], []
     with gathering(problems, file=path.name):
-        header, *rows = rows_of(path, ",")
+        header, *rows = rows_of(path)
         lacking = [name for name in ("case_id", task.label) if name not in header]
         check([f"no column {listing(lacking)}"] if lacking else ["lists no case"] * (not rows))
     if not rows or "case_id" not in header or task.label not in header:

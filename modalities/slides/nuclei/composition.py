@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from modalities.core.contract import Source
-from modalities.core.files.delimited import delimiter_of, numbers, rows_of
+from modalities.core.files.delimited import numbers, rows_of
 from modalities.core.problems import unusable
 from modalities.slides.bags import TileFeatures
 
@@ -20,7 +20,7 @@ def read_composition(path: Path, source: Source) -> dict[str, TileFeatures]:
     Raises:
         ValueError: a column is absent, or a cell is no finite number of at least 0.
     """
-    header, *rows = rows_of(path, delimiter_of(path))
+    header, *rows = rows_of(path)
     columns = [source.columns.get(name, name) for name in ("slide", "x", "y")]
     if columns[0] not in header:
         raise unusable(

@@ -13,7 +13,7 @@ import numpy as np
 
 from modalities.core.contract import Source
 from modalities.core.files.barcodes import case_of
-from modalities.core.files.delimited import delimiter_of, listing, rows_of
+from modalities.core.files.delimited import listing, rows_of
 from modalities.core.problems import Problem, ProblemsError, check, unusable
 from modalities.slides.reading.dicom import is_dicom, series_of
 
@@ -79,7 +79,7 @@ def _tables(source: Source) -> list[Path]:
 
 def _is_composition(path: Path, source: Source) -> bool:
     """Whether a CSV is a table of tiles rather than of slides: it has a place for each row."""
-    header = rows_of(path, delimiter_of(path))[0]
+    header = rows_of(path)[0]
     return {source.columns.get("x", "x"), source.columns.get("y", "y")} <= set(header)
 
 
@@ -195,7 +195,7 @@ def _by_manifest(manifest: Path, files: Sequence[Path], source: Source) -> list[
 
 
 def _rows(manifest: Path, source: Source, problems: list[Problem]) -> list[tuple[str, str, float]]:
-    header, *rows = rows_of(manifest, delimiter_of(manifest))
+    header, *rows = rows_of(manifest)
     columns = {name: source.columns.get(name, name) for name in ("case_id", "slide", "mpp")}
     lacking = [columns[name] for name in ("case_id", "slide") if columns[name] not in header]
     if lacking:

@@ -187,17 +187,17 @@ def test_biotab_without_its_three_header_rows_is_refused(write):
         read(path)
 
 
-def test_wrong_delimiter_is_refused(write):
+def test_unknown_delimiter_is_refused(write):
     path = write.biotab({"case": A, "age": "47"})
-    path.write_text(path.read_text().replace("\t", ","))
-    with pytest.raises(ValueError, match=r"biotab.txt: only one column when split at every tab"):
+    path.write_text(path.read_text().replace("\t", "^"))
+    with pytest.raises(ValueError, match=r"biotab.txt: only one column: line 1 has no tab, comma"):
         read(path)
 
 
-def test_text_that_is_no_utf8_is_refused_with_its_line(write):
+def test_text_that_is_partly_utf8_is_refused_with_its_line(write):
     path = write.biotab({"case": A, "age": "47"})
-    path.write_bytes(path.read_bytes() + b"\xe9\n")
-    with pytest.raises(ValueError, match=r"biotab.txt: line 5 is not UTF-8"):
+    path.write_bytes(path.read_bytes() + "é".encode() + b"\n\xe9\n")
+    with pytest.raises(ValueError, match=r"biotab.txt: line 6 is not UTF-8 text, though the rest of the file is"):
         read(path)
 
 

@@ -54,7 +54,7 @@ def test_the_only_matrix_of_a_folder_may_have_any_name(tmp_path):
     ("content", "said"),
     [
         (b"", "the file is empty"),
-        (b"\xff\xfe\x00", "not UTF-8 text"),
+        (b"\xff\xfe\x00", "not UTF-16 text"),
         (b"just a line\n", "only one column"),
         (b"a\tb\n1\t2\n", r"first column must be Hugo_Symbol .*GDC_Aliquot .GDC segments., got 'a'"),
     ],

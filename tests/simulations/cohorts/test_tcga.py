@@ -82,7 +82,7 @@ def test_everything_absent_or_ambiguous_is_named_at_once(folder):
     [
         (LABELS.replace("pam50", "subtype"), r"pam50\.csv: no column pam50; name the columns in dataset\.yaml"),
         (LABELS + "TCGA-AA-0001,AA,Somewhere,LumA\n", "cases listed more than once: TCGA-AA-0001; keep one row a case"),
-        (LABELS.replace(",", ";"), "only one column when split at every comma"),
+        (LABELS.replace(",", "^"), "only one column: line 1 has no tab, comma"),
         ("", "the file is empty"),
     ],
 )

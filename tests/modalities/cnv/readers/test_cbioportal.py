@@ -81,7 +81,7 @@ def test_agreed_genes_come_in_their_order_and_a_gene_the_site_lacks_is_missing_a
         ),
         ("p1\tHugo_Symbol\n1\tMYC\n", "the first column must be Hugo_Symbol"),
         ("Hugo_Symbol\tp1\tEntrez_Gene_Id\nMYC\t1\t4609\n", "Entrez_Gene_Id stands among the samples; move it"),
-        ("Hugo_Symbol,p1\nMYC,1\n", "only one column when split at every tab; is that the delimiter"),
+        ("Hugo_Symbol^p1\nMYC^1\n", "only one column: line 1 has no tab, comma"),
         ("Hugo_Symbol\tp1\tp2\nMYC\t1\t0\nTP53\t1\n", "header has 3 fields, but line 3 has 2; the file is cut off"),
         ("Hugo_Symbol\tp1\nMYC\t1\n\t0\n", "no gene name in line 3; fill Hugo_Symbol"),
         ("Hugo_Symbol\tp1\nMYC\t1\nMYC\tx\n", "line 3, column 'p1': 'x'"),

@@ -103,8 +103,14 @@ def test_raw_cases_that_are_not_listed_are_left_out_and_counted(folder):
     [
         ("", "cases.csv: the file is empty; export it again"),
         ("case_id,label,split\n", "cases.csv: lists no case"),
-        ("case_id;label;split\nc1;A;train\n", "only one column when split at every comma; is that the delimiter"),
-        ("case_id\tlabel\nc1\tA\n", "only one column when split at every comma"),
+        (
+            "case_id^label^split\nc1^A^train\n",
+            "only one column: line 1 has no tab, comma, .*; export it with one of these",
+        ),
+        (
+            "case_id,label;x\nc1,A;1\n",
+            "may be split at every comma .2 columns. or semicolon .2 columns.; say it in a line",
+        ),
         ("case_id,label,split\nc1,A,train\nc2,B\n", r"the header has 3 fields, but line 3 has 2; the file is cut off"),
         ("case_id,label\nc1,A\nc2,B\nc1,A\n", "cases listed more than once: c1; keep one row a case"),
         (
@@ -125,8 +131,8 @@ def test_unusable_case_list_is_refused_with_place_and_remedy(folder, text, said)
 
 
 def test_case_list_that_is_no_text_is_refused_with_its_line(folder):
-    (folder / "cases.csv").write_bytes(b"case_id,label\nc1,A\nc\xe4,B\n")
-    with pytest.raises(ValueError, match=r"cases\.csv: line 3 is not UTF-8 text; save the file as UTF-8"):
+    (folder / "cases.csv").write_bytes(b"case_id,label\nc1,A\nc\x81,B\n")
+    with pytest.raises(ValueError, match=r"cases\.csv: line 3 is neither UTF-8 nor Windows-1252 .*; save it as UTF-8"):
         open_site(folder, TASK)
 
 
