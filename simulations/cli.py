@@ -12,6 +12,7 @@ from modalities.core.console import plainly
 from simulations.commands.attack import attack
 from simulations.commands.comparison import demo, synthetic, tcga
 from simulations.commands.coupling import add, remove
+from simulations.commands.download import download
 from simulations.commands.export import export
 from simulations.commands.made_up import sites
 from simulations.commands.run import run
@@ -19,6 +20,7 @@ from simulations.commands.studies import convergence, representations, robustnes
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 for _command in (
+    download,
     demo,
     synthetic,
     tcga,

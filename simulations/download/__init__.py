@@ -1,0 +1,1 @@
+"""A data folder of TCGA from the GDC and cBioPortal."""
