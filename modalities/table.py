@@ -1,4 +1,4 @@
-"""Any table of numbers with a row a case: CSV, TSV or Parquet, gzipped or not."""
+"""Any table of numbers with a row a case: CSV, TSV, gzipped or not, Excel or Parquet."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
@@ -34,7 +34,7 @@ __all__ = [
     "write_example",
 ]
 
-ENDINGS = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz", ".parquet")
+ENDINGS = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz", ".xlsx", ".parquet")
 _ID_COLUMNS = ("case_id", "patient", "patient_id", "case", "sample", "sample_id", "barcode", "id")
 _EXAMPLE_FEATURES = 12
 PRESETS: Mapping[str, Mapping[str, Any]] = {"private": PRIVATE_TRAINING}
@@ -111,7 +111,7 @@ def read(source: Source, config: Config) -> Cases:
     if len(source.paths) != 1:
         raise unusable(f"a table takes one file, got {len(source.paths)}", "name one in site.yaml")
     path = source.paths[0]
-    header, body = _cells(path)
+    header, body = _cells(path, source.sheet)
     id_column = _id_column(path, header, source.columns)
     samples = [case_of(str(row[id_column])) for row in body]
     kept = [number for number, case_id in enumerate(samples) if case_id is not None]
@@ -174,9 +174,9 @@ def _refuse_leaks(path: Path, names: Sequence[str], config: Config) -> None:
     refuse_any(path, leaks, f"{len(leaks)} columns must not be inputs ({{}})", remedy)
 
 
-def _cells(path: Path) -> tuple[list[str], list[list[Any]]]:
+def _cells(path: Path, sheet: str) -> tuple[list[str], list[list[Any]]]:
     if not path.name.lower().endswith(ENDINGS):
-        raise unusable(f"a table must end in one of {', '.join(ENDINGS)}", file=path.name)
+        raise unusable(f"a table must end in one of {', '.join(ENDINGS)}", "save it as one of them", file=path.name)
     if path.suffix == ".parquet":
         try:
             frame = pd.read_parquet(path)
@@ -184,7 +184,7 @@ def _cells(path: Path) -> tuple[list[str], list[list[Any]]]:
             raise unusable("no readable Parquet file", "export it again", file=path.name) from error
         frame = frame.reset_index() if frame.index.name else frame
         return [str(name) for name in frame.columns], frame.astype(object).where(frame.notna(), "").values.tolist()
-    header, *body = rows_of(path)
+    header, *body = rows_of(path, sheet=sheet)
     return header, body
 
 

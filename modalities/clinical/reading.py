@@ -24,7 +24,7 @@ _KNOWN = (
 )
 _TRUST = (mapped.NAME, *dict.fromkeys(layout.name for layout in _KNOWN))
 FORMATS = ("auto", *_TRUST)
-_ENDINGS = (".txt", ".tsv", ".csv", ".txt.gz", ".tsv.gz", ".csv.gz")
+_ENDINGS = (".txt", ".tsv", ".csv", ".txt.gz", ".tsv.gz", ".csv.gz", ".xlsx")
 _COMMENT = "#"
 _MOST_LISTED = 20
 
@@ -63,9 +63,7 @@ def _paths(source: Source, problems: list[Problem]) -> list[Path]:
     """The files; of a folder, all that look like tables."""
     found = []
     for path in source.paths:
-        held = (
-            sorted(file for file in path.iterdir() if file.name.lower().endswith(_ENDINGS)) if path.is_dir() else [path]
-        )
+        held = sorted(file for file in path.iterdir() if _is_table(file)) if path.is_dir() else [path]
         if not held:
             problems.append(Problem(f"the folder holds no table ({', '.join(_ENDINGS)})", file=path.name))
         found += held
@@ -74,10 +72,15 @@ def _paths(source: Source, problems: list[Problem]) -> list[Path]:
     return study.with_the_other(found)
 
 
+def _is_table(file: Path) -> bool:
+    """By its ending; `~$` begins the file by which Excel says that it has a workbook open."""
+    return file.name.lower().endswith(_ENDINGS) and not file.name.startswith("~$")
+
+
 def _open(path: Path, source: Source, problems: list[Problem]) -> File | None:
     """The file, told by its header; None where it has a problem."""
     with gathering(problems):
-        rows = rows_of(path, comment=_COMMENT)
+        rows = rows_of(path, comment=_COMMENT, sheet=source.sheet)
         above = n_comments(rows, _COMMENT)
         file = File(path, _layout(path, rows[above], above > 0, source), rows, above)
         if not file.layout.has_header(rows[above:]):

@@ -46,6 +46,8 @@ class Source:
     """For plain CSV files: the reader's field name -> this site's column name."""
     slides: SlideSettings = field(default_factory=SlideSettings)
     """For slides; its folders are absolute here, and an empty `cache` is .tessera/slides beside the first path."""
+    sheet: str = ""
+    """Of an Excel workbook, the sheet to read; empty: the first one."""
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,10 @@
 """Problems as data: what is wrong, where, and what to do about it; collected from every input and said at once."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 
+_MOST_NAMED = 10
 LEVELS = ("error", "warning", "note")
 """An error keeps an input from being used; a warning may spoil it; a note is only to be known."""
 
@@ -70,6 +71,12 @@ def problems_of(error: Exception, *, file: str = "", where: str = "") -> list[Pr
     """The problems that an error holds, or that it is; file and place are for those that name none themselves."""
     held = error.problems if isinstance(error, ProblemsError) else [Problem(str(error))]
     return [replace(problem, file=problem.file or file, where=problem.where or where) for problem in held]
+
+
+def listing(items: Sequence[str]) -> str:
+    """The first ten items and how many more there are."""
+    more = len(items) - _MOST_NAMED
+    return ", ".join(items[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import pandas as pd
 from modalities.cnv.files import aliquot_files
 from modalities.cnv.readers.aliquots import registers_in, samples_of
 from modalities.core.files.delimited import delimiter_of, rows_of
+from modalities.core.files.workbook import is_workbook
 
 _CASE = re.compile(r"^(TCGA-[A-Z0-9]{2}-[A-Z0-9]{4})(?:-.+)?$")
 
@@ -37,7 +38,7 @@ def deal(path: Path, site_of: Mapping[str, str], folders: Mapping[str, Path]) ->
     _refuse_nothing(path, pieces)
     written = {}
     for site, piece in pieces.items():
-        written[site] = folders[site] / path.name
+        written[site] = folders[site] / (path.with_suffix(".csv").name if is_workbook(path) else path.name)
         written[site].parent.mkdir(parents=True, exist_ok=True)
         _write(written[site], piece)
     return written

@@ -12,7 +12,8 @@ import pandas as pd
 from modalities.core.files.decimals import with_points
 from modalities.core.files.decoding import text_of
 from modalities.core.files.splitting import NAMES, n_comments, split
-from modalities.core.problems import unusable
+from modalities.core.files.workbook import cells_of, is_workbook
+from modalities.core.problems import listing, unusable
 
 __all__ = [
     "MISSING",
@@ -28,35 +29,40 @@ __all__ = [
 
 MISSING = ("", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", ".")
 """What every table may write for a value that is not there."""
-_MOST_NAMED = 10
 _BLOCK_ROWS = 256
 _EXPORT = "export it again"
 _CUT_OFF = "the file is cut off or damaged: export it again"
 _NO_THOUSANDS = "write them with a decimal point and without thousands separators"
 
 
-def rows_of(path: Path, delimiter: str = "", comment: str = "") -> list[list[str]]:
-    """The file's rows as text, header first; gzip is unpacked, and decimal commas are handed on as points.
+def rows_of(path: Path, delimiter: str = "", comment: str = "", sheet: str = "") -> list[list[str]]:
+    """The table's rows as text, header first; gzip is unpacked, and decimal commas are handed on as points.
 
-    Without a delimiter, it is the one of tab, comma, semicolon and vertical bar that header and rows agree on. With
-    `comment`, lines that start with it may stand above the header; they are given too, whatever their width.
+    Without a delimiter, it is the one of tab, comma, semicolon and vertical bar that header and rows agree on. Of an
+    Excel workbook the `sheet` is read, or the first one. With `comment`, lines that start with it may stand above the
+    header; they are given too, whatever their width.
 
     Raises:
         ValueError: the file is empty, is no text, holds one column only, may be split at two delimiters, repeats a
             column name, leaves a quote open, has numbers of which nobody can say what they are, or has rows with
             another number of fields than the header, blank lines but the last included (with their line numbers).
     """
-    return list(table_of(path, delimiter, comment))
+    return list(table_of(path, delimiter, comment, sheet))
 
 
-def table_of(path: Path, delimiter: str = "", comment: str = "") -> Sequence[list[str]]:
+def table_of(path: Path, delimiter: str = "", comment: str = "", sheet: str = "") -> Sequence[list[str]]:
     """What `rows_of` gives, and refuses, for large files: a row becomes text fields when it is looked at."""
+    if is_workbook(path):
+        cells = cells_of(path, sheet, comment)
+        _refuse_repeated_columns(path, cells[n_comments(cells, comment)])
+        return cells
     text = text_of(path).replace("\r\n", "\n").replace("\r", "\n").rstrip("\n")
     if not text.strip():
         raise unusable("the file is empty", _EXPORT, file=path.name)
     found = split(path, text, delimiter, comment)
     rows, above = found.rows, found.n_above
     _refuse_ragged(path, rows[above], found.widths[above:], found.delimiter, first_line=above + 1)
+    _refuse_repeated_columns(path, rows[above])
     return with_points(path, rows, n_header=above + 1)
 
 
@@ -108,12 +114,6 @@ def refuse_repeated(path: Path, names: Iterable[str], what: str, remedy: str) ->
     refuse_any(path, repeated, f"{what} listed more than once: {{}}", remedy)
 
 
-def listing(items: Sequence[str]) -> str:
-    """The first ten items and how many more there are."""
-    more = len(items) - _MOST_NAMED
-    return ", ".join(items[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
-
-
 def _refuse_ragged(path: Path, header: Sequence[str], widths: Sequence[int], delimiter: str, first_line: int) -> None:
     if len(header) == 1:
         name = NAMES.get(delimiter, delimiter)
@@ -124,4 +124,7 @@ def _refuse_ragged(path: Path, header: Sequence[str], widths: Sequence[int], del
         said = listing([f"{line} has {n}" for line, n in ragged.items()])
         what = f"the header has {len(header)} fields, but {said}"
         raise unusable(what, _CUT_OFF, file=path.name, where=next(iter(ragged)))
+
+
+def _refuse_repeated_columns(path: Path, header: Sequence[str]) -> None:
     refuse_repeated(path, header, "columns", "give each column a name of its own")

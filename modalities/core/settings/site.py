@@ -36,6 +36,8 @@ class SourceConfig:
     """Name of a format of the modality, or `auto`."""
     columns: dict[str, str] = field(default_factory=dict)
     """For plain CSV files: field name -> this site's column."""
+    sheet: str = ""
+    """Of an Excel workbook, the name of the sheet to read; empty: the first one."""
 
 
 def _none(value: Any) -> Any:
@@ -201,6 +203,7 @@ def write_site(
             "paths": [os.path.relpath(path.resolve(), folder.resolve()) for path in source.paths],
             "format": source.format,
             "columns": dict(source.columns),
+            **({"sheet": source.sheet} if source.sheet else {}),
         }
         for modality, source in sources.items()
     }
@@ -231,4 +234,4 @@ def _source(folder: Path, name: str, section: Any, slides: SlideSettings, proble
     paths = tuple((folder / path).resolve() for path in section.paths)
     absent = [path for path in paths if not path.exists()]
     problems += [Problem(f"{path} does not exist", "correct the path", file=SITE_FILE, where=where) for path in absent]
-    return Source(paths, section.format, dict(section.columns), slides)
+    return Source(paths, section.format, dict(section.columns), slides, section.sheet)

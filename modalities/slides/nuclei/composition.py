@@ -20,7 +20,7 @@ def read_composition(path: Path, source: Source) -> dict[str, TileFeatures]:
     Raises:
         ValueError: a column is absent, or a cell is no finite number of at least 0.
     """
-    header, *rows = rows_of(path)
+    header, *rows = rows_of(path, sheet=source.sheet)
     columns = [source.columns.get(name, name) for name in ("slide", "x", "y")]
     if columns[0] not in header:
         raise unusable(

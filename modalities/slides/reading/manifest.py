@@ -1,8 +1,8 @@
 """Which slide belongs to which case: slides.csv, or the TCGA barcodes of the file names, or the file names themselves.
 
-slides.csv lies in the slide folder or is named among the source's paths: columns `case_id`, `slide` (file name, its
-ending optional, or path below the folder) and optionally `mpp`; other column names are mapped by `columns` in
-site.yaml. A case may have several slides.
+slides.csv (or .tsv, .txt, .xlsx) lies in the slide folder or is named among the source's paths: columns `case_id`,
+`slide` (file name, its ending optional, or path below the folder) and optionally `mpp`; other column names are mapped
+by `columns` in site.yaml. A case may have several slides.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,8 @@ _UNREADABLE = {
     ".vsi": "OpenSlide does not read Olympus VSI; export the slide as DICOM or TIFF",
 }
 """Endings of slides that are named and not read, and what to do."""
-_MANIFEST = "slides.csv"
+_TABLES = (".csv", ".tsv", ".txt", ".xlsx")
+_MANIFESTS = tuple(f"slides{ending}" for ending in _TABLES)
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,9 @@ def listed_files(source: Source) -> list[Listed]:
     if not files and not composition_tables(source):
         where = ", ".join(str(path) for path in source.paths) or "the source"
         raise unusable(f"no slide ({' '.join(SLIDES)}) and no tile features ({' '.join(FEATURES)}) there", file=where)
+    if len(manifests) > 1:
+        what = f"{len(manifests)} lists of slides: {listing([str(path) for path in manifests])}"
+        raise unusable(what, "keep one of them", file=manifests[0].name)
     listed = _by_manifest(manifests[0], files, source) if manifests else [_by_name(path) for path in files]
     return [replace(entry, left_out=_why_unreadable(entry.path) or entry.left_out) for entry in listed]
 
@@ -73,13 +77,14 @@ def composition_tables(source: Source) -> list[Path]:
 
 
 def _tables(source: Source) -> list[Path]:
-    named = [path for path in source.paths if path.suffix.lower() == ".csv"]
-    return named + [path / _MANIFEST for path in source.paths if (path / _MANIFEST).is_file()]
+    named = [path for path in source.paths if path.suffix.lower() in _TABLES and not path.is_dir()]
+    inside = [path / name for path in source.paths for name in _MANIFESTS if (path / name).is_file()]
+    return list(dict.fromkeys([*named, *inside]))
 
 
 def _is_composition(path: Path, source: Source) -> bool:
     """Whether a CSV is a table of tiles rather than of slides: it has a place for each row."""
-    header = rows_of(path)[0]
+    header = rows_of(path, sheet=source.sheet)[0]
     return {source.columns.get("x", "x"), source.columns.get("y", "y")} <= set(header)
 
 
@@ -179,6 +184,7 @@ def _by_manifest(manifest: Path, files: Sequence[Path], source: Source) -> list[
             by_name.setdefault(name, []).append(file)
     found: dict[Path, Listed] = {}
     problems: list[Problem] = []
+    absent = f"no such file; correct {manifest.name} or copy the slide"
     for line, (case_id, slide, mpp) in enumerate(_rows(manifest, source, problems), start=2):
         named = by_name.get(slide, [])
         if len(named) > 1:
@@ -188,14 +194,14 @@ def _by_manifest(manifest: Path, files: Sequence[Path], source: Source) -> list[
         if file in found:
             what = f"{slide!r} is listed more than once"
             problems.append(Problem(what, "keep one row a slide", file=manifest.name, where=f"line {line}"))
-        found[file] = Listed(file, case_id, mpp, "" if named else "no such file; correct slides.csv or copy the slide")
+        found[file] = Listed(file, case_id, mpp, "" if named else absent)
     check(problems)
     unlisted = [Listed(file, "", left_out=f"not in {manifest.name}") for file in files if file not in found]
     return sorted([*found.values(), *unlisted], key=lambda entry: (entry.path.name, str(entry.path)))
 
 
 def _rows(manifest: Path, source: Source, problems: list[Problem]) -> list[tuple[str, str, float]]:
-    header, *rows = rows_of(manifest)
+    header, *rows = rows_of(manifest, sheet=source.sheet)
     columns = {name: source.columns.get(name, name) for name in ("case_id", "slide", "mpp")}
     lacking = [columns[name] for name in ("case_id", "slide") if columns[name] not in header]
     if lacking:

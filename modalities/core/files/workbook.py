@@ -1,0 +1,214 @@
+"""Reads a sheet of an Excel workbook as the text that its CSV export would hold: formulas by their last value.
+
+Numbers are written with a point and with all their digits, dates as 2024-05-31, percentages and leading zeros as the
+sheet shows them.
+"""
+
+import io
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, time
+from pathlib import Path
+from typing import Any
+
+from modalities.core.files.decimals import with_points
+from modalities.core.files.decoding import bytes_of
+from modalities.core.files.remarks import remark
+from modalities.core.files.splitting import n_comments
+from modalities.core.files.workbook_parts import Facts, facts_of, place_of
+from modalities.core.problems import Problem, ProblemsError, check, listing, unusable, warning
+
+_LEADING_ZEROS = re.compile(r"0{2,}")
+_PERCENT = re.compile(r"0(\.0+)?%")
+_NAME_IT = "name the right one as `sheet` beside `paths` in site.yaml, or make it the first sheet"
+
+
+class _Typed(str):
+    """The text of a cell that holds a number or a date: no country's decimal sign is in it."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True)
+class _Sheet:
+    cells: Any
+    """Openpyxl's read-only sheet."""
+    facts: Facts
+    others: Sequence[str]
+    """Names of the other sheets that hold something."""
+
+
+@dataclass
+class _Wrong:
+    """Names of cells."""
+
+    errors: list[str] = field(default_factory=list)
+    uncalculated: list[str] = field(default_factory=list)
+    beyond: list[str] = field(default_factory=list)
+
+
+def is_workbook(path: Path) -> bool:
+    return path.suffix.lower() == ".xlsx"
+
+
+def cells_of(path: Path, sheet: str, comment: str) -> list[list[str]]:
+    """The rows of the named sheet, or of the first one, all as wide as the header; empty ones at the end are none.
+
+    Raises:
+        ValueError: all that keeps the sheet from being read as a table, with the names of the cells.
+    """
+    raw = bytes_of(path)
+    if not raw.startswith(b"PK"):
+        what = "no Excel workbook, or one with a password, though its name says so"
+        raise unusable(what, "save it without a password as .xlsx, or as CSV with the ending .csv", file=path.name)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what openpyxl leaves out: filters, drawings, extensions
+            return _table(path, _chosen(path, raw, sheet), comment)
+    except ProblemsError:
+        raise
+    except Exception as error:  # a damaged workbook fails anywhere in the parser
+        what, remedy = "no readable Excel workbook: damaged or cut off", "save it again as .xlsx, or as CSV"
+        raise unusable(what, remedy, file=path.name) from error
+
+
+def _chosen(path: Path, raw: bytes, wanted: str) -> _Sheet:
+    """The sheet to read; where nobody named it, it is said that others hold something too."""
+    import openpyxl  # here: it takes a tenth of a second, and most sites have no workbook
+
+    facts = facts_of(path, raw)
+    book = openpyxl.load_workbook(io.BytesIO(raw), read_only=True, data_only=True, keep_links=False)
+    sheets = {sheet.title: sheet for sheet in book.worksheets}
+    held = [name for name, sheet in sheets.items() if not facts[_part_of(sheet)].is_empty]
+    if wanted and wanted not in sheets:
+        raise unusable(f"no sheet {wanted!r}", f"it has {listing(list(sheets))}", file=path.name)
+    name = wanted or next(iter(sheets), "")
+    if name not in held:
+        what = f"the sheet {name!r} is empty" if name else "no sheet with cells"
+        remedy = f"{_NAME_IT}: {listing(held)}" if held else "save it again as .xlsx, or as CSV"
+        raise unusable(what, remedy, file=path.name)
+    others = [other for other in held if other != name]
+    if others and not wanted:
+        what = f"only the first sheet {name!r} is read; others hold something too: {listing(others)}"
+        remark(warning(what, _NAME_IT, file=path.name))
+    sheet: Any = sheets[name]
+    sheet.reset_dimensions()  # what the file says of its size is not believed: it may be all that a sheet can hold
+    return _Sheet(sheet, facts[_part_of(sheet)], others)
+
+
+def _part_of(sheet: Any) -> str:
+    """Where the sheet lies in the archive; openpyxl does not tell it otherwise."""
+    return sheet._worksheet_path
+
+
+def _table(path: Path, sheet: _Sheet, comment: str) -> list[list[str]]:
+    wrong = _Wrong()
+    rows = [_without_blanks([_text(cell, sheet, wrong) for cell in row]) for row in sheet.cells.rows]
+    while rows and not rows[-1]:
+        rows.pop()
+    above = n_comments(rows, comment)
+    header = rows[above] if above < len(rows) else []
+    if len(header) < 2:
+        what = f"row {above + 1} of the sheet holds {'one name' if header else 'nothing'}, no header of a table"
+        raise unusable(what, "the column names must be in the first row", file=path.name, where=f"row {above + 1}")
+    wrong.beyond += [_name(row, column) for row, column in _beyond(rows, above, len(header))]
+    check(_problems(path, wrong, _merged(sheet.facts, len(rows), len(header))))
+    _remark_hidden(path, sheet.facts)
+    even = [*rows[:above], *(row + [""] * (len(header) - len(row)) for row in rows[above:])]
+    return _pointed(path, even, n_header=above + 1)
+
+
+def _pointed(path: Path, rows: list[list[str]], n_header: int) -> list[list[str]]:
+    """The rows with decimal points; which sign the table has is told from numbers that were typed as text."""
+    texts = with_points(path, [["" if isinstance(cell, _Typed) else cell for cell in row] for row in rows], n_header)
+    return [
+        [str(cell) if isinstance(cell, _Typed) else text for cell, text in zip(row, texts_of_row, strict=True)]
+        for row, texts_of_row in zip(rows, texts, strict=True)
+    ]
+
+
+def _text(cell: Any, sheet: _Sheet, wrong: _Wrong) -> str:
+    value = cell.value
+    if value is None:
+        if cell.data_type == "n" and sheet.facts.formulas and (place := _place(cell)) in sheet.facts.formulas:
+            wrong.uncalculated.append(_name(*place))
+        return ""
+    if isinstance(value, str):
+        if cell.data_type == "e":
+            wrong.errors.append(f"{_name(*_place(cell))} {value}")
+        return value
+    if isinstance(value, bool):
+        return _Typed(str(value).upper())
+    if isinstance(value, int | float):
+        return _Typed(_number(value, cell.number_format))
+    if isinstance(value, datetime) and value.time() == time():
+        return _Typed(value.date().isoformat())
+    return _Typed(value.isoformat() if hasattr(value, "isoformat") else str(value))
+
+
+def _place(cell: Any) -> tuple[int, int]:
+    """Row and column, from 1; a cell that the file leaves out has neither."""
+    return getattr(cell, "row", 0), getattr(cell, "column", 0)
+
+
+def _number(value: float, shown_as: str) -> str:
+    if _PERCENT.fullmatch(shown_as):
+        return f"{value * 100:.12g}%"
+    if float(value).is_integer() and abs(value) < 1e16:
+        return str(int(value)).zfill(len(shown_as) if _LEADING_ZEROS.fullmatch(shown_as) else 0)
+    return repr(value)
+
+
+def _without_blanks(row: list[str]) -> list[str]:
+    """The row up to its last cell that holds something."""
+    width = next((n for n in range(len(row), 0, -1) if row[n - 1].strip()), 0)
+    return row[:width]
+
+
+def _beyond(rows: Sequence[list[str]], above: int, width: int) -> Iterator[tuple[int, int]]:
+    """Cells right of the last column that has a name."""
+    for number, row in enumerate(rows[above + 1 :], start=above + 2):
+        yield from ((number, column + 1) for column in range(width, len(row)) if row[column].strip())
+
+
+def _merged(facts: Facts, n_rows: int, width: int) -> list[str]:
+    """The merged ranges that reach into the table: of each only the first cell has the value."""
+    found = []
+    for name in facts.merged:
+        row, column = place_of(name.partition(":")[0])
+        found += [name] * (row <= n_rows and column <= width)
+    return found
+
+
+def _problems(path: Path, wrong: _Wrong, merged: Sequence[str]) -> list[Problem]:
+    said = {
+        "cells hold an error": (wrong.errors, "correct the formula, or leave the cell empty where it is unknown"),
+        "cells hold a formula that was never calculated": (wrong.uncalculated, "open the file in Excel and save it"),
+        "cells hold something right of the last column name": (wrong.beyond, "give each column a name, or empty them"),
+        "ranges are merged cells, of which only the first holds the value": (
+            merged,
+            "unmerge them and fill every cell",
+        ),
+    }
+    return [
+        Problem(f"{len(cells)} {what} ({listing(cells)})", remedy, file=path.name, where=f"cell {cells[0].split()[0]}")
+        for what, (cells, remedy) in said.items()
+        if cells
+    ]
+
+
+def _remark_hidden(path: Path, facts: Facts) -> None:
+    if facts.n_hidden:
+        what = f"{facts.n_hidden} rows are hidden, perhaps by a filter, and are read like the others"
+        remark(warning(what, "delete those that do not belong to the table", file=path.name))
+
+
+def _name(row: int, column: int) -> str:
+    """A cell's name, such as AB12."""
+    letters = ""
+    while column:
+        column, letter = divmod(column - 1, 26)
+        letters = chr(65 + letter) + letters
+    return f"{letters}{row}"
