@@ -18,6 +18,7 @@ from modalities.core.problems import LEVELS
 
 if TYPE_CHECKING:
     import client.check.folder
+    import client.check.modality
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 _Release = Annotated[Path, typer.Option(help="The release, with its model.json.")]
@@ -146,7 +147,7 @@ def _show(report: "client.check.folder.SiteReport") -> None:
     console.print(", ".join(f"{count} {level}{'s' * (count != 1)}" for count, level in counts), highlight=False)
 
 
-def _row(found: "client.check.folder.ModalityReport") -> tuple[str, str, str]:
+def _row(found: "client.check.modality.ModalityReport") -> tuple[str, str, str]:
     if not found.offered:
         return "-", "-", "not offered by site.yaml"
     known = ["?" if count is None else str(count) for count in (found.cases, found.training_cases)]

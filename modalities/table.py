@@ -13,12 +13,14 @@ from torch import Tensor
 
 from modalities.core.blocks import tabular
 from modalities.core.blocks.tabular import TabularConfig, build_encoder, collate, finalise, in_agreed_order
-from modalities.core.contract import Cases, Source, State, Sums
+from modalities.core.contract import Cases, Plausibility, Quantity, Source, State, Sums
 from modalities.core.fields import settings
 from modalities.core.files.barcodes import case_of
 from modalities.core.files.delimited import listing, numbers, refuse_any, refuse_repeated, rows_of
 from modalities.core.files.leakage import refuse
-from modalities.core.problems import check, gathering, unusable
+from modalities.core.plausible.rules import Rule, judged
+from modalities.core.plausible.scales import constant_columns, scale_problems
+from modalities.core.problems import Problem, check, gathering, unusable
 from modalities.core.settings.private import PRIVATE_TRAINING
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "build_encoder",
     "collate",
     "finalise",
+    "plausibility",
     "prepare",
     "public_state",
     "read",
@@ -129,6 +132,39 @@ def read(source: Source, config: Config) -> Cases:
     )[-1]
     notes = {"samples that are no primary tumour": len(samples) - len(case_ids)}
     return in_agreed_order(Cases(case_ids, values[kept], tuple(names), notes), config.features, "columns imputed")
+
+
+def plausibility(source: Source, cases: Cases, config: Config) -> Plausibility:
+    """Units that change within the table, and the columns whose range the settings say."""
+    if not cases.case_ids:
+        return Plausibility()
+    values, names = np.asarray(cases.values, dtype=np.float64), cases.features
+    problems = [*scale_problems(values, cases.case_ids, names), *constant_columns(values, names)]
+    coded = np.asarray(_coded(cases, config).values, dtype=np.float64)
+    ranges = {name: range_of(name, config.ranges) for name in names}
+    unit = "natural logarithm" if config.logarithms else ""
+    quantities = [
+        Quantity(name, unit, column, *pair)
+        for (name, pair), column in zip(ranges.items(), coded.T, strict=True)
+        if pair is not None
+    ]
+    return Plausibility([*problems, *_out_of_range(quantities, cases.case_ids)], quantities)
+
+
+def _out_of_range(quantities: Sequence[Quantity], case_ids: Sequence[str]) -> list[Problem]:
+    """Columns most of whose values lie where the settings say that most do not."""
+    rules = [
+        Rule(
+            (quantity.name,),
+            lambda cases, quantity=quantity: ~cases[quantity.name].between(quantity.low, quantity.high),
+            f"{quantity.name} is outside {quantity.low:g} to {quantity.high:g}, the study's own range,",
+            "another unit, or another column",
+            "compare the column's unit with what the study agreed on",
+            usual=0.3,
+        )
+        for quantity in quantities
+    ]
+    return judged(rules, pd.DataFrame({one.name: one.values for one in quantities}, index=pd.Index(case_ids)))
 
 
 def _together(*steps: Callable[[], Any]) -> list[Any]:

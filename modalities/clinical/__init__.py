@@ -4,6 +4,7 @@ from modalities.clinical.config import PRESETS, Config, features_of
 from modalities.clinical.example import write_example
 from modalities.clinical.frame import of_frame
 from modalities.clinical.inputs import prepare, public_state, sums, vectors
+from modalities.clinical.plausible import plausibility
 from modalities.clinical.reading import read
 from modalities.core.blocks.tabular import build_encoder, collate, finalise
 
@@ -15,6 +16,7 @@ __all__ = [
     "features_of",
     "finalise",
     "of_frame",
+    "plausibility",
     "prepare",
     "public_state",
     "read",

@@ -40,13 +40,7 @@ def read(source: Source, config: Config) -> Cases:
         ValueError: every problem of the files at once, each naming file, place and remedy.
     """
     problems: list[Problem] = []
-    if source.format not in FORMATS:
-        problems.append(Problem(f"no clinical format {source.format!r}", f"there are {', '.join(FORMATS)}"))
-    paths = _paths(source, problems)
-    files = [file for path in paths if (file := _open(path, source, problems)) is not None]
-    _check_mapping(source, files, problems, all_open=len(files) == len(paths))
-    files = _as_metabric(files)
-    files.sort(key=lambda file: (_TRUST.index(file.layout.name), bool(file.layout.patient)))  # patients before samples
+    files = opened(source, problems)
     parts = [harmonise(file, problems) for file in files]
     more = len(problems) - _MOST_LISTED
     check([*problems[:_MOST_LISTED], *[f"and {more} more problems"] * (more > 0)])
@@ -57,6 +51,17 @@ def read(source: Source, config: Config) -> Cases:
         noted = [part.records for file, part in zip(files, parts, strict=True) if file.layout.note == note]
         notes[note] = len({case_id for records in noted for case_id in records})
     return _as_cases(merged, notes, config, [file.path.name for file in files])
+
+
+def opened(source: Source, problems: list[Problem]) -> list[File]:
+    """The files in the order of trust; what is wrong with them is added to the problems."""
+    if source.format not in FORMATS:
+        problems.append(Problem(f"no clinical format {source.format!r}", f"there are {', '.join(FORMATS)}"))
+    paths = _paths(source, problems)
+    files = [file for path in paths if (file := _open(path, source, problems)) is not None]
+    _check_mapping(source, files, problems, all_open=len(files) == len(paths))
+    # patients before samples
+    return sorted(_as_metabric(files), key=lambda file: (_TRUST.index(file.layout.name), bool(file.layout.patient)))
 
 
 def _paths(source: Source, problems: list[Problem]) -> list[Path]:

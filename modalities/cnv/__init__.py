@@ -9,6 +9,7 @@ import torch
 
 from modalities.cnv.arms import ARMS
 from modalities.cnv.example import write_example
+from modalities.cnv.plausible import plausibility
 from modalities.cnv.reading import read
 from modalities.core.blocks import tabular
 from modalities.core.blocks.tabular import TabularConfig, build_encoder, collate, finalise
@@ -24,6 +25,7 @@ __all__ = [
     "build_encoder",
     "collate",
     "finalise",
+    "plausibility",
     "prepare",
     "public_state",
     "read",

@@ -1,6 +1,6 @@
 """What a modality plug-in is: the module-level names that every file beside `core/` must define."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -90,6 +90,44 @@ class Cases:
         return Cases(case_ids, [value for part in held for value in part.values], held[0].features)
 
 
+@dataclass(frozen=True)
+class Quantity:
+    """A number of each case, which people look at beside what is plausible of it."""
+
+    name: str
+    unit: str
+    values: np.ndarray
+    """One a case, NaN where it is not known."""
+    low: float = -np.inf
+    high: float = np.inf
+    """Between which it is plausible."""
+
+
+@dataclass(frozen=True)
+class RawFile:
+    """One of many raw files, as slides are, and what became of it."""
+
+    name: str
+    case_id: str
+    state: str
+    """In a word or two: used, left out, not readable."""
+    reason: str = ""
+    picture: Path | None = None
+    """A small one, as JPEG or PNG."""
+
+
+@dataclass(frozen=True)
+class Plausibility:
+    """What a site's own people should know of values that can be read."""
+
+    problems: Sequence[Problem] = ()
+    """What can hardly be true, in how many cases, and what it would mean."""
+    quantities: Sequence[Quantity] = ()
+    traits: Sequence[Sequence[Hashable | None]] = ()
+    """A row a case: what tells it from others, each trait by itself; None where it is not known."""
+    files: Sequence[RawFile] = ()
+
+
 @runtime_checkable
 class Modality(Protocol):
     """The contract. `Config` derives from `core.settings.training.BranchConfig`, with `@settings` of `core.fields`."""
@@ -166,6 +204,15 @@ class Checks(Protocol):
 
     def unreadable(self, source: Source, config: Any) -> Sequence[Problem]:
         """What is wrong with files that `read` goes on without."""
+        ...
+
+
+@runtime_checkable
+class Plausible(Protocol):
+    """What a plug-in may add: `tessera-client check` asks whether what was read can be true."""
+
+    def plausibility(self, source: Source, cases: Cases, config: Any) -> Plausibility:
+        """Of all cases that `read` gave, listed or not; `cases` is empty where `read` failed."""
         ...
 
 

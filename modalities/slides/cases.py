@@ -115,7 +115,7 @@ def _left_out(entry: Listed, config: SlidesConfig) -> SlideState | None:
         place = (config.digest(), entry.path.name)
         return SlideState(entry.slide, entry.case_id, what, reason, n_tiles, 0.0, *place, cause)
 
-    if not entry.path.is_file():
+    if entry.is_unreadable or not entry.path.is_file():
         return state(FAILED, f"{entry.path.name}: {entry.left_out}")
     if entry.left_out:
         return state(EXCLUDED, entry.left_out, cause=entry.left_out)

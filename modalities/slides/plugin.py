@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from modalities.core.contract import Source
+from modalities.core.contract import Cases, Plausibility, Source
 from modalities.core.problems import Problem
 
 EXAMPLE_FOLDER = "slides"
@@ -24,6 +24,13 @@ def unreadable(source: Source, config: Any) -> list[Problem]:
 
     states = [state for _, state in prepare_slides(listed_files(source), source, config.slides)]
     return [Problem(state.reason, where=state.slide) for state in states if state.state == FAILED]
+
+
+def plausibility(source: Source, cases: Cases, config: Any) -> Plausibility:
+    """Whether the slides can be what they are said to be, and what became of each."""
+    from modalities.slides.plausible import plausibility as of_slides  # needs the `slides` extra
+
+    return of_slides(source, config.slides)
 
 
 def write_example(folder: Path, case_ids: Sequence[str], classes: Sequence[int], rng: np.random.Generator) -> Source:

@@ -41,6 +41,8 @@ class Listed:
     """Micrometres a pixel as slides.csv says; 0 leaves it to the file."""
     left_out: str = ""
     """Why it is not used, if it isn't."""
+    is_unreadable: bool = False
+    """Not used since nothing here could open it, rather than by choice."""
 
     @property
     def slide(self) -> str:
@@ -68,7 +70,11 @@ def listed_files(source: Source) -> list[Listed]:
         what = f"{len(manifests)} lists of slides: {listing([str(path) for path in manifests])}"
         raise unusable(what, "keep one of them", file=manifests[0].name)
     listed = _by_manifest(manifests[0], files, source) if manifests else [_by_name(path) for path in files]
-    return [replace(entry, left_out=_why_unreadable(entry.path) or entry.left_out) for entry in listed]
+    reasons = {entry.path: _why_unreadable(entry.path) for entry in listed}
+    return [
+        replace(entry, left_out=reason, is_unreadable=True) if (reason := reasons[entry.path]) else entry
+        for entry in listed
+    ]
 
 
 def composition_tables(source: Source) -> list[Path]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from client.check.folder import _files
+from client.check.modality import _files
 from modalities.core.contract import Source
 
 

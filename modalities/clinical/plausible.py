@@ -1,0 +1,101 @@
+"""Whether clinical records can be true: the rules of the dictionary, and what cells say that the dictionary drops."""
+
+import re
+from collections import Counter
+from collections.abc import Hashable, Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+
+from modalities.clinical.config import Config
+from modalities.clinical.dictionary import FIELDS, Field
+from modalities.clinical.reading import opened
+from modalities.clinical.rules import PLAUSIBLE, RULES
+from modalities.core.contract import Cases, Plausibility, Quantity, Source
+from modalities.core.files.delimited import listing
+from modalities.core.plausible.rules import judged
+from modalities.core.problems import Problem, warning
+
+_T_PREFIX = re.compile(r" *([cpyra]{1,3})T?(?:is|[0-4x])", re.IGNORECASE)
+_PREFIXES = {"y": "after treatment", "c": "clinical", "a": "of an autopsy", "r": "of a recurrence"}
+
+
+def plausibility(source: Source, cases: Cases, config: Config) -> Plausibility:
+    """The rules that the records break, the numbers of the dictionary, and each record as traits."""
+    if not cases.case_ids:
+        return Plausibility()
+    fields = [field for field in FIELDS if set(field.features) & set(cases.features)]
+    frame = decoded(cases, fields)
+    problems = judged(RULES, frame, where=lambda rule: " and ".join(rule.needs))
+    quantities = [_quantity(field, frame) for field in fields if field.kind == "numeric"]
+    return Plausibility(
+        [*problems, *_mapped_twice(source), *_other_t(source)],
+        quantities,
+        [_traits(row) for _, row in frame.iterrows()],
+    )
+
+
+def decoded(cases: Cases, fields: Sequence[Field]) -> pd.DataFrame:
+    """A row a case, a column a field: numbers, or the state of a category; None or NaN where it is not known."""
+    values, at = np.asarray(cases.values), {name: column for column, name in enumerate(cases.features)}
+    columns: dict[str, object] = {}
+    for field in fields:
+        held = [name for name in field.features if name in at]
+        if not field.states:
+            columns[field.name] = values[:, at[held[0]]].astype(np.float64)
+            continue
+        marks = values[:, [at[name] for name in held]]
+        states = [name.partition("=")[2] for name in held]
+        columns[field.name] = [states[int(row.argmax())] if (row == 1).any() else None for row in marks]
+    return pd.DataFrame(columns, index=pd.Index(cases.case_ids))
+
+
+def _traits(row: pd.Series) -> tuple[Hashable | None, ...]:
+    return tuple(None if pd.isna(value) else value for value in row)
+
+
+def _quantity(field: Field, frame: pd.DataFrame) -> Quantity:
+    low, high = PLAUSIBLE.get(field.name, (field.low, field.high))
+    return Quantity(field.name, field.unit, frame[field.name].to_numpy(dtype=np.float64), low, high)
+
+
+def _mapped_twice(source: Source) -> list[Problem]:
+    """Columns of the site's file that site.yaml gives to two fields."""
+    counts = Counter(source.columns.values())
+    found = []
+    for column in [column for column, count in counts.items() if count > 1]:
+        fields = [field for field, mapped in source.columns.items() if mapped == column]
+        what = f"{' and '.join(fields)} are read from the same column {column!r}: at most one of them can be right"
+        remedy = "name each field's own column, and leave out a field that the file lacks"
+        found.append(warning(what, remedy, file="site.yaml", where="sources.clinical.columns"))
+    return found
+
+
+def _other_t(source: Source) -> list[Problem]:
+    """T that its prefix calls no pathologic one before treatment; the dictionary reads the number alone."""
+    cases_by_kind: dict[str, dict[str, str]] = {}
+    for case_id, text in _written(source, "t"):
+        prefix = _T_PREFIX.match(text)
+        kinds = [kind for letter, kind in _PREFIXES.items() if prefix and letter in prefix[1].lower()]
+        if kinds:
+            cases_by_kind.setdefault(" and ".join(kinds), {})[case_id] = text.strip()
+    return [
+        warning(
+            f"T is {kind} in {len(texts)} cases ({listing([f'{case_id}: {text}' for case_id, text in texts.items()])}) "
+            "and read as pathologic T: it is another measurement than that of the other sites",
+            "name the column of the pathologic T, or leave the field out",
+            where="t",
+        )
+        for kind, texts in cases_by_kind.items()
+    ]
+
+
+def _written(source: Source, field: str) -> Iterator[tuple[str, str]]:
+    """Case and cell of each row that gives the field, as the file has it."""
+    for file in opened(source, []):
+        columns = file.layout.columns.get(field, ())
+        for _, row in file.lines():
+            case_id = file.layout.case_of(row)
+            text = next((row[column] for column in columns if row.get(column, "").strip()), "")
+            if case_id and text:
+                yield case_id, text

@@ -1,0 +1,119 @@
+"""Whether slides can be what they are said to be, and what became of each file."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import openslide
+import pandas as pd
+
+from modalities.core.contract import Plausibility, Quantity, RawFile, Source
+from modalities.core.files.delimited import listing
+from modalities.core.plausible.rules import Rule, judged
+from modalities.core.problems import Problem, warning
+from modalities.slides.bags import TileFeatures
+from modalities.slides.cases import cache_of, prepare_slides
+from modalities.slides.config import SlidesConfig
+from modalities.slides.prepare.features import read_features
+from modalities.slides.prepare.prepare import fingerprint
+from modalities.slides.prepare.state import DONE, EXCLUDED, SlideState
+from modalities.slides.reading.manifest import Listed, listed_files
+from modalities.slides.reading.reading import mpp_of
+
+FINEST, COARSEST = 0.1, 1.1
+"""Micrometres a pixel of scanners: 100x is .1, 10x is 1."""
+LEAST_NUCLEI = 3.0
+"""Of a tile, in the mean. Real tiles of 128 micrometres have 32 to 98 (two slides, at a quarter to four times their
+resolution, which therefore does not show in the nuclei)."""
+_APART = 1.1
+_STATES = {DONE: "used", EXCLUDED: "left out"}
+_REMEDY = "correct `mpp` in slides.csv, or `slides.default_mpp` in site.yaml (20x is about 0.5, 40x about 0.25)"
+RULES = (
+    Rule(
+        ("mpp",),
+        lambda slides: ~slides["mpp"].between(FINEST, COARSEST),
+        f"a pixel is smaller than {FINEST:g} or larger than {COARSEST:g} micrometres",
+        "no scanner makes such slides: the magnification may stand where micrometres a pixel should",
+        _REMEDY,
+    ),
+    Rule(
+        ("said", "mpp"),
+        lambda slides: ~(slides["said"] / slides["mpp"]).between(1 / _APART, _APART),
+        "slides.csv gives another size of a pixel than the slide's own metadata",
+        "one of the two is wrong, and slides.csv counts",
+        _REMEDY,
+    ),
+    Rule(
+        ("nuclei",),
+        lambda slides: slides["nuclei"] < LEAST_NUCLEI,
+        f"fewer than {LEAST_NUCLEI:g} nuclei a tile",
+        "no haematoxylin and eosin stain, no tissue, or a picture of something else",
+        "look at the slides",
+        usual=0.2,
+    ),
+)
+
+
+def plausibility(source: Source, config: SlidesConfig) -> Plausibility:
+    """Of slides that are prepared; nothing where the source itself cannot be read, which `read` says."""
+    found: list[tuple[Listed, SlideState]] = []
+    with suppress(ValueError):
+        found = sorted(prepare_slides(listed_files(source), source, config), key=lambda pair: pair[0].path.name)
+    facts = pd.DataFrame(
+        [_facts(entry, state, source) for entry, state in found],
+        index=pd.Index([entry.path.name for entry, _ in found]),
+    )
+    problems = [*judged(RULES, facts), *_same_slide(found)]
+    quantities = [
+        Quantity("micrometres a pixel", "at level 0", facts["mpp"].to_numpy(dtype=np.float64), FINEST, COARSEST),
+        Quantity("nuclei a tile", "in the mean", facts["nuclei"].to_numpy(dtype=np.float64), LEAST_NUCLEI),
+    ]
+    files = [_file(entry, state, source) for entry, state in found]
+    return Plausibility(problems, [one for one in quantities if np.isfinite(one.values).any()], files=files)
+
+
+def _facts(entry: Listed, state: SlideState, source: Source) -> dict[str, float]:
+    """Micrometres a pixel as prepared, and as slides.csv says beside the file's own; nuclei a tile."""
+    tiles = _tiles(entry, state, source)
+    nuclei = np.nan if tiles is None or tiles.composition is None else float(tiles.composition.sum(axis=1).mean())
+    mpp = _own_mpp(entry.path) if entry.mpp and not entry.is_features else tiles.mpp if tiles is not None else 0.0
+    return {"mpp": mpp or entry.mpp or np.nan, "said": entry.mpp or np.nan, "nuclei": nuclei}
+
+
+def _own_mpp(path: Path) -> float:
+    try:
+        with openslide.OpenSlide(path) as handle:
+            return mpp_of(handle)
+    except (openslide.OpenSlideError, OSError):
+        return 0.0
+
+
+def _tiles(entry: Listed, state: SlideState, source: Source) -> TileFeatures | None:
+    if state.state != DONE:
+        return None
+    try:
+        return read_features(entry.path if entry.is_features else cache_of(source) / state.recipe / state.file)
+    except ValueError:
+        return None
+
+
+def _file(entry: Listed, state: SlideState, source: Source) -> RawFile:
+    picture = (cache_of(source) / state.recipe / state.file).with_suffix(".jpg") if state.file else None
+    seen = picture if picture is not None and not entry.is_features and picture.is_file() else None
+    return RawFile(entry.path.name, state.case_id, _STATES.get(state.state, "not readable"), state.reason, seen)
+
+
+def _same_slide(found: Sequence[tuple[Listed, SlideState]]) -> list[Problem]:
+    """One file's content under two cases."""
+    owners: dict[str, dict[str, str]] = {}
+    for entry, state in found:
+        if entry.path.is_file() and state.case_id:
+            owners.setdefault(fingerprint(entry.path), {})[state.case_id] = entry.path.name
+    twice = [
+        ", ".join(f"{name} of {case_id}" for case_id, name in own.items()) for own in owners.values() if len(own) > 1
+    ]
+    if not twice:
+        return []
+    what = f"the very same slide under two cases ({listing(twice)}): one patient under two ids, or a wrong file name"
+    return [warning(what, "keep it under the case that it is of")]
