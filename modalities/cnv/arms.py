@@ -1,38 +1,29 @@
 """Chromosome arms: the 39 inputs of `values: arms`, from segments or from genes.
 
 The 22 autosomes' arms but the short ones of 13, 14, 15, 21 and 22, which carry repeats and hardly a gene or a probe.
-Coordinates are those of hg38 (GRCh38); sources and licences stand in the files of `reference/`.
+A gene's arm is that of hg38; an assembly moves hardly a gene over a centromere.
 """
 
 import json
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Float32, Int64
 
-AUTOSOMES = tuple(str(number) for number in range(1, 23))
-SEX_CHROMOSOMES = ("X", "Y")
+from modalities.cnv.genome import AUTOSOMES, REFERENCE, Assembly
+
 _ACROCENTRIC = ("13", "14", "15", "21", "22")
 ARMS = tuple(
     f"{chromosome}{side}" for chromosome in AUTOSOMES for side in "pq" if side == "q" or chromosome not in _ACROCENTRIC
 )
 MIN_COVERED = 0.5
 """An arm is known where segments cover this share of it; the GDC's masked arrays cover .8 or more of every arm."""
-_REFERENCE = Path(__file__).parent / "reference"
-
-
-@cache
-def hg38() -> dict[str, Any]:
-    """`lengths` and `centromeres` by chromosome (bases), and `arms`: first and last base outside the centromere."""
-    return json.loads((_REFERENCE / "hg38.json").read_text(encoding="utf-8"))
 
 
 @cache
 def _arm_by_gene() -> dict[str, str]:
-    genes = json.loads((_REFERENCE / "genes.json").read_text(encoding="utf-8"))["genes"]
+    genes = json.loads((REFERENCE / "genes.json").read_text(encoding="utf-8"))["genes"]
     return {name: arm for arm, names in genes.items() for name in names.split()}
 
 
@@ -42,12 +33,6 @@ def arm_of_gene(name: str) -> str | None:
     GISTIC writes `NAME|chr7` for one of several genes of a name.
     """
     return _arm_by_gene().get(name.partition("|")[0].strip().upper())
-
-
-def arm_at(chromosome: str, position: int) -> str | None:
-    """The arm of a place; None on no chromosome of hg38."""
-    centromere = hg38()["centromeres"].get(chromosome)
-    return None if centromere is None else chromosome + ("p" if position <= centromere else "q")
 
 
 def means_over_genes(
@@ -68,6 +53,7 @@ def means_over_segments(
     starts: Int64[np.ndarray, " segment"],
     ends: Int64[np.ndarray, " segment"],
     means: Float[np.ndarray, " segment"],
+    genome: Assembly,
 ) -> Float32[np.ndarray, " arm"]:
     """Of each of ARMS the mean over the bases that segments cover; NaN where they cover less than MIN_COVERED.
 
@@ -76,7 +62,7 @@ def means_over_segments(
     result = np.full(len(ARMS), np.nan, dtype=np.float32)
     names = np.asarray(chromosomes)
     for place, arm in enumerate(ARMS):
-        first, last = hg38()["arms"][arm]
+        first, last = genome.arms[arm]
         bases = np.minimum(ends, last) - np.maximum(starts - 1, first)
         bases = np.where((names == arm[:-1]) & np.isfinite(means), np.maximum(bases, 0), 0)
         if bases.sum() >= MIN_COVERED * (last - first):

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from modalities.cnv.arms import ARMS, hg38
+from modalities.cnv.arms import ARMS
+from modalities.cnv.genome import assembly
 from modalities.core.contract import Source
 
 _ARMS: tuple[str, ...] = ("1q", "3q", "5q", "8p", "8q", "11q", "16q", "17q", "20q", "13q")
@@ -70,8 +71,9 @@ def _write_segments(folder: Path, case_ids: Sequence[str], ratios: np.ndarray, r
 
 def _segments(aliquot: str, means: Sequence[float], rng: np.random.Generator) -> str:
     """Two segments an arm, and two of X."""
-    spans = [(arm[:-1], *hg38()["arms"][arm], mean) for arm, mean in zip(ARMS, means, strict=True)]
-    spans.append(("X", 0, hg38()["lengths"]["X"], 0.0))
+    genome = assembly("hg38")
+    spans = [(arm[:-1], *genome.arms[arm], mean) for arm, mean in zip(ARMS, means, strict=True)]
+    spans.append(("X", 0, genome.lengths["X"], 0.0))
     cuts, noise, lines = (
         rng.uniform(0.2, 0.8, len(spans)),
         rng.normal(0, 0.1, (len(spans), 2)),

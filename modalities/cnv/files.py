@@ -1,32 +1,50 @@
-"""Finds a site's copy-number files and tells their format from their names and headers."""
+"""Finds a site's copy-number files and tells their format from their headers, else from their names."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from modalities.cnv.readers import gdc_genes, gdc_segments
+from modalities.cnv.readers import gdc_genes
+from modalities.cnv.readers.header import VCF_HEADER, columns_in
 from modalities.cnv.readers.matrix import CBIOPORTAL, XENA
+from modalities.cnv.segments import vcf
+from modalities.cnv.segments.layouts import TABLES, layout_of
 from modalities.core.contract import Source
 from modalities.core.files.delimited import listing, rows_of
-from modalities.core.files.header import header_of
-from modalities.core.problems import unusable
+from modalities.core.problems import ProblemsError, unusable
 
 MATRICES = {"cbioportal": CBIOPORTAL, "xena": XENA}
-GENES, SEGMENTS = "gdc_genes", "gdc_segments"
-FORMATS = ("auto", *MATRICES, GENES, SEGMENTS)
+GENES = "gdc_genes"
+SEGMENTS = (*TABLES, vcf.FORMAT)
+FORMATS = ("auto", *MATRICES, GENES, *SEGMENTS)
+_SHARED = "seg"
+"""The format whose files hold several samples."""
+_MASKED, _ALLELIC = "gdc_segments", "ascat"
 _NAMED = {
-    SEGMENTS: re.compile(r"\.seg(\.v\d+)?\.txt(\.gz)?$"),
+    _MASKED: re.compile(r"\.seg(\.v\d+)?\.txt(\.gz)?$"),
     GENES: re.compile(r"gene[_-]level_copy_number.*\.tsv(\.gz)?$"),
 }
+_STEPS = (
+    (".bintest.cns", 9), (".call.cns", 0), (".cns", 1),
+    (".called.seg", 0), (".modelfinal.seg", 1), (".cr.seg", 2), (".modelbegin.seg", 9),
+)  # fmt: skip
+"""How far on in its program's work a file is; the lowest of a sample is read, and 9 never where there is another."""
 _ENDINGS = tuple(
-    f"{ending}{packed}" for ending in (".txt", ".tsv", ".csv", ".seg", "by_genes") for packed in ("", ".gz")
+    f"{ending}{packed}"
+    for ending in (".txt", ".tsv", ".csv", ".seg", ".cns", ".vcf", "by_genes")
+    for packed in ("", ".gz")
+)
+_BEGINNINGS = ", ".join(f"{' or '.join(matrix.name_columns)} ({name})" for name, matrix in MATRICES.items())
+_REMEDY = (
+    f"a matrix begins with {_BEGINNINGS}; genes and segments name chromosome, start and end: "
+    "compare with docs/modalities/cnv.md, and correct the path, or `format` and `columns`, in site.yaml"
 )
 
 
 @dataclass(frozen=True)
 class Found:
-    """The files to read: one matrix, or a file an aliquot."""
+    """The files to read: one matrix, or files of genes or segments."""
 
     format: str
     paths: tuple[Path, ...]
@@ -35,11 +53,11 @@ class Found:
     notes: dict[str, int]
 
 
-def find(source: Source, values: str, takes_segments: bool) -> Found:
+def find(source: Source, values: str, segments_first: bool) -> Found:
     """The files of the site's one path that give these values (`calls` or `log2`).
 
-    In a folder, segments come first where they are wanted, being nearest to the measurement; then a matrix; then
-    gene-level files.
+    In a folder, segments come first where arms are wanted, being nearest to the measurement; then a matrix; then
+    gene-level files; then segments.
 
     Raises:
         ValueError: no such file, several that compete, or a format that is not known.
@@ -47,41 +65,70 @@ def find(source: Source, values: str, takes_segments: bool) -> Found:
     path = source.paths[0]
     asked = [source.format] if source.format != "auto" else list(FORMATS[1:])
     if not path.is_dir():
-        known = _named_format(path) or _format_of(path)
-        chosen = asked[0] if len(asked) == 1 else known
+        chosen = asked[0] if len(asked) == 1 else _format_of(path) or _named_format(path)
         if chosen is None:
-            raise ValueError(_unknown(path))
+            raise _unknown(path)
         return Found(chosen, (path,), path.parent, {})
     matrix = _matrix(path, values, [name for name in asked if name in MATRICES])
-    if matrix is not None and not (takes_segments and SEGMENTS in asked):
+    if matrix is not None and not (segments_first and set(SEGMENTS) & set(asked)):
         return matrix
-    by_format = {name: found if name in asked else [] for name, found in aliquot_files(path).items()}
-    if takes_segments and by_format[SEGMENTS]:
-        beside = {"other tables beside the segments, not read": int(matrix is not None) + len(by_format[GENES])}
-        return Found(SEGMENTS, tuple(by_format[SEGMENTS]), path, beside)
+    by_format = {name: files for name, files in files_in(path).items() if name in asked}
+    genes, segments = by_format.pop(GENES, []), _segments(path, by_format, values)
+    if segments_first and segments is not None:
+        beside = {"other tables beside the segments, not read": int(matrix is not None) + len(genes)}
+        return replace(segments, notes={**segments.notes, **beside})
     if matrix is not None:
         return matrix
-    for name in (GENES, SEGMENTS):
-        if by_format[name]:
-            return Found(name, tuple(by_format[name]), path, {})
-    if not set(asked) & set(MATRICES):
-        raise unusable(
-            f"no file of the format {asked[0]}", "correct the path or the format in site.yaml", file=path.name
-        )
-    absent = path / MATRICES["cbioportal" if "cbioportal" in asked else "xena"].files[values]
-    raise unusable("no such file", "correct the path in site.yaml", file=str(absent))
+    if genes:
+        return Found(GENES, tuple(genes), path, {})
+    if segments is not None:
+        return segments
+    raise _nothing(path, asked, values)
+
+
+def _segments(folder: Path, by_format: Mapping[str, list[Path]], values: str) -> Found | None:
+    """The files of segments that give the values; of the GDC's two, the masked ones where log2 ratios are wanted.
+
+    Raises:
+        ValueError: they are of several formats.
+    """
+    unwanted = _ALLELIC if values == "log2" and _MASKED in by_format else _MASKED if values == "calls" else ""
+    formats = {name: files for name, files in by_format.items() if name != unwanted or len(by_format) == 1}
+    if len(formats) > 1:
+        named = ", ".join(f"{len(files)} of {name}, such as {files[0].name}" for name, files in formats.items())
+        remedy = f"name one file, or say `format: {next(iter(formats))}` under sources.cnv in site.yaml"
+        raise unusable(f"segments of {len(formats)} formats ({named})", remedy, file=folder.name)
+    for name, files in formats.items():
+        last = _last_steps(files)
+        notes = {
+            "files of earlier steps, not read": len(files) - len(last),
+            "segments of another format, not read": len(by_format.get(unwanted, [])) * (name != unwanted),
+        }
+        return Found(name, tuple(last), folder, {what: count for what, count in notes.items() if count})
+    return None
+
+
+def _last_steps(files: Sequence[Path]) -> list[Path]:
+    """Of each sample the file that its program made last, where it leaves those of every step in the folder."""
+    kept: dict[tuple[Path, str], tuple[int, Path]] = {}
+    for path in files:
+        name = path.name.lower().removesuffix(".gz")
+        ending, step = next(((end, step) for end, step in _STEPS if name.endswith(end)), ("", 0))
+        key = (path.parent, name.removesuffix(ending) if ending else path.name)
+        kept[key] = min(kept.get(key, (step, path)), (step, path))
+    return sorted(path for _, path in kept.values())
 
 
 def _matrix(folder: Path, values: str, asked: Sequence[str]) -> Found | None:
     """The matrix that its name tells, or the only one there is."""
-    files = sorted(path for path in folder.iterdir() if path.is_file() and path.name.lower().endswith(_ENDINGS))
+    files = _tables_in(folder, "*")
 
     def named(kind: str) -> list[tuple[str, Path]]:
         return [(name, path) for name in asked for path in files if _is_named(path, MATRICES[name].files[kind])]
 
     found = named(values)
     if not found and not named("log2" if values == "calls" else "calls"):
-        told = [(_format_of(path), path) for path in files if not _named_format(path)]
+        told = [(_format_of(path), path) for path in files]
         found = [(name, path) for name, path in told if name is not None and name in asked]
     if len(found) > 1:
         many = listing([path.name for _, path in found])
@@ -94,14 +141,22 @@ def _is_named(path: Path, ending: str) -> bool:
 
 
 def aliquot_files(folder: Path) -> dict[str, list[Path]]:
-    """Files of one aliquot each, by format; in folders of their own too, as the GDC's client lays them."""
-    found: dict[str, list[Path]] = {GENES: [], SEGMENTS: []}
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.name.lower().endswith(_ENDINGS):
-            name = _named_format(path) or _format_of(path)
-            if name in found:
-                found[name].append(path)
+    """Files of one aliquot each, by format."""
+    return {name: files for name, files in files_in(folder).items() if name != _SHARED}
+
+
+def files_in(folder: Path) -> dict[str, list[Path]]:
+    """Files of genes and of segments, by format; in folders of their own too, as the GDC's client lays them."""
+    found: dict[str, list[Path]] = {}
+    for path in _tables_in(folder, "**/*"):
+        name = _format_of(path) or _named_format(path)
+        if name is not None and name not in MATRICES:
+            found.setdefault(name, []).append(path)
     return found
+
+
+def _tables_in(folder: Path, pattern: str) -> list[Path]:
+    return sorted(path for path in folder.glob(pattern) if path.is_file() and path.name.lower().endswith(_ENDINGS))
 
 
 def _named_format(path: Path) -> str | None:
@@ -110,18 +165,29 @@ def _named_format(path: Path) -> str | None:
 
 def _format_of(path: Path) -> str | None:
     """The format that the header tells."""
-    cells = header_of(path)
+    cells = columns_in(path)
     if len(cells) < 2:
         return None
+    if cells[0] == VCF_HEADER:
+        return vcf.FORMAT if vcf.is_copy_number(path) else None
     matrix = next((name for name, matrix in MATRICES.items() if cells[0] in matrix.name_columns), None)
-    columns = {GENES: gdc_genes.COLUMNS, SEGMENTS: gdc_segments.COLUMNS}
-    return matrix or next((name for name, wanted in columns.items() if set(wanted) <= set(cells)), None)
+    if matrix is not None or set(gdc_genes.COLUMNS) <= set(cells):
+        return matrix or GENES
+    layout = layout_of(cells)
+    return layout.format if layout else None
 
 
-def _unknown(path: Path) -> str:
-    first = rows_of(path)[0][0]  # says itself what is wrong with a file that is no table
-    names = [f"{' or '.join(matrix.name_columns)} ({name})" for name, matrix in MATRICES.items()]
-    return (
-        f"{path.name}: the first column must be {', '.join(names)}, gene_id (GDC genes) or GDC_Aliquot (GDC segments), "
-        f"got {first!r}; is this a copy-number table?"
-    )
+def _unknown(path: Path) -> ProblemsError:
+    """Of a file without a known format; its reader says itself what is wrong with one that is no table."""
+    header = next(row for row in rows_of(path, comment="##") if not row[0].startswith("##"))
+    columns = listing([repr(cell) for cell in header])
+    return unusable(f"no copy-number table that is known: its columns are {columns}", _REMEDY, file=path.name)
+
+
+def _nothing(folder: Path, asked: Sequence[str], values: str) -> ProblemsError:
+    """Of a folder without a file of a format that is asked for: what is in it, and what its tables begin with."""
+    inside = sorted(path for path in folder.rglob("*") if path.is_file())
+    told = [f"{path.name} ({_format_of(path) or listing(columns_in(path)[:4]) or 'no table'})" for path in inside]
+    what = f"no copy number of {' or '.join(asked) if len(asked) == 1 else values} in this folder"
+    held = f"it holds {listing(told)}" if told else "it is empty"
+    return unusable(f"{what}; {held}", _REMEDY, file=folder.name)

@@ -1,14 +1,16 @@
 """Reads copy number of any known format as genes or as chromosome arms."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from modalities.cnv.arms import ARMS, arm_of_gene, means_over_genes
 from modalities.cnv.files import FORMATS, GENES, MATRICES, SEGMENTS, Found, find
-from modalities.cnv.readers import gdc_genes, gdc_segments
+from modalities.cnv.readers import gdc_genes
 from modalities.cnv.readers.aliquots import tumours_of
 from modalities.cnv.readers.matrix import GeneValues, read_matrix
+from modalities.cnv.segments.reading import read_arms, read_genes
 from modalities.core.blocks.tabular import in_agreed_order
 from modalities.core.contract import Cases, Source
 from modalities.core.files.delimited import listing
@@ -25,9 +27,9 @@ def read(source: Source, config: Any) -> Cases:
         raise unusable(f"cnv takes one file or folder, got {len(source.paths)}", "name one in site.yaml")
     as_arms = config.values == "arms"
     values = config.arms_from if as_arms else config.values
-    found = find(source, values, takes_segments=as_arms and values == "log2")
-    if found.format == SEGMENTS:
-        return _from_segments(found, source, config)
+    found = find(source, values, segments_first=as_arms and values == "log2")
+    if found.format in SEGMENTS:
+        return _from_segments(found, source, values, config)
     genes, notes = _genes(found, source, values)
     if found.format in MATRICES:
         _refuse_others(found, genes, values, "modalities.cnv.arms_from" if as_arms else "modalities.cnv.values")
@@ -46,18 +48,12 @@ def _genes(found: Found, source: Source, values: str) -> tuple[GeneValues, dict[
     return read_matrix(found.paths[0], MATRICES[found.format]), {}
 
 
-def _from_segments(found: Found, source: Source, config: Any) -> Cases:
-    if config.values != "arms" or config.arms_from != "log2":
-        wanted = "modalities.cnv.arms_from: log2" if config.values == "arms" else "modalities.cnv.values: arms"
-        raise unusable(
-            "segments give the log2 ratios of chromosome arms only",
-            f"set {wanted}, or give a matrix or gene-level files",
-            file=found.paths[0].name,
-        )
-    aliquots, refused = tumours_of(found.folder, found.paths, source.columns)
-    values, notes = gdc_segments.read_arms(aliquots)
-    cases = Cases(tuple(aliquots.values()), values, ARMS, {**refused, **found.notes, **notes})
-    return in_agreed_order(cases, config.features, absent="arms imputed")
+def _from_segments(found: Found, source: Source, values: str, config: Any) -> Cases:
+    files = (found.format, found.paths, found.folder, source, values)
+    as_arms = config.values == "arms"
+    cases = read_arms(*files) if as_arms else read_genes(*files, config.features)
+    cases = replace(cases, notes={**found.notes, **cases.notes})
+    return in_agreed_order(cases, config.features, absent="arms imputed" if as_arms else "genes imputed")
 
 
 def _as_arms(genes: GeneValues, notes: dict[str, int], config: Any) -> Cases:

@@ -48,6 +48,10 @@ class Source:
     """For slides; its folders are absolute here, and an empty `cache` is .tessera/slides beside the first path."""
     sheet: str = ""
     """Of an Excel workbook, the sheet to read; empty: the first one."""
+    assembly: str = ""
+    """For copy number: the genome assembly, `hg19` or `hg38`, of files that do not say it."""
+    units: str = ""
+    """For copy number: `log2`, `ratio`, `copies` or `calls`, of files that do not say it."""
 
 
 @dataclass(frozen=True)

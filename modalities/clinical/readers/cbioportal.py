@@ -6,8 +6,8 @@ burdens, treatment and outcome are not read.
 Source: https://www.cbioportal.org/study/clinicalData?id=brca_tcga_pan_can_atlas_2018
 """
 
-from modalities.clinical.readers.layout import Layout, Row, is_primary_tumour
-from modalities.core.files.barcodes import case_of
+from modalities.clinical.readers.layout import Layout, Row
+from modalities.core.files.barcodes import case_of, is_primary_tumour
 
 _ICD_O = "International Classification of Diseases for Oncology, Third Edition ICD-O-3 Histology Code"
 

@@ -4,10 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 Row = Mapping[str, str]
-_NOT_PRIMARY = frozenset(
-    {"metastasis", "metastatic", "recurrence", "recurred", "local recurrence", "progression", "progressed"}
-    | {"normal", "solid tissue normal"}
-)
 
 
 @dataclass(frozen=True)
@@ -37,8 +33,3 @@ class Layout:
     """A case's rows may differ: what they agree on is read. Otherwise rows that differ are refused."""
     patient: str = ""
     """Column of the patient in a file of samples: one without a primary tumour is left out of the patients' file."""
-
-
-def is_primary_tumour(sample_type: str) -> bool:
-    """Whether cBioPortal's sample type leaves the sample a primary tumour; a blank one does."""
-    return sample_type.strip().casefold() not in _NOT_PRIMARY

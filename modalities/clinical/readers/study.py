@@ -10,8 +10,8 @@ Source: https://docs.cbioportal.org/file-formats/ (clinical data).
 from collections.abc import Sequence
 from pathlib import Path
 
-from modalities.clinical.readers.layout import Layout, Row, is_primary_tumour
-from modalities.core.files.barcodes import case_of
+from modalities.clinical.readers.layout import Layout, Row
+from modalities.core.files.barcodes import case_of, is_primary_tumour
 
 PATIENTS, SAMPLES = "data_clinical_patient.txt", "data_clinical_sample.txt"
 _COLUMNS = {

@@ -86,7 +86,7 @@ def registers_in(folder: Path, columns: Mapping[str, str]) -> list[Register]:
             rows = rows_of(path)
             header = [cell.strip() for cell in rows[0]]
             case, file = header.index(case_column), header.index(file_column)
-            found.append(_register(path, rows, file, [_sample([row[case]]) for row in rows[1:]]))
+            found.append(_register(path, rows, file, [sample_of([row[case]]) for row in rows[1:]]))
     return found + [_sheet(path) for path in sorted(folder.rglob(_SHEETS))]
 
 
@@ -99,9 +99,9 @@ def samples_of(paths: Sequence[Path], registers: Sequence[Register]) -> dict[Pat
     found = {}
     for path in paths:
         listed = [register.samples[path.name] for register in registers if path.name in register.samples]
-        barcodes = _BARCODE.findall(path.name)
+        barcodes = barcodes_in(path.name)
         if listed or barcodes:
-            found[path] = listed[0] if listed else _sample(barcodes)
+            found[path] = listed[0] if listed else sample_of(barcodes)
     unknown = [path.name for path in paths if path not in found]
     if unknown:
         raise unusable(
@@ -109,6 +109,24 @@ def samples_of(paths: Sequence[Path], registers: Sequence[Register]) -> dict[Pat
             f"put the GDC's {_SHEETS} beside them, or a manifest.csv with the columns file and case_id",
         )
     return found
+
+
+def barcodes_in(text: str) -> list[str]:
+    """TCGA's barcodes of cases and samples in a text."""
+    return _BARCODE.findall(text)
+
+
+def sample_of(ids: Sequence[str], cases: Sequence[str] = (), is_primary: Sequence[bool] = ()) -> Sample:
+    """The primary tumour among the samples of a file, or why there is none; TCGA's barcodes tell it themselves."""
+    refused = None
+    for place, name in enumerate(ids):
+        barcode = _BARCODE.fullmatch(name[:16].rstrip("-"))
+        case_id = name[:12] if barcode else cases[min(place, len(cases) - 1)] if cases else name.strip()
+        is_tumour = case_of(name) is not None if barcode else is_primary[place] if is_primary else True
+        if is_tumour:
+            return Sample(case_id)
+        refused = refused or Sample(case_id, _TYPES.get(name[13:15], "other tissue") if barcode else "other tissue")
+    return refused or Sample("")
 
 
 def _sheet(path: Path) -> Register:
@@ -131,7 +149,7 @@ def _sheet(path: Path) -> Register:
             )
             for place in range(len(ids))
         ]
-        samples.append(_sample(ids, cases, is_primary))
+        samples.append(sample_of(ids, cases, is_primary))
     return _register(path, rows, header.index("File Name"), samples)
 
 
@@ -146,16 +164,3 @@ def _register(path: Path, rows: list[list[str]], file_column: int, samples: Sequ
     refuse_any(path, blank, "no case in {}", "fill it in or take the row out", are_places=True)
     refuse_repeated(path, names, "files", "keep one row a file")
     return Register(path, rows, file_column, dict(zip(names, samples, strict=True)))
-
-
-def _sample(ids: Sequence[str], cases: Sequence[str] = (), is_primary: Sequence[bool] = ()) -> Sample:
-    """The primary tumour among the samples of a file, or why there is none; TCGA's barcodes tell it themselves."""
-    refused = None
-    for place, name in enumerate(ids):
-        barcode = _BARCODE.fullmatch(name[:16].rstrip("-"))
-        case_id = name[:12] if barcode else cases[min(place, len(cases) - 1)] if cases else name.strip()
-        is_tumour = case_of(name) is not None if barcode else is_primary[place] if is_primary else True
-        if is_tumour:
-            return Sample(case_id)
-        refused = refused or Sample(case_id, _TYPES.get(name[13:15], "other tissue") if barcode else "other tissue")
-    return refused or Sample("")

@@ -1,12 +1,7 @@
 """GDC gene-level copy number, `*.gene_level_copy_number.*.tsv`: one file an aliquot, whole copies of each gene, hg38.
 
-A tumour's ploidy is the most frequent copy number of its autosomal genes, the higher of two: the baseline that the GDC
-itself takes for its categories of change (it counts the protein-coding genes, which the file does not tell). So a
-doubled genome without further change is no gain. The GDC's categories are the calls here:
-
-    -2: 0 copies.  -1: fewer than the ploidy.  0: the ploidy.  1: more.  2: at least twice the ploidy.
-
-A log2 ratio is log2(copies / ploidy); no copy counts as half a one, since 0 has no logarithm.
+A tumour's ploidy is the most frequent copy number of its autosomal genes (the GDC counts the protein-coding genes,
+which the file does not tell); `modalities.cnv.copies` says what becomes of the copies.
 
 Source: https://docs.gdc.cancer.gov/Data/Bioinformatics_Pipelines/CNV_Pipeline/ (gene level copy number);
 https://gdc.cancer.gov/how-are-five-categories-copy-number-changes-determined
@@ -18,20 +13,20 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32
 
-from modalities.cnv.arms import AUTOSOMES, arm_at
+from modalities.cnv.copies import most_frequent, relative
+from modalities.cnv.genome import AUTOSOMES, assembly
 from modalities.cnv.readers.coordinates import chromosomes_of, columns_of, spans_of
 from modalities.cnv.readers.matrix import GeneValues, distinct
 from modalities.core.files.delimited import numbers, refuse_any, rows_of
 from modalities.core.problems import unusable
 
 COLUMNS = ("gene_id", "gene_name", "chromosome", "start", "end", "copy_number")
-_NO_COPY = 0.5
 
 
 def read(aliquots: Mapping[Path, str], values: str) -> GeneValues:
     """Calls or log2 ratios of the genes of all aliquots, which must list the same genes."""
     first, names, chromosomes, arms = next(iter(aliquots)), [], [], []
-    rows = []
+    genome, rows = assembly("hg38"), []
     for path in aliquots:
         header, *body = rows_of(path)
         if not body:
@@ -41,10 +36,11 @@ def read(aliquots: Mapping[Path, str], values: str) -> GeneValues:
         )
         own = [gene.strip() or gene_id for gene, gene_id in zip(genes, ids, strict=True)]
         if path == first:
-            names, chromosomes = own, chromosomes_of(path, chromosome, others=("M", "MT"))
-            starts, ends = spans_of(path, chromosomes, start, end)
+            names, lines = own, range(2, len(body) + 2)
+            chromosomes = chromosomes_of(path, chromosome, lines)
+            starts, ends = spans_of(path, chromosomes, start, end, lines, genome)
             middles = ((starts + ends) // 2).tolist()
-            arms = [arm_at(name, middle) for name, middle in zip(chromosomes, middles, strict=True)]
+            arms = [genome.arm_at(name, middle) for name, middle in zip(chromosomes, middles, strict=True)]
         elif own != names:
             what = f"lists other genes than {first.name}"
             raise unusable(what, "take all files from one release of the GDC", file=path.name)
@@ -73,11 +69,7 @@ def _relative(
     known = copies[is_autosomal & np.isfinite(copies)]
     if not len(known):
         raise unusable("no copy number of any autosomal gene", "download the file again", file=path.name)
-    found, counts = np.unique(known, return_counts=True)
-    ploidy = found[counts == counts.max()].max()
+    ploidy = most_frequent(known)
     if ploidy == 0:
         raise unusable("most genes have no copy, so there is no ploidy to compare with", file=path.name)
-    if values == "log2":
-        return np.log2(np.maximum(copies, _NO_COPY) / ploidy).astype(np.float32)
-    calls = np.sign(copies - ploidy) - (copies == 0) + (copies >= 2 * ploidy)
-    return np.where(np.isnan(copies), np.nan, calls).astype(np.float32)
+    return relative(copies, ploidy, values).astype(np.float32)

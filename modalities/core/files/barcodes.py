@@ -1,4 +1,4 @@
-"""TCGA barcodes: which case a sample belongs to, and whether the sample is the primary tumour.
+"""Which case a sample belongs to, and whether it is the primary tumour: by TCGA barcode, or by its type.
 
 Source: https://docs.gdc.cancer.gov/Encyclopedia/pages/TCGA_Barcode/
 """
@@ -7,6 +7,10 @@ import re
 
 _BARCODE = re.compile(r"^(TCGA-[A-Z0-9]{2}-[A-Z0-9]{4})(?:-(\d{2})[A-Z]?(?:-.*)?)?$")
 _PRIMARY_TUMOUR = "01"
+_NOT_PRIMARY = frozenset(
+    {"metastasis", "metastatic", "recurrence", "recurred", "local recurrence", "progression", "progressed"}
+    | {"normal", "solid tissue normal"}
+)
 
 
 def case_of(sample: str) -> str | None:
@@ -19,3 +23,8 @@ def case_of(sample: str) -> str | None:
         return sample.strip()
     case_id, sample_type = match.groups()
     return case_id if sample_type in (None, _PRIMARY_TUMOUR) else None
+
+
+def is_primary_tumour(sample_type: str) -> bool:
+    """Whether cBioPortal's sample type leaves the sample a primary tumour; a blank one does."""
+    return sample_type.strip().casefold() not in _NOT_PRIMARY

@@ -3,6 +3,7 @@
 import gzip
 import re
 import zlib
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,19 +12,30 @@ from modalities.core.files.splitting import NAMES
 from modalities.core.files.workbook import cells_of, is_workbook
 
 _BYTES = 4096
+_BYTES_OF_COMMENTS = 2**20
+"""A SAM-style header names some three thousand contigs, in 200 kB."""
 
 
-def header_of(path: Path, sheet: str = "") -> list[str]:
-    """The first column names; [""] of a file that cannot be read, whose reader says why."""
+def header_of(path: Path, sheet: str = "", is_comment: Callable[[str], bool] | None = None) -> list[str]:
+    """The first column names; [""] of a file that cannot be read, whose reader says why.
+
+    Of text, lines above the header are left out where `is_comment` says so.
+    """
     if is_workbook(path):
         with suppress(ValueError):
             return [cell.strip() for cell in cells_of(path, sheet, comment="")[0]]
         return [""]
-    try:
-        with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
-            text = beginning_of(file.read(_BYTES))
-    except (OSError, EOFError, zlib.error):
-        return [""]
-    lines = re.split(r"[\r\n]+", text)
+    lines = head_of(path, _BYTES_OF_COMMENTS if is_comment else _BYTES)
+    if is_comment:
+        lines = [line for line in lines if not is_comment(line)]
     line = next((line for line in lines[:2] if not line.lower().startswith(("sep=", '"sep='))), "")
     return [cell.strip(' "') for cell in line.split(max(NAMES, key=line.count))]
+
+
+def head_of(path: Path, n_bytes: int = _BYTES_OF_COMMENTS) -> list[str]:
+    """The first lines; none of a file that cannot be read."""
+    try:
+        with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
+            return re.split(r"[\r\n]+", beginning_of(file.read(n_bytes)))
+    except (OSError, EOFError, zlib.error):
+        return []

@@ -38,6 +38,10 @@ class SourceConfig:
     """For plain CSV files: field name -> this site's column."""
     sheet: str = ""
     """Of an Excel workbook, the name of the sheet to read; empty: the first one."""
+    assembly: str = ""
+    """For copy number: the genome assembly, `hg19` or `hg38`, of files that do not say it."""
+    units: str = ""
+    """For copy number: `log2`, `ratio`, `copies` or `calls`, of files that do not say it."""
 
 
 def _none(value: Any) -> Any:
@@ -203,8 +207,8 @@ def write_site(
             "paths": [os.path.relpath(path.resolve(), folder.resolve()) for path in source.paths],
             "format": source.format,
             "columns": dict(source.columns),
-            **({"sheet": source.sheet} if source.sheet else {}),
         }
+        | {key: said for key in ("sheet", "assembly", "units") if (said := getattr(source, key))}
         for modality, source in sources.items()
     }
     kept = ("modalities", "min_cohort", "min_cell", "require_masking", "evaluation")
@@ -234,4 +238,5 @@ def _source(folder: Path, name: str, section: Any, slides: SlideSettings, proble
     paths = tuple((folder / path).resolve() for path in section.paths)
     absent = [path for path in paths if not path.exists()]
     problems += [Problem(f"{path} does not exist", "correct the path", file=SITE_FILE, where=where) for path in absent]
-    return Source(paths, section.format, dict(section.columns), slides, section.sheet)
+    more = (section.sheet, section.assembly, section.units)
+    return Source(paths, section.format, dict(section.columns), slides, *more)

@@ -10,8 +10,8 @@ SEGMENTS = "GDC_Aliquot\tChromosome\tStart\tEnd\tNum_Probes\tSegment_Mean\na\t1\
 GENES = "gene_id\tgene_name\tchromosome\tstart\tend\tcopy_number\nE1\tMYC\tchr8\t1\t2\t2\n"
 
 
-def found(path, values="calls", takes_segments=False, form="auto"):
-    result = find(Source((path,), format=form), values, takes_segments)
+def found(path, values="calls", segments_first=False, form="auto"):
+    result = find(Source((path,), format=form), values, segments_first)
     return result.format, [file.name for file in result.paths]
 
 
@@ -28,7 +28,7 @@ def found(path, values="calls", takes_segments=False, form="auto"):
 def test_a_files_own_header_tells_its_format(tmp_path, name, content, form):
     (tmp_path / name).write_text(content, encoding="utf-8")
     assert found(tmp_path / name) == (form, [name])
-    assert found(tmp_path, takes_segments=True) == (form, [name])
+    assert found(tmp_path, segments_first=True) == (form, [name])
 
 
 def test_a_folder_prefers_segments_for_arms_then_a_matrix_then_gene_level_files(tmp_path):
@@ -39,9 +39,9 @@ def test_a_folder_prefers_segments_for_arms_then_a_matrix_then_gene_level_files(
     (tmp_path / "s").mkdir()
     (tmp_path / "s" / "b.seg.txt").write_text(SEGMENTS)
     assert found(tmp_path) == ("cbioportal", ["data_cna.txt"])
-    assert found(tmp_path, takes_segments=True) == ("gdc_segments", ["b.seg.txt"])
+    assert found(tmp_path, segments_first=True) == ("gdc_segments", ["b.seg.txt"])
     assert find(Source((tmp_path,)), "calls", True).notes == {"other tables beside the segments, not read": 2}
-    assert found(tmp_path, takes_segments=True, form="gdc_genes") == ("gdc_genes", ["a.tsv"])
+    assert found(tmp_path, segments_first=True, form="gdc_genes") == ("gdc_genes", ["a.tsv"])
 
 
 def test_the_only_matrix_of_a_folder_may_have_any_name(tmp_path):
@@ -56,7 +56,10 @@ def test_the_only_matrix_of_a_folder_may_have_any_name(tmp_path):
         (b"", "the file is empty"),
         (b"\xff\xfe\x00", "not UTF-16 text"),
         (b"just a line\n", "only one column"),
-        (b"a\tb\n1\t2\n", r"first column must be Hugo_Symbol .*GDC_Aliquot .GDC segments., got 'a'"),
+        (
+            b"a\tb\n1\t2\n",
+            r"its columns are 'a', 'b'; a matrix begins with Hugo_Symbol .*segments name",
+        ),
     ],
 )
 def test_a_file_of_no_known_format_says_what_it_lacks(tmp_path, content, said):
@@ -67,5 +70,5 @@ def test_a_file_of_no_known_format_says_what_it_lacks(tmp_path, content, said):
 
 def test_a_format_that_the_folder_does_not_hold_is_refused(tmp_path):
     (tmp_path / "data_cna.txt").write_text(CBIOPORTAL)
-    with pytest.raises(ValueError, match=r": no file of the format gdc_genes; correct the path or the format"):
+    with pytest.raises(ValueError, match=r"no copy number of gdc_genes .*; it holds data_cna\.txt \(cbioportal\); "):
         found(tmp_path, form="gdc_genes")

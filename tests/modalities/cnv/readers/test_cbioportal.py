@@ -77,9 +77,9 @@ def test_agreed_genes_come_in_their_order_and_a_gene_the_site_lacks_is_missing_a
         ("Hugo_Symbol\tp1\n", "a header and no gene; export the file again"),
         (
             "gene\tp1\nMYC\t1\n",
-            r"the first column must be Hugo_Symbol or Entrez_Gene_Id \(cbioportal\), .*, got 'gene'",
+            r"its columns are 'gene', 'p1'; a matrix begins with Hugo_Symbol or Entrez_Gene_Id \(cbioportal\), ",
         ),
-        ("p1\tHugo_Symbol\n1\tMYC\n", "the first column must be Hugo_Symbol"),
+        ("p1\tHugo_Symbol\n1\tMYC\n", "its columns are 'p1', 'Hugo_Symbol'; a matrix begins with Hugo_Symbol"),
         ("Hugo_Symbol\tp1\tEntrez_Gene_Id\nMYC\t1\t4609\n", "Entrez_Gene_Id stands among the samples; move it"),
         ("Hugo_Symbol^p1\nMYC^1\n", "only one column: line 1 has no tab, comma"),
         ("Hugo_Symbol\tp1\tp2\nMYC\t1\t0\nTP53\t1\n", "header has 3 fields, but line 3 has 2; the file is cut off"),
@@ -119,13 +119,17 @@ def test_more_than_one_path_or_another_format_is_refused(path):
         read(Source((path, path)), Config())
     with pytest.raises(
         ValueError,
-        match=r"sources\.cnv\.format: no format 'seg'; known: auto, cbioportal, xena, gdc_genes, gdc_segments",
+        match=r"sources\.cnv\.format: no format 'bed'; known: auto, cbioportal, xena, gdc_genes, gdc_segments, ascat",
     ):
-        read(Source((path,), format="seg"), Config())
+        read(Source((path,), format="bed"), Config())
 
 
-def test_folder_without_the_matrix_names_the_file_that_is_absent(tmp_path):
-    with pytest.raises(ValueError, match=r"data_log2_cna\.txt: no such file; correct the path in site\.yaml"):
+def test_folder_without_copy_number_names_what_it_holds(tmp_path):
+    with pytest.raises(ValueError, match=r"no copy number of log2 in this folder; it is empty; a matrix begins with"):
+        read(Source((tmp_path,)), Config(values="log2"))
+    (tmp_path / "kohorte.seg").write_text("probe\tcontig\nP1\t1\n")
+    (tmp_path / "lies mich.pdf").write_bytes(b"%PDF-1.4")
+    with pytest.raises(ValueError, match=r"it holds kohorte\.seg \(probe, contig\), lies mich\.pdf \(.*\); a mat"):
         read(Source((tmp_path,)), Config(values="log2"))
 
 

@@ -42,7 +42,7 @@ def test_an_arm_is_the_mean_over_the_bases_covered_and_a_segment_over_the_centro
         (HEADER + "\n", "a header and no segment"),
         (
             text((1, 1, 248_956_423, 9, 0.1)),
-            "1 rows end beyond .*line 2: 248956423 on chromosome 1.; coordinates of hg19",
+            "1 rows end beyond .*hg38 .line 2: 248956423 on chromosome 1.; they do in hg19: if the file",
         ),
         (text((1, 1, "9e99", 9, 0.1)), "1 rows end beyond their chromosome"),
         (text((1, 1, 500, 9, 0.1), (1, 400, 900, 9, 0.1)), "segments overlap those before them .line 3"),
@@ -52,7 +52,7 @@ def test_an_arm_is_the_mean_over_the_bases_covered_and_a_segment_over_the_centro
         (text((1, 1, 500, 9, "inf")), "line 2, column 'Segment_Mean': 'inf'"),
         (text((1, 1, 500, 9, 0.1)) + "a2\t2\t1\t500\t9\t0.1\n", "segments of 2 aliquots; give each aliquot its own"),
         (
-            text((1, 1, 500, 9, 2), header=HEADER.replace("Segment_Mean", "Copy_Number")),
+            text((1, 1, 500, 9, 2), header=HEADER.replace("Segment_Mean", "Copies")),
             "no column Segment_Mean; is this",
         ),
         (text((1, 1, 500)), "the header has 6 fields, but line 2 has 4"),
@@ -63,20 +63,17 @@ def test_unusable_file_is_refused_with_place_and_remedy(tmp_path, content, said)
         read_text(tmp_path, content)
 
 
-def test_a_file_of_hg19_is_refused_by_its_name(tmp_path):
+def test_a_file_whose_name_says_hg19_is_none_of_the_gdc_which_measures_on_hg38(tmp_path):
     name = "TCGA-AA-0001-01A.nocnv_hg19.seg.txt"
-    with pytest.raises(ValueError, match=f"{name}: segments of hg19 are not read; take the GRCh38 file of the GDC"):
+    said = rf"{name}: two assemblies \(the format .* says hg38; the file's name says hg19\); correct the one"
+    with pytest.raises(ValueError, match=said):
         read_text(tmp_path, text((1, 1, 500, 9, 0.1)), name)
 
 
-def test_segments_give_the_log2_ratios_of_arms_only(tmp_path):
+def test_ratios_alone_give_no_calls(tmp_path):
     content = text((1, 1, 500, 9, 0.1))
-    for config, setting in (
-        (Config(), "values: arms"),
-        (Config(values="log2"), "values: arms"),
-        (Config(values="arms", arms_from="calls"), "arms_from: log2"),
-    ):
-        with pytest.raises(ValueError, match=f"{NAME}: segments give the log2 .*; set modalities.cnv.{setting}"):
+    for config in (Config(), Config(values="arms", arms_from="calls")):
+        with pytest.raises(ValueError, match=f"{NAME}: it holds log2, of which no calls can be made; give a"):
             read_text(tmp_path, content, config=config)
 
 
