@@ -4,9 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from modalities.clinical.choosing import Choice
 from modalities.clinical.dictionary import BY_NAME, Record
 from modalities.clinical.readers.layout import Layout, Row
 from modalities.clinical.values import parse
+from modalities.core.contract import IndexDate
 from modalities.core.files.delimited import listing
 from modalities.core.problems import Problem
 
@@ -20,6 +22,12 @@ class File:
     rows: Sequence[Sequence[str]]
     n_comments: int = 0
     """Lines above the header."""
+    index: IndexDate = field(default_factory=IndexDate)
+    """Which of repeated measurements counts."""
+    places: Sequence[tuple[str, int]] = ()
+    """File and line of each row, where the rows were put together from other files."""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """What the format's reader left out, by kind."""
 
     @property
     def header(self) -> Sequence[str]:
@@ -30,11 +38,16 @@ class File:
         """Its rows of cases."""
         return self.rows[self.n_comments + self.layout.header_rows :]
 
-    def lines(self) -> Iterator[tuple[int, Row]]:
-        """Line number and row, by column name."""
+    def lines(self) -> Iterator[tuple["Place", Row]]:
+        """Where a row stands, and the row by column name."""
         first = self.n_comments + self.layout.header_rows + 1
-        for line, cells in enumerate(self.body, start=first):
-            yield line, dict(zip(self.header, cells, strict=True))
+        places = self.places or [(self.path.name, line) for line in range(first, first + len(self.body))]
+        for place, cells in zip(places, self.body, strict=True):
+            yield place, dict(zip(self.header, cells, strict=True))
+
+
+Place = tuple[str, int]
+"""File and line."""
 
 
 @dataclass
@@ -48,12 +61,14 @@ class Harmonised:
     """Rows beyond a case's first."""
     contradictions: int = 0
     """Values left out, since a case's rows differ in them."""
+    outside: int = 0
+    """Values left out, since they were not measured on the days that count."""
     patients_skipped: set[str] = field(default_factory=set)
     """Patients of the samples that are no primary tumour."""
 
 
-_Unknown = dict[tuple[str, str, str], list[int]]
-"""Column, a value in it that the dictionary does not know, and the remedy -> lines: many rows, one problem."""
+_Unknown = dict[tuple[str, str, str, str], list[int]]
+"""File, column, a value in it that the dictionary does not know, and the remedy -> lines: many rows, one problem."""
 
 
 @dataclass(frozen=True)
@@ -61,35 +76,40 @@ class _Row:
     line: int
     rank: int
     record: Record
+    days: int | None = None
 
 
 def harmonise(file: File, problems: list[Problem]) -> Harmonised:
     """The file's records; what is wrong with its rows is added to the problems."""
-    part, unknown = Harmonised(), _Unknown()
+    part, unknown, choice = Harmonised(), _Unknown(), Choice(file.index)
     rows: dict[str, list[_Row]] = {}
-    for line, row in file.lines():
+    for (name, line), row in file.lines():
         case_id = file.layout.case_of(row)
         if case_id is None:
             part.skipped += 1
             part.patients_skipped.add(row.get(file.layout.patient, "").strip())
             continue
-        record = _record(file, line, row, unknown)
+        record = _record(file, (name, line), row, unknown)
         if case_id:
-            rows.setdefault(case_id, []).append(_Row(line, file.layout.rank(row), record))
+            days = row.get(file.layout.days, "")
+            rows.setdefault(case_id, []).append(_Row(line, file.layout.rank(row), record, int(days) if days else None))
         else:
-            remedy = "fill it in or delete the row"
-            problems.append(Problem("no case id", remedy, file=file.path.name, where=f"line {line}"))
+            problems.append(Problem("no case id", "fill it in or delete the row", file=name, where=f"line {line}"))
     for case_id, own in rows.items():
         counted = [row for row in own if row.rank == min(row.rank for row in own)]
         part.skipped += len(own) - len(counted)
         part.repeated += len(counted) - 1
-        if file.layout.may_differ:
+        if file.layout.days:
+            part.records[case_id] = choice.of(case_id, [(row.days, row.record) for row in counted])
+        elif file.layout.may_differ:
             part.records[case_id], n_different = _agreed([row.record for row in counted])
             part.contradictions += n_different
         else:
             part.records[case_id] = counted[0].record
             problems += _different(file, case_id, counted)
-    problems += _unknown_values(file, unknown)
+    part.contradictions += choice.contradictions
+    part.outside = choice.outside
+    problems += _unknown_values(unknown, "field" if file.places else "column") + choice.problems(file.path.name)
     return part
 
 
@@ -109,15 +129,15 @@ def _different(file: File, case_id: str, rows: Sequence[_Row]) -> list[Problem]:
     return [Problem(what, "keep one row a case", file=file.path.name)] * bool(lines)
 
 
-def _unknown_values(file: File, unknown: _Unknown) -> list[Problem]:
+def _unknown_values(unknown: _Unknown, kind: str) -> list[Problem]:
     found = []
-    for (column, value, remedy), lines in unknown.items():
-        place = f"line {lines[0]}{f' and {len(lines) - 1} more' * (len(lines) > 1)}, column {column!r}"
-        found.append(Problem(f"{value!r} is not known", remedy, file=file.path.name, where=place))
+    for (name, column, value, remedy), lines in unknown.items():
+        place = f"line {lines[0]}{f' and {len(lines) - 1} more' * (len(lines) > 1)}, {kind} {column!r}"
+        found.append(Problem(f"{value!r} is not known", remedy, file=name, where=place))
     return found
 
 
-def _record(file: File, line: int, row: Row, unknown: _Unknown) -> Record:
+def _record(file: File, place: Place, row: Row, unknown: _Unknown) -> Record:
     record: dict[str, float | str] = {}
     for name, columns in file.layout.columns.items():
         for column in columns:
@@ -125,7 +145,7 @@ def _record(file: File, line: int, row: Row, unknown: _Unknown) -> Record:
             try:
                 value = parse(BY_NAME[name], file.layout.convert.get((name, column), str)(text))
             except ValueError as error:
-                unknown.setdefault((column, text, str(error)), []).append(line)
+                unknown.setdefault((place[0], column, text, str(error)), []).append(place[1])
                 break
             if value is not None:
                 record[name] = value
@@ -152,6 +172,9 @@ def row_notes(files: Sequence[File], parts: Sequence[Harmonised]) -> Mapping[str
     headers: dict[str, set[str]] = {}
     for file, part in zip(files, parts, strict=True):
         name = file.layout.name
+        if file.places:
+            _add(notes, {f"{name}: {kind}": count for kind, count in _of_entries(file, part).items()})
+            continue
         held = headers.setdefault(name, set())
         held |= set(file.header)
         notes[f"{name}: fields the file lacks"] = sum(not set(own) & held for own in file.layout.columns.values())
@@ -161,5 +184,21 @@ def row_notes(files: Sequence[File], parts: Sequence[Harmonised]) -> Mapping[str
             f"{name}: rows repeated": part.repeated,
             f"{name}: values in which a case's rows differ": part.contradictions,
         }
-        notes.update({key: notes.get(key, 0) + count for key, count in counts.items()})
+        if file.layout.days:
+            counts[f"{name}: values not of the days that count"] = part.outside
+        _add(notes, counts)
     return notes
+
+
+def _of_entries(file: File, part: Harmonised) -> Mapping[str, int]:
+    """Of records of entries: what the reader counted, and what became of the values."""
+    return {
+        "cases": len(part.records),
+        **file.counts,
+        "values in which entries of the day that counts differ": part.contradictions,
+        "values not of the days that count": part.outside,
+    }
+
+
+def _add(notes: dict[str, int], counts: Mapping[str, int]) -> None:
+    notes.update({key: notes.get(key, 0) + count for key, count in counts.items()})

@@ -73,6 +73,11 @@ _RANGE = re.compile(rf"{_NUMBER} ?%? ?(?:-|to) ?{_NUMBER} ?%?")
 _BOUND = re.compile(rf"(<=?|>=?|≤|≥) ?{_NUMBER} ?%?|{_NUMBER}()\+")
 
 
+def is_missing(text: str) -> bool:
+    """Whether the text says that a value is not there."""
+    return " ".join(text.split()).casefold() in _MISSING
+
+
 def parse(field: Field, text: str) -> float | str | None:
     """The value in the dictionary's terms; None where it is missing or could not be assessed.
 

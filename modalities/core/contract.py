@@ -3,11 +3,11 @@
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
-from modalities.core.fields import NotNegative, settings
+from modalities.core.fields import NotNegative, Whole, settings
 from modalities.core.problems import Problem
 
 if TYPE_CHECKING:  # torch takes seconds to import, and what only reads settings has no need of it
@@ -34,6 +34,20 @@ class SlideSettings:
     """Folder of backbone weights, `<backbone>.safetensors`, relative to site.yaml; looked in before any hub."""
 
 
+@settings
+class IndexDate:
+    """Which of repeated measurements counts; section `sources.<modality>.index` of site.yaml."""
+
+    date: str = ""
+    """What days are counted from: `diagnosis`, where the format has one, or a column of dates; empty: not said."""
+    measured: str = ""
+    """In a table: the column with the date of the row's measurements."""
+    take: Literal["nearest", "before", "after"] = "nearest"
+    """The measurement nearest to the date, the last up to it, or the first from it on."""
+    within_days: Whole = 0
+    """None further from the date than this counts; 0 sets no limit."""
+
+
 @dataclass(frozen=True)
 class Source:
     """Where a site keeps one modality's raw files; a section `sources.<modality>` of site.yaml."""
@@ -44,6 +58,12 @@ class Source:
     """Name of a format that the reader knows, or `auto` to tell it from the files."""
     columns: Mapping[str, str] = field(default_factory=dict)
     """For plain CSV files: the reader's field name -> this site's column name."""
+    concepts: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """For records of coded entries (OMOP, FHIR): field name -> the codes that mean it here."""
+    dates: Literal["", "day first", "month first"] = ""
+    """How dates such as 03/04/1960 are meant, where a column leaves it open."""
+    index: IndexDate = field(default_factory=IndexDate)
+    """Which of repeated measurements counts."""
     slides: SlideSettings = field(default_factory=SlideSettings)
     """For slides; its folders are absolute here, and an empty `cache` is .tessera/slides beside the first path."""
     sheet: str = ""

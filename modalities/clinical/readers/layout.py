@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 Row = Mapping[str, str]
+DAYS = "days from the index date"
+"""Column that is worked out: when a row was measured."""
 
 
 @dataclass(frozen=True)
@@ -31,5 +33,7 @@ class Layout:
     """Of a case's rows only those of the lowest rank count."""
     may_differ: bool = False
     """A case's rows may differ: what they agree on is read. Otherwise rows that differ are refused."""
+    days: str = ""
+    """Column of the days from the index date to a row's measurements: which of them count is the site's to say."""
     patient: str = ""
     """Column of the patient in a file of samples: one without a primary tumour is left out of the patients' file."""

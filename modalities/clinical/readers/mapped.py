@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Mapping, Sequence
 
 from modalities.clinical.dictionary import BY_NAME
+from modalities.clinical.readers.ages import BIRTH, DIAGNOSIS
 from modalities.clinical.readers.layout import Layout, Row
 from modalities.core.files.barcodes import case_of
 from modalities.core.files.delimited import listing
@@ -31,7 +32,7 @@ def fields_of(columns: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
 
 def problems_of(columns: Mapping[str, str], headers: Mapping[str, Sequence[str]]) -> list[Problem]:
     """Mapped fields that the dictionary lacks, and mapped columns that none of the files (name -> header) has."""
-    known, held = (*BY_NAME, CASE_ID), {name for header in headers.values() for name in header}
+    known, held = (*BY_NAME, CASE_ID, BIRTH, DIAGNOSIS), {name for header in headers.values() for name in header}
     problems = [
         Problem(f"the dictionary has no field {field!r}", _nearest(field, known), where=_PLACE)
         for field in columns

@@ -13,7 +13,7 @@ import pandas as pd
 from omegaconf import OmegaConf
 from pydantic import AfterValidator, BeforeValidator, StrictBool
 
-from modalities.core.contract import SlideSettings, Source
+from modalities.core.contract import IndexDate, SlideSettings, Source
 from modalities.core.fields import Count, NotNegative, Port, Whole, settings
 from modalities.core.problems import Problem, check, unusable
 from modalities.core.settings.structured import as_far_as_possible, plain_of
@@ -42,6 +42,12 @@ class SourceConfig:
     """For copy number: the genome assembly, `hg19` or `hg38`, of files that do not say it."""
     units: str = ""
     """For copy number: `log2`, `ratio`, `copies` or `calls`, of files that do not say it."""
+    concepts: dict[str, list[str]] = field(default_factory=dict)
+    """For OMOP and FHIR: field name -> the codes that mean it here, beside those that the reader knows."""
+    dates: Literal["", "day first", "month first"] = ""
+    """How dates such as 03/04/1960 are meant, where a column of them leaves it open."""
+    index: IndexDate = field(default_factory=IndexDate)
+    """Which of repeated measurements counts."""
 
 
 def _none(value: Any) -> Any:
@@ -207,8 +213,8 @@ def write_site(
             "paths": [os.path.relpath(path.resolve(), folder.resolve()) for path in source.paths],
             "format": source.format,
             "columns": dict(source.columns),
+            **_where_not_default(source),
         }
-        | {key: said for key in ("sheet", "assembly", "units") if (said := getattr(source, key))}
         for modality, source in sources.items()
     }
     kept = ("modalities", "min_cohort", "min_cell", "require_masking", "evaluation")
@@ -222,6 +228,17 @@ def write_site(
     content: dict[str, Any] = {"name": name, "cases": "cases.csv", "sources": sections, "slides": slides}
     content |= {"policy": allowed, "takes_part": takes_part if takes_part != TRAIN else ""}
     OmegaConf.save({key: value for key, value in content.items() if value}, folder / "site.yaml")
+
+
+def _where_not_default(source: Source) -> dict[str, Any]:
+    """The settings that most sources leave alone."""
+    said: dict[str, Any] = {"concepts": {name: list(codes) for name, codes in source.concepts.items()}}
+    said |= {
+        "sheet": source.sheet,
+        "dates": source.dates,
+        "index": plain_of(source.index) if source.index != IndexDate() else {},
+    }
+    return {name: value for name, value in said.items() if value}
 
 
 def _slides(folder: Path, section: SlideSettings) -> SlideSettings:
@@ -238,5 +255,6 @@ def _source(folder: Path, name: str, section: Any, slides: SlideSettings, proble
     paths = tuple((folder / path).resolve() for path in section.paths)
     absent = [path for path in paths if not path.exists()]
     problems += [Problem(f"{path} does not exist", "correct the path", file=SITE_FILE, where=where) for path in absent]
-    more = (section.sheet, section.assembly, section.units)
-    return Source(paths, section.format, dict(section.columns), slides, *more)
+    coded = {name: tuple(codes) for name, codes in section.concepts.items()}
+    same = {name: getattr(section, name) for name in ("dates", "index", "sheet", "assembly", "units")}
+    return Source(paths, section.format, dict(section.columns), slides=slides, concepts=coded, **same)
