@@ -43,6 +43,7 @@ from client.study.session import (
     sums_of,
 )
 from client.study.settled import home_of
+from modalities.core.files.remarks import remarked
 from modalities.core.site.store import SiteData, digest_of
 from strategies.checks import CLASS_COUNTS, HELD_OUT_LOSS, HELD_OUT_N, LOSS, LOSSES, NUM_EXAMPLES
 from strategies.evaluation.wire import EVALUATES, TAKES_PART
@@ -263,10 +264,13 @@ def _keys(context: Context, data: SiteData) -> dict[str, Any]:
 
 
 def _say_what_is_wrong(data: SiteData) -> None:
-    for name, reason in data.unusable.items():
-        _DATA_LOG.error("not taking part with %s: %s", name, reason, extra=COMPLAINT)
-    for reason in absent_features(data):
-        _DATA_LOG.warning("%s", reason)
+    with remarked() as heard:
+        for name, reason in data.unusable.items():
+            _DATA_LOG.error("not taking part with %s: %s", name, reason, extra=COMPLAINT)
+        for reason in absent_features(data):
+            _DATA_LOG.warning("%s", reason)
+    for problem in heard:
+        (_DATA_LOG.warning if problem.level == "warning" else _DATA_LOG.info)("%s", problem)
 
 
 def _metrics(n_cases: int, **values: float | int) -> MetricRecord:

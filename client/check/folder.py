@@ -1,7 +1,7 @@
 """Checks a whole site folder for one study: every problem at once, whatever else is wrong."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from client.check.case_list import check_cases
 from client.check.modality import Checked, ModalityReport, check_modality
 from client.check.twins import twins
 from modalities.core.contract import Source
+from modalities.core.files.remarks import remarked
 from modalities.core.problems import Problem, gathering, note, worst_first
 from modalities.core.settings.federation import Federation
 from modalities.core.settings.site import site_config, sources_of
@@ -38,6 +39,12 @@ class SiteReport:
 
 def check_site(folder: Path, federation: Federation) -> SiteReport:
     """Everything that can be told of the folder without another site, worst first."""
+    with remarked() as heard:
+        report = _checked(folder, federation)
+    return replace(report, problems=worst_first([*report.problems, *heard]))
+
+
+def _checked(folder: Path, federation: Federation) -> SiteReport:
     problems: list[Problem] = []
     config = None
     with gathering(problems):
@@ -58,7 +65,7 @@ def check_site(folder: Path, federation: Federation) -> SiteReport:
         remedy = "see the problems of each, and sources and policy in site.yaml"
         problems.append(Problem(what, remedy, file="site.yaml"))
     distinct = dict.fromkeys(problems)  # two modalities of the same slides say the same of them
-    return SiteReport(config.name, reports, worst_first(distinct))
+    return SiteReport(config.name, reports, list(distinct))
 
 
 def check_site_alone(folder: Path) -> list[Problem]:

@@ -13,6 +13,7 @@ from client.use.predictions import Predictions
 from client.use.shapley import shapley, subsets_of
 from modalities.core.contract import Cases, Source
 from modalities.core.files.delimited import listing, rows_of
+from modalities.core.files.remarks import remarked
 from modalities.core.model.calibration import THRESHOLDS
 from modalities.core.model.conformal import sets_of
 from modalities.core.problems import check
@@ -77,14 +78,15 @@ def predict(release: Release, folder: Path) -> Predictions:
         ValueError: every problem of the folder at once.
     """
     config, sources = open_sources(folder)
-    case_ids = _listed(folder, config)
-    found, notes = _read(release, sources, case_ids, config.cases)
+    with remarked() as heard:
+        case_ids = _listed(folder, config)
+        found, notes = _read(release, sources, case_ids, config.cases)
     if not any(cases.case_ids for cases in found.values()):
         raise ValueError(
             f"{folder}: nothing to predict from: the release has {', '.join(release.modalities)}, the folder's sources "
             f"are {', '.join(sources) or 'none'}, and none of its files holds a case of {config.cases}"
         )
-    explained = _explained(release, found, case_ids, notes)
+    explained = _explained(release, found, case_ids, [*notes, *map(str, heard)])
     trained = _marked_for_training(folder, config, release.federation.task)
     return replace(explained, about=replace(explained.about, site=config.name), trained=trained)
 

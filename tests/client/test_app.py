@@ -246,6 +246,16 @@ def test_an_exception_leaves_as_a_code_and_stands_in_the_sites_own_log(root, cap
     assert "line 4" in caplog.text or "Weird-Label" in caplog.text
 
 
+def test_what_was_told_of_a_file_by_itself_alone_stands_in_the_sites_own_log(root, caplog):
+    path = root / "site_1" / "hif" / "table.csv"
+    path.write_bytes(path.read_bytes().replace(b"\n", b",\n").replace(b"feature_12,", b"feature_12,Gr\x9a\xdfe", 1))
+    with caplog.at_level("INFO", logger="tessera.client"):
+        Site(root).introduced()
+    said = [(record.levelname, record.getMessage()) for record in caplog.records if "table.csv" in record.getMessage()]
+    assert [level for level, _ in said] == ["WARNING"]
+    assert "table.csv: not UTF-8: read as Windows-1252 (ANSI), from line 1 on, with the characters" in said[0][1]
+
+
 def test_a_message_of_an_unknown_type_is_an_error_not_a_crash(site):
     assert site.ask("query.secrets").has_error()
 

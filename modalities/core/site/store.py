@@ -223,7 +223,8 @@ class SiteData:
         """What decides what a modality's raw files are read and prepared as: how it is trained then does not matter."""
         source, config = self._sources[modality], self.federation.modalities[modality]
         reading: BranchConfig = replace(config, training=Training(), federated=Federated())
-        return tuple(_stamps(source)), source.format, tuple(source.columns.items()), source.slides, repr(reading)
+        section = source.format, tuple(source.columns.items()), source.slides, source.sheet
+        return tuple(_stamps(source)), *section, repr(reading)
 
     @cached_property
     def _sources(self) -> dict[str, Source]:

@@ -10,6 +10,7 @@ from modalities.core.blocks.tabular import finalise, sums
 from modalities.core.contract import Cases
 from modalities.core.settings.federation import federation_from
 from modalities.core.site.store import SiteData, digest_of
+from tests.modalities.core.files.workbooks import write_book
 from tests.support import small_federation, write_sites
 
 LABELS = ["A", "B", "A", "", "B", "A", "X", "B", "A", "B", "A"]
@@ -126,6 +127,17 @@ def test_a_file_replaced_inside_a_raw_folder_is_read_again(folder):
     (folder / "raw" / "data_cna.txt").write_text("Hugo_Symbol\tk9\tk3\nMYC\t-2\t0\n")
     after = SiteData(folder, federation()).cases("cnv")
     assert (before.values[0, 0], after.values[0, 0]) == (1, -2)
+
+
+def test_another_sheet_of_the_same_workbook_is_read_again(folder):
+    rows = [["case_id", "f", "g"], ["k1", 1, 2]]
+    write_book(folder / "hif.xlsx", rows, Other=[rows[0], ["k1", 3, 4]])
+    site = (folder / "site.yaml").read_text().replace("hif.csv]", "hif.xlsx], sheet: Cases")
+    values = {}
+    for sheet in ("Cases", "Other"):
+        (folder / "site.yaml").write_text(site.replace("Cases", sheet))
+        values[sheet] = SiteData(folder, federation()).cases("hif").values.tolist()
+    assert values == {"Cases": [[1, 2]], "Other": [[3, 4]]}
 
 
 def test_digest_depends_on_names_types_shapes_and_bytes():
