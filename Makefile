@@ -31,7 +31,7 @@ $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(PIP) pip
 	$(PIP) --no-compile torch
-	$(PIP) --no-compile --editable '.[simulation,slides,tensorboard,dev]'
+	$(PIP) --no-compile --editable '.[simulation,slides,encoders,tensorboard,dev]'
 	touch $@
 
 format: $(STAMP) ## rewrite the code in the project's format

@@ -53,11 +53,12 @@ def loaded(name: str, folder: Path) -> Backbone:
     """The backbone as a site loads it, from a file of random weights."""
     if name != "stain":
         from modalities.slides.backbones.importing import import_timm
-        from modalities.slides.backbones.pretrained import KNOWN, Known
+        from modalities.slides.backbones.networks import built
+        from modalities.slides.backbones.table import encoders
 
-        known = KNOWN.get(name, Known(name, ""))
+        row = encoders().get(name)
         try:
-            network = import_timm().create_model(known.timm, num_classes=0, **known.options)
+            network = built(row) if row else import_timm().create_model(name, num_classes=0)
         except (ImportError, RuntimeError) as error:
             raise SystemExit(
                 f"{name}: no such backbone here ({error}); docs/slides.md says how to install timm"

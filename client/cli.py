@@ -80,6 +80,28 @@ def prepare(
 
 @app.command()
 @plainly
+def encoders(
+    site: Annotated[
+        Path | None, typer.Argument(help="The site folder, to see which weights it has; without, the list alone.")
+    ] = None,
+    digests: Annotated[
+        bool, typer.Option("--digests", help="SHA-256 of each file of weights, for weights_digest: seconds a GB.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, with sources.")] = False,
+) -> None:
+    """List the encoders of slide tiles: features, resolution, licence, whether TCGA was trained on, weights here."""
+    from client.use.encoders import rows_of, show_encoders, weights_folder
+
+    folder = weights_folder(site) if site else None
+    rows = rows_of(folder, digests)
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+    else:
+        show_encoders(rows, folder, console)
+
+
+@app.command()
+@plainly
 def explain(
     site: Annotated[Path, typer.Argument(help="The site folder, with its site.yaml.")],
     case: Annotated[str, typer.Option(help="The case, by its case_id.")],

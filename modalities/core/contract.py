@@ -31,7 +31,7 @@ class SlideSettings:
     cache: str = ""
     """Folder for what is made of the slides, relative to site.yaml; empty: .tessera/slides beside it."""
     weights: str = ""
-    """Folder of backbone weights, `<backbone>.safetensors`, relative to site.yaml; looked in before any hub."""
+    """Folder of weights, `<backbone>.safetensors` (.bin, .pth), relative to site.yaml; looked in before any hub."""
 
 
 @settings

@@ -65,9 +65,9 @@ class SlidesConfig:
     max_enlargement: Annotated[StrictFloat, Field(ge=1)] = 2.1
     """A slide that was scanned so coarsely that tiles would be enlarged more than this is left out."""
     backbone: Annotated[str, Field(min_length=1)] = "stain"
-    """What turns a tile into features: `stain`, or the name of a timm model."""
+    """What turns a tile into features: `stain`, an encoder that `tessera-client encoders` lists, or a model of timm."""
     weights_digest: str = ""
-    """SHA-256 of the backbone's weights, so that all sites use the same; empty accepts any."""
+    """SHA-256 of the backbone's file of weights, so that all sites use the same; empty accepts any."""
     composition: bool = True
     """Count each tile's nuclei by class; a graph needs it."""
     seed: StrictInt = 0

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from modalities.core.blocks.branch import Branch
 from modalities.core.blocks.ragged import finalise_rows, means_of_rows, scaled, sums_of_rows
 from modalities.core.contract import Cases, Source, State, Sums
-from modalities.slides.backbones.origins import origin_of
+from modalities.slides.backbones.table import origin_of
 from modalities.slides.nuclei.contributions import Contributions, by_slide, slides_of_case
 from modalities.slides.plugin import EXAMPLE_FOLDER, plausibility, unreadable, write_example
 

@@ -1,10 +1,9 @@
-"""Networks of timm as backbones: weights from a local safetensors file first, from a hub where there is a network."""
+"""Pretrained networks as backbones: weights from a site's own file first, from a hub where there is a network."""
 
 import difflib
 import hashlib
 import importlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,50 +11,19 @@ import cv2
 import numpy as np
 import torch
 from jaxtyping import Float32, UInt8
-from safetensors import safe_open
 from torch import nn
 
 from modalities.core.files.delimited import listing
-from modalities.core.problems import unusable
+from modalities.core.problems import ProblemsError, problems_of, unusable
 from modalities.slides.backbones.importing import import_timm
+from modalities.slides.backbones.names import as_timm
+from modalities.slides.backbones.networks import features_of, filled
+from modalities.slides.backbones.places import PLACE, from_hub, weights_file
+from modalities.slides.backbones.table import Encoder, encoders
+from modalities.slides.backbones.weights import file_digest, tensors_of
 from modalities.slides.nuclei.nuclei import Nuclei
 
 _BATCH = 32
-
-
-@dataclass(frozen=True)
-class Known:
-    """A backbone that goes by a short name."""
-
-    timm: str
-    """Its name in timm."""
-    licence: str
-    local_only: bool = False
-    """Its owner hands the weights out one by one: they are never looked for on a hub."""
-    options: Mapping[str, Any] = field(default_factory=dict)
-    """Of the network, for `timm.create_model`."""
-    expects: Mapping[str, Any] = field(default_factory=dict)
-    """Preprocessing, where it is not that of timm's own weights."""
-
-
-_PAPER = {"crop_pct": 224 / 256}
-"""256 pixels around 224, or 342 around 299. Source: arXiv 2509.03408; timm's own resnets were scored at .95."""
-KNOWN = {
-    "resnet18": Known("resnet18", "Apache-2.0", expects=_PAPER),
-    "resnet50": Known("resnet50", "Apache-2.0", expects=_PAPER),
-    "vgg16": Known("vgg16", "BSD-3-Clause", expects=_PAPER),
-    "inception_v3": Known("inception_v3", "Apache-2.0", expects=_PAPER),
-    "dinov2": Known("vit_small_patch14_dinov2", "Apache-2.0", expects={**_PAPER, "input_size": (3, 224, 224)}),
-    "uni": Known(
-        "vit_large_patch16_224",
-        "CC-BY-NC-ND-4.0: not for commercial use; ask its owner for the weights",
-        local_only=True,
-        options={"init_values": 1e-5, "dynamic_img_size": True},
-        expects={"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225), "crop_pct": 1.0},
-    ),
-}
-"""Licences are those of the model cards, as is what `uni` expects. Any other name is as timm describes it."""
-_UNKNOWN_LICENCE = "see the model card of the weights"
 
 
 class Pretrained:
@@ -64,15 +32,15 @@ class Pretrained:
     names: tuple[str, ...] = ()
     uses_nuclei = False
 
-    def __init__(self, name: str, model: nn.Module, expects: Mapping[str, Any], digest: str, licence: str) -> None:
-        """Over a model with the preprocessing that it expects: input_size, mean, std, crop_pct."""
-        self.name, self.digest, self.licence = name, digest, licence
+    def __init__(self, encoder: Encoder, network: nn.Module, digest: str) -> None:
+        """Over a network that is filled with its weights."""
+        self.name, self.digest, self.licence = encoder.name, digest, encoder.licence
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self._model = model.eval().to(self._device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        self._px = int(expects["input_size"][-1])
-        self._resized_px = round(self._px / float(expects["crop_pct"]))
-        mean, std = (torch.tensor(expects[key], dtype=torch.float32) * 255 for key in ("mean", "std"))
-        self._mean, self._std = (value.view(1, 3, 1, 1).to(self._device) for value in (mean, std))
+        moved = network.eval().to(self._device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        self._features = features_of(encoder, moved)
+        self._px, self._resized_px = encoder.pixels, encoder.resized
+        scale = (torch.tensor(values, dtype=torch.float32) * 255 for values in (encoder.mean, encoder.std))
+        self._mean, self._std = (values.view(1, 3, 1, 1).to(self._device) for values in scale)
 
     @torch.inference_mode()
     def encode(
@@ -85,8 +53,8 @@ class Pretrained:
             pixels = torch.from_numpy(np.stack([self._fitted(tile) for tile in tiles[start : start + _BATCH]]))
             batch = pixels.to(self._device).permute(0, 3, 1, 2).float()
             with torch.autocast(self._device.type, torch.bfloat16, enabled=self._device.type == "cuda"):
-                found = self._model((batch - self._mean) / self._std)
-            rows.append(found.float().cpu().numpy())
+                features = self._features((batch - self._mean) / self._std)
+            rows.append(features.float().cpu().numpy())
         return np.concatenate(rows).astype(np.float32)
 
     def _fitted(self, tile: np.ndarray) -> np.ndarray:
@@ -99,83 +67,82 @@ class Pretrained:
 
 
 def pretrained(name: str, folder: Path | None) -> Pretrained:
-    """The backbone of this name, with the weights `<name>.safetensors` of the folder, or else those of a hub.
+    """The backbone of this name, with the weights of the folder, or else those of a hub.
 
     Raises:
         ValueError: timm is not installed, knows no such model, or there are no weights that fit it.
     """
+    timm = _timm(name)
+    encoder = encoders().get(name) or _of_timm(name, timm)
+    file = weights_file(name, folder)
+    if file is None and name not in encoders():
+        return _from_hub_of_timm(encoder, timm)
+    file = file or from_hub(encoder)
     try:
-        timm = import_timm()
-        expects_of = importlib.import_module("timm.data.config").resolve_model_data_config
+        network = filled(encoder, as_timm(tensors_of(file)), file.name)
+    except ProblemsError as error:
+        raise ProblemsError(*problems_of(error, where=f"backbone {name}")) from error
+    return Pretrained(encoder, network, file_digest(file))
+
+
+def _timm(name: str) -> Any:
+    try:
+        return import_timm()
     except (ImportError, RuntimeError) as error:  # RuntimeError: a torchvision built for another torch
         raise unusable(
             f"backbone {name}: timm cannot be imported ({error})",
-            "install timm and the torchvision of this torch, or use the backbone `stain`, which needs neither",
+            "install it with `pip install -c constraints.txt '.[slides,encoders]'`, or use the backbone `stain`, "
+            "which needs neither timm nor weights",
         ) from error
-    known = KNOWN.get(name, Known(name, _UNKNOWN_LICENCE))
-    _refuse_unknown(name, known, timm.list_models())
-    file = _local_file(name, folder, known)
-    overlay = {**known.expects, **(_from_file(file) if file else {})}
+
+
+def _of_timm(name: str, timm: Any) -> Encoder:
+    """A network that is not in the table, as timm describes it.
+
+    Names only: timm would also take an address or a folder, and the name comes from the federation.
+    """
+    models = timm.list_models()
+    if name.partition(".")[0] not in models:
+        near = difflib.get_close_matches(name, ["stain", *encoders(), *models], n=1)
+        known = listing(list(encoders()))
+        what = f"backbone {name}: neither `stain` nor an encoder of the table ({known}) nor a model of this timm"
+        raise unusable(what, f"did you mean {near[0]}?" if near else "`tessera-client encoders` lists them")
+    with torch.device("meta"):
+        network = timm.create_model(name, pretrained=False, num_classes=0)
+    expects = importlib.import_module("timm.data.config").resolve_model_data_config(network)
+    pixels = int(expects["input_size"][-1])
+    return Encoder(
+        name=name,
+        title=name,
+        network=name,
+        options={},
+        pooling="network",
+        pixels=pixels,
+        resized=round(pixels / float(expects["crop_pct"])),
+        um_px=None,
+        mean=tuple(expects["mean"]),
+        std=tuple(expects["std"]),
+        width=int(network.num_features),
+        licence="see the model card of the weights",
+        access="free",
+        hub=None,
+        tcga="unconfirmed",
+        trained_on="what its model card says",
+        sources=(),
+    )
+
+
+def _from_hub_of_timm(encoder: Encoder, timm: Any) -> Pretrained:
+    """With the weights that timm itself names."""
     try:
-        model = timm.create_model(
-            known.timm, pretrained=True, num_classes=0, pretrained_cfg_overlay=overlay, **known.options
-        )
+        network = timm.create_model(encoder.network, pretrained=True, num_classes=0)
     except Exception as error:  # timm and the hub's client each have errors of their own
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
-        problem = f"its weights in {file.name} cannot be loaded" if file else "no weights here, and none from a hub"
         raise unusable(
-            f"backbone {name}: {problem} ({said})",
-            f"put {name}.safetensors into the folder `slides.weights` of site.yaml",
+            f"backbone {encoder.name}: no weights here, and none from a hub ({said})",
+            f"put {encoder.name}.safetensors into {PLACE}",
         ) from error
-    if file:
-        _refuse_other_weights(name, file, model)
-    return Pretrained(name, model, expects_of(model), _file_digest(file) if file else _digest(model), known.licence)
-
-
-def _from_file(file: Path) -> dict[str, Any]:
-    """For timm: this file of tensors, and not the loader of another format that it keeps for some architectures.
-
-    The loader of `.npz` files that it has for ViT-L/16 takes no safetensors, in all versions from 1.0.26 to 1.0.30.
-    """
-    return {"file": str(file), "custom_load": False}
-
-
-def _refuse_unknown(name: str, known: Known, models: Sequence[str]) -> None:
-    """Names only: timm would also take an address or a folder, and the name comes from the federation."""
-    model = known.timm.partition(".")[0]
-    if model not in models:
-        near = difflib.get_close_matches(model, [*KNOWN, *models], n=1)
-        what = f"backbone {name}: neither `stain` nor {listing(list(KNOWN))} nor a model of this timm"
-        raise unusable(what, f"did you mean {near[0]}?" if near else "")
-
-
-def _refuse_other_weights(name: str, file: Path, model: nn.Module) -> None:
-    """Timm leaves at random what a file does not hold."""
-    with safe_open(file, "pt") as held:
-        lacking = sorted(set(model.state_dict()) - set(held.keys()))
-    if lacking:
-        raise unusable(
-            f"backbone {name}: {file.name} lacks {len(lacking)} of the network's tensors ({listing(lacking)})",
-            "it must hold the weights under timm's names",
-        )
-
-
-def _local_file(name: str, folder: Path | None, known: Known) -> Path | None:
-    """The site's own copy of the weights, if it has one; safetensors only, nothing that could run code."""
-    file = folder / f"{name}.safetensors" if folder else None
-    if file and file.is_file():
-        return file
-    if known.local_only:
-        raise unusable(
-            f"backbone {name}: its weights are handed out by their owner only ({known.licence})",
-            f"put {name}.safetensors into the folder `slides.weights` of site.yaml",
-        )
-    return None
-
-
-def _file_digest(file: Path) -> str:
-    with file.open("rb") as held:
-        return hashlib.file_digest(held, "sha256").hexdigest()
+    return Pretrained(encoder, network, _digest(network))
 
 
 def _digest(model: nn.Module) -> str:

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from modalities.core.release.release import CARD, open_release
-from modalities.slides.backbones.origins import origin_of
+from modalities.slides.backbones.table import origin_of
 from server.state.card import card_of, encoders_of, header_of
 from server.state.release import write_release
 from server.state.tripod import CLUSTER, TRIPOD_AI, YOURS, answered

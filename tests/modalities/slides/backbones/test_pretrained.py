@@ -1,8 +1,8 @@
-"""Networks of timm as backbones, with weights from a file, where timm is installed."""
+"""Pretrained networks as a site loads them: which file, what is wrong with it, whose digest it has."""
 
 import hashlib
-import importlib.util
-from dataclasses import replace
+import importlib
+import pickle
 
 import cv2
 import numpy as np
@@ -11,38 +11,17 @@ import torch
 from safetensors.torch import save_file
 
 from modalities.core.contract import SlideSettings, Source
-from modalities.slides.backbones import Backbone, backbone_of
+from modalities.slides.backbones import backbone_of
 from modalities.slides.backbones.importing import import_timm
-from modalities.slides.backbones.pretrained import KNOWN
+from modalities.slides.backbones.places import weights_file
 from modalities.slides.config import SlidesConfig
 from modalities.slides.reading.reading import open_slide
 from modalities.slides.reading.source import read_slides
+from tests.modalities.slides.backbones.networks import needs_timm, random_network, tiles_of
 from tests.slides import glass, with_tissue, write_slide
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("timm") is None,
-    reason="timm is not installed: run `pip install -c constraints.txt '.[backbones]'`",
-)
-IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-UNI = {"init_values": 1e-5, "dynamic_img_size": True}
-HALF = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
-
-
-def random_network(model, **options):
-    """As timm builds it, but no layer is switched off: some begin with a scale of 0 or 1e-5."""
-    torch.manual_seed(7)
-    network = import_timm().create_model(model, num_classes=0, **options)
-    with torch.no_grad():
-        for weights in network.parameters():
-            if weights.ndim == 1:
-                weights.uniform_(0.5, 1.5)
-    return network.eval()
-
-
-def tiles_of(side_px, n=3):
-    rng = np.random.default_rng(side_px)
-    coarse = rng.integers(0, 256, (n, 9, 9, 3), dtype=np.uint8)
-    return [cv2.resize(tile, (side_px, side_px), interpolation=cv2.INTER_CUBIC) for tile in coarse]
+pytestmark = needs_timm
+RESNET18 = SlidesConfig(backbone="resnet18")
 
 
 @pytest.fixture(scope="module")
@@ -51,52 +30,6 @@ def resnet18(tmp_path_factory):
     folder = tmp_path_factory.mktemp("weights")
     save_file(random_network("resnet18").state_dict(), folder / "resnet18.safetensors")
     return folder
-
-
-@pytest.mark.parametrize(
-    ("name", "model", "options", "resized_px", "crop", "scale", "n_features"),
-    [
-        ("resnet18", "resnet18", {}, 256, slice(16, 240), IMAGENET, 512),
-        ("resnet50", "resnet50", {}, 256, slice(16, 240), IMAGENET, 2048),
-        pytest.param("vgg16", "vgg16", {}, 256, slice(16, 240), IMAGENET, 4096, marks=pytest.mark.slow),
-        ("inception_v3", "inception_v3", {}, 342, slice(22, 321), HALF, 2048),
-        ("dinov2", "vit_small_patch14_dinov2", {"img_size": 224}, 256, slice(16, 240), IMAGENET, 384),
-        pytest.param("uni", "vit_large_patch16_224", UNI, 224, slice(None), IMAGENET, 1024, marks=pytest.mark.slow),
-    ],
-)
-def test_network_is_exactly_that_of_the_file_and_sees_the_tile_as_it_was_trained_to(
-    tmp_path, name, model, options, resized_px, crop, scale, n_features
-):
-    network = random_network(model, **options)
-    save_file(network.state_dict(), tmp_path / f"{name}.safetensors")
-    found = backbone_of(SlidesConfig(backbone=name), str(tmp_path))
-    assert isinstance(found, Backbone)
-    tiles = tiles_of(resized_px)
-    mean, std = (torch.tensor(values).view(1, 3, 1, 1) * 255 for values in scale)
-    pixels = torch.from_numpy(np.stack(tiles)[:, crop, crop]).permute(0, 3, 1, 2).float()
-    with torch.inference_mode():
-        expected = network.to(memory_format=torch.channels_last)((pixels - mean) / std).numpy()
-    features = found.encode(tiles, [])
-    assert features.shape == (3, n_features)
-    if not torch.cuda.is_available():  # a GPU calculates in bfloat16
-        assert np.array_equal(features, expected)
-    assert np.allclose(features, expected, rtol=0.05, atol=0.05 * expected.std())
-    assert np.abs(features[0] - features[1]).max() > 0.01 * expected.std()
-
-
-def test_a_network_of_unis_kind_takes_no_loader_of_another_format(tmp_path, monkeypatch):
-    """ViT-Ti/16, which has the same `.npz` loader in timm as uni's ViT-L/16, at a fiftieth of its size."""
-    small = replace(KNOWN["uni"], timm="vit_tiny_patch16_224")
-    monkeypatch.setitem(KNOWN, "uni", small)
-    network = random_network(small.timm, **small.options)
-    assert network.pretrained_cfg["custom_load"]
-    save_file(network.state_dict(), tmp_path / "uni.safetensors")
-    tiles = tiles_of(224)
-    features = backbone_of(SlidesConfig(backbone="uni"), str(tmp_path)).encode(tiles, [])
-    mean, std = (torch.tensor(values).view(1, 3, 1, 1) * 255 for values in IMAGENET)
-    with torch.inference_mode():
-        expected = network((torch.from_numpy(np.stack(tiles)).permute(0, 3, 1, 2).float() - mean) / std).numpy()
-    assert np.allclose(features, expected, rtol=0.05, atol=0.05 * expected.std())
 
 
 def test_dinov2_file_as_it_is_published_for_518_pixels_is_fitted_to_224(tmp_path):
@@ -140,20 +73,120 @@ def test_classifier_in_the_file_is_left_out(tmp_path, resnet18):
     assert np.array_equal(one.encode(tiles_of(256), []), other.encode(tiles_of(256), []))
 
 
-def test_file_that_does_not_hold_the_network_is_refused_by_name(tmp_path):
-    weights = random_network("resnet18").state_dict()
-    config, file = SlidesConfig(backbone="resnet18"), tmp_path / "resnet18.safetensors"
-    save_file({name: held for name, held in weights.items() if name != "conv1.weight"}, file)
-    with pytest.raises(ValueError, match=r"backbone resnet18: .*resnet18\.safetensors.* \(conv1\.weight\)"):
-        backbone_of(config, str(tmp_path))
-    save_file({**weights, "conv1.weight": torch.zeros(5, 3, 7, 7)}, file)
-    with pytest.raises(
-        ValueError, match=r"its weights in resnet18\.safetensors cannot be loaded \(Error.* put resnet18"
-    ):
-        backbone_of(config, str(tmp_path))
+def refusal(folder, backbone="resnet18"):
+    """What the only line of the only problem says."""
+    with pytest.raises(ValueError, match=r"^\S+, backbone \w+: ") as caught:
+        backbone_of(SlidesConfig(backbone=backbone), str(folder))
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"conv1.weight": None}, "1 of its 100 tensors are not there (conv1.weight); take"),
+        (
+            {"bn1.bias": None, "bn1.beta": torch.zeros(64)},
+            "1 of its 100 tensors are not there (bn1.bias); 1 are not its own (bn1.beta); take",
+        ),
+        (
+            {"conv1.weight": torch.zeros(5, 3, 7, 7)},
+            "1 are of another shape (conv1.weight is (5, 3, 7, 7), not (64, 3, 7, 7)); take",
+        ),
+        ({"layer5.0.conv1.weight": torch.zeros(3)}, "1 are not its own (layer5.0.conv1.weight); take"),
+    ],
+    ids=["a tensor less", "a tensor renamed", "another shape", "a tensor more"],
+)
+def test_file_that_is_not_the_network_is_refused_with_the_tensors_that_differ(tmp_path, resnet18, change, said):
+    weights = random_network("resnet18").state_dict() | change
+    save_file({name: held for name, held in weights.items() if held is not None}, tmp_path / "resnet18.safetensors")
+    text = refusal(tmp_path)
+    assert text.startswith("resnet18.safetensors, backbone resnet18: is not this network: ")
+    assert said in text
+
+
+def test_weights_of_another_network_are_refused_with_a_few_of_the_many_that_differ(tmp_path):
+    save_file(random_network("resnet34").state_dict(), tmp_path / "resnet18.safetensors")
+    text = refusal(tmp_path)
+    assert "are not its own (layer1.2.bn1.bias, " in text
+    assert len(text) < 900
+
+
+class Calls:
+    """What a pickle may hide: reading it calls a function."""
+
+    def __reduce__(self):
+        return print, ("it was run",)
+
+
+def test_pickle_that_holds_more_than_tensors_is_not_read(tmp_path, capsys):
+    torch.save({"conv1.weight": torch.zeros(3), "more": Calls()}, tmp_path / "resnet18.bin")
+    assert "is a pickle that holds more than tensors" in refusal(tmp_path)
+    (tmp_path / "resnet18.bin").write_bytes(pickle.dumps(Calls(), protocol=2))
+    assert "is a pickle that holds more than tensors" in refusal(tmp_path)
+    assert "it was run" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "wrap", [dict, lambda weights: {"model": weights}, lambda weights: {"state_dict": weights, "epoch": 7}]
+)
+@pytest.mark.parametrize("ending", [".bin", ".pth"])
+def test_pytorchs_own_files_are_read_as_well(tmp_path, resnet18, wrap, ending):
+    torch.save(wrap(random_network("resnet18").state_dict()), tmp_path / f"resnet18{ending}")
+    given, wanted = (backbone_of(RESNET18, str(folder)).encode(tiles_of(256, 1), []) for folder in (tmp_path, resnet18))
+    assert np.array_equal(given, wanted)
+
+
+def test_file_whose_name_lies_is_refused_with_its_right_name(tmp_path):
+    file = tmp_path / "resnet18.safetensors"
+    torch.save(random_network("resnet18").state_dict(), file)
+    assert "is no safetensors file but one that PyTorch saved; name it resnet18.bin" in refusal(tmp_path)
     file.write_text("no weights")
-    with pytest.raises(ValueError, match=r"its weights in resnet18\.safetensors cannot be loaded"):
-        backbone_of(config, str(tmp_path))
+    assert "cannot be read (" in refusal(tmp_path)
+    file.rename(tmp_path / "resnet18.bin")
+    assert refusal(tmp_path).startswith("resnet18.bin, ")
+    torch.save([torch.zeros(3)], tmp_path / "resnet18.bin")
+    assert "holds list, not tensors by their names" in refusal(tmp_path)
+
+
+def test_file_that_is_cut_off_is_refused(tmp_path, resnet18):
+    whole = (resnet18 / "resnet18.safetensors").read_bytes()
+    (tmp_path / "resnet18.safetensors").write_bytes(whole[: len(whole) // 2])
+    assert "cannot be read (" in (text := refusal(tmp_path))
+    assert text.endswith("copy or download it again")
+
+
+def test_files_are_looked_for_in_a_fixed_order_and_also_as_a_hubs_client_lays_them(tmp_path):
+    names = ["phikon/pytorch_model.bin", "phikon/model.safetensors", "phikon.pth", "phikon.bin", "phikon.safetensors"]
+    (tmp_path / "phikon").mkdir()
+    for name in names:
+        (tmp_path / name).touch()
+        assert weights_file("phikon", tmp_path) == tmp_path / name
+    assert weights_file("phikon_v2", tmp_path) is None
+    assert weights_file("phikon", None) is None
+
+
+def test_half_precision_is_read_as_single(tmp_path, resnet18):
+    halves = {
+        name: held.half() if held.is_floating_point() else held
+        for name, held in random_network("resnet18").state_dict().items()
+    }
+    save_file(halves, tmp_path / "resnet18.safetensors")
+    given, wanted = (backbone_of(RESNET18, str(folder)).encode(tiles_of(256, 1), []) for folder in (tmp_path, resnet18))
+    assert np.allclose(given, wanted, rtol=0.05, atol=0.05 * wanted.std())
+
+
+def test_network_of_timm_without_a_row_is_as_timm_describes_it(tmp_path):
+    network = random_network("mobilenetv3_small_050")
+    save_file(network.state_dict(), tmp_path / "mobilenetv3_small_050.safetensors")
+    tiles = tiles_of(256, 2)
+    given = backbone_of(SlidesConfig(backbone="mobilenetv3_small_050"), str(tmp_path)).encode(tiles, [])
+    config = network.pretrained_cfg
+    mean, std = (torch.tensor(config[key]).view(1, 3, 1, 1) * 255 for key in ("mean", "std"))
+    with torch.inference_mode():  # 256 pixels around 224
+        pixels = torch.from_numpy(np.stack(tiles)[:, 16:240, 16:240]).permute(0, 3, 1, 2).float()
+        wanted = network((pixels - mean) / std).numpy()
+    assert np.allclose(given, wanted, rtol=1e-4, atol=1e-4 * wanted.std())
 
 
 def test_site_prepares_its_slides_with_its_own_weights(tmp_path, resnet18):
@@ -181,12 +214,36 @@ def test_operator_that_is_only_declared_is_an_error_when_it_is_called():
         torch.ops.torchvision.nms(torch.zeros(1, 4), torch.zeros(1), 0.5)
 
 
-def test_weights_that_an_owner_hands_out_are_not_looked_for_on_a_hub(tmp_path):
-    with pytest.raises(ValueError, match=r"backbone uni: .* put uni\.safetensors into the folder `slides\.weights`"):
-        backbone_of(SlidesConfig(backbone="uni"), str(tmp_path))
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (
+            "uni",
+            r"backbone uni: its weights are handed out by their owner only .* ask at https://huggingface.co/MahmoodLab/UNI"
+            r", then put uni\.safetensors into the folder `slides\.weights` of",
+        ),
+        (
+            "kaiko_vits8",
+            r"its owner has them on no hub .* fetch https://github.com/.*/vits8\.pth, then put kaiko_vits8\.safe",
+        ),
+        ("phikon", r"no weights here, and none from a hub \(.* they are on https://huggingface.co/owkin/phikon"),
+        ("resnet34", r"no weights here, and none from a hub \("),
+    ],
+)
+def test_where_there_are_no_weights_it_says_where_to_get_them(tmp_path, monkeypatch, name, said):
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "empty"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "empty"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(ValueError, match=said):
+        backbone_of(SlidesConfig(backbone=name), str(tmp_path))
 
 
 @pytest.mark.parametrize("name", ["resnet81", "local-dir:resnet18", "hf-hub:someone/model", "../resnet18"])
 def test_only_names_that_timm_knows_are_taken_no_folder_and_no_address(tmp_path, name):
-    with pytest.raises(ValueError, match=r"neither `stain` nor resnet18, .* nor a model of this timm"):
+    with pytest.raises(ValueError, match=r"neither `stain` nor an encoder of the table \(resnet18, .* nor a model of"):
         backbone_of(SlidesConfig(backbone=name), str(tmp_path))
+
+
+def test_name_that_was_misspelt_is_answered_with_the_one_that_was_meant(tmp_path):
+    with pytest.raises(ValueError, match=r"did you mean virchow2\?"):
+        backbone_of(SlidesConfig(backbone="virchov2"), str(tmp_path))
