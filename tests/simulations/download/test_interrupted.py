@@ -64,8 +64,8 @@ def test_what_was_interrupted_goes_on_and_ends_with_the_same_bytes(tmp_path, how
 
 
 def test_two_commands_do_not_write_into_one_folder(tmp_path):
-    with serving(portal_of([file_of(1, MIB)])) as portal:
-        portal.pace_s = 0.5
+    with serving(portal_of([file_of(1, 32 * MIB)])) as portal:
+        portal.pace_s = 1.0  # minutes, until the second command has ended
         first = command_on(portal, tmp_path)
         wait_for(first, lambda: list(tmp_path.rglob("*.partial")))
         second = command_on(portal, tmp_path)
