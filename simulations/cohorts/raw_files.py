@@ -13,6 +13,7 @@ from modalities.cnv.files import aliquot_files
 from modalities.cnv.readers.aliquots import registers_in, samples_of
 from modalities.core.files.delimited import delimiter_of, rows_of
 from modalities.core.files.workbook import is_workbook
+from simulations.cohorts.slide_folders import deal_slides
 
 _CASE = re.compile(r"^(TCGA-[A-Z0-9]{2}-[A-Z0-9]{4})(?:-.+)?$")
 
@@ -45,9 +46,13 @@ def deal(path: Path, site_of: Mapping[str, str], folders: Mapping[str, Path]) ->
 
 
 def _deal_folder(folder: Path, site_of: Mapping[str, str], folders: Mapping[str, Path]) -> dict[str, Path]:
-    """Copy each aliquot's file to the site of its case, wherever in the folder it lies."""
-    registers = registers_in(folder, {})
+    """Copy each aliquot's file to the site of its case, wherever in the folder it lies; slides are linked."""
     files = [path for paths in aliquot_files(folder).values() for path in paths]
+    if not files:
+        slides = deal_slides(folder, site_of, folders)
+        _refuse_nothing(folder, slides)
+        return slides
+    registers = registers_in(folder, {})
     owners = {path: site_of.get(sample.case_id) for path, sample in samples_of(files, registers).items()}
     written = {site: folders[site] / folder.name for site in dict.fromkeys(owners.values()) if site}
     _refuse_nothing(folder, written)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from modalities.core.contract import Source
+from modalities.core.contract import SlideSettings, Source
 from modalities.core.fields import settings
 from modalities.core.files.delimited import listing, rows_of
 from modalities.core.problems import Problem, check, gathering
@@ -17,6 +17,7 @@ from modalities.core.settings.yaml_file import plain_in
 from modalities.table import ENDINGS
 from simulations.cohorts.labels import Labels, read_labels
 from simulations.cohorts.raw_files import deal
+from simulations.cohorts.slide_folders import settings_of
 
 POOLED = "other"
 
@@ -129,5 +130,6 @@ def write_raw_files(dataset: Dataset, site_of: pd.Series, out: Path) -> dict[str
             for site, copy in deal(path, owners, folders).items():
                 written.setdefault(site, []).append(copy)
         for site, copies in written.items():
-            sources[site][modality] = Source((folders[site],) if modality == "cnv" else tuple(copies))
+            slides = settings_of(paths[0]) if modality != "cnv" and paths[0].is_dir() else SlideSettings()
+            sources[site][modality] = Source((folders[site],) if modality == "cnv" else tuple(copies), slides=slides)
     return sources

@@ -14,7 +14,11 @@ from simulations.download.sheet import table
 
 DATASET, CLINICAL = "dataset.yaml", "clinical"
 _FIRST_LINE = "# written by tessera-simulate download; remove this line to keep your changes\n"
-_CNV = ("masked_copy_number_segment", "gene_level_copy_number")
+_FOLDERS = {
+    "cnv": ("masked_copy_number_segment", "gene_level_copy_number"),
+    "wsi_image": ("slide_image",),
+    "wsi_graph": ("slide_image",),
+}
 _BIOTAB = "*/nationwidechildrens.org_clinical_patient_*.txt"
 
 
@@ -39,7 +43,7 @@ def write_labels(path: Path, column: str, labels: Mapping[str, str], entries: Se
 
 def write_dataset(out: Path, labels: Path, column: str) -> list[Problem]:
     """dataset.yaml for what lies in the folder; one that somebody changed stays, and a note says what it lacks."""
-    sources = {"cnv": [name for name in _CNV if (out / name).is_dir()]}
+    sources = {name: [folder for folder in held if (out / folder).is_dir()] for name, held in _FOLDERS.items()}
     biotab = [str(path.relative_to(out)) for path in sorted((out / "clinical_supplement").glob(_BIOTAB))]
     study = [f"{CLINICAL}/{name}" for name in KINDS.values() if (out / CLINICAL / name).is_file()]
     sources["clinical"] = biotab + study

@@ -54,7 +54,7 @@ def portal_of(files: list[File]) -> Portal:
             LABELS: [_value(case, "SUBTYPE", label) for case, label in zip(CASES, SUBTYPES, strict=True)],
             CLINICAL: [
                 *(_value(case, "ER_STATUS_BY_IHC", value) for case, value in _RECEPTORS.items()),
-                *(_value(case, "AGE", str(50 + number)) for number, case in enumerate(CASES)),
+                *(_value(case, "AGE", str(50 + number % 30)) for number, case in enumerate(CASES)),
                 *samples,
             ],
         },

@@ -11,6 +11,7 @@ from modalities.core.problems import ProblemsError
 from modalities.core.registry import plugin
 from modalities.core.settings.federation import federation_from
 from modalities.core.settings.task import Task
+from modalities.core.settings.yaml_file import plain_in
 from server.network.certificates import Tls, issue_server_certificate, make_authority
 from simulations.cohorts.tcga import group_sites, open_dataset, write_raw_files
 from simulations.download.asking import checked_address
@@ -71,11 +72,15 @@ def test_a_second_command_adds_to_the_folder(tmp_path, files):
     assert sheet["Sample ID"].tolist() == [f"{case}-01A" for case in CASES[:2]]
     assert sheet["Tumor Descriptor"].tolist() == ["Primary", "Primary"]
     assert (tmp_path / "slide_image" / id_of(7) / "a.svs").stat().st_size == 11
-    assert (tmp_path / "dataset.yaml").read_text().splitlines()[1:4] == [
-        "sources:",
-        "  cnv:",
-        "  - masked_copy_number_segment",
-    ]
+    assert plain_in(tmp_path / "dataset.yaml") == {
+        "sources": {
+            "cnv": ["masked_copy_number_segment"],
+            "wsi_image": ["slide_image"],
+            "wsi_graph": ["slide_image"],
+            "clinical": ["clinical/data_clinical_patient.txt", "clinical/data_clinical_sample.txt"],
+        },
+        "labels": {"path": "labels/pam50.csv", "label": "pam50"},
+    }
 
 
 def test_a_changed_dataset_yaml_stays(tmp_path, files, capsys):
