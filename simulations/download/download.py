@@ -1,6 +1,7 @@
 """A data folder of TCGA from the GDC and cBioPortal, step by step; each step may be taken again."""
 
 import fcntl
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,18 +11,19 @@ import httpx
 
 from modalities.core.console import console, say, show
 from modalities.core.files.atomic import write_atomically
-from modalities.core.files.delimited import delimiter_of, rows_of
+from modalities.core.files.delimited import rows_of
 from modalities.core.problems import Problem, check, gathering, unusable
 from simulations.download import cbioportal, gdc
 from simulations.download.asking import Manner, client_of
 from simulations.download.choice import chosen
 from simulations.download.entries import Entry, manifest_of, read_manifest
-from simulations.download.folder import write_clinical, write_dataset, write_labels
+from simulations.download.folder import listed_in, write_clinical, write_dataset, write_labels
 from simulations.download.sheet import write_sheets
 from simulations.download.transfer import Transfer, missing_problems
 
 MANIFEST = "gdc_manifest.txt"
 NONE = "none"
+_CASE = re.compile(r"TCGA-[A-Z0-9]{2}-[A-Z0-9]{4}")
 _UNKNOWN = "the GDC does not know it (any more): load the manifest again"
 
 
@@ -54,6 +56,11 @@ class Wanted:
         return "pam50" if self.project == "TCGA-BRCA" else "subtype"
 
     @property
+    def labels_path(self) -> Path:
+        """Below the data folder."""
+        return Path("labels", f"{self.label_column}.csv")
+
+    @property
     def query(self) -> dict[str, Sequence[str]]:
         """The fields of the GDC and the values that they may have."""
         return {
@@ -77,11 +84,13 @@ def cases_in(path: Path) -> list[str]:
     Raises:
         ValueError: it cannot be read, or holds none.
     """
-    lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()] if path.is_file() else []
-    if path.is_file() and lines and not any(mark in lines[0] for mark in ",\t;"):
-        cases = [line for line in lines if line and line != "case_id"]
+    if not path.is_file():
+        raise unusable("no such file", "correct --cases", file=str(path))
+    lines = path.read_text(encoding="utf-8-sig", errors="replace").split()
+    if all(_CASE.fullmatch(line) for line in lines[lines[:1] == ["case_id"] :]):
+        cases = lines[lines[:1] == ["case_id"] :]
     else:
-        header, *rows = rows_of(path, delimiter_of(path))
+        header, *rows = rows_of(path)
         if "case_id" not in header:
             raise unusable("no column case_id", "name it so, or give a case a line", file=path.name)
         cases = [row[header.index("case_id")].strip() for row in rows]
@@ -114,7 +123,7 @@ async def download(wanted: Wanted, manner: Manner) -> None:
             missing = await transfer.run(client, lacking, console)
         missing |= {entry.id: _UNKNOWN for entry in unknown}
         problems += missing_problems(wanted.out, [*entries, *unknown], missing)
-        for told in write_dataset(wanted.out, _labels_path(wanted), wanted.label_column):
+        for told in write_dataset(wanted.out, wanted.labels_path, wanted.label_column):
             show(told)
     check(problems)
     say(f"{wanted.out}: all there; tessera-simulate tcga --data {wanted.out} reads it")
@@ -141,7 +150,8 @@ def _say_selection(entries: Sequence[Entry], lacking: Sequence[Entry]) -> None:
 async def _tables(client: httpx.AsyncClient, manner: Manner, wanted: Wanted, entries: Sequence[Entry]) -> list[Problem]:
     """Write the labels and the clinical tables; what could not be had."""
     problems: list[Problem] = []
-    cases = frozenset(wanted.cases)
+    path = wanted.out / wanted.labels_path
+    cases = frozenset(wanted.cases and [*wanted.cases, *listed_in(path)])  # those of earlier commands stay
     studies = {}
 
     async def asked(study: str) -> list[cbioportal.Clinical]:
@@ -152,16 +162,11 @@ async def _tables(client: httpx.AsyncClient, manner: Manner, wanted: Wanted, ent
     if wanted.labels != NONE:
         with gathering(problems):
             labels = cbioportal.labels_of(wanted.labels, await asked(wanted.labels))
-            path = wanted.out / _labels_path(wanted)
             say(f"{path}: {write_labels(path, wanted.label_column, labels, entries)} cases with a label")
     if wanted.clinical != NONE:
         with gathering(problems):
             write_clinical(wanted.out, await asked(wanted.clinical))
     return problems
-
-
-def _labels_path(wanted: Wanted) -> Path:
-    return Path("labels", f"{wanted.label_column}.csv")
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from modalities.core.files.atomic import write_atomically
+from modalities.core.files.delimited import rows_of
 from modalities.core.problems import Problem, note
 from simulations.download.cbioportal import KINDS, Clinical
 from simulations.download.entries import Entry
@@ -28,13 +29,20 @@ def write_clinical(out: Path, clinical: Sequence[Clinical]) -> None:
         write_atomically(out / CLINICAL / KINDS[part.kind], part.text().encode())
 
 
+def listed_in(path: Path) -> dict[str, dict[str, str]]:
+    """The rows of a list of cases that an earlier command wrote, by case."""
+    header, *rows = rows_of(path) if path.is_file() else [[]]
+    return {row[0]: dict(zip(header, row, strict=True)) for row in rows}
+
+
 def write_labels(path: Path, column: str, labels: Mapping[str, str], entries: Sequence[Entry]) -> int:
     """The list of cases: all that have a label or a file, with the tissue source site that their barcode tells.
 
-    The number of cases that have a label.
+    What an earlier command knew of the names of sites stays. The number of cases that have a label.
     """
     samples = [sample for entry in entries for sample in entry.samples]
-    names = {_site_of(sample.case_id): sample.site_name for sample in samples if sample.site_name}
+    names = {row["site_code"]: row["site_name"] for row in listed_in(path).values() if row["site_name"]}
+    names |= {_site_of(sample.case_id): sample.site_name for sample in samples if sample.site_name}
     cases = sorted({*labels, *(sample.case_id for sample in samples)})
     rows = [[case, _site_of(case), names.get(_site_of(case), ""), labels.get(case, "")] for case in cases]
     write_atomically(path, table([["case_id", "site_code", "site_name", column], *rows], ",").encode())

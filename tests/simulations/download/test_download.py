@@ -62,16 +62,36 @@ def test_only_the_cases_of_a_list_are_fetched(tmp_path, files):
     assert cases_in(tmp_path / "table.csv") == [CASES[0], CASES[1]]
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a,b\n1,2\n", "c: no column case_id; name it so, or give a case a line"),
+        ("case_id\n", "c: no case in it"),
+        (None, "c: no such file; correct --cases"),
+    ],
+)
+def test_a_list_without_cases_is_refused(tmp_path, text, words):
+    if text is not None:
+        (tmp_path / "c").write_text(text)
+    with pytest.raises(ProblemsError, match=words):
+        cases_in(tmp_path / "c")
+
+
 def test_a_second_command_adds_to_the_folder(tmp_path, files):
-    with serving(portal_of([*files, file_of(7, 11, name="a.svs", type="Slide Image")])) as portal:
+    with serving(portal_of([*files, file_of(7, 11, name="a.svs", type="Slide Image", case_id=CASES[0])])) as portal:
         make(portal, tmp_path, cases=[CASES[0]])
         make(portal, tmp_path, cases=[CASES[1]])
+        held = (tmp_path / "clinical" / "data_clinical_patient.txt").read_text()
+        assert [case in held for case in CASES] == [True, True, False]
         make(portal, tmp_path, types=["Slide Image"])
     sheet = pd.read_csv(tmp_path / "masked_copy_number_segment" / "gdc_sample_sheet.tsv", sep="\t")
     assert sheet["Case ID"].tolist() == list(CASES[:2])
     assert sheet["Sample ID"].tolist() == [f"{case}-01A" for case in CASES[:2]]
     assert sheet["Tumor Descriptor"].tolist() == ["Primary", "Primary"]
     assert (tmp_path / "slide_image" / id_of(7) / "a.svs").stat().st_size == 11
+    listed = pd.read_csv(tmp_path / "labels" / "pam50.csv", keep_default_na=False)
+    assert listed["case_id"].tolist() == [*CASES[:2], CASES[2]]  # the last command asked for no cases in particular
+    assert listed["site_name"].tolist() == ["Hospital A1", "Hospital A1", ""]  # of the first two alone
     assert plain_in(tmp_path / "dataset.yaml") == {
         "sources": {
             "cnv": ["masked_copy_number_segment"],
