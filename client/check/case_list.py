@@ -1,29 +1,32 @@
 """Checks of a site's cases.csv beyond what stops a study: splits, labels by class, and who the ids point at."""
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
 from client.check.identifiers import check_identifiers
 from modalities.core.files.delimited import listing, rows_of
+from modalities.core.files.spelling import cleaned
 from modalities.core.problems import Problem, note, warning
 from modalities.core.settings.federation import Task
-from modalities.core.settings.site import Policy
+from modalities.core.settings.site import SITE_FILE, Policy
 from modalities.core.site.cases import NO_LABEL, read_cases
 
 
 def check_cases(
-    path: Path, task: Task, policy: Policy, only_evaluates: bool = False
+    path: Path, task: Task, policy: Policy, only_evaluates: bool = False, own_labels: Mapping[str, str] | None = None
 ) -> tuple[pd.DataFrame | None, list[Problem]]:
     """The case list, one row a case even where some are listed twice, and what is to say about it; None: unreadable.
 
-    Of a site that only evaluates, every case is a test case.
+    Of a site that only evaluates, every case is a test case. `own_labels` is the section `labels` of its site.yaml.
     """
     problems: list[Problem] = []
-    cases, dropped = read_cases(path, task, problems)
+    cases, dropped = read_cases(path, task, problems, own_labels or {})
     if cases.empty:
         return None, problems
+    problems += _unmet_labels(path, task, own_labels or {})
     problems += check_identifiers(path.name, list(cases.index))
     problems += _same_but_for_spelling(path.name, list(cases.index))
     cases = cases[~cases.index.duplicated() & (cases.index != "")]
@@ -58,6 +61,18 @@ def _same_but_for_spelling(file: str, case_ids: list[str]) -> list[Problem]:
         return []
     what = f"case ids that differ in spelling only: {listing(alike)}"
     return [warning(what, "if they are one patient, keep one row", file=file, where="column case_id")]
+
+
+def _unmet_labels(path: Path, task: Task, own_labels: Mapping[str, str]) -> list[Problem]:
+    """Labels that site.yaml maps and no case has: misspelled, or left from another list."""
+    header, *rows = rows_of(path, ",")
+    held = {cleaned(row[header.index(task.label)]): row[header.index(task.label)].strip() for row in rows}
+    gone = [repr(label) for label in own_labels if cleaned(label) not in held]
+    if not gone:
+        return []
+    what = f"mapped, but no case in {path.name} has it: {listing(gone)}"
+    remedy = f"correct or delete these lines; there is {listing(sorted(filter(None, held.values())))}"
+    return [Problem(what, remedy, file=SITE_FILE, where="labels")]
 
 
 def _split_problems(path: Path, cases: pd.DataFrame) -> list[Problem]:

@@ -52,7 +52,9 @@ def _checked(folder: Path, federation: Federation) -> SiteReport:
     if config is None:
         return SiteReport("", {}, problems)
     sources = sources_of(folder, config, problems)
-    cases, of_cases = check_cases(folder / config.cases, federation.task, config.policy, config.only_evaluates)
+    cases, of_cases = check_cases(
+        folder / config.cases, federation.task, config.policy, config.only_evaluates, config.labels
+    )
     problems += of_cases + _unused_sources(sources, federation)
     checked: dict[str, Checked] = {}
     for name in federation.modalities:

@@ -6,6 +6,7 @@ from modalities.clinical.frame import of_frame
 from modalities.clinical.inputs import prepare, public_state, sums, vectors
 from modalities.clinical.plausible import plausibility
 from modalities.clinical.reading import read
+from modalities.clinical.unmet import unreadable
 from modalities.core.blocks.tabular import build_encoder, collate, finalise
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "public_state",
     "read",
     "sums",
+    "unreadable",
     "vectors",
     "write_example",
 ]

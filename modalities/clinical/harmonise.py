@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from modalities.clinical.choosing import Choice
-from modalities.clinical.dictionary import BY_NAME, Record
+from modalities.clinical.dictionary import Record
+from modalities.clinical.meanings import Meanings
 from modalities.clinical.readers.layout import Layout, Row
-from modalities.clinical.values import parse
 from modalities.core.contract import IndexDate
 from modalities.core.files.delimited import listing
 from modalities.core.problems import Problem
@@ -65,10 +66,18 @@ class Harmonised:
     """Values left out, since they were not measured on the days that count."""
     patients_skipped: set[str] = field(default_factory=set)
     """Patients of the samples that are no primary tumour."""
+    unknown: dict["UnknownValue", list[int]] = field(default_factory=dict)
+    """Values that nobody knows, and the lines in which they stand: many rows, one problem."""
 
 
-_Unknown = dict[tuple[str, str, str, str], list[int]]
-"""File, column, a value in it that the dictionary does not know, and the remedy -> lines: many rows, one problem."""
+class UnknownValue(NamedTuple):
+    """A value that neither the site maps nor the dictionary knows."""
+
+    file: str
+    field: str
+    column: str
+    text: str
+    remedy: str
 
 
 @dataclass(frozen=True)
@@ -79,9 +88,9 @@ class _Row:
     days: int | None = None
 
 
-def harmonise(file: File, problems: list[Problem]) -> Harmonised:
-    """The file's records; what is wrong with its rows is added to the problems."""
-    part, unknown, choice = Harmonised(), _Unknown(), Choice(file.index)
+def harmonise(file: File, meanings: Meanings, problems: list[Problem]) -> Harmonised:
+    """The file's records, in which the site's own words mean what it says; what is wrong is added to the problems."""
+    part, choice = Harmonised(), Choice(file.index)
     rows: dict[str, list[_Row]] = {}
     for (name, line), row in file.lines():
         case_id = file.layout.case_of(row)
@@ -89,7 +98,7 @@ def harmonise(file: File, problems: list[Problem]) -> Harmonised:
             part.skipped += 1
             part.patients_skipped.add(row.get(file.layout.patient, "").strip())
             continue
-        record = _record(file, (name, line), row, unknown)
+        record = _record(file, (name, line), row, meanings, part.unknown)
         if case_id:
             days = row.get(file.layout.days, "")
             rows.setdefault(case_id, []).append(_Row(line, file.layout.rank(row), record, int(days) if days else None))
@@ -109,7 +118,7 @@ def harmonise(file: File, problems: list[Problem]) -> Harmonised:
             problems += _different(file, case_id, counted)
     part.contradictions += choice.contradictions
     part.outside = choice.outside
-    problems += _unknown_values(unknown, "field" if file.places else "column") + choice.problems(file.path.name)
+    problems += _unknown_values(part.unknown, "field" if file.places else "column") + choice.problems(file.path.name)
     return part
 
 
@@ -129,23 +138,27 @@ def _different(file: File, case_id: str, rows: Sequence[_Row]) -> list[Problem]:
     return [Problem(what, "keep one row a case", file=file.path.name)] * bool(lines)
 
 
-def _unknown_values(unknown: _Unknown, kind: str) -> list[Problem]:
+def _unknown_values(unknown: Mapping[UnknownValue, list[int]], kind: str) -> list[Problem]:
     found = []
-    for (name, column, value, remedy), lines in unknown.items():
-        place = f"line {lines[0]}{f' and {len(lines) - 1} more' * (len(lines) > 1)}, {kind} {column!r}"
-        found.append(Problem(f"{value!r} is not known", remedy, file=name, where=place))
+    for value, lines in unknown.items():
+        place = f"line {lines[0]}{f' and {len(lines) - 1} more' * (len(lines) > 1)}, {kind} {value.column!r}"
+        remedy = f"{value.remedy}; `tessera-client map SITE` lists such words and maps them in site.yaml"
+        found.append(Problem(f"{value.text!r} is not known", remedy, file=value.file, where=place))
     return found
 
 
-def _record(file: File, place: Place, row: Row, unknown: _Unknown) -> Record:
+def _record(
+    file: File, place: Place, row: Row, meanings: Meanings, unknown: dict[UnknownValue, list[int]]
+) -> Record:
     record: dict[str, float | str] = {}
     for name, columns in file.layout.columns.items():
         for column in columns:
             text = row.get(column, "")
             try:
-                value = parse(BY_NAME[name], file.layout.convert.get((name, column), str)(text))
+                value = meanings.value(name, text, file.layout.convert.get((name, column), str))
             except ValueError as error:
-                unknown.setdefault((place[0], column, text, str(error)), []).append(place[1])
+                value_there = UnknownValue(place[0], name, column, text.strip(), str(error))
+                unknown.setdefault(value_there, []).append(place[1])
                 break
             if value is not None:
                 record[name] = value

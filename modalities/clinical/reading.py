@@ -7,6 +7,7 @@ import numpy as np
 from modalities.clinical.config import Config
 from modalities.clinical.dictionary import BY_NAME, Record, encode, inputs_of, with_her2
 from modalities.clinical.harmonise import File, drop_patients_without_primary, harmonise, row_notes
+from modalities.clinical.meanings import meanings_of
 from modalities.clinical.opening import files_of
 from modalities.clinical.readers import mapped
 from modalities.core.blocks.tabular import in_agreed_order
@@ -30,7 +31,8 @@ def read(source: Source, config: Config) -> Cases:
     """
     problems: list[Problem] = []
     files = opened(source, problems)
-    parts = [harmonise(file, problems) for file in files]
+    meanings = meanings_of(source.values, problems)
+    parts = [harmonise(file, meanings, problems) for file in files]
     more = len(problems) - _MOST_LISTED
     check([*problems[:_MOST_LISTED], *[f"and {more} more problems"] * (more > 0)])
     drop_patients_without_primary(files, parts)

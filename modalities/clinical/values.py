@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from modalities.clinical.dictionary import Field
+from modalities.core.files.spelling import cleaned
 
 # "Not evaluated" and "not available" are both taken as missing: which of them is written says more about the hospital's
 # form than about the tumour. A lone "-" is refused in status fields: it may mean negative or not done.
@@ -84,10 +85,10 @@ def parse(field: Field, text: str) -> float | str | None:
     Raises:
         ValueError: the dictionary does not know the value; the message says what may be written.
     """
-    cleaned = " ".join(text.split()).casefold()
-    if cleaned in _MISSING or _CANNOT_BE_ASSESSED.fullmatch(cleaned):
+    word = cleaned(text)
+    if word in _MISSING or _CANNOT_BE_ASSESSED.fullmatch(word):
         return None
-    value = _PARSERS[field.name](field, cleaned)
+    value = _PARSERS[field.name](field, word)
     if value is None or (isinstance(value, float) and not field.low <= value <= field.high):
         raise ValueError(f"write {field.permitted}, or leave it empty")
     return value

@@ -72,6 +72,8 @@ class Source:
     """For copy number: the genome assembly, `hg19` or `hg38`, of files that do not say it."""
     units: str = ""
     """For copy number: `log2`, `ratio`, `copies` or `calls`, of files that do not say it."""
+    values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Of the clinical record: the reader's field name -> a word of this site's files -> the reader's word for it."""
 
 
 @dataclass(frozen=True)

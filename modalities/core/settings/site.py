@@ -48,6 +48,8 @@ class SourceConfig:
     """How dates such as 03/04/1960 are meant, where a column of them leaves it open."""
     index: IndexDate = field(default_factory=IndexDate)
     """Which of repeated measurements counts."""
+    values: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Of the clinical record: field name -> this site's word -> the dictionary's word, or `missing`."""
 
 
 def _none(value: Any) -> Any:
@@ -117,6 +119,8 @@ class SiteConfig:
     """What the study calls the site; it leaves the site, so no more than the hospital's own name."""
     cases: str = "cases.csv"
     """The case list, relative to site.yaml: the columns case_id, split, and the task's label column."""
+    labels: dict[str, str] = field(default_factory=dict)
+    """A label as the case list writes it -> the study's class, one of its dropped labels, or `missing`."""
     takes_part: Literal["train", "evaluate"] = "train"
     """`train`; or `evaluate`: no case is trained on, whatever `split` says, and all are scored with the finished model,
     as an external validation."""
@@ -234,8 +238,8 @@ def _where_not_default(source: Source) -> dict[str, Any]:
     """The settings that most sources leave alone."""
     said: dict[str, Any] = {"concepts": {name: list(codes) for name, codes in source.concepts.items()}}
     said |= {
-        "sheet": source.sheet,
-        "dates": source.dates,
+        **{name: getattr(source, name) for name in ("sheet", "dates", "assembly", "units")},
+        "values": {name: dict(words) for name, words in source.values.items()},
         "index": plain_of(source.index) if source.index != IndexDate() else {},
     }
     return {name: value for name, value in said.items() if value}
@@ -256,5 +260,5 @@ def _source(folder: Path, name: str, section: Any, slides: SlideSettings, proble
     absent = [path for path in paths if not path.exists()]
     problems += [Problem(f"{path} does not exist", "correct the path", file=SITE_FILE, where=where) for path in absent]
     coded = {name: tuple(codes) for name, codes in section.concepts.items()}
-    same = {name: getattr(section, name) for name in ("dates", "index", "sheet", "assembly", "units")}
+    same = {name: getattr(section, name) for name in ("dates", "index", "sheet", "assembly", "units", "values")}
     return Source(paths, section.format, dict(section.columns), slides=slides, concepts=coded, **same)

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -11,15 +12,18 @@ import pandas as pd
 from modalities.core.contract import Cases, Source
 from modalities.core.files.delimited import listing, rows_of
 from modalities.core.files.leakage import columns_that_tell
+from modalities.core.files.spelling import cleaned
 from modalities.core.problems import Problem, ProblemsError, check, gathering, unusable
 from modalities.core.registry import plugin
 from modalities.core.seeds import seed_of
-from modalities.core.settings.site import SiteConfig, read_site_config, sources_of
+from modalities.core.settings.site import SITE_FILE, SiteConfig, read_site_config, sources_of
 from modalities.core.settings.task import Task
 from modalities.core.settings.training import BranchConfig
 
 SPLITS = ("train", "test")
 NO_LABEL = -1
+MISSING = "missing"
+"""What `labels` of site.yaml says of a label that is none."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +119,7 @@ def open_site(folder: Path, task: Task, config: SiteConfig | None = None) -> Sit
     config = config or read_site_config(folder / "site.yaml")
     problems: list[Problem] = []
     sources = sources_of(folder, config, problems)
-    cases, dropped = read_cases(folder / config.cases, task, problems)
+    cases, dropped = read_cases(folder / config.cases, task, problems, config.labels)
     check(of_site(config.name, problems))
     if config.only_evaluates:
         cases = cases.assign(split="test")
@@ -174,8 +178,13 @@ def folds_of(site: Site, seed: int, n_folds: int, min_cell: int = 0) -> pd.Serie
     return pd.Series(np.arange(len(shuffled)) % n_folds + 1, index=shuffled.index).reindex(train.index)
 
 
-def read_cases(path: Path, task: Task, problems: list[Problem]) -> tuple[pd.DataFrame, dict[str, int]]:
-    """The case list with class indices; problems are added to the list."""
+def read_cases(
+    path: Path, task: Task, problems: list[Problem], own_labels: Mapping[str, str] = MappingProxyType({})
+) -> tuple[pd.DataFrame, dict[str, int]]:
+    """The case list with class indices; problems are added to the list.
+
+    `own_labels` is the section `labels` of site.yaml: the site's label -> the study's.
+    """
     header, rows = [], []
     with gathering(problems, file=path.name):
         header, *rows = rows_of(path)
@@ -185,7 +194,8 @@ def read_cases(path: Path, task: Task, problems: list[Problem]) -> tuple[pd.Data
         return pd.DataFrame({"label": [], "split": []}), {}
     frame = pd.DataFrame(rows, columns=pd.Index(header)).apply(lambda column: column.str.strip())
     frame = frame.set_index("case_id")
-    labels = frame[task.label]
+    meanings = label_meanings(own_labels, task, problems)
+    labels = frame[task.label].map(lambda label: meanings.get(cleaned(label), label))
     splits = (frame["split"] if "split" in header else pd.Series("", index=frame.index)).replace("", "train")
     problems += _problems_of(path, frame.index, labels, splits, task)
     position = {name: number for number, name in enumerate(task.classes)}
@@ -193,6 +203,20 @@ def read_cases(path: Path, task: Task, problems: list[Problem]) -> tuple[pd.Data
     left_out = sorted({"", *task.drop})
     dropped = {name: int((labels == name).sum()) for name in left_out if (labels == name).any()}
     return pd.DataFrame({"label": [index.get(label, NO_LABEL) for label in labels], "split": splits}), dropped
+
+
+def label_meanings(own_labels: Mapping[str, str], task: Task, problems: list[Problem]) -> dict[str, str]:
+    """The site's labels, cleaned -> the study's, "" for missing; what is wrong is added to the problems."""
+    known = {**{label: label for label in (*task.class_by_label, *task.drop)}, MISSING: ""}
+    meanings: dict[str, str] = {}
+    for label, means in own_labels.items():
+        if means not in known:
+            what, remedy = f"mapped to {means!r}, which is no label of the study", f"write {', '.join(known)}"
+            problems.append(Problem(what, remedy, file=SITE_FILE, where=f"labels.{label}"))
+        elif meanings.setdefault(cleaned(label), known[means]) != known[means]:
+            what = "mapped twice, to different labels"
+            problems.append(Problem(what, "keep one of the lines", file=SITE_FILE, where=f"labels.{label}"))
+    return meanings
 
 
 def _problems_of(path: Path, case_ids: pd.Index, labels: pd.Series, splits: pd.Series, task: Task) -> list[Problem]:
@@ -208,7 +232,10 @@ def _problems_of(path: Path, case_ids: pd.Index, labels: pd.Series, splits: pd.S
         what = f"cases listed more than once: {listing(repeated)}"
         problems.append(Problem(what, "keep one row a case", **id_column))
     if wrong_label := task.problem_of(labels):
-        problems.append(replace(wrong_label, file=path.name))
+        remedy = (
+            f"{wrong_label.remedy}; or map them under `labels` in site.yaml: `tessera-client map SITE` proposes how"
+        )
+        problems.append(replace(wrong_label, file=path.name, remedy=remedy))
     if wrong_split:
         what = f"split must be train, test or blank, got {listing(wrong_split)}"
         problems.append(Problem(what, file=path.name, where="column split"))

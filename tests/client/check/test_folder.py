@@ -142,6 +142,17 @@ def test_split_labels_and_small_classes_of_the_case_list_are_told(tmp_path):
     }
 
 
+def test_a_mapped_label_that_no_case_has_is_an_error_with_those_that_there_are(tmp_path):
+    path = tmp_path / "cases.csv"
+    path.write_text("case_id,label\np1,Luminal A\np2,B\np3,\n")
+    cases, found = check_cases(path, TASK, Policy(), own_labels={"luminal a": "A", "Luminal B": "B"})
+    assert list(cases["label"]) == [0, 1, -1]
+    assert [str(problem) for problem in found if problem.level == "error"] == [
+        "site.yaml, labels: mapped, but no case in cases.csv has it: 'Luminal B'; correct or delete these lines; "
+        "there is B, Luminal A"
+    ]
+
+
 def test_a_site_that_only_evaluates_needs_labelled_cases_and_no_split(tmp_path):
     path = tmp_path / "cases.csv"
     path.write_text("case_id,label\np1,A\np2,\n")

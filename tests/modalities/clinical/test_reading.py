@@ -141,7 +141,10 @@ def test_unknown_value_is_named_with_file_line_column_value_and_remedy(write):
     (problem,) = caught.value.problems
     assert problem.file.endswith("biotab.txt")
     assert problem.where == "line 5 and 1 more, column 'er_status_by_ihc'"
-    assert problem.remedy == "write positive, negative, indeterminate, or leave it empty"
+    assert problem.remedy == (
+        "write positive, negative, indeterminate, or leave it empty; "
+        "`tessera-client map SITE` lists such words and maps them in site.yaml"
+    )
 
 
 def test_all_problems_of_all_files_are_raised_at_once(write):

@@ -1,5 +1,6 @@
 """A site folder: what is read of it, and what is refused with all its problems at once."""
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,10 @@ TASK = Task(classes=["A", "B", "C"], drop=["X"])
 SITE = "name: north\nsources:\n  hif: {paths: [hif.csv]}\n"
 CASES = "case_id,label,split\nc1,A,train\nc2,B,\nc3,,train\nc4,X,train\nc5,C,test\n"
 TABLE = "case_id,f,g\nc1,1,2\nc2,3,4\nc3,5,6\nzz,7,8\nc5,9,10\n"
+
+
+LABELS = "labels: {Luminal A: A, tripel-negativ: B, 3: C, k.A.: missing, normalnah: X}\n"
+GERMAN = "case_id,label\nc1,Luminal A\nc2,LUMINAL  A\nc3,3\nc4,k.A.\nc5,normalnah\nc6,B\n"
 
 
 @pytest.fixture
@@ -37,6 +42,51 @@ def test_labels_become_class_indices_and_a_blank_split_is_training(folder):
 
 def test_dropped_and_blank_labels_are_counted(folder):
     assert open_site(folder, TASK).dropped == {"": 1, "X": 1}
+
+
+def test_the_sites_own_labels_mean_what_its_site_yaml_says(folder):
+    (folder / "site.yaml").write_text(SITE + LABELS)
+    (folder / "cases.csv").write_text(GERMAN)
+    site = open_site(folder, TASK)
+    assert list(site.cases["label"]) == [0, 0, 2, NO_LABEL, NO_LABEL, 1]
+    assert site.dropped == {"": 1, "X": 1}
+
+
+def test_labels_that_nobody_maps_are_refused_and_the_command_that_maps_them_is_named(folder):
+    (folder / "site.yaml").write_text(SITE + "labels: {Luminal A: A}\n")
+    (folder / "cases.csv").write_text(GERMAN)
+    with pytest.raises(
+        ValueError, match=r"class list: 3 \(1\), k.A. \(1\), normalnah \(1\); .*tessera-client map SITE"
+    ):
+        open_site(folder, TASK)
+
+
+@pytest.mark.parametrize(
+    ("labels", "problem"),
+    [
+        (
+            "{Luminal A: D}",
+            "labels.Luminal A: mapped to 'D', which is no label of the study; write A, B, C, X, missing",
+        ),
+        ("{lum a: A, Lum A: B}", "labels.Lum A: mapped twice, to different labels; keep one of the lines"),
+    ],
+)
+def test_labels_mapped_to_nothing_that_the_study_knows_are_refused(folder, labels, problem):
+    (folder / "site.yaml").write_text(f"{SITE}labels: {labels}\n")
+    with pytest.raises(ValueError, match=re.escape(f"site.yaml, {problem}")):
+        open_site(folder, TASK)
+
+
+def test_words_of_site_yaml_may_look_like_numbers_but_not_like_yes_or_no(folder):
+    text = "  clinical: {paths: [hif.csv], values: {er: {%s: positive, 1: negative, 2+: missing, '': missing}}}\n"
+    (folder / "site.yaml").write_text(SITE + text % '"no"')
+    words = read_site_config(folder / "site.yaml").sources["clinical"].values["er"]
+    assert words == {"no": "positive", "1": "negative", "2+": "missing", "": "missing"}
+    (folder / "site.yaml").write_text(SITE + text % "no")
+    with pytest.raises(
+        ValueError, match=r"site.sources.clinical.values.er.*: must be text, got False; put it in quotes"
+    ):
+        read_site_config(folder / "site.yaml")
 
 
 def test_columns_may_come_in_any_order_and_others_are_ignored(folder):
