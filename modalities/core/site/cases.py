@@ -195,7 +195,7 @@ def read_cases(
     frame = pd.DataFrame(rows, columns=pd.Index(header)).apply(lambda column: column.str.strip())
     frame = frame.set_index("case_id")
     meanings = label_meanings(own_labels, task, problems)
-    labels = frame[task.label].map(lambda label: meanings.get(cleaned(label), label))
+    labels = frame[task.label].map(lambda label: meanings.get(cleaned(str(label)), str(label)))
     splits = (frame["split"] if "split" in header else pd.Series("", index=frame.index)).replace("", "train")
     problems += _problems_of(path, frame.index, labels, splits, task)
     position = {name: number for number, name in enumerate(task.classes)}
