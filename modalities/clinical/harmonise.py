@@ -147,9 +147,7 @@ def _unknown_values(unknown: Mapping[UnknownValue, list[int]], kind: str) -> lis
     return found
 
 
-def _record(
-    file: File, place: Place, row: Row, meanings: Meanings, unknown: dict[UnknownValue, list[int]]
-) -> Record:
+def _record(file: File, place: Place, row: Row, meanings: Meanings, unknown: dict[UnknownValue, list[int]]) -> Record:
     record: dict[str, float | str] = {}
     for name, columns in file.layout.columns.items():
         for column in columns:

@@ -223,8 +223,7 @@ class SiteData:
         """What decides what a modality's raw files are read and prepared as: how it is trained then does not matter."""
         source, config = self._sources[modality], self.federation.modalities[modality]
         reading: BranchConfig = replace(config, training=Training(), federated=Federated())
-        section = source.format, tuple(source.columns.items()), source.slides, source.sheet
-        return tuple(_stamps(source)), *section, repr(reading)
+        return tuple(_stamps(source)), repr(replace(source, paths=())), repr(reading)
 
     @cached_property
     def _sources(self) -> dict[str, Source]:

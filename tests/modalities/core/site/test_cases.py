@@ -3,12 +3,13 @@
 import re
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from modalities.core.contract import SlideSettings, Source
+from modalities.core.contract import IndexDate, SlideSettings, Source
 from modalities.core.settings.federation import federation_from
 from modalities.core.settings.site import Policy, read_site_config, write_site
 from modalities.core.settings.task import Task
@@ -261,10 +262,13 @@ def test_written_site_reads_back_the_same(tmp_path):
     raw.write_text(TABLE)
     cases = pd.DataFrame({"case_id": ["c1", "c2"], "label": ["A", ""], "split": ["train", "test"]})
     policy = Policy(["hif"], 3, 5)
-    write_site(tmp_path / "sites" / "south", "south", cases, {"hif": Source((raw,), "auto", {"case_id": "x"})}, policy)
+    said = {"columns": {"case_id": "x"}, "sheet": "A", "dates": "day first", "assembly": "hg19", "units": "log2"}
+    said |= {"values": {"er": {"positiv": "positive"}}, "concepts": {"er": ("1", "2")}}
+    source = Source((raw,), **said, index=IndexDate("diagnosis", within_days=9))
+    write_site(tmp_path / "sites" / "south", "south", cases, {"hif": source}, policy)
     site = open_site(tmp_path / "sites" / "south", TASK)
     cache = str((tmp_path / "sites" / "south" / ".tessera" / "slides").resolve())
-    assert site.sources["hif"] == Source((raw.resolve(),), "auto", {"case_id": "x"}, SlideSettings(cache=cache))
+    assert site.sources["hif"] == replace(source, paths=(raw.resolve(),), slides=SlideSettings(cache=cache))
     assert read_site_config(tmp_path / "sites" / "south" / "site.yaml").policy == policy
     assert list(site.cases["label"]) == [0, NO_LABEL]
 

@@ -140,6 +140,18 @@ def test_another_sheet_of_the_same_workbook_is_read_again(folder):
     assert values == {"Cases": [[1, 2]], "Other": [[3, 4]]}
 
 
+def test_a_file_is_read_again_when_site_yaml_says_something_else_of_it(folder):
+    settings = federation_from({"task": {"classes": ["A", "B"], "drop": ["X"]}, "modalities": {"clinical": {}}})
+    (folder / "er.csv").write_text("case_id,ER\n" + "".join(f"k{n},{'positiv' if n else 'pos'}\n" for n in range(11)))
+    source = "{paths: [er.csv], columns: {er: ER}, values: {er: {positiv: %s}}}"
+    seen = []
+    for word in ("positive", "negative", "missing"):
+        (folder / "site.yaml").write_text(f"name: north\nsources: {{clinical: {source % word}}}\n")
+        cases = SiteData(folder, settings).cases("clinical")
+        seen.append(int(cases.values[:, cases.features.index("er=positive")].sum()))
+    assert seen == [11, 1, 1]
+
+
 def test_digest_depends_on_names_types_shapes_and_bytes():
     base = {"a": np.zeros(6), "b": np.ones(2, np.int64)}
     others = [
