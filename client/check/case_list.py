@@ -65,7 +65,7 @@ def _same_but_for_spelling(file: str, case_ids: list[str]) -> list[Problem]:
 
 def _unmet_labels(path: Path, task: Task, own_labels: Mapping[str, str]) -> list[Problem]:
     """Labels that site.yaml maps and no case has: misspelled, or left from another list."""
-    header, *rows = rows_of(path, ",")
+    header, *rows = rows_of(path)
     held = {cleaned(row[header.index(task.label)]): row[header.index(task.label)].strip() for row in rows}
     gone = [repr(label) for label in own_labels if cleaned(label) not in held]
     if not gone:
