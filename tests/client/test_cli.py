@@ -2,6 +2,7 @@
 
 import json
 
+import pandas as pd
 import pytest
 from omegaconf import OmegaConf
 from typer.testing import CliRunner
@@ -23,17 +24,34 @@ def check(root, number=1, *options):
     return CliRunner().invoke(app, arguments, env={"COLUMNS": "200"})
 
 
+def rows(found):
+    """The table of modalities: name -> cases, those for training, notes."""
+    cells = [[cell.strip() for cell in line.strip("│").split("│")] for line in found.output.splitlines() if "│" in line]
+    return {name: own for name, *own in cells}
+
+
+def trained_on(site):
+    """The cases that cases.csv keeps for training, with a label that the task asks for."""
+    listed = pd.read_csv(site / "cases.csv")
+    return set(listed.case_id[(listed.split == "train") & listed.label.isin(FEDERATION.task.classes)])
+
+
 def test_a_sound_site_says_what_each_modality_has(root):
     found = check(root)
     assert found.exit_code == 0
     assert "site_1" in found.output
-    assert "hif" in found.output
+    training = trained_on(root / "site_1")
+    with_hif = pd.read_csv(root / "site_1" / "hif" / "table.csv").case_id
+    n_hif, n_both = len(with_hif), len(training & set(with_hif))
+    assert 0 < n_both < n_hif < 13
+    assert rows(found) == {"cnv": ["13", str(len(training)), ""], "hif": [str(n_hif), str(n_both), ""]}
 
 
 def test_a_modality_that_the_site_does_not_offer_is_no_problem(root):
     found = check(root, 2)
     assert found.exit_code == 0
-    assert "not offered by site.yaml" in found.output
+    n = str(len(trained_on(root / "site_2")))
+    assert rows(found) == {"cnv": ["11", n, ""], "hif": ["-", "-", "not offered by site.yaml"]}
 
 
 def test_the_problems_of_every_modality_are_said_at_once(root):
@@ -69,6 +87,7 @@ def test_json_is_one_document_and_the_exit_code_is_the_same(root, text, code):
     found = check(root, 1, "--json")
     document = json.loads(found.output)
     assert found.exit_code == code
+    assert document["version"] == 1
     assert (document["site"], document["ok"]) == ("site_1", code == 0)
     assert [problem["file"] for problem in document["problems"] if problem["level"] == "error"] == ["cases.csv"] * code
 

@@ -1,5 +1,7 @@
 """Every reason for which a reply, or a part of it, is refused."""
 
+import logging
+
 import numpy as np
 import pytest
 from flwr.app import Array, ArrayRecord, ConfigRecord, Error, Message, MetricRecord, RecordDict
@@ -184,14 +186,17 @@ def test_an_error_is_told_of_in_plain_words_that_are_not_the_sites(error, said):
 # ---- whatever a site thinks of
 
 
-def test_a_reply_that_no_check_foresaw_is_refused_and_the_next_one_is_used():
+def test_a_reply_that_no_check_foresaw_is_refused_and_the_next_one_is_used(caplog):
     """The reader itself fails: on one part, or on the reply as a whole."""
 
     def fails_on_cnv(content, part, n_cases):
         return {"hif": part}[part]
 
+    logging.getLogger("flwr").addHandler(caplog.handler)  # Flower's log passes nothing on
     good, refused = judged(parts(), reader=each_part(fails_on_cnv))
+    logging.getLogger("flwr").removeHandler(caplog.handler)
     assert good == ["hif"]
+    assert "KeyError: 'cnv'" in caplog.text  # the coordinator's own log says what happened
     assert [(refusal.part, refusal.reason) for refusal in refused] == [("cnv", "it cannot be read")]
 
     def fails(holder, content):

@@ -175,6 +175,12 @@ def test_all_cases_of_a_site_that_only_evaluates_count(folder, least, takes_part
     assert takes_part == (errors(report) == [])
 
 
+def test_only_where_no_case_is_kept_for_testing_it_is_said(tmp_path):
+    none = ("note", "column split", "no case is kept for testing: the study is not scored at this site")
+    assert none in cases_said(tmp_path, "case_id,label,split\np1,A,train\np2,B,train\n")[1]
+    assert none not in cases_said(tmp_path, "case_id,label,split\np1,A,train\np2,B,test\n")[1]
+
+
 def test_case_list_without_split_or_label_is_told(tmp_path):
     _, found = cases_said(tmp_path, "case_id,label\np1,\np2,\n")
     assert ("warning", "column split", "no column split: every case is used for training") in found

@@ -97,6 +97,13 @@ def test_the_tightest_group_of_version_2_counts_and_what_can_be_let_go_of_is_fre
     assert memory_available(proc, groups) == 2_200_000
 
 
+def test_what_cannot_be_let_go_of_as_far_as_is_known_is_used(tmp_path):
+    """No memory.stat, and one that does not count files."""
+    files = {"a__memory_max": "3000000\n", "a__memory_current": "1000000\n"}
+    assert memory_available(*system(tmp_path / "without", "0::/a\n", **files)) == 2_000_000
+    assert memory_available(*system(tmp_path / "other", "0::/a\n", **files, a__memory_stat="anon 7\n")) == 2_000_000
+
+
 def test_a_group_of_version_1_counts_too(tmp_path):
     files = {"memory__memory_limit_in_bytes": "4000000\n", "memory__memory_usage_in_bytes": "4500000\n"}
     proc, groups = system(tmp_path, "5:cpu,cpuacct:/x\n4:memory:/elsewhere\n", **files)

@@ -3,12 +3,19 @@
 import fcntl
 import json
 import os
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from client.cli import app
+from client.node import supervisor
 from client.node.approval import approve
+from client.node.connection import MEANINGS, Reason
 from client.node.home import Home
 from client.node.supervisor import Node, keep_joined, state_of, stop
 from modalities.core.settings.site import CoordinatorConfig, SiteConfig
@@ -64,3 +71,61 @@ def test_join_names_all_that_is_missing_and_refuses_a_key_that_others_can_read(t
     found = CliRunner().invoke(app, ["join", str(tmp_path / "b")])
     assert found.exit_code == 1
     assert "others can read this key (mode 644); run: chmod 600" in found.output.replace("\n", " ")
+
+
+class Short(Node):
+    """A node whose two programs, instead of Flower's, wait for so many seconds each and then end."""
+
+    forking_s, supernode_s = 30.0, 30.0
+
+    @contextmanager
+    def program(self, *command):
+        is_forking = command[0] == "client.node.fork_server"
+        if is_forking:
+            Path(command[1]).touch()  # its socket: it is ready
+        seconds = self.forking_s if is_forking else self.supernode_s
+        with subprocess.Popen([sys.executable, "-S", "-c", f"import time; time.sleep({seconds})"]) as process:
+            yield process
+            process.kill()
+
+
+def why_it_ended(home, monkeypatch, **seconds):
+    """What is said of one life of a node."""
+    node = Short(home, SiteConfig("a", coordinator=CoordinatorConfig("localhost:1")))
+    for name, own in seconds.items():
+        object.__setattr__(node, name, own)
+    monkeypatch.setattr(supervisor, "_SILENT_S", 1.5)
+    return supervisor._run_once(node, home.folder / "workers", supervisor._Teller(home, print))
+
+
+@pytest.mark.parametrize("ended", ["supernode_s", "forking_s"])
+def test_a_program_that_ended_is_not_taken_for_a_connection_that_went_silent(home, monkeypatch, ended):
+    assert why_it_ended(home, monkeypatch, **{ended: 0.0}) == f"the SuperNode ended; {home.log} says more"
+
+
+def test_a_supernode_that_runs_on_without_a_heartbeat_is_ended_as_silent(home, monkeypatch):
+    assert why_it_ended(home, monkeypatch) == MEANINGS[Reason.SILENT]
+
+
+def paused(home, monkeypatch, *lives_s):
+    """The pauses after lives of so many seconds each, the last of which somebody stops."""
+    now, pauses, left = [0.0], [], list(lives_s)
+
+    def live(node, socket, teller):
+        if not left:
+            raise KeyboardInterrupt
+        now[0] += left.pop(0)
+        return "the SuperNode ended"
+
+    monkeypatch.setattr(supervisor, "_run_once", live)
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    keep_joined(Node(home, SiteConfig("a", coordinator=CoordinatorConfig("localhost:1"))), print)
+    monkeypatch.undo()
+    assert state_of(home)["state"] == "stopped"
+    return pauses
+
+
+def test_pauses_double_up_to_a_minute_and_are_short_again_after_two_minutes_of_connection(home, monkeypatch):
+    assert paused(home, monkeypatch, *[3.0] * 7) == [2, 4, 8, 16, 32, 60, 60]
+    assert paused(home, monkeypatch, 3.0, 3.0, 120.0, 120.5, 3.0) == [2, 4, 8, 2, 4]

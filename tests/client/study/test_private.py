@@ -142,6 +142,18 @@ def test_the_same_question_gets_the_same_answer_and_every_other_fresh_noise(site
     assert not np.array_equal(noise(one, 1 << 30), noise(other, 1 << 30))
 
 
+def test_what_dropout_hides_is_the_same_for_the_same_question_whatever_was_drawn_before(site, monkeypatch):
+    """Else the difference of two answers to one question would tell of a patient without spending anything."""
+    without_noise(monkeypatch)
+    study = study_of(site, federation_with(hidden=[5], dropout=0.4))
+    branch, answers = branch_of(study), []
+    for drawn_before in (1, 2):
+        torch.manual_seed(drawn_before)
+        answers.append(flat(private_units(study, branch, "hif", weights_of(branch), 1)))
+    assert np.array_equal(*answers)
+    assert answers[0].any()
+
+
 def test_a_reply_holds_the_public_number_of_cases_and_no_loss(site):
     study = study_of(site, federation_with({"cases": 77}))
     _, metrics = train_part(study, "hif", weights_of(branch_of(study)), 1, 0.0)

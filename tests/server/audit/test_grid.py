@@ -107,3 +107,15 @@ def test_a_node_that_is_not_enrolled_is_asked_for_nothing_and_keeps_what_it_sent
     [reply] = grid.pull_messages([])
     assert "config.audit" in reply.content
     assert read_book(tmp_path / "audit.json").last == {}
+
+
+def test_a_reply_to_what_was_asked_before_a_restart_is_countersigned_where_no_head_was_yet(grid, site, tmp_path):
+    """The new process does not know what the site was asked to extend: nothing, as no receipt went to it."""
+    ask(grid)
+    site.answer(0, Log(b"1", b"2").sent())
+    started_anew = ReceiptGrid(
+        site, Receipts(tmp_path / "audit.json", KEY, {"st_anna": NODE.public_key()}), grid._sites
+    )
+    started_anew.pull_messages([])
+    assert started_anew.warnings == []
+    assert read_book(tmp_path / "audit.json").last["st_anna"].size == 2

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from modalities.core.files.journal import add_after
 from server.cli import app
+from server.coordinator import track
 from server.coordinator.track import copy_lines, metrics_file, points_of, writer_to
 from server.state.measured import METRICS, Measurement
 
@@ -128,3 +129,13 @@ def test_an_extra_that_is_not_installed_is_said_with_what_to_install(run, monkey
 def test_a_line_is_json_that_anything_reads(run):
     lines = [json.loads(text) for text in Path(metrics_file(run)).read_text(encoding="utf-8").splitlines()]
     assert lines == LINES
+
+
+@pytest.mark.timeout(20)
+def test_without_follow_a_study_that_goes_on_is_copied_as_far_as_it_is(run, monkeypatch):
+    kept = Kept()
+    monkeypatch.setattr(track, "writer_to", lambda target, out, path: kept)
+    add_after(metrics_file(run), 0, LINES[:3])
+    result = CliRunner().invoke(app, ["track", str(run), "--to", "tensorboard", "--out", "there"])
+    assert result.exit_code == 0, result.output
+    assert kept.points == [point for each in LINES[:3] for point in points_of(each)]

@@ -5,7 +5,7 @@ from functools import cache
 
 import pytest
 
-from strategies.audit.tree import added, consistency, extends, n_nodes, root
+from strategies.audit.tree import SIZE, added, consistency, extends, n_nodes, root
 
 ENTRIES = [
     bytes.fromhex(entry)
@@ -61,6 +61,11 @@ def mth(entries):
 def test_roots_are_those_of_certificate_transparency():
     nodes = grown(ENTRIES)
     assert [root(size, nodes).hex() for size in range(9)] == ROOTS
+
+
+def test_every_node_has_the_size_by_which_a_file_of_them_is_read():
+    new = [node for size, entry in enumerate(ENTRIES[:4]) for node in added(size, entry, grown(ENTRIES[:4]))]
+    assert [len(node) for node in new] == [SIZE] * n_nodes(4)
 
 
 def test_any_earlier_root_can_be_had_from_a_grown_tree():

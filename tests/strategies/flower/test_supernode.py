@@ -13,10 +13,17 @@ from flwr.supernode import fleet_http_connection, start_client_internal
 from flwr.supernode.fleet_http_client import FleetHttpClient
 
 from strategies.flower.causes import causes
-from strategies.flower.supernode import QuickSleep, adapt, patient, watched
+from strategies.flower.supernode import QuickSleep, adapt, patient, run_supernode, watched
 from tests.strategies.flower.fleet import ANSWERS, Fleet, tls_in
 
 STALL_S, TIMEOUT_S = 1.5, 0.5
+PLACES = {
+    (start_client_internal, "time"): "time.sleep(3)",
+    (start_client_internal, "pull_objects"): "pull_objects(\n",
+    (fleet_http_connection, "FleetHttpClient"): "with FleetHttpClient.from_server_address(",
+    (fleet_http_connection, "make_simple_http_retry_invoker"): "= make_simple_http_retry_invoker()",
+}
+"""What `adapt` replaces in Flower's modules, and the code there that uses it."""
 flowers_retries = fleet_http_connection.make_simple_http_retry_invoker
 
 
@@ -96,12 +103,7 @@ def test_everything_is_put_where_flower_looks_for_it(monkeypatch):
     source = {
         module: Path(str(module.__file__)).read_text() for module in (start_client_internal, fleet_http_connection)
     }
-    for module, name, use in (
-        (start_client_internal, "time", "time.sleep(3)"),
-        (start_client_internal, "pull_objects", "pull_objects(\n"),
-        (fleet_http_connection, "FleetHttpClient", "with FleetHttpClient.from_server_address("),
-        (fleet_http_connection, "make_simple_http_retry_invoker", "= make_simple_http_retry_invoker()"),
-    ):
+    for (module, name), use in PLACES.items():
         assert use in source[module]
         monkeypatch.setattr(module, name, getattr(module, name))  # and is put back after this test
     before = fleet_http_connection.FleetHttpClient
@@ -121,3 +123,13 @@ def test_a_busy_site_looks_often_and_an_idle_one_as_seldom_as_flower(monkeypatch
     sleep(0.5)  # waiting for its reply: there is work
     sleep(3)
     assert slept == [0.2, 3, 0.2, 0.2]
+
+
+def test_flowers_program_runs_with_the_arguments_of_this_process(monkeypatch, capsys):
+    for module, name in PLACES:
+        monkeypatch.setattr(module, name, getattr(module, name))  # and is put back after this test
+    monkeypatch.setattr("sys.argv", ["flower-supernode", "--help"])
+    with pytest.raises(SystemExit) as ended:
+        run_supernode(Heard())
+    assert ended.value.code == 0
+    assert "--auth-supernode-private-key" in capsys.readouterr().out

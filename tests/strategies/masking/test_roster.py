@@ -98,6 +98,26 @@ def test_a_roster_without_sites_is_refused(tmp_path, text):
     assert any("sites: names no site" in line for line in refused(tmp_path / "roster.yaml", text))
 
 
+@pytest.mark.parametrize("text", ["", "sites:", "study: brca"])
+def test_of_a_roster_without_sites_no_more_is_said_than_that(tmp_path, text):
+    (line,) = refused(tmp_path / "roster.yaml", text)
+    assert line.startswith("roster.yaml, sites: names no site")
+
+
+@pytest.mark.parametrize(
+    ("text", "where"), [("[]", "the file"), ("a", "the file"), ("sites: []", "sites"), ("sites: a", "sites")]
+)
+def test_a_list_or_a_word_where_the_sites_should_stand_is_no_section(tmp_path, text, where):
+    first, second = refused(tmp_path / "roster.yaml", text)
+    assert first.startswith(f"roster.yaml, {where}: must be a section, a line a site")
+    assert second.startswith("roster.yaml, sites: names no site")
+
+
+def test_of_a_studys_name_that_is_too_long_eighty_letters_are_shown(tmp_path):
+    lines = refused(tmp_path / "roster.yaml", f"study: {'x' * 101}\nsites: {{a: {A}}}")
+    assert lines == [f"roster.yaml, study: must be one line of at most 100 letters, got '{'x' * 80}'"]
+
+
 @pytest.mark.parametrize("text", ["sites: {a", "[" * 100_000, "a: b\n---\na: b", "sites: *nobody", "\x00"])
 def test_what_is_no_yaml_is_refused(tmp_path, text):
     lines = refused(tmp_path / "roster.yaml", text)

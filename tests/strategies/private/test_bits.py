@@ -19,6 +19,20 @@ def test_taking_little_by_little_gives_what_taking_all_at_once_gives_within_a_bl
     assert np.array_equal(whole.take(300), np.concatenate([parts.take(7), parts.take(293)]))
 
 
+def block(number, n):
+    """The first n numbers of a block, by FIPS 202."""
+    content = (32).to_bytes(8, "big") + _SECRET + b"a\0" + number.to_bytes(8, "big")
+    return np.frombuffer(hashlib.shake_256(content).digest(8 * n), dtype="<u8")
+
+
+def test_a_block_is_as_long_as_what_is_asked_for_and_the_next_begins_when_it_is_used_up():
+    drawn = Bits(_SECRET, "a")
+    assert np.array_equal(drawn.take(700), block(0, 700))
+    assert np.array_equal(drawn.take(600), block(1, 600))
+    assert np.array_equal(drawn.take(3), block(2, 3))
+    assert np.array_equal(drawn.take(600), np.concatenate([block(2, 512)[3:], block(3, 91)]))
+
+
 def test_no_block_comes_twice():
     drawn = Bits(_SECRET, "a").take(200_003)
     assert len(np.unique(drawn)) == len(drawn)

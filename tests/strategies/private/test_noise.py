@@ -56,6 +56,21 @@ def test_where_float64_cannot_decide_exact_arithmetic_does(monkeypatch):
     assert np.square(drawn / 5).mean() == pytest.approx(1.0, abs=5 * math.sqrt(2 / 1500))
 
 
+@pytest.mark.parametrize("away", [-3, 3])
+def test_what_float64_could_get_wrong_is_decided_by_more_bits_than_64(away):
+    """Three quarters of 2^-42 from the chance; float64 is trusted from 2^-42 on."""
+    word = int(math.exp(-1) * 2**64) + away * 2**20
+    asked = []
+
+    class Drawn:
+        def take(self, n):
+            return np.array([word], dtype=np.uint64) if n == 1 else np.zeros(n, dtype=np.uint64)
+
+    (happens,) = noise._happens(np.ones(1), lambda row: asked.append(row) or Fraction(1), Drawn())
+    assert asked == [0]
+    assert happens == (away < 0)
+
+
 def test_a_number_that_agrees_with_the_chance_in_64_bits_is_decided_by_the_bits_that_follow():
     # exp(-1) = .5E2D58D8B3BCDF1A BADEC7829054F90D ... in base 16
     first = 0x5E2D58D8B3BCDF1A

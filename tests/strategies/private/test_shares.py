@@ -23,3 +23,9 @@ def test_the_honest_sites_alone_make_up_all_of_the_noise():
 def test_noise_finer_than_the_grid_is_refused():
     with pytest.raises(ValueError, match="too fine for the grid: raise"):
         site_sigma(4.0, 3, 9)
+
+
+def test_noise_of_exactly_2_to_the_20_units_is_fine_enough():
+    assert site_sigma(2.0, 2**20, 4) == 2**20  # 2 x 2^20 / sqrt(4)
+    with pytest.raises(ValueError, match="noise of 1048575 units is too fine for the grid"):
+        site_sigma(2.0, 2**20 - 1, 4)
