@@ -2,11 +2,14 @@
 
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from client.exports.begin import Begun, begin
+from client.exports.found import described, exports_in
 from client.node.approval import approvals, approve, last_refused, refusal, withdraw
 from client.node.home import Home
 from client.node.keys import make_node_key
@@ -14,6 +17,7 @@ from client.node.roster import approve_roster, key_lines, roster_problems, stand
 from client.node.supervisor import Node, keep_joined, state_of, stop
 from modalities.core.console import say, show
 from modalities.core.problems import Problem, check, unusable
+from modalities.core.registry import kinds
 from modalities.core.release.keyfiles import line_fingerprint, read_private
 from modalities.core.settings.site import SITE_FILE, problem_of_name, read_site_config
 from modalities.core.settings.yaml_file import plain_in
@@ -26,14 +30,23 @@ def init(
     site: Site,
     name: Annotated[str, typer.Option(help="The site's name: letters, digits and -, _ or dots.")],
     address: Annotated[str, typer.Option(help="The coordinator's gateway, name:port.")] = "",
+    exports: Annotated[
+        list[Path] | None,
+        typer.Option("--from", help="A file or folder of your exports, which stay as they are; may be repeated."),
+    ] = None,
+    label: Annotated[str, typer.Option(help="With --from: the exports' column of labels.")] = "",
 ) -> None:
-    """Make a site folder's site.yaml, with comments, and its node key; what stands there already is kept."""
+    """Make a site folder's site.yaml, with comments, and its node key; what stands there already is kept.
+
+    With --from, site.yaml and the case list begin with what the exports hold.
+    """
     home = Home(site)
     check([problem_of_name(name)] if problem_of_name(name) else [])
+    begun = _begun(site, exports, label) if exports else Begun(_SOURCES, _NO_CASES)
     site.mkdir(parents=True, exist_ok=True)
-    _write_site_file(site / "site.yaml", name, address)
+    _write_site_file(site / SITE_FILE, name, address, begun.sources)
     if not (site / "cases.csv").exists():
-        (site / "cases.csv").write_text("case_id,label,split\n", encoding="utf-8")
+        (site / "cases.csv").write_text(begun.cases, encoding="utf-8")
     home.folder.mkdir(mode=0o700, exist_ok=True)
     if home.key.exists():
         line = home.public_key.read_text(encoding="ascii").strip()
@@ -45,6 +58,28 @@ def init(
     say(f"and read its fingerprint to them over the telephone: {line_fingerprint(line)}")
 
 
+def _begun(site: Path, exports: Sequence[Path], label: str) -> Begun:
+    """What the exports hold, said and shown.
+
+    Raises:
+        ValueError: the folder has a site.yaml or a case list already, which would not be kept; or nothing is in them.
+    """
+    from strategies.settings import load_federation  # what imports torch: the other commands do without
+
+    there = [f"{site / name} is there already" for name in (SITE_FILE, "cases.csv") if (site / name).exists()]
+    check([Problem(what, "--from begins a new site folder: name another, or move it away") for what in there])
+    agreed = site / "federation.yaml"
+    federation = load_federation(agreed) if agreed.is_file() else None
+    sections = {} if federation is None else {name: own.kind for name, own in federation.modalities.items()}
+    found = exports_in(exports, sections or {kind: kind for kind in kinds()})
+    for export in found:
+        say(f"{export.path}: {described(export)}")
+    begun = begin(site, found, label, federation.task.label if federation else "label")
+    for problem in begun.problems:
+        show(problem)
+    return begun
+
+
 def _refuse_another_keys_log(home: Home) -> None:
     """A new key begins a new audit log."""
     if home.audit.exists():
@@ -53,11 +88,11 @@ def _refuse_another_keys_log(home: Home) -> None:
         raise unusable(what, f"move {files} away, beside the old key, and run this again", file=str(home.audit))
 
 
-def _write_site_file(path: Path, name: str, address: str) -> None:
+def _write_site_file(path: Path, name: str, address: str, sources: str) -> None:
     """site.yaml, or what it lacks to take part; what it says stays."""
     coordinator = _COORDINATOR.format(address=address or "name:9443")
     if not path.exists():
-        path.write_text(_SITE.format(name=name) + coordinator, encoding="utf-8")
+        path.write_text(_SITE.format(name=name, sources=sources) + coordinator, encoding="utf-8")
         return
     config = read_site_config(path)
     check([f"{path}: its name is {config.name}, not {name}; correct one of them"] if config.name != name else [])
@@ -191,14 +226,17 @@ def _when(seconds: float) -> str:
 
 
 _MIN_HOLDERS = 3
+_NO_CASES = "case_id,label,split\n"
+_SOURCES = """\
+sources:                       # the raw files of each modality, relative to this file
+  #cnv: {paths: [cnv]}
+  #clinical: {paths: [clinical/clinic.csv], columns: {case_id: patient, age: age_years}}
+"""
 _SITE = """\
 # What this site has, and what it allows. docs/for-sites.md describes every line; `tessera-client check` reads it all.
 name: {name}
 cases: cases.csv               # case_id,label,split; pseudonyms, never hospital numbers
-sources:                       # the raw files of each modality, relative to this file
-  #cnv: {{paths: [cnv]}}
-  #clinical: {{paths: [clinical/clinic.csv], columns: {{case_id: patient, age: age_years}}}}
-policy:                        # held to by this site's own code, whatever a server asks
+{sources}policy:                        # held to by this site's own code, whatever a server asks
   modalities: []               # what this site will train; empty: all that it has sources for
   min_cohort: 10               # a modality with fewer training cases takes no part
   min_cell: 10                 # a class count from 1 to below this leaves as half of it; sums of fewer cases stay

@@ -4,6 +4,7 @@ from modalities.clinical.config import PRESETS, Config, features_of
 from modalities.clinical.example import write_example
 from modalities.clinical.frame import of_frame
 from modalities.clinical.inputs import prepare, public_state, sums, vectors
+from modalities.clinical.opening import recognised
 from modalities.clinical.plausible import plausibility
 from modalities.clinical.reading import read
 from modalities.clinical.unmet import unreadable
@@ -21,6 +22,7 @@ __all__ = [
     "prepare",
     "public_state",
     "read",
+    "recognised",
     "sums",
     "unreadable",
     "vectors",

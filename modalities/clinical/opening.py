@@ -35,6 +35,20 @@ def files_of(source: Source, problems: list[Problem]) -> tuple[list[File], bool]
     return files, len(files) == len(paths)
 
 
+def recognised(path: Path) -> str:
+    """The format of a clinical file; of any other table it is for site.yaml to say what its columns are.
+
+    Raises:
+        ValueError: it is no table that can be read.
+    """
+    if not _is_table(path):
+        return ""
+    header = rows_of(path, comment=_COMMENT)
+    above = n_comments(header, _COMMENT)
+    known = (own.name for own in _KNOWN if own.marks <= set(header[above]) and own.is_commented == (above > 0))
+    return next(known, mapped.NAME)
+
+
 def _paths(source: Source, problems: list[Problem]) -> list[Path]:
     """The files; of a folder, all that look like tables."""
     found = []

@@ -9,6 +9,7 @@ import torch
 
 from modalities.cnv.arms import ARMS
 from modalities.cnv.example import write_example
+from modalities.cnv.files import recognised
 from modalities.cnv.plausible import plausibility
 from modalities.cnv.reading import read
 from modalities.core.blocks import tabular
@@ -29,6 +30,7 @@ __all__ = [
     "prepare",
     "public_state",
     "read",
+    "recognised",
     "sums",
     "write_example",
 ]

@@ -86,6 +86,12 @@ def find(source: Source, values: str, segments_first: bool) -> Found:
     raise _nothing(path, asked, values)
 
 
+def recognised(path: Path) -> str:
+    """The format of a file of copy number; empty for any other."""
+    is_table = path.name.lower().endswith(_ENDINGS)
+    return (_format_of(path) or _named_format(path) or "") if is_table else ""
+
+
 def _segments(folder: Path, by_format: Mapping[str, list[Path]], values: str) -> Found | None:
     """The files of segments that give the values; of the GDC's two, the masked ones where log2 ratios are wanted.
 

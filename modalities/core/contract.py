@@ -242,6 +242,23 @@ class Plausible(Protocol):
         ...
 
 
+MAPPED = "mapped"
+"""Format of a table that a plug-in reads once site.yaml says what its columns are."""
+
+
+@runtime_checkable
+class Recognises(Protocol):
+    """What a plug-in may add: `tessera-client init --from` asks it which of a hospital's exports it reads."""
+
+    def recognised(self, path: Path) -> str:
+        """The format of a file that can be read as it stands, or MAPPED; empty for any other.
+
+        Raises:
+            ValueError: the file is damaged.
+        """
+        ...
+
+
 @runtime_checkable
 class Pretrained(Protocol):
     """A plug-in whose inputs come from a network that was trained elsewhere may say on what."""

@@ -13,6 +13,13 @@ EXAMPLE_FOLDER = "slides"
 """Where made-up slides lie: the modalities that read slides share them."""
 
 
+def recognised(path: Path) -> str:
+    """Whether it is a slide, features of one, or the list of slides."""
+    from modalities.slides.reading.manifest import kind_of
+
+    return kind_of(path)
+
+
 def unreadable(source: Source, config: Any) -> list[Problem]:
     """The slides and feature files that cannot be read, each with its reason: `read` goes on without them.
 

@@ -12,14 +12,14 @@ from modalities.core.blocks.ragged import finalise_rows, means_of_rows, scaled, 
 from modalities.core.contract import Cases, Source, State, Sums
 from modalities.slides.backbones.table import origin_of
 from modalities.slides.nuclei.contributions import Contributions, by_slide, slides_of_case
-from modalities.slides.plugin import EXAMPLE_FOLDER, plausibility, unreadable, write_example
+from modalities.slides.plugin import EXAMPLE_FOLDER, plausibility, recognised, unreadable, write_example
 from modalities.slides.reading.source import read_slides
 
 from .config import PRESETS, Config
 from .network import Bags, TileEncoder
 
 __all__ = ["EXAMPLE_FOLDER", "PRESETS", "Config", "build_encoder", "collate", "explain", "finalise", "prepare", "read"]
-__all__ += ["plausibility", "sums", "unreadable", "vectors", "write_example"]
+__all__ += ["plausibility", "recognised", "sums", "unreadable", "vectors", "write_example"]
 
 
 def read(source: Source, config: Config) -> Cases:

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from modalities.clinical.dictionary import BY_NAME
 from modalities.clinical.readers.ages import BIRTH, DIAGNOSIS
 from modalities.clinical.readers.layout import Layout, Row
+from modalities.core.contract import MAPPED
 from modalities.core.files.barcodes import case_of
 from modalities.core.files.delimited import listing
 from modalities.core.problems import Problem
 
-NAME = "mapped"
+NAME = MAPPED
 CASE_ID = "case_id"
 _PLACE = "sources.clinical.columns"
 

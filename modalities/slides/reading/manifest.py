@@ -120,6 +120,15 @@ def _files(source: Source) -> list[Path]:
     return sorted([*slides, *features.values()], key=lambda file: (file.name, str(file)))
 
 
+def kind_of(file: Path) -> str:
+    """`slide`, `features` or `list` of slides, by its name and ending; empty for any other file."""
+    if file.name.lower() in _MANIFESTS:
+        return "list"
+    if file.suffix.lower() in FEATURES:
+        return "features"
+    return "slide" if _is_slide(file) else ""
+
+
 def _is_hidden(file: Path, below: Path) -> bool:
     return any(part.startswith(".") for part in file.relative_to(below).parts)
 

@@ -1,0 +1,1 @@
+"""From a hospital's exports to a site folder."""

@@ -1,0 +1,126 @@
+"""A site folder begun from a hospital's exports: what site.yaml says of them, and the case list."""
+
+import csv
+import io
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from client.exports.case_ids import case_ids, id_columns
+from client.exports.found import Export
+from modalities.core.contract import MAPPED
+from modalities.core.files.delimited import listing
+from modalities.core.problems import Problem, note, unusable, warning
+
+_CASE_ID = "case_id"
+_MOST_CLASSES = 12
+
+
+@dataclass(frozen=True)
+class Begun:
+    """What is written, and what is to be said of it."""
+
+    sources: str
+    """The section `sources` of site.yaml."""
+    cases: str
+    """cases.csv."""
+    problems: Sequence[Problem] = ()
+
+
+def begin(site: Path, exports: Sequence[Export], label: str, label_column: str) -> Begun:
+    """Sources of all modalities that the exports hold, and a case list of the tables that have to be mapped.
+
+    `label` is the exports' column of labels, which cases.csv has as `label_column`, in the exports' own words.
+
+    Raises:
+        ValueError: no export holds a modality, or none or several have such a column of labels.
+    """
+    ids = id_columns(exports)
+    sources = _sources(site, exports, ids)
+    if not sources:
+        raise unusable(
+            f"nothing that a modality reads in {listing([export.path.name for export in exports])}",
+            "docs/sources says which exports can be read",
+        )
+    listed = case_ids(exports, ids)
+    labels = _labels(exports, ids, label) if label else {}
+    said = yaml.safe_dump({"sources": sources}, sort_keys=False, allow_unicode=True, width=110)
+    problems = [*_unread(exports), *_without_ids(exports, ids), *_label_candidates(exports, label)]
+    return Begun(said, _case_list(listed, labels, label_column), problems)
+
+
+def _sources(site: Path, exports: Sequence[Export], ids: Mapping[Path, str]) -> dict[str, dict]:
+    by_modality: dict[str, list[Export]] = {}
+    for export in exports:
+        for name in export.modalities:
+            by_modality.setdefault(name, []).append(export)
+    found = {}
+    for name, own in by_modality.items():
+        paths = [os.path.relpath(path.resolve(), site.resolve()) for path in _places(own, exports)]
+        named = list(dict.fromkeys(ids[export.path] for export in own if export.is_to_map and export.path in ids))
+        columns = {"columns": {_CASE_ID: named[0] if len(named) == 1 else named}} if named else {}
+        found[name] = {"paths": paths, **columns}
+    return found
+
+
+def _places(own: Sequence[Export], exports: Sequence[Export]) -> list[Path]:
+    """The files, or the folder where they are the only ones in it."""
+    paths = [export.path for export in own]
+    folder = Path(os.path.commonpath([path.parent for path in paths]))
+    below = [export.path for export in exports if folder in export.path.parents]
+    return [folder] if len(paths) > 1 and below == paths and not any(export.is_to_map for export in own) else paths
+
+
+def _labels(exports: Sequence[Export], ids: Mapping[Path, str], label: str) -> dict[str, str]:
+    """Case -> its label as the export writes it."""
+    having = [export for export in exports if label in export.columns and export.path in ids]
+    if len(having) != 1:
+        held = listing([export.path.name for export in having]) or "no table that lists cases"
+        raise unusable(f"column {label!r} of labels: {held} has it", "name a column that one table has: --label")
+    columns = having[0].columns
+    return dict(zip(columns[ids[having[0].path]], columns[label], strict=True))
+
+
+def _case_list(listed: Sequence[str], labels: Mapping[str, str], label_column: str) -> str:
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow([_CASE_ID, label_column, "split"])
+    rows.writerows([case_id, labels.get(case_id, ""), ""] for case_id in listed)
+    return text.getvalue()
+
+
+def _unread(exports: Sequence[Export]) -> list[Problem]:
+    left = [export.path.name for export in exports if not export.modalities]
+    if not left:
+        return []
+    return [note(f"{len(left)} files that no modality reads: {listing(left)}", "docs/sources says what can be read")]
+
+
+def _without_ids(exports: Sequence[Export], ids: Mapping[Path, str]) -> list[Problem]:
+    remedy = "name the column of case ids in site.yaml as columns.case_id"
+    return [
+        warning("no column that holds another id in every row", remedy, file=export.path.name)
+        for export in exports
+        if export.is_to_map and export.path not in ids
+    ]
+
+
+def _label_candidates(exports: Sequence[Export], label: str) -> list[Problem]:
+    """Where no column of labels was named: those that could be one."""
+    if label:
+        return []
+    columns = {
+        name: sorted({*cells} - {""})
+        for export in exports
+        if export.format == MAPPED
+        for name, cells in export.columns.items()
+        if 1 < len({*cells} - {""}) <= _MOST_CLASSES
+    }
+    few = [
+        f"{name!r} ({', '.join(words)})" for name, words in columns.items() if any(c.isalpha() for c in "".join(words))
+    ]
+    what = "the case list has no labels: fill them in, or begin anew with --label COLUMN"
+    return [note(what + f"; columns of few words are {listing(few)}" * bool(few))]

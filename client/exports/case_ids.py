@@ -1,0 +1,40 @@
+"""Which column of a hospital's table holds the case ids."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from client.exports.found import Export
+
+_NO_ID = re.compile(r"|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\d{4}-\d{2}-\d{2}.*|-?\d+[.,]\d+")
+"""Nothing, a date, a decimal."""
+
+
+def id_columns(exports: Sequence[Export]) -> dict[Path, str]:
+    """The column of case ids of each table that has to be mapped and may have one.
+
+    Its values are distinct and stand in every row; of several such columns, it is the one whose values are met most
+    often in the other exports, in cells, column names or names of files. Where none is, it is the first.
+    """
+    found = {}
+    for export in exports:
+        names = [name for name, cells in export.columns.items() if _may_be_ids(cells)] if export.is_to_map else []
+        if names:
+            elsewhere = set().union(*(_values(other) for other in exports if other is not export))
+            met = {name: len(elsewhere.intersection(export.columns[name])) for name in names}
+            found[export.path] = max(names, key=lambda name: met[name])
+    return found
+
+
+def case_ids(exports: Sequence[Export], columns: Mapping[Path, str]) -> list[str]:
+    """The ids in these columns, in the order of the first table that has them."""
+    held = (export.columns[columns[export.path]] for export in exports if export.path in columns)
+    return list(dict.fromkeys(case_id for cells in held for case_id in cells))
+
+
+def _may_be_ids(cells: Sequence[str]) -> bool:
+    return len(cells) > 1 and len(set(cells)) == len(cells) and not any(_NO_ID.fullmatch(cell) for cell in cells)
+
+
+def _values(export: Export) -> set[str]:
+    return {export.path.name.partition(".")[0], *export.columns}.union(*export.columns.values())
