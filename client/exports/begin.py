@@ -61,8 +61,8 @@ def _sources(site: Path, exports: Sequence[Export], ids: Mapping[Path, str]) -> 
     for name, own in by_modality.items():
         paths = [os.path.relpath(path.resolve(), site.resolve()) for path in _places(own, exports)]
         named = list(dict.fromkeys(ids[export.path] for export in own if export.is_to_map and export.path in ids))
-        columns = {"columns": {_CASE_ID: named[0] if len(named) == 1 else named}} if named else {}
-        found[name] = {"paths": paths, **columns}
+        found[name] = {"paths": paths, "columns": {_CASE_ID: named[0]} if named else {}, "case_ids": named[1:]}
+        found[name] = {setting: value for setting, value in found[name].items() if value}
     return found
 
 

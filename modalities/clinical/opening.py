@@ -91,7 +91,8 @@ def _as_metabric(files: Sequence[File]) -> list[File]:
 
 
 def _layout(path: Path, header: Sequence[str], is_commented: bool, source: Source) -> Layout:
-    own = mapped.layout(source.columns)
+    columns = mapped.columns_for(header, source)
+    own = mapped.layout(columns)
     asked = [layout for layout in (*_KNOWN, own) if layout.name == source.format]
     for layout in asked or _KNOWN:
         if layout.marks <= set(header) and layout.is_commented == is_commented:
@@ -101,11 +102,11 @@ def _layout(path: Path, header: Sequence[str], is_commented: bool, source: Sourc
         lacking = sorted(min((layout.marks - set(header) for layout in asked), key=len))
         reason = f"it has no column {listing(lacking)}" if lacking else "the lines that start with # are not as there"
         raise unusable(f"no {source.format} file, for {reason}", "correct `format`", file=path.name)
-    if source.columns and own.marks <= set(header):
+    if columns and own.marks <= set(header):
         return own
-    if source.columns:
+    if columns:
         what = f"no column {listing(sorted(own.marks))} of case ids"
-        raise unusable(what, "name it in site.yaml as columns.case_id", file=path.name)
+        raise unusable(what, "name it in site.yaml as columns.case_id, or under case_ids beside it", file=path.name)
     known = "neither GDC biotab nor GDC clinical.tsv nor Xena clinicalMatrix nor a cBioPortal study or export"
     remedy = "map its columns in site.yaml (sources.clinical.columns: field: column), or leave it out of paths"
     raise unusable(f"{known} (it has {listing(list(header))})", remedy, file=path.name)

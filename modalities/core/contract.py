@@ -66,6 +66,8 @@ class Source:
     """Which of repeated measurements counts."""
     slides: SlideSettings = field(default_factory=SlideSettings)
     """For slides; its folders are absolute here, and an empty `cache` is .tessera/slides beside the first path."""
+    case_ids: tuple[str, ...] = ()
+    """More columns of case ids, beside the one in `columns`: each table has one of them."""
     sheet: str = ""
     """Of an Excel workbook, the sheet to read; empty: the first one."""
     assembly: str = ""

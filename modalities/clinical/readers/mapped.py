@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from modalities.clinical.dictionary import BY_NAME
 from modalities.clinical.readers.ages import BIRTH, DIAGNOSIS
 from modalities.clinical.readers.layout import Layout, Row
-from modalities.core.contract import MAPPED
+from modalities.core.contract import MAPPED, Source
 from modalities.core.files.barcodes import case_of
 from modalities.core.files.delimited import listing
 from modalities.core.problems import Problem
@@ -24,6 +24,13 @@ def layout(columns: Mapping[str, str]) -> Layout:
         return case_of(row[id_column])
 
     return Layout(NAME, frozenset({id_column}), fields_of(columns), case_of_row)
+
+
+def columns_for(header: Sequence[str], source: Source) -> Mapping[str, str]:
+    """The mapping for a table with this header: of several columns of case ids, the one that it has."""
+    known = (source.columns.get(CASE_ID, CASE_ID), *source.case_ids)
+    named = next((name for name in known if name in header), known[0])
+    return {**source.columns, CASE_ID: named} if source.columns or source.case_ids else {}
 
 
 def fields_of(columns: Mapping[str, str]) -> dict[str, tuple[str, ...]]:

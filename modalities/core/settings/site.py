@@ -36,6 +36,8 @@ class SourceConfig:
     """Name of a format of the modality, or `auto`."""
     columns: dict[str, str] = field(default_factory=dict)
     """For plain CSV files: field name -> this site's column."""
+    case_ids: list[str] = field(default_factory=list)
+    """For several tables whose case ids stand in columns of different names: all of these, beside columns.case_id."""
     sheet: str = ""
     """Of an Excel workbook, the name of the sheet to read; empty: the first one."""
     assembly: str = ""
@@ -240,6 +242,7 @@ def _where_not_default(source: Source) -> dict[str, Any]:
     said |= {
         **{name: getattr(source, name) for name in ("sheet", "dates", "assembly", "units")},
         "values": {name: dict(words) for name, words in source.values.items()},
+        "case_ids": list(source.case_ids),
         "index": plain_of(source.index) if source.index != IndexDate() else {},
     }
     return {name: value for name, value in said.items() if value}
@@ -260,5 +263,6 @@ def _source(folder: Path, name: str, section: Any, slides: SlideSettings, proble
     absent = [path for path in paths if not path.exists()]
     problems += [Problem(f"{path} does not exist", "correct the path", file=SITE_FILE, where=where) for path in absent]
     coded = {name: tuple(codes) for name, codes in section.concepts.items()}
+    lists = {"concepts": coded, "case_ids": tuple(section.case_ids)}
     same = {name: getattr(section, name) for name in ("dates", "index", "sheet", "assembly", "units", "values")}
-    return Source(paths, section.format, dict(section.columns), slides=slides, concepts=coded, **same)
+    return Source(paths, section.format, dict(section.columns), slides=slides, **lists, **same)

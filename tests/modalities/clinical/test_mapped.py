@@ -81,3 +81,15 @@ def test_leaking_column_is_refused_as_an_input_with_the_reason(write, column, ce
     text = f"MRN,{column}\nP-1,{cells[0]}\nP-2,{cells[1]}\n"
     with pytest.raises(ValueError, match=rf"own.csv: column '{column}' must not be used as 'er': it {reason}"):
         read(write.text("own.csv", text), columns={"case_id": "MRN", "er": column})
+
+
+def test_tables_that_name_their_case_ids_differently_are_read_together(write):
+    clinic = write.text("clinic.csv", "MRN,Alter\nP-1,61\nP-2,47\n")
+    pathology = write.text("pathology.csv", "N° dossier,ER-Status\nP-2,pos\nP-3,neg\n")
+    columns = {"case_id": "MRN", "age": "Alter", "er": "ER-Status"}
+    cases = read(clinic, pathology, columns=columns, case_ids=("N° dossier",))
+    assert cases.case_ids == ("P-1", "P-2", "P-3")
+    assert value(cases, "P-2", "age") == 47
+    assert value(cases, "P-2", "er=positive") == 1
+    with pytest.raises(ValueError, match=r"pathology.csv: no column MRN of case ids; .* or under case_ids beside it"):
+        read(clinic, pathology, columns=columns)
