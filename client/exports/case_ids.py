@@ -13,15 +13,15 @@ _NO_ID = re.compile(r"|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\d{4}-\d{2}-\d{2}.*|-?\d+
 def id_columns(exports: Sequence[Export]) -> dict[Path, str]:
     """The column of case ids of each table that has to be mapped and may have one.
 
-    Its values are distinct and stand in every row; of several such columns, it is the one whose values are met most
-    often in the other exports, in cells, column names or names of files. Where none is, it is the first.
+    Its values are distinct and stand in every row; of several such columns, it is the one that shares most of them with
+    one column of another export, or with the names of its columns or of all files. Where none shares any, the first.
     """
     found = {}
     for export in exports:
         names = [name for name, cells in export.columns.items() if _may_be_ids(cells)] if export.is_to_map else []
         if names:
-            elsewhere = set().union(*(_values(other) for other in exports if other is not export))
-            met = {name: len(elsewhere.intersection(export.columns[name])) for name in names}
+            elsewhere = _elsewhere(export, exports)
+            met = {name: max(len(held.intersection(export.columns[name])) for held in elsewhere) for name in names}
             found[export.path] = max(names, key=lambda name: met[name])
     return found
 
@@ -36,5 +36,12 @@ def _may_be_ids(cells: Sequence[str]) -> bool:
     return len(cells) > 1 and len(set(cells)) == len(cells) and not any(_NO_ID.fullmatch(cell) for cell in cells)
 
 
-def _values(export: Export) -> set[str]:
-    return {export.path.name.partition(".")[0], *export.columns}.union(*export.columns.values())
+def _elsewhere(export: Export, exports: Sequence[Export]) -> list[set[str]]:
+    """Where the same ids may stand: in columns, as names of columns, as names of files."""
+    others = [other for other in exports if other is not export]
+    stems = {other.path.name.partition(".")[0] for other in others}
+    return [
+        stems,
+        *({*other.columns} for other in others),
+        *({*own} for other in others for own in other.columns.values()),
+    ]

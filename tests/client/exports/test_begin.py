@@ -7,9 +7,9 @@ from typer.testing import CliRunner
 from client.cli import app
 from modalities.core.settings.site import read_site_config
 
-CLINIC = "Fallnummer;Aufnahme;Grading;Subtyp\nP07;03.04.2021;G2;Luminal A\nP03;05.06.2020;G1;Basal\nP11;01.02.2019;G2;\n"
+CLINIC = "Fallnummer;Aufnahme;Grad;Subtyp\nP07;03.04.2021;2;Luminal A\nP03;05.06.2020;1;Basal\nP11;01.02.2019;2;\n"
 PATHOLOGY = "Laufnr\tN° dossier\tRE\n1\tP03\tpositif\n2\tP11\tnégatif\n"
-SEGMENTS = "ID\tchrom\tloc.start\tloc.end\tnum.mark\tseg.mean\nP03\t1\t10001\t500000\t9\t0.1\nP07\t1\t10001\t500000\t9\t0.2\n"
+SEGMENTS = "ID\tchrom\tloc.start\tloc.end\tnum.mark\tseg.mean\nP03\t1\t10001\t50000\t9\t0.1\nP07\t1\t9\t50000\t9\t0.2\n"
 
 
 @pytest.fixture
