@@ -32,7 +32,7 @@ _STEPS = (
 """How far on in its program's work a file is; the lowest of a sample is read, and 9 never where there is another."""
 _ENDINGS = tuple(
     f"{ending}{packed}"
-    for ending in (".txt", ".tsv", ".csv", ".seg", ".cns", ".vcf", "by_genes")
+    for ending in (".txt", ".tsv", ".csv", ".seg", ".cns", ".vcf", ".xlsx", "by_genes")
     for packed in ("", ".gz")
 )
 _BEGINNINGS = ", ".join(f"{' or '.join(matrix.name_columns)} ({name})" for name, matrix in MATRICES.items())
@@ -65,11 +65,11 @@ def find(source: Source, values: str, segments_first: bool) -> Found:
     path = source.paths[0]
     asked = [source.format] if source.format != "auto" else list(FORMATS[1:])
     if not path.is_dir():
-        chosen = asked[0] if len(asked) == 1 else _format_of(path) or _named_format(path)
+        chosen = asked[0] if len(asked) == 1 else _format_of(path, source.sheet) or _named_format(path)
         if chosen is None:
             raise _unknown(path)
         return Found(chosen, (path,), path.parent, {})
-    matrix = _matrix(path, values, [name for name in asked if name in MATRICES])
+    matrix = _matrix(path, values, [name for name in asked if name in MATRICES], source.sheet)
     if matrix is not None and not (segments_first and set(SEGMENTS) & set(asked)):
         return matrix
     by_format = {name: files for name, files in files_in(path).items() if name in asked}
@@ -125,7 +125,7 @@ def _last_steps(files: Sequence[Path]) -> list[Path]:
     return sorted(path for _, path in kept.values())
 
 
-def _matrix(folder: Path, values: str, asked: Sequence[str]) -> Found | None:
+def _matrix(folder: Path, values: str, asked: Sequence[str], sheet: str) -> Found | None:
     """The matrix that its name tells, or the only one there is."""
     files = _tables_in(folder, "*")
 
@@ -134,7 +134,7 @@ def _matrix(folder: Path, values: str, asked: Sequence[str]) -> Found | None:
 
     found = named(values)
     if not found and not named("log2" if values == "calls" else "calls"):
-        told = [(_format_of(path), path) for path in files]
+        told = [(_format_of(path, sheet), path) for path in files]
         found = [(name, path) for name, path in told if name is not None and name in asked]
     if len(found) > 1:
         many = listing([path.name for _, path in found])
@@ -169,9 +169,9 @@ def _named_format(path: Path) -> str | None:
     return next((name for name, pattern in _NAMED.items() if pattern.search(path.name.lower())), None)
 
 
-def _format_of(path: Path) -> str | None:
+def _format_of(path: Path, sheet: str = "") -> str | None:
     """The format that the header tells."""
-    cells = columns_in(path)
+    cells = columns_in(path, sheet)
     if len(cells) < 2:
         return None
     if cells[0] == VCF_HEADER:

@@ -45,7 +45,7 @@ def _genes(found: Found, source: Source, values: str) -> tuple[GeneValues, dict[
     if found.format == GENES:
         aliquots, notes = tumours_of(found.folder, found.paths, source.columns)
         return gdc_genes.read(aliquots, values), notes
-    return read_matrix(found.paths[0], MATRICES[found.format]), {}
+    return read_matrix(found.paths[0], MATRICES[found.format], source.sheet), {}
 
 
 def _from_segments(found: Found, source: Source, values: str, config: Any) -> Cases:

@@ -39,7 +39,7 @@ def deal(path: Path, site_of: Mapping[str, str], folders: Mapping[str, Path]) ->
     _refuse_nothing(path, pieces)
     written = {}
     for site, piece in pieces.items():
-        written[site] = folders[site] / (path.with_suffix(".csv").name if is_workbook(path) else path.name)
+        written[site] = folders[site] / _name(path)
         written[site].parent.mkdir(parents=True, exist_ok=True)
         _write(written[site], piece)
     return written
@@ -66,7 +66,7 @@ def _deal_folder(folder: Path, site_of: Mapping[str, str], folders: Mapping[str,
             names = {path.name for path, owner in owners.items() if owner == site}
             own = [row for row in register.rows[1:] if row[register.file_column].strip() in names]
             copy.mkdir(parents=True, exist_ok=True)
-            _write(copy / register.path.name, [register.rows[0], *own])
+            _write(copy / _name(register.path), [register.rows[0], *own])
     return written
 
 
@@ -114,6 +114,11 @@ def _frames_by_site(frame: pd.DataFrame, site_of: Mapping[str, str]) -> dict[str
     found = [[_owner(str(cell), site_of) for cell in column] for column in columns]
     owners = max(found, key=lambda own: len(own) - own.count(None))
     return {str(site): piece for site, piece in frame.groupby(np.array(owners, dtype=object)) if site}
+
+
+def _name(path: Path) -> str:
+    """What a site's copy is called; that of a workbook is a CSV."""
+    return path.with_suffix(".csv").name if is_workbook(path) else path.name
 
 
 def _write(path: Path, piece: Sequence[Sequence[str]] | pd.DataFrame) -> None:

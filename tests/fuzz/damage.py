@@ -1,7 +1,11 @@
 """Damages a file the way that exports, editors and networks do."""
 
 import gzip
+import io
+import re
+import zipfile
 from collections.abc import Callable
+from xml.sax.saxutils import escape
 
 from hypothesis import strategies as st
 
@@ -14,12 +18,18 @@ CELLS = (
     "${x}", "${", "!!python/object:x", "&a", "*a", "{", "[", "null", "~", "2020-01-01", "- -", ": ", "|", "[" * 2000,
 )
 # fmt: on
+_IN_XML = ("A1", "B1048576", "XFD2", "AA3", "ZZZZ1", "s", "e", "b", "d", "str", "inlineStr", "n", "#REF!", "9" * 11)
 _LINE_ENDINGS = (b"\r\n", b"\r", b"\n\n", b"\n\r", b"\x0b", b" \n")
 _ENCODINGS = ("utf-16", "utf-16-le", "utf-32", "utf-8-sig", "cp1252", "utf-7")
 
 
-def damaged(draw: Callable, raw: bytes, delimiter: str | None, is_gzip: bool = False) -> bytes:
-    """The bytes after one to three mishaps; of a gzip file, those of its content or of the file."""
+def damaged(draw: Callable, raw: bytes, delimiter: str | None, is_gzip: bool = False, encoding: str = "utf-8") -> bytes:
+    """The bytes after one to three mishaps; of a packed or encoded file, those of its content or of the file."""
+    if raw.startswith(b"PK"):
+        return _of_workbook(draw, raw)
+    if encoding != "utf-8" and draw(st.booleans()):
+        text = damaged(draw, raw.decode(encoding).encode(), delimiter)
+        return text.decode(errors="replace").encode(encoding, errors="replace")
     if is_gzip and draw(st.booleans()):
         return _of_bytes(draw, raw)
     text = gzip.decompress(raw) if is_gzip else raw
@@ -33,6 +43,48 @@ def damaged(draw: Callable, raw: bytes, delimiter: str | None, is_gzip: bool = F
             else kind(draw, text, (delimiter or ",").encode())
         )
     return gzip.compress(text, mtime=0) if is_gzip else text
+
+
+def _of_workbook(draw: Callable, raw: bytes) -> bytes:
+    """The file's bytes, or those of a part, or cells, rows, values and attributes in its XML."""
+    if draw(st.integers(0, 3)) == 0:
+        return _of_bytes(draw, raw)
+    with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    sheet = "xl/worksheets/sheet1.xml"
+    for _ in range(draw(st.integers(1, 3))):
+        name = draw(st.sampled_from([sheet] * 5 + sorted(parts)))
+        parts[name] = draw(st.sampled_from((_of_elements, _of_elements, _of_values, _of_bytes)))(draw, parts[name])
+    changed = io.BytesIO()
+    with zipfile.ZipFile(changed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in parts.items():
+            archive.writestr(zipfile.ZipInfo(name), content)
+    return changed.getvalue()
+
+
+def _of_elements(draw: Callable, xml: bytes) -> bytes:
+    """A cell or row lost, doubled or moved, as whole elements."""
+    elements = re.split(draw(st.sampled_from((rb"(?=<row\b)|(?<=</row>)", rb"(?=<c\b)|(?<=</c>)"))), xml)
+    one, other = (draw(st.integers(0, len(elements) - 1)) for _ in range(2))
+    what = draw(st.sampled_from(("lose", "double", "swap")))
+    if what == "lose":
+        del elements[one]
+    elif what == "double":
+        elements.insert(other, elements[one])
+    else:
+        elements[one], elements[other] = elements[other], elements[one]
+    return b"".join(elements)
+
+
+def _of_values(draw: Callable, xml: bytes) -> bytes:
+    """Another text between two tags, or in an attribute."""
+    patterns = (rb">([^<]*)<", rb"=\"([^\"]*)\"")
+    places = [match.span(1) for pattern in patterns for match in re.finditer(pattern, xml)]
+    if not places:
+        return xml
+    begin, end = places[draw(st.integers(0, len(places) - 1))]
+    text = draw(st.one_of(st.sampled_from(CELLS), st.sampled_from(_IN_XML)))
+    return xml[:begin] + escape(text, {'"': "&quot;"}).encode() + xml[end:]
 
 
 def _of_bytes(draw: Callable, raw: bytes) -> bytes:

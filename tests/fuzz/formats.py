@@ -3,13 +3,7 @@
 A new format is one more entry of FORMATS. A plug-in without an entry is fuzzed by what its `write_example` writes.
 """
 
-import csv
-import gzip
-import io
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from itertools import dropwhile
 from pathlib import Path
 from typing import Any
 
@@ -26,53 +20,13 @@ from modalities.core.registry import plugin, plugins
 from modalities.core.settings.federation import Task, federation_from, load_federation
 from modalities.core.settings.site import read_site_config
 from modalities.core.site.cases import open_site
+from modalities.slides.reading.manifest import listed_files
+from tests.fuzz.format import Format
+from tests.fuzz.rows import rows_in
+from tests.fuzz.spreadsheets import WAYS, as_saved
 
 CASE_IDS = ("TCGA-AA-0001", "TCGA-AA-0002", "TCGA-BB-0003", "p4", "p5")
 CLASSES = (0, 1, 2, 3, 0)
-
-
-@dataclass(frozen=True)
-class Format:
-    """A format under test."""
-
-    write: Callable[[Path], Path]
-    """A small valid file in the folder; others that it needs may lie beside it."""
-    read: Callable[[Path], Any]
-    delimiter: str | None = "\t"
-    """None: it has no cells."""
-    unaccounted: Callable[[Path, Any], Mapping[str, int]] = lambda path, found: {}
-    """What was read -> how many rows, columns or cases of the file are neither in it nor in its notes."""
-
-
-def rows_in(path: Path) -> list[list[str]]:
-    """The rows, counted without the code under test; trailing ones without a word are none."""
-    raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    text = re.sub(r"\r\n?", "\n", _text_of(raw))
-    fitting = [rows for sign in "\t,;|" if _is_even(rows := _rows_of(text, sign))]
-    assert len(fitting) == 1, "what may be split in two ways must not be read"
-    return fitting[0]
-
-
-def _text_of(raw: bytes) -> str:
-    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return raw.decode("utf-16")
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return raw.decode("cp1252")
-
-
-def _rows_of(text: str, delimiter: str) -> list[list[str]]:
-    rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
-    while rows and not any(rows[-1]):
-        rows.pop()
-    return rows
-
-
-def _is_even(rows: list[list[str]]) -> bool:
-    """Whether all rows have as many cells, two or more, comments above the header aside."""
-    widths = [len(row) for row in dropwhile(lambda row: row and row[0].startswith("#"), rows)]
-    return len(set(widths)) == 1 and widths[0] > 1
 
 
 def example(kind: str, folder: Path) -> Source:
@@ -263,6 +217,16 @@ def _unread_cases(path: Path, site: Any) -> Mapping[str, int]:
     return {"rows": len(rows_in(path)) - 1 - len(site.cases)}
 
 
+def _write_slides(folder: Path) -> Path:
+    for number in range(3):
+        (folder / f"S{number}.svs").write_bytes(b"")
+    return _text("slides.csv", "case_id,slide,mpp\np1,S0,0.25\np1,S1.svs,\np2,S2,0.5\n")(folder)
+
+
+def _unlisted_slides(path: Path, listed: Any) -> Mapping[str, int]:
+    return {"rows": len(rows_in(path)) - 1 - sum(not entry.left_out.startswith("not in") for entry in listed)}
+
+
 FORMATS: dict[str, Format] = {
     "clinical biotab": _clinical(_of_example("clinical", 0), header_rows=3),
     "clinical cbioportal": _clinical(_of_example("clinical", 1)),
@@ -284,9 +248,14 @@ FORMATS: dict[str, Format] = {
     "table tsv.gz": _table("t.tsv.gz", "\t"),
     "table parquet": _table("t.parquet", None),
     "cases.csv": Format(_write_cases, lambda path: open_site(path.parent, _TASK), ",", _unread_cases),
+    "slides.csv": Format(_write_slides, lambda path: listed_files(Source((path.parent,))), ",", _unlisted_slides),
     "site.yaml": Format(_text("site.yaml", _SITE), read_site_config, None),
     "federation.yaml": Format(_write_federation, load_federation, None),
 }
+
+
+_SAVED = ("clinical mapped", "cnv log2", "table csv", "cases.csv", "slides.csv")
+FORMATS |= {f"{name}, {way}": as_saved(FORMATS[name], way) for name in _SAVED for way in WAYS}
 
 
 def _by_example(kind: str) -> Format:

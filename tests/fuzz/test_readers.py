@@ -48,7 +48,7 @@ def test_valid_file_is_read_whole(valid):
 )
 def test_damaged_file_is_read_whole_or_refused_in_words(valid, data):
     tested, path, raw = valid
-    path.write_bytes(damaged(data.draw, raw, tested.delimiter, path.suffix == ".gz"))
+    path.write_bytes(damaged(data.draw, raw, tested.delimiter, path.suffix == ".gz", tested.encoding))
     found, refused = None, None
     try:
         found = tested.read(path)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from modalities.cnv.readers.header import lists_below
 from modalities.core.files.barcodes import case_of
 from modalities.core.files.delimited import listing, refuse_any, refuse_repeated, rows_of
 from modalities.core.files.header import header_of
@@ -78,10 +79,10 @@ def tumours_of(
 
 
 def registers_in(folder: Path, columns: Mapping[str, str]) -> list[Register]:
-    """The site's manifests, CSVs with the columns `file` and `case_id` or as site.yaml names them; then the sheets."""
+    """The site's manifests, with the columns `file` and `case_id` or as site.yaml names them; then the GDC's sheets."""
     file_column, case_column = columns.get("file", "file"), columns.get("case_id", "case_id")
     found = []
-    for path in sorted(folder.rglob("*.csv")):
+    for path in lists_below(folder):
         if {file_column, case_column} <= set(header_of(path)):
             rows = rows_of(path)
             header = [cell.strip() for cell in rows[0]]

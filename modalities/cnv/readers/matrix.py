@@ -51,9 +51,9 @@ class GeneValues:
     """Each gene's arm, where the file itself says where its genes lie."""
 
 
-def read_matrix(path: Path, matrix: Format) -> GeneValues:
+def read_matrix(path: Path, matrix: Format, sheet: str = "") -> GeneValues:
     """The matrix, primary tumours only; a gene without its first name goes by the next."""
-    rows, name_columns = table_of(path), matrix.name_columns
+    rows, name_columns = table_of(path, sheet=sheet), matrix.name_columns
     header, body = rows[0], rows[1:]
     if not body:
         raise unusable("a header and no gene", "export the file again", file=path.name)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modalities.cnv.readers.aliquots import Sample, barcodes_in, registers_in, sample_of
+from modalities.cnv.readers.header import lists_below
 from modalities.cnv.segments.profile import Profile
 from modalities.core.files.barcodes import is_primary_tumour
 from modalities.core.files.delimited import n_comments, refuse_any, refuse_repeated, rows_of
@@ -78,7 +79,7 @@ def _sample_of(profile: Profile, by_file: Mapping[str, Sample], lists: Sequence[
 def _lists_in(folder: Path, columns: Mapping[str, str]) -> list[_List]:
     case_column, names = columns.get("case_id", "case_id"), {columns.get("sample", "sample"), "sample"}
     found = []
-    for path in sorted(folder.rglob("*.csv")):
+    for path in lists_below(folder):
         header = header_of(path)
         column = next((name for name in header if name in names), None)
         if column and case_column in header:

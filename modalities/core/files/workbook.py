@@ -18,11 +18,11 @@ from modalities.core.files.decoding import bytes_of
 from modalities.core.files.remarks import remark
 from modalities.core.files.splitting import n_comments
 from modalities.core.files.workbook_parts import Facts, facts_of, place_of
-from modalities.core.problems import Problem, ProblemsError, check, listing, unusable, warning
+from modalities.core.problems import Problem, ProblemsError, check, listing, note, unusable, warning
 
 _LEADING_ZEROS = re.compile(r"0{2,}")
 _PERCENT = re.compile(r"0(\.0+)?%")
-_NAME_IT = "name the right one as `sheet` beside `paths` in site.yaml, or make it the first sheet"
+_NAME_IT = "name it as `sheet` beside `paths` in site.yaml, or make it the first sheet"
 
 
 class _Typed(str):
@@ -33,11 +33,10 @@ class _Typed(str):
 
 @dataclass(frozen=True)
 class _Sheet:
+    name: str
     cells: Any
     """Openpyxl's read-only sheet."""
     facts: Facts
-    others: Sequence[str]
-    """Names of the other sheets that hold something."""
 
 
 @dataclass
@@ -92,10 +91,10 @@ def _chosen(path: Path, raw: bytes, wanted: str) -> _Sheet:
     others = [other for other in held if other != name]
     if others and not wanted:
         what = f"only the first sheet {name!r} is read; others hold something too: {listing(others)}"
-        remark(warning(what, _NAME_IT, file=path.name))
+        remark(note(what, f"if the table is on one of them, {_NAME_IT}", file=path.name))
     sheet: Any = sheets[name]
     sheet.reset_dimensions()  # what the file says of its size is not believed: it may be all that a sheet can hold
-    return _Sheet(sheet, facts[_part_of(sheet)], others)
+    return _Sheet(name, sheet, facts[_part_of(sheet)])
 
 
 def _part_of(sheet: Any) -> str:
@@ -111,11 +110,12 @@ def _table(path: Path, sheet: _Sheet, comment: str) -> list[list[str]]:
     above = n_comments(rows, comment)
     header = rows[above] if above < len(rows) else []
     if len(header) < 2:
-        what = f"row {above + 1} of the sheet holds {'one name' if header else 'nothing'}, no header of a table"
-        raise unusable(what, "the column names must be in the first row", file=path.name, where=f"row {above + 1}")
+        what = f"row {above + 1} holds {'one name' if header else 'nothing'}, no header of a table"
+        where = f"sheet {sheet.name!r}"
+        raise unusable(what, "the column names must be in the first row", file=path.name, where=where)
     wrong.beyond += [_name(row, column) for row, column in _beyond(rows, above, len(header))]
-    check(_problems(path, wrong, _merged(sheet.facts, len(rows), len(header))))
-    _remark_hidden(path, sheet.facts)
+    check(_problems(path, sheet, wrong, _merged(sheet.facts, len(rows), len(header))))
+    _remark_hidden(path, sheet)
     even = [*rows[:above], *(row + [""] * (len(header) - len(row)) for row in rows[above:])]
     return _pointed(path, even, n_header=above + 1)
 
@@ -182,7 +182,7 @@ def _merged(facts: Facts, n_rows: int, width: int) -> list[str]:
     return found
 
 
-def _problems(path: Path, wrong: _Wrong, merged: Sequence[str]) -> list[Problem]:
+def _problems(path: Path, sheet: _Sheet, wrong: _Wrong, merged: Sequence[str]) -> list[Problem]:
     said = {
         "cells hold an error": (wrong.errors, "correct the formula, or leave the cell empty where it is unknown"),
         "cells hold a formula that was never calculated": (wrong.uncalculated, "open the file in Excel and save it"),
@@ -192,17 +192,22 @@ def _problems(path: Path, wrong: _Wrong, merged: Sequence[str]) -> list[Problem]
             "unmerge them and fill every cell",
         ),
     }
+    place = f"sheet {sheet.name!r}, cell"
     return [
-        Problem(f"{len(cells)} {what} ({listing(cells)})", remedy, file=path.name, where=f"cell {cells[0].split()[0]}")
+        Problem(
+            f"{len(cells)} {what} ({listing(cells)})", remedy, file=path.name, where=f"{place} {cells[0].split()[0]}"
+        )
         for what, (cells, remedy) in said.items()
         if cells
     ]
 
 
-def _remark_hidden(path: Path, facts: Facts) -> None:
-    if facts.n_hidden:
-        what = f"{facts.n_hidden} rows are hidden, perhaps by a filter, and are read like the others"
-        remark(warning(what, "delete those that do not belong to the table", file=path.name))
+def _remark_hidden(path: Path, sheet: _Sheet) -> None:
+    if sheet.facts.n_hidden:
+        what = f"{sheet.facts.n_hidden} rows are hidden, perhaps by a filter, and are read like the others"
+        remark(
+            warning(what, "delete those that do not belong to the table", file=path.name, where=f"sheet {sheet.name!r}")
+        )
 
 
 def _name(row: int, column: int) -> str:

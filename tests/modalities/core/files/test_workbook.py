@@ -63,7 +63,7 @@ def test_formula_is_read_by_its_last_value_and_one_without_is_refused(path):
     assert rows_of(path) == [HEADER, ["p2", "2"], ["p3", ""]]
     with_rows(path, f'<row r="1">{cells}</row>{known}' + row.format(4, '<c r="B4"><f>B2+1</f><v></v></c>'))
     said = (
-        r"t\.xlsx, cell B4: 1 cells hold a formula that was never calculated \(B4\); open the file in Excel and save it"
+        r"sheet 'Cases', cell B4: 1 cells hold a formula that was never calculated \(B4\); open the file in Excel and"
     )
     with pytest.raises(ValueError, match=said):
         rows_of(path)
@@ -80,7 +80,7 @@ def test_all_that_keeps_a_sheet_from_being_a_table_is_said_at_once(path):
     with pytest.raises(ValueError, match=r"t\.xlsx") as refused:
         rows_of(path)
     for said in (
-        "cell B2: 2 cells hold an error (B2 #REF!, B3 #N/A); correct the formula, or leave the cell empty",
+        "t.xlsx, sheet 'Sheet', cell B2: 2 cells hold an error (B2 #REF!, B3 #N/A); correct the formula, or leave",
         "cell D3: 2 cells hold something right of the last column name (D3, AB6); give each column a name",
         "1 ranges are merged cells, of which only the first holds the value (A4:A5); unmerge them and fill every cell",
     ):
@@ -93,8 +93,8 @@ def test_first_sheet_is_read_and_others_that_hold_something_are_said_until_one_i
     with remarked() as heard:
         assert rows_of(path) == [HEADER, ["p", "1"]]
     (problem,) = heard
-    assert problem.level == "warning"
-    assert "only the first sheet 'Cases' is read; others hold something too: Legend, More; name the right" in str(
+    assert problem.level == "note"
+    assert "only the first sheet 'Cases' is read; others hold something too: Legend, More; if the table is on" in str(
         problem
     )
     with remarked() as heard:
@@ -103,9 +103,7 @@ def test_first_sheet_is_read_and_others_that_hold_something_are_said_until_one_i
     assert header_of(path, "More") == ["case_id", "b"]
     with pytest.raises(ValueError, match=r"t\.xlsx: no sheet 'more'; it has Cases, Legend, Empty, More"):
         rows_of(path, sheet="more")
-    with pytest.raises(
-        ValueError, match=r"the sheet 'Empty' is empty; name the right one as `sheet` .*: Cases, Legend"
-    ):
+    with pytest.raises(ValueError, match=r"the sheet 'Empty' is empty; name it as `sheet` .*: Cases, Legend"):
         rows_of(path, sheet="Empty")
 
 
@@ -132,9 +130,9 @@ def test_blank_rows_and_columns_around_the_table_are_none(path):
     [
         (
             [[None], HEADER],
-            r"row 1 of the sheet holds nothing, no header of a table; the column names must be in the first",
+            r"row 1 holds nothing, no header of a table; the column names must be in the first",
         ),
-        ([["Export of May"], HEADER], "row 1 of the sheet holds one name, no header of a table"),
+        ([["Export of May"], HEADER], "row 1 holds one name, no header of a table"),
         ([["a", "b", "a"], [1, 2, 3]], "columns listed more than once: a; give each column a name of its own"),
         ([], r"the sheet 'Cases' is empty; save it again as \.xlsx, or as CSV"),
     ],
