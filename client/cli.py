@@ -13,6 +13,7 @@ from rich.table import Table
 
 from client.audit.commands import audit
 from client.node import commands
+from client.node.home import Home
 from modalities.core.console import console, plainly, say, show
 from modalities.core.problems import LEVELS
 
@@ -36,20 +37,31 @@ def main() -> None:
 @app.command()
 def check(
     site: Annotated[Path, typer.Argument(help="The site folder, with its site.yaml.")],
+    page: Annotated[
+        Path | None, typer.Argument(help="Of --html: the page to write; without, .tessera/check.html of the site.")
+    ] = None,
     federation: Annotated[
         Path | None, typer.Option(help="The study's federation.yaml; without, the one that the site agreed to.")
     ] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Leave out the way to the coordinator.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document: docs/site-folder.md.")] = False,
+    as_page: Annotated[bool, typer.Option("--html", help="Write it as a page too, which stays at the site.")] = False,
 ) -> None:
     """Read everything as a study would, look at machine and network, say every problem; exit code 1 for an error."""
     from client.check.checkup import check_everything
 
+    if page is not None and not as_page:
+        raise typer.BadParameter(f"{page}: a page is written with --html")
     report = check_everything(site, federation, offline)
     if as_json:
         typer.echo(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
     else:
         _show(report)
+    if as_page:
+        from client.check.page.write import write_page
+
+        written = write_page(report, page or Home(site).check_page)
+        typer.echo(f"page: {written}", err=as_json)
     raise typer.Exit(0 if report.ok else 1)
 
 
@@ -157,12 +169,32 @@ def report(
     say(str(write_report(here, out)))
 
 
+def _numbers(report: "client.check.folder.SiteReport") -> Table:
+    """How the values lie, beside what is plausible."""
+    table = Table("modality", "number", "cases", "smallest", "middle half", "largest", "plausible", "beyond")
+    for name, found in report.modalities.items():
+        for one in found.quantities:
+            middle = f"{one.first_quartile:.3g} to {one.third_quartile:.3g}"
+            limits = ["" if limit is None else f"{limit:.3g}" for limit in (one.low, one.high)]
+            plausible = " to ".join(limits) if any(limits) else "-"
+            spread = (f"{one.smallest:.3g}", middle, f"{one.largest:.3g}")
+            table.add_row(name, one.name, str(one.cases), *spread, plausible, str(one.outside))
+    return table
+
+
 def _show(report: "client.check.folder.SiteReport") -> None:
+    from client.check.facts import by_holdings
+
     table = Table("modality", "cases", "for training", "notes", title=f"site {report.site}")
     for name, found in report.modalities.items():
         table.add_row(name, *_row(found))
     if report.modalities:
         console.print(table)
+    if any(found.quantities for found in report.modalities.values()):
+        console.print(_numbers(report))
+    if report.cases:
+        held = ", ".join(f"{' + '.join(names) or 'none'} {count}" for names, count in by_holdings(report.cases))
+        console.print(f"{len(report.cases)} cases by what they hold: {held}", highlight=False)
     for problem in report.problems:
         show(problem)
     counts = [(sum(problem.level == level for problem in report.problems), level) for level in LEVELS]

@@ -1,6 +1,7 @@
 """Everything that `tessera-client check` looks at: the folder under a study's settings, the machine, the way out."""
 
 import datetime
+from dataclasses import replace
 from pathlib import Path
 
 from client.check.folder import SiteReport, check_site, check_site_alone
@@ -30,7 +31,7 @@ def check_everything(folder: Path, federation: Path | None, offline: bool) -> Si
         report = SiteReport(config.name if config else "", {}, check_site_alone(folder))
     problems += _without_masks(config, settings)
     problems += [*report.problems, *(_surroundings(folder, config, offline) if config else [])]
-    return SiteReport(report.site, report.modalities, worst_first(problems))
+    return replace(report, problems=worst_first(problems))
 
 
 def _config(folder: Path) -> SiteConfig | None:

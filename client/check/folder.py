@@ -1,14 +1,15 @@
 """Checks a whole site folder for one study: every problem at once, whatever else is wrong."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from client.check.case_list import check_cases
+from client.check.facts import CaseFacts, of_cases
 from client.check.modality import Checked, ModalityReport, check_modality
 from client.check.twins import twins
-from modalities.core.contract import Source
+from modalities.core.contract import Plausibility, Source
 from modalities.core.files.remarks import remarked
 from modalities.core.problems import Problem, gathering, note, worst_first
 from modalities.core.settings.federation import Federation
@@ -24,6 +25,10 @@ class SiteReport:
     site: str
     modalities: Mapping[str, ModalityReport]
     problems: Sequence[Problem]
+    cases: Sequence[CaseFacts] = ()
+    """What cases.csv lists, and what each of them holds."""
+    said: Mapping[str, Plausibility] = field(default_factory=dict)
+    """Values and pictures behind the facts, by modality: for the page."""
 
     @property
     def ok(self) -> bool:
@@ -32,9 +37,14 @@ class SiteReport:
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values: docs/site-folder.md describes them."""
-        modalities = {name: asdict(report) for name, report in self.modalities.items()}
-        problems = [problem.to_dict() for problem in self.problems]
-        return {"version": VERSION, "site": self.site, "ok": self.ok, "modalities": modalities, "problems": problems}
+        return {
+            "version": VERSION,
+            "site": self.site,
+            "ok": self.ok,
+            "modalities": {name: asdict(report) for name, report in self.modalities.items()},
+            "cases": [asdict(case) for case in self.cases],
+            "problems": [problem.to_dict() for problem in self.problems],
+        }
 
 
 def check_site(folder: Path, federation: Federation) -> SiteReport:
@@ -52,10 +62,9 @@ def _checked(folder: Path, federation: Federation) -> SiteReport:
     if config is None:
         return SiteReport("", {}, problems)
     sources = sources_of(folder, config, problems)
-    cases, of_cases = check_cases(
-        folder / config.cases, federation.task, config.policy, config.only_evaluates, config.labels
-    )
-    problems += of_cases + _unused_sources(sources, federation)
+    task = federation.task
+    cases, about_list = check_cases(folder / config.cases, task, config.policy, config.only_evaluates, config.labels)
+    problems += about_list + _unused_sources(sources, federation)
     checked: dict[str, Checked] = {}
     for name in federation.modalities:
         checked[name] = check_modality(folder, name, sources, config, federation, cases)
@@ -67,7 +76,8 @@ def _checked(folder: Path, federation: Federation) -> SiteReport:
         remedy = "see the problems of each, and sources and policy in site.yaml"
         problems.append(Problem(what, remedy, file="site.yaml"))
     distinct = dict.fromkeys(problems)  # two modalities of the same slides say the same of them
-    return SiteReport(config.name, reports, list(distinct))
+    facts = [] if cases is None else of_cases(cases, {name: one.told.case_ids for name, one in checked.items()}, task)
+    return SiteReport(config.name, reports, list(distinct), facts, {name: one.said for name, one in checked.items()})
 
 
 def check_site_alone(folder: Path) -> list[Problem]:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from client.check.case_list import scored_cases, spelling, training_cases
+from client.check.facts import FileFacts, QuantityFacts, of_files, of_quantities
 from client.check.twins import Told
 from client.check.values import absent_values, plausibility, told
 from modalities.core.contract import Cases, Checks, Plausibility, Source
@@ -37,6 +38,10 @@ class ModalityReport:
     """Those of them that are labelled and in the training split."""
     notes: Mapping[str, int] = field(default_factory=dict)
     """What the reader left out, imputed or resolved, counted."""
+    quantities: Sequence[QuantityFacts] = ()
+    """How its numbers lie, of the cases that cases.csv lists."""
+    files: Sequence[FileFacts] = ()
+    """What became of each of its raw files, where it has one a slide."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,8 @@ def check_modality(
     file, problems = _files(folder, source), []
     read = _read(source, settings, file, problems)
     if read is None:
-        return Checked(ModalityReport(offered=True), problems, plausibility(file, source, _NOTHING, settings))
+        said = plausibility(file, source, _NOTHING, settings)
+        return Checked(ModalityReport(offered=True, files=of_files(said.files)), problems, said)
     problems += absent_values(file, read, settings)
     read = read.with_a_known_value()
     listed = read if cases is None else read.select(_held(read, cases.index))
@@ -81,6 +87,7 @@ def check_modality(
         report = _report(read, cases, config)
         problems += _leaks(file, listed, cases, federation) + _membership(file, name, read, cases)
         problems += _cohort(file, name, report, config)
+    report = replace(report, quantities=of_quantities(said.quantities), files=of_files(said.files))
     return Checked(report, problems, said, told(listed, said))
 
 

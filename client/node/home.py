@@ -52,6 +52,8 @@ class Home:
     """state.json: what `status` shows."""
     connection = Place("connection.json")
     """connection.json: how the connection to the coordinator stands, written by the SuperNode."""
+    check_page = Place("check.html")
+    """check.html: the page of the last `check --html`; it names cases, so it stays here."""
     complaints = Place("complaints.jsonl")
     """complaints.jsonl: why the site takes no part, or not with all it has; begun anew with each connection."""
     lock = Place("join.lock")

@@ -12,8 +12,7 @@ from modalities.clinical.dictionary import FIELDS, Field
 from modalities.clinical.reading import opened
 from modalities.clinical.rules import PLAUSIBLE, RULES
 from modalities.core.contract import Cases, Plausibility, Quantity, Source
-from modalities.core.files.delimited import listing
-from modalities.core.plausible.rules import judged
+from modalities.core.plausible.rules import judged, some_of
 from modalities.core.problems import Problem, warning
 
 _T_PREFIX = re.compile(r" *([cpyra]{1,3})T?(?:is|[0-4x])", re.IGNORECASE)
@@ -81,7 +80,7 @@ def _other_t(source: Source) -> list[Problem]:
             cases_by_kind.setdefault(" and ".join(kinds), {})[case_id] = text.strip()
     return [
         warning(
-            f"T is {kind} in {len(texts)} cases ({listing([f'{case_id}: {text}' for case_id, text in texts.items()])}) "
+            f"T is {kind} in {len(texts)} cases ({some_of([f'{case_id}: {text}' for case_id, text in texts.items()])}) "
             "and read as pathologic T: it is another measurement than that of the other sites",
             "name the column of the pathologic T, or leave the field out",
             where="t",

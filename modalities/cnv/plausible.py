@@ -8,7 +8,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from modalities.cnv.arms import ARMS, arm_of_gene
-from modalities.cnv.rules import GAINED, LARGEST_LOG2, LEAST_CHANGE, LOST, rules_of
+from modalities.cnv.rules import GAINED, LARGEST_LOG2, LEAST_CHANGE, LEAST_COPIES, LOST, rules_of
 from modalities.core.contract import Cases, Plausibility, Quantity, Source
 from modalities.core.plausible.rules import judged
 
@@ -70,11 +70,12 @@ def _quantities(frame: pd.DataFrame, is_of_calls: bool) -> list[Quantity]:
     def of(column: str) -> np.ndarray:
         return frame[column].to_numpy(dtype=np.float64) if column in frame else np.full(len(frame), np.nan)
 
-    contrast = Quantity("gained arms minus lost arms", f"{', '.join(GAINED)} - {', '.join(LOST)}", of("contrast"), 0.0)
+    unit = "mean call" if is_of_calls else "mean log2 ratio"
+    contrast = Quantity("gained minus lost arms", unit, of("contrast"), 0.0)
     if is_of_calls:
-        return [Quantity("share of genes with a gain or a loss", "", of("altered"), 0.0, 1.0), contrast]
-    spread = Quantity("size that one in ten values exceeds", "log2", of("ninth"), LEAST_CHANGE, LARGEST_LOG2)
-    return [spread, Quantity("median", "log2", of("median"), -LARGEST_LOG2, 0.8), contrast]
+        return [Quantity("altered genes", "share with a gain or a loss", of("altered"), 0.0, 1.0), contrast]
+    spread = Quantity("change that one in ten values exceeds", "log2 ratio", of("ninth"), LEAST_CHANGE, LARGEST_LOG2)
+    return [spread, Quantity("median", "log2 ratio", of("median"), -LARGEST_LOG2, LEAST_COPIES), contrast]
 
 
 def _traits(values: Float[np.ndarray, "case gene"], arms: Sequence[str | None]) -> list[tuple[Hashable | None, ...]]:

@@ -17,7 +17,7 @@ from modalities.slides.cases import cache_of, prepare_slides
 from modalities.slides.config import SlidesConfig
 from modalities.slides.prepare.features import read_features
 from modalities.slides.prepare.prepare import fingerprint
-from modalities.slides.prepare.state import DONE, EXCLUDED, SlideState
+from modalities.slides.prepare.state import DONE, EXCLUDED, FAILED, SlideState
 from modalities.slides.reading.manifest import Listed, listed_files
 from modalities.slides.reading.reading import mpp_of
 
@@ -38,8 +38,8 @@ RULES = (
         _REMEDY,
     ),
     Rule(
-        ("said", "mpp"),
-        lambda slides: ~(slides["said"] / slides["mpp"]).between(1 / _APART, _APART),
+        ("mpp", "own"),
+        lambda slides: ~(slides["mpp"] / slides["own"]).between(1 / _APART, _APART),
         "slides.csv gives another size of a pixel than the slide's own metadata",
         "one of the two is wrong, and slides.csv counts",
         _REMEDY,
@@ -60,11 +60,13 @@ def plausibility(source: Source, config: SlidesConfig) -> Plausibility:
     found: list[tuple[Listed, SlideState]] = []
     with suppress(ValueError):
         found = sorted(prepare_slides(listed_files(source), source, config), key=lambda pair: pair[0].path.name)
+    if not found:
+        return Plausibility()
     facts = pd.DataFrame(
         [_facts(entry, state, source) for entry, state in found],
         index=pd.Index([entry.path.name for entry, _ in found]),
     )
-    problems = [*judged(RULES, facts), *_same_slide(found)]
+    problems = [*judged(RULES, facts, noun="slides"), *_same_slide(found)]
     quantities = [
         Quantity("micrometres a pixel", "at level 0", facts["mpp"].to_numpy(dtype=np.float64), FINEST, COARSEST),
         Quantity("nuclei a tile", "in the mean", facts["nuclei"].to_numpy(dtype=np.float64), LEAST_NUCLEI),
@@ -74,11 +76,11 @@ def plausibility(source: Source, config: SlidesConfig) -> Plausibility:
 
 
 def _facts(entry: Listed, state: SlideState, source: Source) -> dict[str, float]:
-    """Micrometres a pixel as prepared, and as slides.csv says beside the file's own; nuclei a tile."""
+    """Micrometres a pixel that count, and those of the file itself where slides.csv has some too; nuclei a tile."""
     tiles = _tiles(entry, state, source)
     nuclei = np.nan if tiles is None or tiles.composition is None else float(tiles.composition.sum(axis=1).mean())
-    mpp = _own_mpp(entry.path) if entry.mpp and not entry.is_features else tiles.mpp if tiles is not None else 0.0
-    return {"mpp": mpp or entry.mpp or np.nan, "said": entry.mpp or np.nan, "nuclei": nuclei}
+    own = _own_mpp(entry.path) if entry.mpp and not entry.is_features else 0.0
+    return {"mpp": entry.mpp or (tiles.mpp if tiles else 0.0) or np.nan, "own": own or np.nan, "nuclei": nuclei}
 
 
 def _own_mpp(path: Path) -> float:
@@ -108,7 +110,7 @@ def _same_slide(found: Sequence[tuple[Listed, SlideState]]) -> list[Problem]:
     """One file's content under two cases."""
     owners: dict[str, dict[str, str]] = {}
     for entry, state in found:
-        if entry.path.is_file() and state.case_id:
+        if state.state != FAILED and state.case_id and entry.path.is_file():
             owners.setdefault(fingerprint(entry.path), {})[state.case_id] = entry.path.name
     twice = [
         ", ".join(f"{name} of {case_id}" for case_id, name in own.items()) for own in owners.values() if len(own) > 1

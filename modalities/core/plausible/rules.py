@@ -1,16 +1,17 @@
 """Rules that sound data keep: judged case by case, and told where more cases break one than chance would have it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 from scipy.stats import binom
 
-from modalities.core.files.delimited import listing
 from modalities.core.problems import Problem
 
 CHANCE = 1e-3
 """A rule is told where so many cases would break it by chance less often than this."""
+
+_EXAMPLES = 5
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,10 @@ class Rule:
     level: str = "warning"
 
 
-def judged(rules: Iterable[Rule], cases: pd.DataFrame, where: Callable[[Rule], str] = lambda rule: "") -> list[Problem]:
-    """The rules that more cases break than `usual` would by chance: `cases` has a row a case, by its id.
+def judged(
+    rules: Iterable[Rule], cases: pd.DataFrame, where: Callable[[Rule], str] = lambda rule: "", noun: str = "cases"
+) -> list[Problem]:
+    """The rules that more cases break than `usual` would by chance: `cases` has a row a case, or a slide, by its name.
 
     A column that breaks a rule by itself is not held against others any more: that would say the same again.
 
@@ -51,11 +54,17 @@ def judged(rules: Iterable[Rule], cases: pd.DataFrame, where: Callable[[Rule], s
             chosen = chosen[rule.among(chosen).astype(bool)]
         wrong = chosen[rule.wrong(chosen).astype(bool)]
         if len(wrong) and binom.sf(len(wrong) - 1, len(chosen), rule.usual) < CHANCE:
-            told.append(_problem(rule, list(map(str, wrong.index)), len(chosen), where(rule)))
+            told.append(_problem(rule, list(map(str, wrong.index)), f"{len(chosen)} {noun}", where(rule)))
             columns -= set(rule.needs) if len(rule.needs) == 1 else set()
     return told
 
 
-def _problem(rule: Rule, case_ids: list[str], n_judged: int, where: str) -> Problem:
-    what = f"{rule.what} in {len(case_ids)} of {n_judged} cases ({listing(case_ids)}): {rule.means}"
+def some_of(case_ids: Sequence[str]) -> str:
+    """A few, to look at, and how many more there are."""
+    more = len(case_ids) - _EXAMPLES
+    return ", ".join(case_ids[:_EXAMPLES]) + (f" and {more} more" if more > 0 else "")
+
+
+def _problem(rule: Rule, case_ids: list[str], judged: str, where: str) -> Problem:
+    what = f"{rule.what} in {len(case_ids)} of {judged} ({some_of(case_ids)}): {rule.means}"
     return Problem(what, rule.remedy, where=where, level=rule.level)

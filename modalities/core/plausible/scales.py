@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float, Float64
 
 from modalities.core.files.delimited import listing
+from modalities.core.plausible.rules import some_of
 from modalities.core.problems import Problem, note, warning
 
 _ENOUGH_CASES = 20
@@ -69,7 +70,7 @@ def _rows(powers: Float64[np.ndarray, "case feature"], case_ids: Sequence[str]) 
     odd: list[int] = rows[larger if is_fewer_larger else ~larger].tolist()
     ratio = 10 ** round(abs(np.median(size[larger]) - np.median(size[~larger])))
     side = "larger" if is_fewer_larger else "smaller"
-    named = listing([case_ids[row] for row in odd])
+    named = some_of([case_ids[row] for row in odd])
     what = (
         f"the values of {len(odd)} of {len(rows)} cases are about {ratio:,} times {side} than those of the others "
         f"({named}), all columns together: two units, or decimal points and commas mixed up"

@@ -117,8 +117,10 @@ def test_source_that_the_study_does_not_ask_for_is_noted(folder):
 
 def test_plain_values_are_what_the_documentation_says(folder):
     document = json.loads(json.dumps(check_site(folder, FEDERATION).to_dict()))
-    assert list(document) == ["version", "site", "ok", "modalities", "problems"]
-    assert set(document["modalities"]["cnv"]) == {"offered", "takes_part", "cases", "training_cases", "notes"}
+    assert list(document) == ["version", "site", "ok", "modalities", "cases", "problems"]
+    of_modality = {"offered", "takes_part", "cases", "training_cases", "notes", "quantities", "files"}
+    assert set(document["modalities"]["cnv"]) == of_modality
+    assert set(document["cases"][0]) == {"case_id", "label", "split", "holds"}
     assert {key for problem in document["problems"] for key in problem} == {"level", "what", "remedy", "file", "where"}
 
 

@@ -36,7 +36,7 @@ def column(name, change):
 CLINICAL = {
     "age in thousandths": (
         column("age", lambda frame: frame.age / 1000),
-        "clinic.csv: the age is below 18 or above 110 years in 60 of 60 cases .case-001, case-002, .* and 50 "
+        "clinic.csv: the age is below 18 or above 110 years in 60 of 60 cases .case-001, case-002, .* and 55 "
         "more.: another unit .*; write the age at diagnosis in years",
     ),
     "ER % from 0 to 1": (
