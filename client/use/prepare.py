@@ -15,6 +15,7 @@ from modalities.core.console import progress_of
 from modalities.core.contract import Source
 from modalities.core.settings.federation import Federation
 from modalities.core.site.cases import case_ids_of, open_sources
+from modalities.slides.backbones.table import encoders
 from modalities.slides.config import SlidesConfig
 from modalities.slides.reading.source import needs_extra
 
@@ -74,7 +75,7 @@ def prepare_site(folder: Path, federation: Federation | None, workers: int, cons
     n_failed = 0
     for recipe in recipes_of(sources, federation):
         backbone = backbone_of(recipe.config, recipe.source.slides.weights)
-        console.print(f"{', '.join(recipe.modalities)}: backbone {backbone.name} ({backbone.licence})", highlight=False)
+        _announce(recipe, backbone.licence, console)
         listed = listed_only(listed_files(recipe.source), cases)
         states = [state for _, state in _followed(recipe, listed, workers, console)]
         sheet = cache_of(recipe.source) / f"contact_sheet_{'_'.join(recipe.modalities)}.html"
@@ -83,6 +84,16 @@ def prepare_site(folder: Path, federation: Federation | None, workers: int, cons
         console.print(f"contact sheet: {escape(str(sheet))}", soft_wrap=True, highlight=False)
         n_failed += sum(state.state == "failed" for state in states)
     return n_failed
+
+
+def _announce(recipe: Recipe, licence: str, console: Console) -> None:
+    """Which network begins, under which licence, and how it will see the tiles."""
+    name = recipe.config.backbone
+    console.print(f"{', '.join(recipe.modalities)}: backbone {name} ({licence})", highlight=False)
+    encoder = encoders().get(name)
+    note = encoder.resolution(recipe.config.tile_um) if encoder else ""
+    if note:
+        console.print(note, soft_wrap=True, highlight=False, markup=False)
 
 
 def _followed(recipe: Recipe, listed: Sequence, workers: int, console: Console) -> Iterator[tuple]:

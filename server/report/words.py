@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from server.report.facts import Facts
 from server.report.measured import Measured
+from server.state.card import encoders_of
 from strategies.evaluation.names import COMPLETE, FEDERATED, FUSED, GAIN, LOCAL
 from strategies.report.words import (
     STILL_FALLING,
@@ -104,6 +105,10 @@ def limits(facts: Facts, measured: Measured) -> str:
         parts.append("No site kept test cases: these are training cases, scored by copies that did not see them.")
     if not facts.external and not any(own["is_external"] for own in facts.evaluation.get("sites", {}).values()):
         parts.append("No site outside the study scored the model.")
+    parts += [
+        f"{name} is encoded by {said}."
+        for name, said in encoders_of(facts.federation, facts.federation.modalities).items()
+    ]
     parts.append("This is research software, not a medical device: nothing here may guide anyone's treatment.")
     return " ".join(parts)
 

@@ -209,5 +209,6 @@ def limits(results: Json) -> str:
         parts.append("External patients were scored too: see the section External data.")
     else:
         parts.append("No external patients were scored.")
+    parts += [f"{name} is encoded by {said}." for name, said in results["protocol"].get("encoders", {}).items()]
     parts.append("This is research software, not a medical device: nothing here may guide anyone's treatment.")
     return " ".join(parts)

@@ -126,6 +126,7 @@ class Protocol(TypedDict, total=False):
     noise: str
     versions: dict[str, str]
     federation: dict[str, Any]
+    encoders: dict[str, str]
 
 
 class Bytes(TypedDict):

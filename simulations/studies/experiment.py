@@ -14,6 +14,7 @@ from rich.markup import escape
 from client.study.session import site_folders
 from modalities.core.files.atomic import write_atomically, write_json
 from modalities.core.settings.federation import Federation
+from server.state.card import encoders_of
 from simulations.arms.arms import Fold
 from simulations.arms.heads import compare_heads
 from simulations.arms.sweep import gather, gather_heads, sweep
@@ -172,6 +173,7 @@ def _settings(protocol: Protocol, federation: Federation) -> dict[str, Any]:
     """The protocol in results.json: what was asked, and with what."""
     agreed = {"masking": federation.privacy.masking, "margin": federation.evaluation.margin}
     with_what = {"versions": _versions(), "federation": without_features(federation)}
+    with_what["encoders"] = encoders_of(federation, federation.modalities)
     return {**asdict(protocol), **agreed, **with_what, **({"noise": NOISE} if protocol.epsilons else {})}
 
 

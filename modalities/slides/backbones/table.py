@@ -6,7 +6,7 @@ torch to be read.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -54,8 +54,19 @@ class Encoder:
     """Fields that no public source confirmed."""
     published_px: int = 0
     """Side that the weights are published for, where their positions have to be fitted to `pixels`; 0: the same."""
-    ignores: tuple[str, ...] = field(default_factory=tuple)
+    ignores: tuple[str, ...] = ()
     """How tensors of the published file begin that no feature depends on, besides the classifier's."""
+
+    def resolution(self, tile_um: float) -> str:
+        """How it sees tiles of this side, where that is not how it was trained to; and what would be."""
+        seen = tile_um / self.resized
+        if self.um_px is None or abs(seen / self.um_px - 1) < 0.02:
+            return ""
+        right = f"tile_um: {self.resized * self.um_px}, tile_px: {self.resized}"
+        return (
+            f"{self.name} sees {seen:.2f} micrometres a pixel, as {self.resized} pixels of {tile_um:g} micrometres, "
+            f"and was trained at {self.um_px:g}: `{right}` in the section slides of federation.yaml gives it that"
+        )
 
 
 @lru_cache(maxsize=1)

@@ -8,7 +8,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from client.cli import app
-from client.use.prepare import _summarise, recipes_of
+from client.use.prepare import Recipe, _announce, _summarise, recipes_of
 from modalities.core.contract import Source
 from modalities.core.site.cases import open_sources
 from modalities.slides.config import SlidesConfig
@@ -114,3 +114,19 @@ def test_a_summary_of_slides_that_are_all_done_has_no_table():
     assert summary([SlideState("a", "a", "done", n_tiles=1)]) == [
         "1 slides done (1 cases, 1 tiles), 0 excluded, 0 failed"
     ]
+
+
+@pytest.mark.parametrize(
+    ("tile_um", "said"),
+    [
+        (128.0, "uni sees 0.57 micrometres a pixel, as 224 pixels of 128 micrometres, and was trained at 0.5"),
+        (112.0, ""),
+    ],
+)
+def test_an_encoder_is_announced_with_its_licence_and_where_it_sees_another_resolution(tmp_path, tile_um, said):
+    console = Console(file=StringIO(), width=80)
+    config = SlidesConfig(backbone="uni", tile_um=tile_um)
+    _announce(Recipe(("wsi_image",), Source((tmp_path,)), config), "its licence", console)
+    first, *more = console.file.getvalue().splitlines()
+    assert first == "wsi_image: backbone uni (its licence)"
+    assert [line.partition(":")[0] for line in more] == ([said] if said else [])

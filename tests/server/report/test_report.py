@@ -10,7 +10,7 @@ from modalities.core.settings.federation import federation_from
 from server.cli import app
 from server.report.facts import facts_in, facts_of_study
 from server.report.measured import measured_in, reasons_in
-from server.report.words import still_falling, who_does_not_gain
+from server.report.words import limits, still_falling, who_does_not_gain
 from server.report.write import write_report
 from server.state.release import write_release
 from server.state.study import StudyState
@@ -206,6 +206,16 @@ def test_a_curve_that_still_falls_is_named(made):
     facts = facts_in(made[0])
     falling = replace(facts, curves={"cnv": [1.0, 0.9, 0.8], "hif": [1.0, 0.5, 0.5, 0.5]})
     assert [sentence.partition(":")[0] for sentence in still_falling(falling)] == ["cnv"]
+
+
+def test_what_slides_are_encoded_by_and_what_that_was_trained_on_stands_among_the_limits(made):
+    facts, measured = facts_in(made[0]), measured_in(made[2].to_plain())
+    assert "is encoded by" not in limits(facts, measured)
+    slides = small_federation(modalities__tiles={"kind": "wsi_image", "slides": {"backbone": "phikon"}})
+    said = limits(replace(facts, federation=slides), measured)
+    assert (
+        "tiles is encoded by phikon: trained on 40 million tiles of 6,000 slides of TCGA; slides of TCGA were" in said
+    )
 
 
 def test_the_lead_is_fused_where_there_are_cases(made):

@@ -237,6 +237,14 @@ def test_sites_held_out_of_folds_are_explained(whole):
     assert "left out of training" in words.summary({**whole[0], "protocol": {"cv": "sites"}})
 
 
+def test_an_encoder_that_saw_the_cohort_is_named_among_the_limits(whole):
+    protocol = {**whole[0]["protocol"], "encoders": {"wsi_image": "phikon: trained on slides of TCGA"}}
+    assert "wsi_image is encoded by phikon: trained on slides of TCGA." in words.limits(
+        {**whole[0], "protocol": protocol}
+    )
+    assert "is encoded by" not in words.limits(whole[0])
+
+
 def test_only_the_federated_arm(whole, tmp_path):
     results = {**whole[0], "arms": {"federated": whole[0]["arms"]["federated"]}, "differences": {}}
     predictions = whole[1][whole[1]["arm"] == "federated"]
