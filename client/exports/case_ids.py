@@ -40,8 +40,7 @@ def _elsewhere(export: Export, exports: Sequence[Export]) -> list[set[str]]:
     """Where the same ids may stand: in columns, as names of columns, as names of files."""
     others = [other for other in exports if other is not export]
     stems = {other.path.name.partition(".")[0] for other in others}
-    return [
-        stems,
-        *({*other.columns} for other in others),
-        *({*own} for other in others for own in other.columns.values()),
-    ]
+    columns = (
+        cells for other in others for cells in other.columns.values() if not other.is_to_map or _may_be_ids(cells)
+    )
+    return [stems, *({*other.columns} for other in others), *map(set, columns)]
