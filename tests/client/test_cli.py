@@ -1,12 +1,15 @@
 """`tessera-client check`: what a data manager sees before a study."""
 
 import json
+from io import StringIO
 
 import pandas as pd
 import pytest
 from omegaconf import OmegaConf
+from rich.console import Console
 from typer.testing import CliRunner
 
+from client import cli
 from client.cli import app
 from tests.support import small_federation, write_sites
 
@@ -45,6 +48,16 @@ def test_a_sound_site_says_what_each_modality_has(root):
     n_hif, n_both = len(with_hif), len(training & set(with_hif))
     assert 0 < n_both < n_hif < 13
     assert rows(found) == {"cnv": ["13", str(len(training)), ""], "hif": [str(n_hif), str(n_both), ""]}
+
+
+def test_on_a_terminal_the_line_of_counts_is_plain(root, monkeypatch):
+    """Colour says how grave a problem is: a coloured 0 before `errors` would say the opposite of what it means."""
+    screen = StringIO()
+    monkeypatch.setattr(cli, "console", Console(file=screen, force_terminal=True, color_system="standard", width=200))
+    assert check(root).exit_code == 0
+    last = screen.getvalue().splitlines()[-1]
+    assert last.startswith("0 errors, ")
+    assert "\x1b" not in last
 
 
 def test_a_modality_that_the_site_does_not_offer_is_no_problem(root):

@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 from client.node.home import Home
+from tests.client.sites import RealSite
 from tests.forked import forked
 from tests.support import HOLDINGS, KINDS, agree, run_small, same_study, site_number, small_federation, write_sites
 
@@ -58,6 +59,18 @@ def test_what_was_prepared_is_one_file_a_modality_that_only_the_sites_user_can_r
     assert sorted(path.name.rpartition(".")[0] for path in folder.iterdir()) == ["cnv.prepared", "hif.prepared"]
     assert folder.stat().st_mode & 0o777 == 0o700
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
+
+
+@pytest.mark.parametrize(("takes_part", "kind"), [("train", "prepared"), ("evaluate", "tests")])
+def test_the_setup_prepares_what_every_round_then_finds(tmp_path, takes_part, kind):
+    """A site that only evaluates has no round: it keeps the cases that it will score."""
+    root = write_sites(tmp_path, small_federation(), [("cnv", "hif")], [29])
+    with (root / "site_1" / "site.yaml").open("a") as file:
+        file.write(f"takes_part: {takes_part}\n")
+    site = RealSite(root)
+    assert not site.set_up().has_error()
+    kept = sorted(path.name.rpartition(".")[0] for path in site.home.prepared.iterdir())
+    assert kept == [f"cnv.{kind}", f"hif.{kind}"]
 
 
 def test_files_that_change_in_mid_study_change_nothing_but_that_one_is_read_once_more(tmp_path, inline):

@@ -2,12 +2,15 @@
 
 import numpy as np
 import pytest
+from flwr.app import ConfigRecord
 
 from client.study.session import sums_of
 from modalities.core.blocks.tabular import finalise
 from modalities.core.site.store import SiteData
+from strategies.wire import to_record
 from tests.client.study.test_policy import set_policy
-from tests.support import run_small, small_federation, write_sites
+from tests.client.test_app import Site
+from tests.support import all_arrays, run_small, small_federation, write_sites
 
 FEDERATION = small_federation()
 FEATURES = FEDERATION.modalities["hif"].features
@@ -64,6 +67,30 @@ def test_other_sites_then_give_the_feature_its_mean(tmp_path):
     elsewhere = sums_of(SiteData(root / "site_3", FEDERATION), ["hif"])["hif"][0]
     np.testing.assert_allclose(study.states["hif"]["mean"][2], elsewhere["sum"][2] / elsewhere["n"][2])
     assert study.refused == []
+
+
+def test_without_masks_no_server_talks_a_site_out_of_its_min_cell(tmp_path):
+    """By saying that a million cases elsewhere have each feature, as it may say under masks."""
+    root = write_sites(tmp_path, FEDERATION, [("cnv", "hif")], [29])
+    known_of(root, "site_1", FEATURES[2], 4)
+    set_min_cell(root, "site_1", 5)
+    site = Site(root)
+    site.introduced()
+    said = {"config__hif": ConfigRecord({"holders": 3}), "arrays__hif": to_record({"n": np.full(len(FEATURES), 1e6)})}
+    sums = all_arrays(site.ask("query.statistics", **said).content)["arrays.hif"]
+    assert [sums[key][2] for key in ("n", "sum", "square")] == [0, 0, 0]
+
+
+def test_under_masks_min_cell_counts_the_cases_of_all_sites(tmp_path):
+    """The four of site 1 leave in a sum with those of two other sites."""
+    masked = small_federation(privacy__masking="required")
+    root = write_sites(tmp_path, masked, [("cnv", "hif")] * 3, [29, 31, 37])
+    few = known_of(root, "site_1", FEATURES[2], 4)
+    set_min_cell(root, "site_1", 5)
+    study = run_small(root, masked)
+    others = [sums_of(SiteData(root / f"site_{n}", masked), ["hif"])["hif"][0] for n in (2, 3)]
+    n, total = (sum(float(own[key][2]) for own in others) for key in ("n", "sum"))
+    assert study.states["hif"]["mean"][2] == pytest.approx((total + sum(few)) / (n + 4), abs=1e-5)
 
 
 def set_min_cell(root, site, min_cell):
