@@ -62,7 +62,11 @@ def test_tiles_of_another_resolution_than_an_encoder_was_trained_at_are_pointed_
 def test_documentation_has_the_same_rows():
     lines = DOCUMENTED.read_text(encoding="utf-8").splitlines()
     cells = [[cell.strip() for cell in line.strip("| ").split("|")] for line in lines if line.startswith("| `")]
-    shown = {row[0].strip("`"): (row[1], row[2].split(" ")[0], row[3], row[5]) for row in cells if len(row) == 6}
+    shown = {
+        row[0].strip("`"): (row[1], row[2].split(" ")[0], row[3], row[5])
+        for row in cells
+        if len(row) == 6 and row[0] != "`backbone`"
+    }
     said = {"yes": "yes", "no": "no", "unconfirmed": "not known"}
     rows = encoders().values()
     assert shown == {row.name: (row.title, str(row.pixels), str(row.width), said[row.tcga]) for row in rows}
