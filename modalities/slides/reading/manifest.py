@@ -70,9 +70,9 @@ def listed_files(source: Source) -> list[Listed]:
         what = f"{len(manifests)} lists of slides: {listing([str(path) for path in manifests])}"
         raise unusable(what, "keep one of them", file=manifests[0].name)
     listed = _by_manifest(manifests[0], files, source) if manifests else [_by_name(path) for path in files]
-    reasons = {entry.path: _why_unreadable(entry.path) for entry in listed}
+    reasons = {path: _why_unreadable(path) for path in files}  # of a name that is only listed, nothing is looked up
     return [
-        replace(entry, left_out=reason, is_unreadable=True) if (reason := reasons[entry.path]) else entry
+        replace(entry, left_out=reason, is_unreadable=True) if (reason := reasons.get(entry.path, "")) else entry
         for entry in listed
     ]
 

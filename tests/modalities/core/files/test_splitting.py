@@ -1,6 +1,11 @@
 """The delimiter is the one that header and rows agree on."""
 
+import csv
+import io
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from modalities.core.files.delimited import rows_of, table_of
 
@@ -69,6 +74,24 @@ def test_quote_left_open_is_named_though_another_delimiter_stands_in_the_header(
 def test_title_above_the_header_is_refused_with_what_to_do(tmp_path, text):
     with pytest.raises(ValueError, match=r"only one column: line 1 has no .*; the header must be the first line"):
         read(tmp_path, text)
+
+
+CELL = st.text(st.sampled_from('ab,;\t|" x'), max_size=4)
+
+
+@given(st.lists(st.lists(CELL, min_size=3, max_size=3), min_size=2, max_size=6), st.sampled_from(list("\t,;|")))
+def test_a_table_is_read_as_it_was_written_or_refused_but_never_split_otherwise(tmp_path_factory, rows, delimiter):
+    rows = [["id", *(f"{cell}{n}" for n, cell in enumerate(rows[0]))], *(["p", *row] for row in rows[1:])]
+    text = io.StringIO()
+    csv.writer(text, delimiter=delimiter, lineterminator="\n").writerows(rows)
+    path = tmp_path_factory.getbasetemp() / "guess.csv"
+    path.write_text(text.getvalue(), encoding="utf-8")
+    found, refused = None, ""
+    try:
+        found = rows_of(path)
+    except ValueError as error:
+        refused = str(error)
+    assert found == rows or "the columns may be split at every" in refused
 
 
 def test_rows_of_a_large_table_are_the_same_from_whatever_end_they_are_taken(tmp_path):

@@ -8,6 +8,7 @@ from modalities.core.contract import Source
 from modalities.slides.config import SlidesConfig
 from modalities.slides.reading.manifest import case_of_name, composition_tables, listed_files, listed_only
 from modalities.slides.reading.source import read_slides
+from tests.modalities.core.files.workbooks import write_book
 from tests.modalities.dicom import write_dicom
 from tests.slides import glass, with_tissue, write_slide
 
@@ -50,6 +51,28 @@ def test_manifest_gives_several_slides_to_a_case_and_their_resolution(tmp_path):
         ("S4", "", 0.0, "not in slides.csv"),
         ("S9", "c3", 0.0, "no such file; correct slides.csv or copy the slide"),
     ]
+
+
+def test_manifest_that_names_what_can_be_no_file_says_that_it_is_not_there(tmp_path):
+    touch(tmp_path, "S1.svs")
+    (tmp_path / "slides.csv").write_text(f"case_id,slide\nc1,S1\nc2,{'9' * 400}\n")
+    said = [(entry.case_id, entry.left_out) for entry in listed_files(Source((tmp_path,)))]
+    assert sorted(said) == [("c1", ""), ("c2", "no such file; correct slides.csv or copy the slide")]
+
+
+@pytest.mark.parametrize("name", ["slides.tsv", "slides.txt", "slides.xlsx"])
+def test_manifest_may_be_any_table_and_two_are_refused(tmp_path, name):
+    touch(tmp_path, "S1.svs")
+    rows = [["case_id", "slide", "mpp"], ["c1", "S1", 0.25]]
+    if name.endswith(".xlsx"):
+        write_book(tmp_path / name, rows)
+    else:
+        (tmp_path / name).write_text("\n".join("\t".join(map(str, row)) for row in rows))
+    (entry,) = listed_files(Source((tmp_path,)))
+    assert (entry.case_id, entry.mpp) == ("c1", 0.25)
+    (tmp_path / "slides.csv").write_text("case_id,slide\nc1,S1\n")
+    with pytest.raises(ValueError, match=rf"slides\.csv: 2 lists of slides: .*slides\.csv, .*{name}; keep one of them"):
+        listed_files(Source((tmp_path,)))
 
 
 def test_manifest_may_lie_elsewhere_and_have_the_sites_own_columns(tmp_path):
