@@ -27,7 +27,7 @@ class File:
     """Which of repeated measurements counts."""
     places: Sequence[tuple[str, int]] = ()
     """File and line of each row, where the rows were put together from other files."""
-    counts: Mapping[str, int] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
     """What the format's reader left out, by kind."""
 
     @property

@@ -4,9 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from modalities.clinical import records
 from modalities.clinical.harmonise import File
 from modalities.clinical.readers import biotab, cbioportal, gdc, gdc_tests, mapped, metabric, pathology, study, xena
 from modalities.clinical.readers.ages import with_dates
+from modalities.clinical.readers.fhir.resources import ENDINGS as FHIR
 from modalities.clinical.readers.layout import Layout
 from modalities.core.contract import Source
 from modalities.core.files.delimited import listing, n_comments, rows_of
@@ -17,10 +19,10 @@ _KNOWN = (
     *(biotab.LAYOUT, *gdc.LAYOUTS, *pathology.LAYOUTS, *gdc_tests.LAYOUTS, xena.LAYOUT),
     *(study.SAMPLE_LAYOUT, study.PATIENT_LAYOUT, cbioportal.LAYOUT),
 )
-TRUST = (mapped.NAME, *dict.fromkeys(layout.name for layout in _KNOWN))
-FORMATS = ("auto", *TRUST)
+TRUST = (mapped.NAME, *dict.fromkeys(layout.name for layout in _KNOWN), *records.NAMES, records.REDCAP[0])
+FORMATS = ("auto", *TRUST, *records.REDCAP[1:])
 _AS_EVENTS: Mapping[str, Callable[[File], File]] = {gdc_tests.NAME: gdc_tests.as_events}
-_ENDINGS = (".txt", ".tsv", ".csv", ".txt.gz", ".tsv.gz", ".csv.gz", ".xlsx")
+_ENDINGS = (".txt", ".tsv", ".csv", ".txt.gz", ".tsv.gz", ".csv.gz", ".xlsx", ".parquet", *FHIR)
 _COMMENT = "#"
 
 
@@ -29,10 +31,13 @@ def files_of(source: Source, problems: list[Problem]) -> tuple[list[File], bool]
     if source.format not in FORMATS:
         problems.append(Problem(f"no clinical format {source.format!r}", f"there are {', '.join(FORMATS)}"))
     paths = _paths(source, problems)
-    files = [file for path in paths if (file := _open(path, source, problems)) is not None]
-    files = _as_metabric(files)
+    before = len(problems)
+    entries, others = records.records_of(paths, source, problems)
+    are_open = len(problems) == before
+    tables = [file for path in others if (file := _open(path, source, problems)) is not None]
+    files = [*entries, *_as_metabric(tables)]
     files.sort(key=lambda file: (TRUST.index(file.layout.name), bool(file.layout.patient)))  # patients before samples
-    return files, len(files) == len(paths)
+    return files, are_open and len(tables) == len(others)
 
 
 def recognised(path: Path) -> str:
@@ -70,6 +75,8 @@ def _is_table(file: Path) -> bool:
 def _open(path: Path, source: Source, problems: list[Problem]) -> File | None:
     """The file, told by its header; None where it has a problem."""
     with gathering(problems):
+        if path.suffix.lower() == ".parquet":
+            raise unusable("of Parquet, only OMOP's tables are read", "export it as CSV", file=path.name)
         rows = rows_of(path, comment=_COMMENT, sheet=source.sheet)
         above = n_comments(rows, _COMMENT)
         file = File(path, _layout(path, rows[above], above > 0, source), rows, above, source.index)

@@ -10,6 +10,7 @@ from modalities.clinical.harmonise import File, drop_patients_without_primary, h
 from modalities.clinical.meanings import meanings_of
 from modalities.clinical.opening import files_of
 from modalities.clinical.readers import mapped
+from modalities.clinical.records import NAMES
 from modalities.core.blocks.tabular import in_agreed_order
 from modalities.core.contract import Cases, Source
 from modalities.core.files.delimited import listing
@@ -54,7 +55,11 @@ def opened(source: Source, problems: list[Problem]) -> list[File]:
 def _check_mapping(source: Source, files: Sequence[File], problems: list[Problem], all_open: bool) -> None:
     """Refuse mapped columns that do not exist, and those that would leak the answer, by name or by values."""
     if all_open:
-        problems += mapped.problems_of(source.columns, {file.path.name: file.header for file in files})
+        is_record = any(file.layout.name in NAMES for file in files)  # whose reader looks for the case's column
+        columns = {
+            name: column for name, column in source.columns.items() if not (is_record and name == mapped.CASE_ID)
+        }
+        problems += mapped.problems_of(columns, {file.path.name: file.header for file in files})
     wanted = {column: name for name, column in source.columns.items() if name in BY_NAME}
     for file in files:
         values = {name: [row[at] for row in file.body] for at, name in enumerate(file.header) if name in wanted}

@@ -1,15 +1,18 @@
 """Records of entries, one a measurement, as a file with one row an entry: OMOP, FHIR and GDC's tests share it."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from modalities.clinical.dates import Day, age_on
 from modalities.clinical.dictionary import FIELDS
 from modalities.clinical.harmonise import File
 from modalities.clinical.readers.layout import DAYS, Layout
 from modalities.core.contract import IndexDate
+from modalities.core.problems import Problem
 
 CASE = "case"
+READ, OTHER, NOBODYS = "entries read", "entries of other codes", "entries of people without a case"
 _FIELDS = tuple(field.name for field in FIELDS)
 
 
@@ -26,8 +29,59 @@ class Event:
     """From the index date; None: not known."""
 
 
+@dataclass
+class Entries:
+    """What the readers of entries gather: measurements with their dates, births and diagnoses."""
+
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys((READ, OTHER, NOBODYS), 0))
+    measured: list[tuple[Event, Day | None]] = field(default_factory=list)
+    births: dict[str, Day] = field(default_factory=dict)
+    diagnosed: dict[str, tuple[Day, str, int]] = field(default_factory=dict)
+    """Case -> its first diagnosis, and where that stands."""
+
+    def count(self, kind: str) -> None:
+        """One entry more of this kind."""
+        self.counts[kind] = self.counts.get(kind, 0) + 1
+
+    def diagnose(self, case_id: str, day: Day | None, file: str, line: int) -> None:
+        """The case was diagnosed on that day, unless an earlier one is known."""
+        if day and (case_id not in self.diagnosed or day.date < self.diagnosed[case_id][0].date):
+            self.diagnosed[case_id] = day, file, line
+
+    def as_file(self, name: str, path: Path, index: IndexDate, problems: list[Problem]) -> File:
+        """The entries with their days from the diagnosis, and the ages at it."""
+        if index.date not in ("", "diagnosis"):
+            where = "sources.clinical.index.date"
+            what = f"{index.date!r}: records of this kind know the date of diagnosis only"
+            problems.append(Problem(what, "write diagnosis", file=path.name, where=where))
+        events = []
+        for event, day in self.measured:
+            known = self.diagnosed.get(event.case_id)
+            days = (day.date - known[0].date).days if day and known and day.is_exact and known[0].is_exact else None
+            events.append(replace(event, days=days))
+        return event_file(name, path, [*events, *self._ages(problems)], index, self.counts)
+
+    def _ages(self, problems: list[Problem]) -> list[Event]:
+        found = []
+        for case_id, (day, file, line) in self.diagnosed.items():
+            birth = self.births.get(case_id)
+            if birth is None:
+                continue
+            if (age := age_on(birth, day)) < 0:
+                where = f"line {line}"
+                problems.append(Problem("diagnosed before birth", "correct one of the dates", file=file, where=where))
+            else:
+                found.append(Event(case_id, "age", str(age), file, line, 0))
+                self._count_inexact(birth, day)
+        return found
+
+    def _count_inexact(self, birth: Day, day: Day) -> None:
+        if not (birth.is_exact and day.is_exact):
+            self.count("ages from a year or month alone, up to a year off")
+
+
 def event_file(
-    name: str, path: Path, events: Sequence[Event], index: IndexDate, counts: Mapping[str, int] | None = None
+    name: str, path: Path, events: Sequence[Event], index: IndexDate, counts: dict[str, int] | None = None
 ) -> File:
     """The entries as a file of this format; `counts` says what else stood there and was left out, by kind."""
     layout = Layout(

@@ -42,17 +42,18 @@ def problems_of(columns: Mapping[str, str], headers: Mapping[str, Sequence[str]]
     """Mapped fields that the dictionary lacks, and mapped columns that none of the files (name -> header) has."""
     known, held = (*BY_NAME, CASE_ID, BIRTH, DIAGNOSIS), {name for header in headers.values() for name in header}
     problems = [
-        Problem(f"the dictionary has no field {field!r}", _nearest(field, known), where=_PLACE)
+        Problem(f"the dictionary has no field {field!r}", nearest(field, known), where=_PLACE)
         for field in columns
         if field not in known
     ]
     for field, column in columns.items():
         if column not in held:
             what = f"no column {column!r} in {listing(list(headers))}"
-            problems.append(Problem(what, _nearest(column, held), where=f"{_PLACE}.{field}"))
+            problems.append(Problem(what, nearest(column, held), where=f"{_PLACE}.{field}"))
     return problems
 
 
-def _nearest(name: str, known: Sequence[str] | set[str]) -> str:
+def nearest(name: str, known: Sequence[str] | set[str]) -> str:
+    """What to do about an unknown name: the one that is like it, or all there are."""
     near = difflib.get_close_matches(name, sorted(known), n=1)
     return f"did you mean {near[0]!r}?" if near else f"it has {listing(sorted(known))}"

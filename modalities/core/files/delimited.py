@@ -35,26 +35,31 @@ _CUT_OFF = "the file is cut off or damaged: export it again"
 _NO_THOUSANDS = "write them with a decimal point and without thousands separators"
 
 
-def rows_of(path: Path, delimiter: str = "", comment: str = "", sheet: str = "") -> list[list[str]]:
+def rows_of(
+    path: Path, delimiter: str = "", comment: str = "", sheet: str = "", *, may_repeat: bool = False
+) -> list[list[str]]:
     """The table's rows as text, header first; gzip is unpacked, and decimal commas are handed on as points.
 
     Without a delimiter, it is the one of tab, comma, semicolon and vertical bar that header and rows agree on. Of an
     Excel workbook the `sheet` is read, or the first one. With `comment`, lines that start with it may stand above the
-    header; they are given too, whatever their width.
+    header; they are given too, whatever their width. Columns of one name are refused, unless they `may_repeat`.
 
     Raises:
         ValueError: the file is empty, is no text, holds one column only, may be split at two delimiters, repeats a
             column name, leaves a quote open, has numbers of which nobody can say what they are, or has rows with
             another number of fields than the header, blank lines but the last included (with their line numbers).
     """
-    return list(table_of(path, delimiter, comment, sheet))
+    return list(table_of(path, delimiter, comment, sheet, may_repeat=may_repeat))
 
 
-def table_of(path: Path, delimiter: str = "", comment: str = "", sheet: str = "") -> Sequence[list[str]]:
+def table_of(
+    path: Path, delimiter: str = "", comment: str = "", sheet: str = "", *, may_repeat: bool = False
+) -> Sequence[list[str]]:
     """What `rows_of` gives, and refuses, for large files: a row becomes text fields when it is looked at."""
     if is_workbook(path):
         cells = cells_of(path, sheet, comment)
-        _refuse_repeated_columns(path, cells[n_comments(cells, comment)])
+        if not may_repeat:
+            _refuse_repeated_columns(path, cells[n_comments(cells, comment)])
         return cells
     text = text_of(path).replace("\r\n", "\n").replace("\r", "\n").rstrip("\n")
     if not text.strip():
@@ -62,7 +67,8 @@ def table_of(path: Path, delimiter: str = "", comment: str = "", sheet: str = ""
     found = split(path, text, delimiter, comment)
     rows, above = found.rows, found.n_above
     _refuse_ragged(path, rows[above], found.widths[above:], found.delimiter, first_line=above + 1)
-    _refuse_repeated_columns(path, rows[above])
+    if not may_repeat:
+        _refuse_repeated_columns(path, rows[above])
     return with_points(path, rows, n_header=above + 1)
 
 

@@ -1,0 +1,102 @@
+"""What a concept of an OMOP CDM means here: the site's own map, and LOINC's codes where the vocabulary is exported.
+
+The map is a table with the columns `concept`, `field` and, if the concept says the value itself, `value`:
+
+    concept,field,value
+    3028833,er,
+    1633440,t,T2
+    4116071,histology,lobular
+    4126681,,positive
+
+A concept is a concept_id or, for entries that were never mapped (concept_id 0), the site's own source value. A row
+without a field gives the word of an answer. `diagnosis` in the place of a field marks the cancer itself.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from modalities.clinical.dictionary import BY_NAME
+from modalities.clinical.readers.codes import DIAGNOSIS, LOINC
+from modalities.clinical.readers.mapped import nearest
+from modalities.clinical.readers.omop.tables import Table
+from modalities.core.contract import Source
+from modalities.core.files.delimited import rows_of
+from modalities.core.problems import Problem
+
+# Source: OHDSI standardised vocabularies (Meas Value; LOINC answers).
+_ANSWERS = {
+    **dict.fromkeys(("9191", "45884084", "4126681", "45877985"), "positive"),
+    **dict.fromkeys(("9189", "45878583"), "negative"),
+}
+_MARKS = {"concept", "field"}
+
+
+@dataclass
+class Concepts:
+    """Concept or source value -> field, and the value if the concept itself says it; answers -> words."""
+
+    meanings: dict[str, tuple[str, str]] = field(default_factory=dict)
+    answers: dict[str, str] = field(default_factory=lambda: dict(_ANSWERS))
+
+    def meaning(self, *candidates: str) -> tuple[str, str] | None:
+        """Of the first of an entry's concepts and source values that means something here."""
+        return next((self.meanings[key] for key in candidates if key in self.meanings), None)
+
+
+def is_map(header: Sequence[str]) -> bool:
+    """Whether a table is a map of concepts."""
+    return set(header) >= _MARKS
+
+
+def concepts_of(maps: Sequence[Path], vocabulary: Table | None, source: Source, problems: list[Problem]) -> Concepts:
+    """All that the site says of its concepts; what is wrong with it is added to the problems."""
+    concepts = Concepts()
+    if vocabulary:
+        _add_vocabulary(concepts, vocabulary)
+    said: dict[str, tuple[str, str]] = {}
+    for path in maps:
+        header, *body = rows_of(path)
+        for line, cells in enumerate(body, start=2):
+            row = dict(zip(header, (cell.strip() for cell in cells), strict=True))
+            _add(said, concepts.answers, row["concept"], row["field"], row.get("value", ""), path.name, line, problems)
+    for name, codes in source.concepts.items():
+        for code in codes:
+            _add(said, concepts.answers, code, name, "", "site.yaml", 0, problems)
+    concepts.meanings.update(said)
+    if not concepts.meanings:
+        what = "nothing says which concepts mean which field"
+        remedy = "add a table of the columns concept,field,value to paths, or the vocabulary's concept table"
+        problems.append(Problem(what, remedy, file="site.yaml", where="sources.clinical"))
+    return concepts
+
+
+def _add(
+    said: dict[str, tuple[str, str]],
+    answers: dict[str, str],
+    concept: str,
+    name: str,
+    value: str,
+    file: str,
+    line: int,
+    problems: list[Problem],
+) -> None:
+    where = f"line {line}" if line else f"sources.clinical.concepts.{name}"
+    known = (*BY_NAME, DIAGNOSIS)
+    if not concept:
+        problems.append(Problem("no concept", "fill it in or delete the row", file=file, where=where))
+    elif not name:
+        answers[concept] = value
+    elif name not in known:
+        problems.append(Problem(f"the dictionary has no field {name!r}", nearest(name, known), file=file, where=where))
+    elif said.setdefault(concept, (name, value)) != (name, value):
+        what = f"concept {concept} has two meanings: {' '.join(said[concept])} and {name} {value}".rstrip()
+        problems.append(Problem(what, "keep one of them", file=file, where=where))
+
+
+def _add_vocabulary(concepts: Concepts, vocabulary: Table) -> None:
+    """Fields of LOINC's codes, and the names of all concepts, as words of answers."""
+    for _, row in vocabulary.rows(("concept_id", "concept_name"), ("vocabulary_id", "concept_code")):
+        if row["vocabulary_id"] == "LOINC" and row["concept_code"] in LOINC:
+            concepts.meanings[row["concept_id"]] = LOINC[row["concept_code"]], ""
+        concepts.answers.setdefault(row["concept_id"], row["concept_name"])

@@ -1,0 +1,133 @@
+"""Entries of an OMOP CDM export in the dictionary's terms.
+
+The diagnosis is the first condition that the concept map calls `diagnosis` or `histology`. An entry's value is what its
+concept says, else its number, its coded answer, or the site's own text.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from modalities.clinical.dates import Day, iso_day
+from modalities.clinical.harmonise import File
+from modalities.clinical.readers.codes import CLINICAL, DIAGNOSIS, field_of, number_of, word_of
+from modalities.clinical.readers.events import NOBODYS, OTHER, READ, Entries, Event
+from modalities.clinical.readers.omop.concepts import Concepts, concepts_of
+from modalities.clinical.readers.omop.tables import CONCEPT, CONDITION, MEASUREMENT, OBSERVATION, PERSON, Table
+from modalities.clinical.readers.people import CASE_ID, case_id_of, cases_in
+from modalities.core.contract import Source
+from modalities.core.problems import Problem, gathering, unusable
+
+NAME = "omop"
+_PEOPLE = "people"
+_OPERATORS = {"4171756": "<", "4171754": "<=", "4172704": ">", "4171755": ">="}
+"""Source: OHDSI standardised vocabularies (Meas Value Operator)."""
+_VALUE = (
+    *("value_as_number", "operator_concept_id", "unit_source_value", "value_as_concept_id", "value_as_string"),
+    "value_source_value",
+)
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """Where a table of entries keeps what; `{}_concept_id` and the like are named by its stem."""
+
+    stem: str
+    date: str
+
+    @property
+    def concepts(self) -> tuple[str, ...]:
+        """Columns that may say what an entry is, the standard concept first."""
+        return f"{self.stem}_concept_id", f"{self.stem}_source_concept_id", f"{self.stem}_source_value"
+
+
+_KINDS = {
+    CONDITION: _Kind("condition", "condition_start_date"),
+    MEASUREMENT: _Kind("measurement", "measurement_date"),
+    OBSERVATION: _Kind("observation", "observation_date"),
+}
+
+
+def read(
+    tables: Mapping[str, Path], maps: Sequence[Path], lists: Sequence[Path], source: Source, problems: list[Problem]
+) -> File | None:
+    """The export as a file of entries; None where it has a problem."""
+    with gathering(problems):
+        if PERSON not in tables:
+            first = next(iter(tables.values()))
+            what = "OMOP's table person is not beside it"
+            raise unusable(what, "export person as well: it says who was born when", file=first.name)
+        vocabulary = Table(tables[CONCEPT]) if CONCEPT in tables else None
+        concepts = concepts_of(maps, vocabulary, source, problems)
+        entries = Entries()
+        cases = _people(Table(tables[PERSON]), lists, source, entries)
+        for name, kind in _KINDS.items():
+            if name in tables:
+                _add_entries(Table(tables[name]), kind, concepts, cases, entries, problems)
+        return entries.as_file(NAME, tables[PERSON], source.index, problems)
+    return None
+
+
+def _people(table: Table, lists: Sequence[Path], source: Source, entries: Entries) -> dict[str, str]:
+    """Person -> case; births are added to the entries."""
+    column = source.columns.get(CASE_ID, "person_id")
+    listed = cases_in(lists)
+    needed = tuple(dict.fromkeys(("person_id", "year_of_birth", column)))
+    cases: dict[str, str] = {}
+    for _, row in table.rows(needed, ("month_of_birth", "day_of_birth", "birth_datetime")):
+        entries.count(_PEOPLE)
+        case_id = case_id_of(row["person_id"], row[column], listed, bool(lists))
+        if case_id and row["person_id"]:
+            cases[row["person_id"]] = case_id
+            if birth := _birth(row):
+                entries.births[case_id] = birth
+    return cases
+
+
+def _birth(row: Mapping[str, str]) -> Day | None:
+    """The day of birth as exactly as it is known."""
+    parts = [row["year_of_birth"], row["month_of_birth"], row["day_of_birth"]]
+    known = parts[: next((n for n, part in enumerate(parts) if not part), 3)]
+    if len(known) < 3 and (day := iso_day(row["birth_datetime"])):
+        return day
+    return iso_day("-".join(part.zfill(4 if n == 0 else 2) for n, part in enumerate(known)))
+
+
+def _add_entries(
+    table: Table, kind: _Kind, concepts: Concepts, cases: Mapping[str, str], entries: Entries, problems: list[Problem]
+) -> None:
+    undated: list[int] = []
+    needed = ("person_id", kind.concepts[0], kind.date)
+    for line, row in table.rows(needed, (*kind.concepts[1:], *_VALUE)):
+        meaning = concepts.meaning(*(row[name] for name in kind.concepts))
+        case_id = cases.get(row["person_id"], "")
+        if meaning is None or meaning[0] == CLINICAL:
+            entries.count(OTHER if meaning is None else CLINICAL)
+            continue
+        entries.count(READ if case_id else NOBODYS)
+        if not case_id:
+            continue
+        day = iso_day(row[kind.date])
+        undated += [line] * (day is None and bool(row[kind.date]))
+        name, value = meaning
+        if kind.stem == "condition" and name in (DIAGNOSIS, "histology"):
+            entries.diagnose(case_id, day, table.path.name, line)
+        if name != DIAGNOSIS:
+            text = value or _text(name, row, concepts) or row[kind.concepts[2]] * (kind.stem == "condition")
+            entries.measured.append((Event(case_id, field_of(name, text), text, table.path.name, line), day))
+    if undated:
+        where = f"line {undated[0]}{f' and {len(undated) - 1} more' * (len(undated) > 1)}, column {kind.date!r}"
+        remedy = "export OMOP's dates as year-month-day, such as 2024-05-31"
+        problems.append(Problem("no date of OMOP", remedy, file=table.path.name, where=where))
+
+
+def _text(name: str, row: Mapping[str, str], concepts: Concepts) -> str:
+    """The entry's value as text, "" where it has none."""
+    if number := row["value_as_number"]:
+        comparator = _OPERATORS.get(row["operator_concept_id"], "")
+        return number_of(name, number, row["unit_source_value"], comparator)
+    answer = row["value_as_concept_id"]
+    if answer not in ("", "0") and answer in concepts.answers:
+        return word_of(name, concepts.answers[answer])
+    own = row["value_as_string"] or row["value_source_value"]
+    return own or (f"concept {answer}" if answer not in ("", "0") else "")
