@@ -17,32 +17,6 @@ from modalities.core.problems import Problem
 
 NAMES = (omop.NAME, fhir.NAME)
 REDCAP = (redcap.NAME, redcap.CODES, redcap.LABELS)
-ENDINGS = (*tables.ENDINGS, ".parquet")
-# Source: https://ohdsi.github.io/CommonDataModel/cdm54.html: the tables of patients and vocabularies.
-_OTHER_TABLES = frozenset(
-    {
-        "care_site",
-        "cdm_source",
-        "cohort",
-        "cohort_definition",
-        "concept_ancestor",
-        "concept_class",
-        "concept_relationship",
-    }
-    | {"concept_synonym", "condition_era", "cost", "death", "device_exposure", "domain", "dose_era", "drug_era"}
-    | {
-        "drug_exposure",
-        "drug_strength",
-        "episode",
-        "episode_event",
-        "fact_relationship",
-        "location",
-        "metadata",
-        "note",
-    }
-    | {"note_nlp", "observation_period", "payer_plan_period", "procedure_occurrence", "provider", "relationship"}
-    | {"source_to_concept_map", "specimen", "visit_detail", "visit_occurrence", "vocabulary"}
-)
 
 
 def records_of(paths: Sequence[Path], source: Source, problems: list[Problem]) -> tuple[list[File], list[Path]]:
@@ -82,7 +56,7 @@ def _of_redcap(paths: Sequence[Path], source: Source, problems: list[Problem]) -
 
 def _of_entries(paths: Sequence[Path], source: Source, problems: list[Problem]) -> tuple[list[File], list[Path]]:
     """OMOP's tables and FHIR's resources."""
-    held = {name: path for path in paths if (name := tables.table_name(path))}
+    held = tables.tables_in(paths, source.format == omop.NAME)
     bulk = [path for path in paths if is_fhir(path)]
     if not held and not bulk:
         return [], list(paths)
@@ -90,7 +64,7 @@ def _of_entries(paths: Sequence[Path], source: Source, problems: list[Problem]) 
     headers = {path: header_of(path) for path in rest if path.suffix.lower() != ".parquet"}
     lists = [path for path, header in headers.items() if people.is_list(header)]
     maps = [path for path, header in headers.items() if concepts.is_map(header)]
-    others = [path for path in rest if held and path.name.lower().partition(".")[0] in _OTHER_TABLES]
+    others = [path for path in rest if held and tables.is_other_table(path)]
     files = []
     if held:
         files.append(omop.read(held, maps, lists, source, problems))

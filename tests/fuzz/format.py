@@ -18,3 +18,5 @@ class Format:
     unaccounted: Callable[[Path, Any], Mapping[str, int]] = lambda path, found: {}
     """What was read -> how many rows, columns or cases of the file are neither in it nor in its notes."""
     encoding: str = "utf-8"
+    beside: tuple[str, ...] = ()
+    """Files that are read together with it: what is wrong between them may be said of any."""

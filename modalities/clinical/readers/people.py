@@ -24,6 +24,8 @@ def cases_in(paths: Sequence[Path]) -> dict[str, str]:
     cases: dict[str, str] = {}
     for path in paths:
         header, *body = rows_of(path)
+        if not is_list(header):
+            raise unusable(f"no column {PERSON} or {CASE_ID}", "export it again", file=path.name)
         person, case = header.index(PERSON), header.index(CASE_ID)
         for line, row in enumerate(body, start=2):
             if row[person] and cases.setdefault(row[person].strip(), row[case].strip()) != row[case].strip():

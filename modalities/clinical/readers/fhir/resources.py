@@ -37,7 +37,7 @@ def resources_in(path: Path) -> Iterator[tuple[int, Json]]:
         ValueError: a line is no resource, or the file is empty.
     """
     is_empty = True
-    for line, text in enumerate(text_of(path).replace("\r\n", "\n").split("\n"), start=1):
+    for line, text in enumerate(text_of(path).replace("\r\n", "\n").replace("\r", "\n").split("\n"), start=1):
         if not text.strip():
             continue
         is_empty = False

@@ -22,7 +22,7 @@ from modalities.clinical.readers.mapped import nearest
 from modalities.clinical.readers.omop.tables import Table
 from modalities.core.contract import Source
 from modalities.core.files.delimited import rows_of
-from modalities.core.problems import Problem
+from modalities.core.problems import Problem, unusable
 
 # Source: OHDSI standardised vocabularies (Meas Value; LOINC answers).
 _ANSWERS = {
@@ -57,6 +57,8 @@ def concepts_of(maps: Sequence[Path], vocabulary: Table | None, source: Source, 
     said: dict[str, tuple[str, str]] = {}
     for path in maps:
         header, *body = rows_of(path)
+        if not is_map(header):
+            raise unusable("no column concept or field", "write it with both", file=path.name)
         for line, cells in enumerate(body, start=2):
             row = dict(zip(header, (cell.strip() for cell in cells), strict=True))
             _add(said, concepts.answers, row["concept"], row["field"], row.get("value", ""), path.name, line, problems)
@@ -67,7 +69,8 @@ def concepts_of(maps: Sequence[Path], vocabulary: Table | None, source: Source, 
     if not concepts.meanings:
         what = "nothing says which concepts mean which field"
         remedy = "add a table of the columns concept,field,value to paths, or the vocabulary's concept table"
-        problems.append(Problem(what, remedy, file="site.yaml", where="sources.clinical"))
+        file, where = (maps[0].name, "") if maps else ("site.yaml", "sources.clinical")
+        problems.append(Problem(what, remedy, file=file, where=where))
     return concepts
 
 

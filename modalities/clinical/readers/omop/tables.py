@@ -19,14 +19,49 @@ _MARKS: Mapping[str, str] = {
     CONCEPT: "concept_name",
 }
 ENDINGS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".parquet")
+# Source: https://ohdsi.github.io/CommonDataModel/cdm54.html
+_OTHERS = frozenset(
+    {
+        "care_site",
+        "cdm_source",
+        "cohort",
+        "cohort_definition",
+        "concept_ancestor",
+        "concept_class",
+        "concept_relationship",
+    }
+    | {"concept_synonym", "condition_era", "cost", "death", "device_exposure", "domain", "dose_era", "drug_era"}
+    | {
+        "drug_exposure",
+        "drug_strength",
+        "episode",
+        "episode_event",
+        "fact_relationship",
+        "location",
+        "metadata",
+        "note",
+    }
+    | {"note_nlp", "observation_period", "payer_plan_period", "procedure_occurrence", "provider", "relationship"}
+    | {"source_to_concept_map", "specimen", "visit_detail", "visit_occurrence", "vocabulary"}
+)
 _BATCH_ROWS = 65_536
 
 
-def table_name(path: Path) -> str:
-    """Which of the CDM's tables a file holds, by its name and its header; "" if none."""
+def tables_in(paths: Sequence[Path], is_asked: bool) -> dict[str, Path]:
+    """The CDM's tables among the files, by their names, where at least one has its header or `is_asked` for."""
+    held = {name: path for path in paths if (name := _stem(path)) in _MARKS}
+    is_omop = is_asked or any(_MARKS[name] in _header(path) for name, path in held.items())
+    return held if is_omop else {}
+
+
+def is_other_table(path: Path) -> bool:
+    """Whether the file is another table of the CDM, which holds no field of the dictionary."""
+    return _stem(path) in _OTHERS
+
+
+def _stem(path: Path) -> str:
     name = path.name.lower()
-    stem = next((name.removesuffix(ending) for ending in ENDINGS if name.endswith(ending)), "")
-    return stem if stem in _MARKS and _MARKS[stem] in _header(path) else ""
+    return next((name.removesuffix(ending) for ending in ENDINGS if name.endswith(ending)), "")
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from modalities.core.files.delimited import rows_of
+from modalities.core.files.delimited import listing, rows_of
 from modalities.core.problems import unusable
 
 _CODES, _LABELS = "1, Yes | 0, No", "1, True | 0, False"
@@ -61,9 +61,10 @@ def dictionary_in(path: Path) -> Dictionary:
         ValueError: it holds none, or a choice has no label.
     """
     header, *body = rows_of(path)
-    spelling = next(spelling for spelling in _SPELLINGS if set(spelling[:3]) <= set(header))
-    if spelling[3] not in header:
-        raise unusable(f"no column {spelling[3]!r}", "download the data dictionary again", file=path.name)
+    spelling = next((spelling for spelling in _SPELLINGS if set(spelling) <= set(header)), None)
+    if spelling is None:
+        absent = sorted(min((set(spelling) - set(header) for spelling in _SPELLINGS), key=len))
+        raise unusable(f"no column {listing(absent)}", "download the data dictionary again", file=path.name)
     places = [header.index(name) for name in spelling]
     variables: dict[str, Variable] = {}
     for line, row in enumerate(body, start=2):
