@@ -55,6 +55,12 @@ def _of_layout(
     return [header, *body]
 
 
+def write_csv(path: Path, rows: Sequence[Sequence[str]]) -> Path:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows(rows)
+    return path
+
+
 def write_biotab(folder: Path, patients: Sequence[Patient]) -> Source:
     rows = _of_layout(
         patients,

@@ -124,8 +124,8 @@ def test_receptors_that_differ_need_an_index_date(export):
         ({"person": ""}, r"condition_occurrence.csv: OMOP's table person is not beside it; export person as well"),
         ({"map": ""}, r"site.yaml, sources.clinical: nothing says which concepts mean which field; add a table"),
         (
-            {"map": MAP + "7,ki67,\n"},
-            r"map.csv, line 5: the dictionary has no field 'ki67'; did you mean 'ki67_percent'\?",
+            {"map": MAP + "7,stages,\n"},
+            r"map.csv, line 5: the dictionary has no field 'stages'; did you mean 'stage'\?",
         ),
         ({"map": MAP + "101,pr,\n"}, r"map.csv, line 5: concept 101 has two meanings: er  and pr; keep one of them"),
         ({"map": MAP + ",pr,\n"}, r"map.csv, line 5: no concept; fill it in or delete the row"),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from modalities import clinical
-from tests.modalities.clinical.formats import records, tables
+from tests.modalities.clinical.formats import projects, records, tables
 from tests.modalities.clinical.formats.cohort import ALL, RECEPTORS, TNM, cohort, config, expected
 
 _REGISTRY = ("age", "menopause", *TNM, "nodes_examined", "nodes_positive", "histology", *RECEPTORS)
@@ -32,8 +32,8 @@ FORMATS = {
     "omop csv with the case list": (records.write_omop_with_list, ALL),
     "omop parquet": (records.write_omop(".parquet"), ALL),
     "fhir": (records.write_fhir, ALL),
-    "redcap raw": (records.write_redcap(is_label=False), ALL),
-    "redcap labels": (records.write_redcap(is_label=True), ALL),
+    "redcap raw": (projects.write_redcap(is_label=False), ALL),
+    "redcap labels": (projects.write_redcap(is_label=True), ALL),
 }
 
 
