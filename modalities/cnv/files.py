@@ -20,7 +20,7 @@ SEGMENTS = (*TABLES, vcf.FORMAT)
 FORMATS = ("auto", *MATRICES, GENES, *SEGMENTS)
 _SHARED = "seg"
 """The format whose files hold several samples."""
-_MASKED, _ALLELIC = "gdc_segments", "ascat"
+_MASKED, _ALLELIC = "gdc_segments", "gdc_ascat"
 _NAMED = {
     _MASKED: re.compile(r"\.seg(\.v\d+)?\.txt(\.gz)?$"),
     GENES: re.compile(r"gene[_-]level_copy_number.*\.tsv(\.gz)?$"),
@@ -69,7 +69,7 @@ def find(source: Source, values: str, segments_first: bool) -> Found:
         if chosen is None:
             raise _unknown(path)
         return Found(chosen, (path,), path.parent, {})
-    matrix = _matrix(path, values, [name for name in asked if name in MATRICES], source.sheet)
+    matrix = _matrix(path, values, [name for name in asked if name in MATRICES], source)
     if matrix is not None and not (segments_first and set(SEGMENTS) & set(asked)):
         return matrix
     by_format = {name: files for name, files in files_in(path).items() if name in asked}
@@ -125,8 +125,8 @@ def _last_steps(files: Sequence[Path]) -> list[Path]:
     return sorted(path for _, path in kept.values())
 
 
-def _matrix(folder: Path, values: str, asked: Sequence[str], sheet: str) -> Found | None:
-    """The matrix that its name tells, or the only one there is."""
+def _matrix(folder: Path, values: str, asked: Sequence[str], source: Source) -> Found | None:
+    """The matrix that its name tells, or the only one there is; a list with a column of cases is none."""
     files = _tables_in(folder, "*")
 
     def named(kind: str) -> list[tuple[str, Path]]:
@@ -134,7 +134,9 @@ def _matrix(folder: Path, values: str, asked: Sequence[str], sheet: str) -> Foun
 
     found = named(values)
     if not found and not named("log2" if values == "calls" else "calls"):
-        told = [(_format_of(path, sheet), path) for path in files]
+        listing_cases = source.columns.get("case_id", "case_id")
+        tables = [path for path in files if listing_cases not in columns_in(path, source.sheet)]
+        told = [(_format_of(path, source.sheet), path) for path in tables]
         found = [(name, path) for name, path in told if name is not None and name in asked]
     if len(found) > 1:
         many = listing([path.name for _, path in found])
@@ -176,11 +178,12 @@ def _format_of(path: Path, sheet: str = "") -> str | None:
         return None
     if cells[0] == VCF_HEADER:
         return vcf.FORMAT if vcf.is_copy_number(path) else None
-    matrix = next((name for name, matrix in MATRICES.items() if cells[0] in matrix.name_columns), None)
-    if matrix is not None or set(gdc_genes.COLUMNS) <= set(cells):
-        return matrix or GENES
+    if set(gdc_genes.COLUMNS) <= set(cells):
+        return GENES
     layout = layout_of(cells)
-    return layout.format if layout else None
+    if layout is not None:
+        return layout.format
+    return next((name for name, matrix in MATRICES.items() if cells[0] in matrix.name_columns), None)
 
 
 def _unknown(path: Path) -> ProblemsError:

@@ -82,7 +82,8 @@ def _remedy(chromosomes: Sequence[str], ends: Int64[np.ndarray, " row"], genome:
     others = [name for name in ASSEMBLIES if (ends <= _ends(chromosomes, assembly(name))).all()]
     if not others:
         return f"they lie on neither {' nor '.join(ASSEMBLIES)}: of which assembly is the file?"
-    return f"they do in {others[0]}: if the file is of it, say `assembly: {others[0]}` under sources.cnv in site.yaml"
+    remedy = f"if the file is of it, say `assembly: {others[0]}` under sources.cnv in site.yaml"
+    return f"they end on it in {others[0]}: {remedy}"
 
 
 def _ends(chromosomes: Sequence[str], genome: Assembly) -> Int64[np.ndarray, " row"]:

@@ -81,7 +81,7 @@ LAYOUTS = (
         marks=("GDC_Aliquot",), assembly="hg38", names_cases=False, is_numbered=False,
     ),
     Layout(
-        "ascat", "GDC allele-specific copy-number segments", _GDC, {COPIES: [("Copy_Number",)]},
+        "gdc_ascat", "GDC allele-specific copy-number segments", _GDC, {COPIES: [("Copy_Number",)]},
         marks=("GDC_Aliquot",), assembly="hg38", names_cases=False, is_numbered=False, is_whole=True,
     ),
     Layout(

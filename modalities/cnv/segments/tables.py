@@ -88,7 +88,7 @@ def _table(path: Path, source: Source, format: str) -> _Table:
 
 def _with_own_names(layout: Layout, columns: Mapping[str, str]) -> Layout:
     """The layout with the site's names of columns, where site.yaml gives them."""
-    named = {key: (columns[key],) for key in (*PLACE, "sample") if key in columns}
+    named = {key: (columns[key], *layout.columns.get(key, ())) for key in (*PLACE, "sample") if key in columns}
     value = {UNSAID: [(columns["value"],)]} if "value" in columns else layout.values
     return replace(layout, columns={**layout.columns, **named}, values=value)
 

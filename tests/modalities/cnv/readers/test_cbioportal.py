@@ -119,7 +119,7 @@ def test_more_than_one_path_or_another_format_is_refused(path):
         read(Source((path, path)), Config())
     with pytest.raises(
         ValueError,
-        match=r"sources\.cnv\.format: no format 'bed'; known: auto, cbioportal, xena, gdc_genes, gdc_segments, ascat",
+        match=r"sources\.cnv\.format: no format 'bed'; known: auto, cbioportal, xena, gdc_genes, gdc_seg",
     ):
         read(Source((path,), format="bed"), Config())
 

@@ -80,7 +80,7 @@ def test_arms_come_from_the_positions_in_the_file_whatever_the_genes_are_called(
         (text([2] * 7).replace("chr17", "chr77"), "no chromosome of 1 to 22, X or Y .line 5: '77'"),
         (
             text([2] * 7).replace("248000900", "249000900"),
-            "1 rows end beyond .*line 3: 249000900 on chromosome 1.; they do in hg19",
+            "1 rows end beyond .*line 3: 249000900 on chromosome 1.; they end on it in hg19",
         ),
         (text([2] * 7).replace("11869", "about"), "start is no position in line 2: 'about'"),
         (text([2] * 7).replace("11869", "14500"), "end behind its start .line 2"),

@@ -42,7 +42,7 @@ def test_an_arm_is_the_mean_over_the_bases_covered_and_a_segment_over_the_centro
         (HEADER + "\n", "a header and no segment"),
         (
             text((1, 1, 248_956_423, 9, 0.1)),
-            "1 rows end beyond .*hg38 .line 2: 248956423 on chromosome 1.; they do in hg19: if the file",
+            "1 rows end beyond .*hg38 .line 2: 248956423 on chromosome 1.; they end on it in hg19: if the file",
         ),
         (text((1, 1, "9e99", 9, 0.1)), "1 rows end beyond their chromosome"),
         (text((1, 1, 500, 9, 0.1), (1, 400, 900, 9, 0.1)), "segments overlap those before them .line 3"),
