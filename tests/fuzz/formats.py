@@ -23,6 +23,7 @@ from modalities.core.site.cases import open_site
 from modalities.slides.reading.manifest import listed_files
 from tests.fuzz.format import Format
 from tests.fuzz.rows import rows_in
+from tests.fuzz.segments import SEGMENTS
 from tests.fuzz.spreadsheets import WAYS, as_saved
 
 CASE_IDS = ("TCGA-AA-0001", "TCGA-AA-0002", "TCGA-BB-0003", "p4", "p5")
@@ -244,6 +245,7 @@ FORMATS: dict[str, Format] = {
     "cnv xena": _matrix("Gistic2_CopyNumber_Gistic2_all_thresholded.by_genes", "calls", _XENA_MATRIX),
     "cnv gdc genes": _aliquot("TCGA-AA-0001-01A.gene_level_copy_number.v36.tsv", _GENES, "calls"),
     "cnv gdc segments": _aliquot("TCGA-AA-0001-01A.nocnv_grch38.seg.v2.txt", _SEGMENTS, "arms"),
+    **SEGMENTS,
     "table csv": _table("t.csv", ","),
     "table tsv.gz": _table("t.tsv.gz", "\t"),
     "table parquet": _table("t.parquet", None),

@@ -12,13 +12,13 @@ from xml.etree import ElementTree
 _MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 
 
-def rows_in(path: Path) -> list[list[str]]:
-    """The rows; trailing ones without a word are none."""
+def rows_in(path: Path, comment: str = "#") -> list[list[str]]:
+    """The rows, comments above the header too; trailing ones without a word are none."""
     if path.suffix == ".xlsx":
         return _rows_of_sheet(path)
     raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     text = re.sub(r"\r\n?", "\n", _text_of(raw))
-    fitting = [rows for sign in "\t,;|" if _is_even(rows := _rows_of(text, sign))]
+    fitting = [rows for sign in "\t,;|" if _is_even(rows := _rows_of(text, sign), comment)]
     assert len(fitting) == 1, "what may be split in two ways must not be read"
     return fitting[0]
 
@@ -54,7 +54,7 @@ def _texts_of(row: ElementTree.Element) -> list[str]:
     return ["".join(part.text or "" for part in cell.iter() if part.tag[len(_MAIN) :] in ("v", "t")) for cell in row]
 
 
-def _is_even(rows: list[list[str]]) -> bool:
+def _is_even(rows: list[list[str]], comment: str) -> bool:
     """Whether all rows have as many cells, two or more, comments above the header aside."""
-    widths = [len(row) for row in dropwhile(lambda row: row and row[0].startswith("#"), rows)]
+    widths = [len(row) for row in dropwhile(lambda row: row and row[0].startswith(comment), rows)]
     return len(set(widths)) == 1 and widths[0] > 1

@@ -46,7 +46,7 @@ def expected(values: str) -> np.ndarray:
 class Written:
     """A format under test."""
 
-    write: Callable[[Path, str], Source]
+    write: "Writer"
     """The cohort, in a folder and on an assembly."""
     assemblies: tuple[str, ...] = ("hg19", "hg38")
     log2_within: float = 1e-6
@@ -55,6 +55,7 @@ class Written:
     """`all` five; `signs`: lost, neutral, gained; `none`."""
 
 
+Writer = Callable[[Path, str], Source]
 Row = tuple[str, int, int, int, int]
 """Chromosome, first and last base (1-based), copies, the tumour's ploidy."""
 
@@ -78,18 +79,18 @@ def _table(path: Path, header: str, rows: list[list[object]], above: str = "") -
         path.write_text(text, encoding="utf-8")
 
 
-def _by_case(name: str, write: Callable[[Path, str, list[Row], str], None], **source: str):
+def _by_case(name: str, write: Callable[[Path, str, list[Row], str], None], asks_assembly: bool = False) -> Writer:
     """A file a case; `{}` in the name stands for it, `{on}` for the assembly."""
 
     def write_all(folder: Path, on: str) -> Source:
         for case, case_id in enumerate(CASE_IDS):
             write(folder / name.format(case_id, on=on), case_id, rows_of_case(case, on), on)
-        return Source((folder,), **{key: value.format(on=on) for key, value in source.items()})
+        return Source((folder,), assembly=on if asks_assembly else "")
 
     return write_all
 
 
-def _gdc(header: str, tell: Callable[[Row], list[object]]):
+def _gdc(header: str, tell: Callable[[Row], list[object]]) -> Writer:
     """The GDC's files are named by a number: a manifest says whose they are."""
 
     def write_all(folder: Path, on: str) -> Source:
@@ -109,7 +110,7 @@ def _log2(row: Row) -> float:
     return float(np.log2(row[3] / row[4]))
 
 
-def _seg(name: str, header: str, value: Callable[[Row], str], **source: str):
+def _seg(name: str, header: str, value: Callable[[Row], str], units: str = "", asks_assembly: bool = False) -> Writer:
     """All cases in one file; chromosome X is 23."""
 
     def write_all(folder: Path, on: str) -> Source:
@@ -119,7 +120,7 @@ def _seg(name: str, header: str, value: Callable[[Row], str], **source: str):
             for row in rows_of_case(case, on)
         ]
         _table(folder / name.format(on=on), header, rows)
-        return Source((folder,), **{key: said.format(on=on) for key, said in source.items()})
+        return Source((folder,), assembly=on if asks_assembly else "", units=units)
 
     return write_all
 
@@ -216,14 +217,14 @@ FORMATS: dict[str, Written] = {
         _by_case("{}.ascat.txt", lambda path, case_id, rows, on: _table(
             path, "sample chr startpos endpos nMajor nMinor",
             [[case_id, c, first, last, n - n // 2, n // 2] for c, first, last, n, _ in rows],
-        ), assembly="{on}"),
+        ), asks_assembly=True),
     ),
     "IGV SEG, log2": Written(
-        _seg("cohort.seg", _SEG, lambda row: f"{_log2(row):.4f}", units="log2", assembly="{on}"),
+        _seg("cohort.seg", _SEG, lambda row: f"{_log2(row):.4f}", units="log2", asks_assembly=True),
         log2_within=5.1e-5, calls="none",
     ),
     "IGV SEG, ratios": Written(
-        _seg("cohort.seg", _SEG, lambda row: f"{row[3] / row[4]:.6f}", units="ratio", assembly="{on}"),
+        _seg("cohort.seg", _SEG, lambda row: f"{row[3] / row[4]:.6f}", units="ratio", asks_assembly=True),
         log2_within=5e-6, calls="none",
     ),
     "IGV SEG, copies": Written(
@@ -233,8 +234,8 @@ FORMATS: dict[str, Written] = {
         _seg("data_cna_{on}.seg", _SEG, lambda row: f"{_log2(row):.6f}", units="log2"),
         calls="none", log2_within=1.1e-6,
     ),
-    "CNVkit": Written(_by_case("{}.cns", _write_cnvkit, assembly="{on}"), log2_within=6e-6, calls="none"),
-    "CNVkit, called": Written(_by_case("{}.call.cns", _write_cnvkit, assembly="{on}"), log2_within=6e-6),
+    "CNVkit": Written(_by_case("{}.cns", _write_cnvkit, asks_assembly=True), log2_within=6e-6, calls="none"),
+    "CNVkit, called": Written(_by_case("{}.call.cns", _write_cnvkit, asks_assembly=True), log2_within=6e-6),
     "GATK": Written(_by_case("{}.called.seg", _write_gatk), log2_within=1.1e-6, calls="signs"),
     "FACETS": Written(_by_case("{}.cncf.{on}.txt", _write_facets)),
     "VCF of DRAGEN": Written(_by_case("{}.cnv.vcf.gz", _DRAGEN), log2_within=5e-6),
