@@ -114,6 +114,24 @@ def encoders(
 
 @app.command()
 @plainly
+def pseudonymise(
+    site: Annotated[Path, typer.Argument(help="The site folder, with its site.yaml and cases.csv.")],
+    file: Annotated[str, typer.Option(help="Where key and list are to lie: by default pseudonyms.json there.")] = "",
+    who: Annotated[str, typer.Option(help="Say which number this pseudonym is of, and change nothing.")] = "",
+) -> None:
+    """Let the site's cases go by pseudonyms that only its own key file leads back; no export needs an edit."""
+    from client.use import pseudonymise as pseudonyms
+
+    if who:
+        typer.echo(pseudonyms.number_of(site, who))
+        return
+    path, n_cases, n_new = pseudonyms.pseudonymise(site, file)
+    say(f"{path}: {n_cases} cases, {n_new} of them new; whoever can read this file can tell who they are")
+    say("keep a copy where only you can read it: without it no pseudonym can be led back, nor made again")
+
+
+@app.command()
+@plainly
 def explain(
     site: Annotated[Path, typer.Argument(help="The site folder, with its site.yaml.")],
     case: Annotated[str, typer.Option(help="The case, by its case_id.")],

@@ -10,25 +10,31 @@ from client.check.identifiers import check_identifiers
 from modalities.core.files.delimited import listing, rows_of
 from modalities.core.files.spelling import cleaned
 from modalities.core.problems import Problem, note, warning
+from modalities.core.pseudonyms import Pseudonyms
 from modalities.core.settings.federation import Task
 from modalities.core.settings.site import SITE_FILE, Policy
-from modalities.core.site.cases import NO_LABEL, read_cases
+from modalities.core.site.cases import NO_LABEL, ids_in, read_cases
 
 
 def check_cases(
-    path: Path, task: Task, policy: Policy, only_evaluates: bool = False, own_labels: Mapping[str, str] | None = None
+    path: Path,
+    task: Task,
+    policy: Policy,
+    only_evaluates: bool = False,
+    own_labels: Mapping[str, str] | None = None,
+    pseudonyms: Pseudonyms | None = None,
 ) -> tuple[pd.DataFrame | None, list[Problem]]:
     """The case list, one row a case even where some are listed twice, and what is to say about it; None: unreadable.
 
     Of a site that only evaluates, every case is a test case. `own_labels` is the section `labels` of its site.yaml.
     """
     problems: list[Problem] = []
-    cases, dropped = read_cases(path, task, problems, own_labels or {})
+    cases, dropped = read_cases(path, task, problems, own_labels or {}, pseudonyms)
     if cases.empty:
         return None, problems
     problems += _unmet_labels(path, task, own_labels or {})
     problems += check_identifiers(path.name, list(cases.index))
-    problems += _same_but_for_spelling(path.name, list(cases.index))
+    problems += _same_but_for_spelling(path.name, ids_in(path))
     cases = cases[~cases.index.duplicated() & (cases.index != "")]
     if only_evaluates:
         cases = cases.assign(split="test")

@@ -13,7 +13,7 @@ from modalities.core.contract import Plausibility, Source
 from modalities.core.files.remarks import remarked
 from modalities.core.problems import Problem, gathering, note, worst_first
 from modalities.core.settings.federation import Federation
-from modalities.core.settings.site import site_config, sources_of
+from modalities.core.settings.site import pseudonyms_of, site_config, sources_of
 
 VERSION = 1
 
@@ -62,8 +62,10 @@ def _checked(folder: Path, federation: Federation) -> SiteReport:
     if config is None:
         return SiteReport("", {}, problems)
     sources = sources_of(folder, config, problems)
-    task = federation.task
-    cases, about_list = check_cases(folder / config.cases, task, config.policy, config.only_evaluates, config.labels)
+    cases, about_list = check_cases(
+        *(folder / config.cases, federation.task, config.policy, config.only_evaluates, config.labels),
+        pseudonyms_of(folder, config, []),
+    )
     problems += about_list + _unused_sources(sources, federation)
     checked: dict[str, Checked] = {}
     for name in federation.modalities:
@@ -76,7 +78,11 @@ def _checked(folder: Path, federation: Federation) -> SiteReport:
         remedy = "see the problems of each, and sources and policy in site.yaml"
         problems.append(Problem(what, remedy, file="site.yaml"))
     distinct = dict.fromkeys(problems)  # two modalities of the same slides say the same of them
-    facts = [] if cases is None else of_cases(cases, {name: one.told.case_ids for name, one in checked.items()}, task)
+    facts = (
+        []
+        if cases is None
+        else of_cases(cases, {name: one.told.case_ids for name, one in checked.items()}, federation.task)
+    )
     return SiteReport(config.name, reports, list(distinct), facts, {name: one.said for name, one in checked.items()})
 
 

@@ -12,7 +12,7 @@ _DATE = re.compile(
 )
 _HOSPITAL = re.compile(r"(?:(?:mrn|pid|nhs|hosp)[-_ :#]?)?\d{6,10}", re.IGNORECASE)
 _NAME = re.compile(r"[^\W\d_]{2,}(?:-[^\W\d_]+)?(?:, ?| )[^\W\d_]{2,}(?: [^\W\d_]+)*")
-_PSEUDONYMS = "put a pseudonym in its place here and in every file of the site, and keep the key out of this folder"
+_PSEUDONYMS = "run `tessera-client pseudonymise`: no file needs an edit"
 
 
 def check_identifiers(file: str, case_ids: Sequence[str]) -> list[Problem]:

@@ -18,7 +18,7 @@ from modalities.core.registry import plugin
 from modalities.core.settings.federation import Federation
 from modalities.core.settings.site import SiteConfig
 from modalities.core.settings.training import BranchConfig
-from modalities.core.site.cases import label_leaks
+from modalities.core.site.cases import label_leaks, read_source
 
 _MANY_UNLISTED = 0.5
 _NOTHING = Cases((), [])
@@ -95,7 +95,7 @@ def _read(source: Source, settings: BranchConfig, file: str, problems: list[Prob
     """The cases, None where they cannot be read; files that are gone on without are problems too."""
     module, read = plugin(settings.kind), None
     with gathering(problems, file=file):
-        read = module.read(source, settings)
+        read = read_source(source, settings)
     if isinstance(module, Checks):
         with gathering([]):  # what `read` said already
             beside = module.unreadable(source, settings)

@@ -13,8 +13,8 @@ from client.node.approval import approvals
 from client.node.connection import why_taken
 from client.node.home import Home
 from client.node.supervisor import state_of
+from modalities.core.keyfiles import read_private
 from modalities.core.problems import Problem, gathering, note, warning
-from modalities.core.release.keyfiles import read_private
 from modalities.core.release.signing import certificate_fingerprint, fingerprint, public_key
 from modalities.core.settings.site import CoordinatorConfig
 from strategies.masking.roster import load_roster

@@ -9,7 +9,7 @@ from client.node.home import Home
 from client.node.keys import node_key
 from client.node.roster import approved_roster
 from client.study.kept import SITE
-from modalities.core.release.keyfiles import read_private, write_private
+from modalities.core.keyfiles import read_private, write_private
 from modalities.core.settings.site import SITE_FILE, SiteConfig, read_site_config
 from strategies.masked_exchange.wire import adverts_from
 from strategies.masking.keys import Run, Secrets, advertised, refused_adverts

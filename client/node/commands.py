@@ -16,9 +16,9 @@ from client.node.keys import make_node_key
 from client.node.roster import approve_roster, key_lines, roster_problems, stand_of_roster, withdraw_roster
 from client.node.supervisor import Node, keep_joined, state_of, stop
 from modalities.core.console import say, show
+from modalities.core.keyfiles import line_fingerprint, read_private
 from modalities.core.problems import Problem, check, unusable
 from modalities.core.registry import kinds
-from modalities.core.release.keyfiles import line_fingerprint, read_private
 from modalities.core.settings.site import SITE_FILE, problem_of_name, read_site_config
 from modalities.core.settings.yaml_file import plain_in
 from strategies.bundle import REPOSITORY, digest_of_checkout

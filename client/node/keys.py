@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_ssh_private_key,
 )
 
+from modalities.core.keyfiles import read_private, write_private
 from modalities.core.problems import unusable
-from modalities.core.release.keyfiles import read_private, write_private
 
 
 def make_node_key(private: Path, public: Path, site: str) -> str:

@@ -8,21 +8,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from client.check.case_list import training_cases
 from client.use.about import about
 from client.use.predictions import Predictions
 from client.use.shapley import shapley, subsets_of
 from modalities.core.contract import Cases, Source
-from modalities.core.files.delimited import listing, rows_of
+from modalities.core.files.delimited import listing
 from modalities.core.files.remarks import remarked
 from modalities.core.model.calibration import THRESHOLDS
 from modalities.core.model.conformal import sets_of
 from modalities.core.problems import check
-from modalities.core.registry import plugin
 from modalities.core.release.release import Release, open_release
 from modalities.core.release.signing import SIGNATURE, check_signature
-from modalities.core.settings.site import SiteConfig, read_site_config
+from modalities.core.settings.site import SiteConfig, pseudonyms_of, read_site_config
 from modalities.core.settings.task import Task
-from modalities.core.site.cases import case_ids_of, held, open_sources
+from modalities.core.site.cases import case_ids_of, held, open_sources, read_cases, read_source
 from modalities.core.site.frames import cases_of_frame
 
 
@@ -125,7 +125,7 @@ def _read(
     for name in [name for name in release.modalities if name in sources]:
         own = release.federation.modalities[name]
         try:
-            read = plugin(own.kind).read(sources[name], own)
+            read = read_source(sources[name], own)
             listed = read.select([case_id for case_id in read.case_ids if case_id in wanted])
             found[name] = held(listed, sources[name])
         except ValueError as error:
@@ -170,15 +170,8 @@ def _explained(release: Release, cases: dict[str, Cases], case_ids: Sequence[str
 
 def _marked_for_training(folder: Path, config: SiteConfig, task: Task) -> frozenset[str]:
     """The cases that a study of this task would train on; none where the list has no labels for it."""
-    header, *rows = rows_of(folder / config.cases)
-    if task.label not in header:
-        return frozenset()
-    listed = [{name: cell.strip() for name, cell in zip(header, row, strict=False)} for row in rows]
-    return frozenset(
-        row["case_id"]
-        for row in listed
-        if row.get(task.label) in task.class_by_label and row.get("split", "") in ("", "train")
-    )
+    cases, _ = read_cases(folder / config.cases, task, [], config.labels, pseudonyms_of(folder, config, []))
+    return frozenset(training_cases(cases).index)
 
 
 def _listed(folder: Path, config: SiteConfig) -> list[str]:

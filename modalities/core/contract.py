@@ -9,6 +9,7 @@ import numpy as np
 
 from modalities.core.fields import NotNegative, Whole, settings
 from modalities.core.problems import Problem
+from modalities.core.pseudonyms import Pseudonyms
 
 if TYPE_CHECKING:  # torch takes seconds to import, and what only reads settings has no need of it
     import pandas as pd
@@ -74,6 +75,13 @@ class Source:
     """For copy number: the genome assembly, `hg19` or `hg38`, of files that do not say it."""
     units: str = ""
     """For copy number: `log2`, `ratio`, `copies` or `calls`, of files that do not say it."""
+    pseudonyms: Pseudonyms | None = None
+    """What the files' own case ids are replaced by once they are read; None: by nothing."""
+
+    def called(self, case_id: str) -> str:
+        """The id under which the site goes on with a case of the files."""
+        return self.pseudonyms.of(case_id) if self.pseudonyms else case_id
+
     values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Of the clinical record: the reader's field name -> a word of this site's files -> the reader's word for it."""
 

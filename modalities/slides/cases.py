@@ -92,6 +92,7 @@ def prepared_cases(source: Source, config: SlidesConfig) -> tuple[dict[str, tupl
     for slide, tiles in tables.items():  # what is left: slides that the site has only the table of
         case_id = owners.get(slide) or case_of_name(slide)
         if case_id is not None:
+            case_id = source.called(case_id)
             held.setdefault(case_id, []).append(SlideTiles(case_id, slide, tiles))
     if not held:
         raise unusable(f"no slide could be used: {listing(reasons)}")

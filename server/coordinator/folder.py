@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 
 from modalities.core.fields import Count, Port, Positive, settings
 from modalities.core.files.place import Place
+from modalities.core.keyfiles import line_fingerprint
 from modalities.core.problems import Problem, check
-from modalities.core.release.keyfiles import line_fingerprint
 from modalities.core.release.signing import make_release_key
 from modalities.core.settings.site import problem_of_name
 from modalities.core.settings.structured import structured

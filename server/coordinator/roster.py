@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from modalities.core.release.keyfiles import line_fingerprint
+from modalities.core.keyfiles import line_fingerprint
 from modalities.core.settings.federation import Federation
 from server.coordinator.folder import Study, enrolled
 from strategies.masking.roster import Roster, changes, key_digest, load_roster, write_roster

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from modalities.core.files.place import Place
-from modalities.core.release.keyfiles import read_private, write_private
+from modalities.core.keyfiles import read_private, write_private
 
 AUTHORITY_DAYS, SERVER_DAYS = 3650, 398
 _LEEWAY = datetime.timedelta(hours=1)

@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509 import load_pem_x509_certificate
 
+from modalities.core.keyfiles import read_private, write_private
 from modalities.core.problems import unusable
-from modalities.core.release.keyfiles import read_private, write_private
 
 SIGNATURE = "model.json.sig"
 """The signature's file, beside model.json: base64 in one line."""

@@ -15,7 +15,8 @@ from pydantic import AfterValidator, BeforeValidator, StrictBool
 
 from modalities.core.contract import IndexDate, SlideSettings, Source
 from modalities.core.fields import Count, NotNegative, Port, Whole, settings
-from modalities.core.problems import Problem, check, unusable
+from modalities.core.problems import Problem, check, gathering, unusable
+from modalities.core.pseudonyms import Pseudonyms, read_pseudonyms
 from modalities.core.settings.structured import as_far_as_possible, plain_of
 from modalities.core.settings.yaml_file import plain_in
 
@@ -130,6 +131,9 @@ class SiteConfig:
     """Whom the site takes part with; needed to join, not to simulate."""
     sources: dict[str, SourceConfig] = field(default_factory=dict)
     """Modality -> where its raw files lie."""
+    pseudonyms: str = ""
+    """The file that `tessera-client pseudonymise` made, relative to site.yaml: all case ids are replaced by pseudonyms
+    as they are read; empty: they are the study's."""
     slides: SlideSettings = field(default_factory=SlideSettings)
     """Of whole slides: their resolution where the files do not say it, and where what is made of them is kept."""
     policy: Policy = field(default_factory=Policy)
@@ -192,8 +196,9 @@ def site_config(path: Path, problems: list[Problem]) -> SiteConfig:
 
 def sources_of(folder: Path, config: SiteConfig, problems: list[Problem]) -> dict[str, Source]:
     """The raw files that site.yaml names; those that are not there are added to the problems."""
-    slides = _slides(folder, config.slides)
-    sources = {name: _source(folder, name, section, slides, problems) for name, section in config.sources.items()}
+    slides, pseudonyms = _slides(folder, config.slides), pseudonyms_of(folder, config, problems)
+    read = {name: _source(folder, name, section, slides, problems) for name, section in config.sources.items()}
+    sources = {name: replace(source, pseudonyms=pseudonyms) for name, source in read.items()}
     has = f"the site has {', '.join(sources) or 'none'}"
     problems += [
         Problem(f"{name}: no such source", has, file=SITE_FILE, where="policy.modalities")
@@ -201,6 +206,13 @@ def sources_of(folder: Path, config: SiteConfig, problems: list[Problem]) -> dic
         if name not in sources
     ]
     return sources
+
+
+def pseudonyms_of(folder: Path, config: SiteConfig, problems: list[Problem]) -> Pseudonyms | None:
+    """What case ids are replaced by; None where they are not, or where the file of it has a problem."""
+    with gathering(problems):
+        return read_pseudonyms(folder / config.pseudonyms) if config.pseudonyms else None
+    return None
 
 
 def write_site(

@@ -14,9 +14,10 @@ from modalities.core.files.delimited import listing, rows_of
 from modalities.core.files.leakage import columns_that_tell
 from modalities.core.files.spelling import cleaned
 from modalities.core.problems import Problem, ProblemsError, check, gathering, unusable
+from modalities.core.pseudonyms import Pseudonyms
 from modalities.core.registry import plugin
 from modalities.core.seeds import seed_of
-from modalities.core.settings.site import SITE_FILE, SiteConfig, read_site_config, sources_of
+from modalities.core.settings.site import SITE_FILE, SiteConfig, pseudonyms_of, read_site_config, sources_of
 from modalities.core.settings.task import Task
 from modalities.core.settings.training import BranchConfig
 
@@ -45,7 +46,7 @@ class Site:
         Raises:
             ValueError: what the reader says; no value is known of any listed case; an input is the label itself.
         """
-        found = plugin(config.kind).read(self.sources[modality], config)
+        found = read_source(self.sources[modality], config)
         listed = [case_id for case_id in found.case_ids if case_id in self.cases.index]
         unlisted = {"cases not in cases.csv": len(found.case_ids) - len(listed)}
         kept = held(replace(found.select(listed), notes={**found.notes, **unlisted}), self.sources[modality])
@@ -67,6 +68,16 @@ class Site:
         leaks = label_leaks(found, self.labels(found.case_ids), self.task, file=f"site {self.name}: {modality}")
         if leaks:
             raise LabelLeakError(*leaks)
+
+
+def read_source(source: Source, config: BranchConfig) -> Cases:
+    """What the modality's reader finds, under the pseudonyms of a site that has them.
+
+    Raises:
+        ValueError: what the reader says.
+    """
+    found = plugin(config.kind).read(source, config)
+    return replace(found, case_ids=tuple(map(source.called, found.case_ids)))
 
 
 class LabelLeakError(ProblemsError):
@@ -119,7 +130,8 @@ def open_site(folder: Path, task: Task, config: SiteConfig | None = None) -> Sit
     config = config or read_site_config(folder / "site.yaml")
     problems: list[Problem] = []
     sources = sources_of(folder, config, problems)
-    cases, dropped = read_cases(folder / config.cases, task, problems, config.labels)
+    pseudonyms = pseudonyms_of(folder, config, [])  # what is wrong with their file is said of the sources
+    cases, dropped = read_cases(folder / config.cases, task, problems, config.labels, pseudonyms)
     check(of_site(config.name, problems))
     if config.only_evaluates:
         cases = cases.assign(split="test")
@@ -157,11 +169,24 @@ def case_ids_of(folder: Path, config: SiteConfig) -> list[str]:
     """The cases that the site lists, whatever else the list says.
 
     Raises:
+        ValueError: there is no such file, or it has no column case_id; the pseudonyms cannot be read.
+    """
+    problems: list[Problem] = []
+    pseudonyms = pseudonyms_of(folder, config, problems)
+    check(problems)
+    case_ids = ids_in(folder / config.cases)
+    return [pseudonyms.of(case_id) for case_id in case_ids] if pseudonyms else case_ids
+
+
+def ids_in(case_list: Path) -> list[str]:
+    """The ids as the list has them.
+
+    Raises:
         ValueError: there is no such file, or it has no column case_id.
     """
-    header, *rows = rows_of(folder / config.cases)
+    header, *rows = rows_of(case_list)
     if "case_id" not in header:
-        raise unusable("no column case_id", file=config.cases)
+        raise unusable("no column case_id", file=case_list.name)
     return [row[header.index("case_id")].strip() for row in rows]
 
 
@@ -179,9 +204,13 @@ def folds_of(site: Site, seed: int, n_folds: int, min_cell: int = 0) -> pd.Serie
 
 
 def read_cases(
-    path: Path, task: Task, problems: list[Problem], own_labels: Mapping[str, str] = MappingProxyType({})
+    path: Path,
+    task: Task,
+    problems: list[Problem],
+    own_labels: Mapping[str, str] = MappingProxyType({}),
+    pseudonyms: Pseudonyms | None = None,
 ) -> tuple[pd.DataFrame, dict[str, int]]:
-    """The case list with class indices; problems are added to the list.
+    """The case list with class indices, by pseudonym where the site has them; problems are added to the list.
 
     `own_labels` is the section `labels` of site.yaml: the site's label -> the study's.
     """
@@ -202,7 +231,8 @@ def read_cases(
     index = {label: position[name] for label, name in task.class_by_label.items()}
     left_out = sorted({"", *task.drop})
     dropped = {name: int((labels == name).sum()) for name in left_out if (labels == name).any()}
-    return pd.DataFrame({"label": [index.get(label, NO_LABEL) for label in labels], "split": splits}), dropped
+    cases = pd.DataFrame({"label": [index.get(label, NO_LABEL) for label in labels], "split": splits})
+    return cases.rename(index=pseudonyms.of) if pseudonyms else cases, dropped
 
 
 def label_meanings(own_labels: Mapping[str, str], task: Task, problems: list[Problem]) -> dict[str, str]:

@@ -71,10 +71,11 @@ def listed_files(source: Source) -> list[Listed]:
         raise unusable(what, "keep one of them", file=manifests[0].name)
     listed = _by_manifest(manifests[0], files, source) if manifests else [_by_name(path) for path in files]
     reasons = {path: _why_unreadable(path) for path in files}  # of a name that is only listed, nothing is looked up
-    return [
+    checked = [
         replace(entry, left_out=reason, is_unreadable=True) if (reason := reasons.get(entry.path, "")) else entry
         for entry in listed
     ]
+    return [replace(entry, case_id=source.called(entry.case_id)) for entry in checked]
 
 
 def composition_tables(source: Source) -> list[Path]:

@@ -10,7 +10,7 @@ from client.cli import app
 from client.node.approval import approvals, approve, withdraw
 from client.node.home import Home
 from modalities.core.files.atomic import write_json
-from modalities.core.release.keyfiles import line_fingerprint
+from modalities.core.keyfiles import line_fingerprint
 from modalities.core.settings.site import read_site_config
 from strategies.bundle import digest_of_checkout
 

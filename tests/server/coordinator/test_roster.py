@@ -4,7 +4,7 @@ import pytest
 from typer.testing import CliRunner
 
 from client.node.keys import make_node_key
-from modalities.core.release.keyfiles import line_fingerprint
+from modalities.core.keyfiles import line_fingerprint
 from server.cli import app
 from server.coordinator.folder import enrol_site, init_study, revoke_site
 from strategies.masking.roster import Roster, key_digest, load_roster

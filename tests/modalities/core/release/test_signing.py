@@ -6,7 +6,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from modalities.core.release.keyfiles import read_private
+from modalities.core.keyfiles import read_private
 from modalities.core.release.signing import SIGNATURE, check_signature, fingerprint, make_release_key, public_key, sign
 
 
