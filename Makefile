@@ -79,7 +79,7 @@ wheelhouse: ## offline install for this kind of machine and PYTHON's version, wi
 	@$(PYTHON) -m venv $(BUILD)/venv
 	@echo "3/4 wheels: half a minute to many, by pip's cache and the build of torch"
 	@$(BUILD)/venv/bin/python -m pip download --quiet --only-binary :all: --dest $(HOUSE)/wheels \
-		--constraint $(HOUSE)/constraints.txt torch setuptools './$(BUILD)/tessera[slides]'
+		--constraint $(HOUSE)/constraints.txt torch setuptools './$(BUILD)/tessera[slides,encoders]'
 	@echo "4/4 sums"
 	@(cd $(HOUSE) && find * -type f | LC_ALL=C sort | xargs sha256sum) > $(BUILD)/SHA256SUMS
 	@mv $(BUILD)/SHA256SUMS $(HOUSE)

@@ -61,7 +61,7 @@ echo "4/5 $(echo "$wheels" | wc -l) packages: a minute or two"
 "$python" -m venv "$target/.venv"
 # shellcheck disable=SC2086
 pip_install $wheels
-pip_install --no-build-isolation --editable "$target[slides]" # the site approves and runs the code that it can read there
+pip_install --no-build-isolation --editable "$target[slides,encoders]" # the site approves and runs the code that it can read there
 
 echo "5/5 it runs, without Ray"
 cd "$target"
