@@ -175,6 +175,8 @@ def test_what_a_site_sends_as_a_name_is_not_repeated_at_length():
         (Error(2, "TCGA-BH-A0B3"), "the site reported a failure; its own log says more"),
         (Error(2, "bundle not approved"), "the site has not approved this code; it runs `tessera-client trust`"),
         (Error(5, "Node unavailable"), "away: not connected; it is asked again once it is back"),
+        (Error(3), "no reply before the deadline"),
+        (Error(4), "no reply before the deadline"),
         (Error(7), "the site refused the code: does it have the coordinator's version of Tessera?"),
         (Error(42, "TCGA-BH-A0B3"), "the site reported error 42; its own log says more"),
     ],

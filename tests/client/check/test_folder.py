@@ -85,6 +85,8 @@ def test_cases_on_one_side_only_are_counted_and_other_spellings_told(folder):
     report = check_site(folder, FEDERATION)
     notes, warnings = said(report, "note", "hif"), said(report, "warning", "hif")
     n_lacking = 37 - (len(table) - 1)
+    assert report.modalities["hif"].notes["cases not in cases.csv"] == 2
+    assert report.modalities["hif"].cases == len(table) - 1
     assert f"2 of the {len(table) + 1} cases in it are not in cases.csv (SITE_1-CASE" in notes[0]
     assert notes[1] == f"{n_lacking} of the 37 cases in cases.csv have no hif: a case may lack a modality"
     assert warnings[0].startswith("1 cases are in cases.csv in another spelling: SITE_1-CASE-")

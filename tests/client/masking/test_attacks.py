@@ -9,6 +9,7 @@ from modalities.core.files.journal import entries_of
 from strategies.masked_exchange.wire import BOXES, LABEL, MASKING, SURVIVORS, TRAIN, UNMASK
 from strategies.masking.roster import Roster
 from strategies.wire import ARRAYS, CONFIG, MASKED, STUDY, from_record, to_record
+from tests.client.study.test_policy import set_policy
 from tests.masked_sites import MaskedSites
 from tests.support import site_number, small_federation
 
@@ -92,6 +93,19 @@ def test_a_sum_over_one_site_or_two_is_not_made(sites, n_members):
     assert f"cnv: a sum over {n_members} sites; this site takes part from 3 on" in complaint(sites)
 
 
+def test_a_site_is_in_no_sum_of_a_modality_over_fewer_sites_than_its_policy_asks_for(sites):
+    """Sums that are of no modality, as of the class counts, are held to the study's least alone."""
+    set_policy(sites.root, "site_1", min_holders=5)
+
+    def shrink(message):
+        if message.metadata.message_type == "query.counts" and site_number(message) == 1:
+            for group in ("cnv", "study"):
+                message.content[CONFIG + MASKING][group] = sites.names[:4]
+
+    sites.run(sites.grid(shrink))
+    assert "cnv: a sum over 4 sites; this site takes part from 5 on" in complaint(sites)
+
+
 def test_a_request_without_masks_is_not_answered(sites):
     def bare(message):
         if message.metadata.message_type == TRAIN and site_number(message) == 1:
@@ -128,9 +142,10 @@ def test_other_weights_for_one_site_give_a_sum_that_nobody_can_read(sites):
     assert {(note.site, note.part) for note in study.notes if note.text == text} == {("site_1", "cnv")}
 
 
-def test_another_head_for_one_site_is_refused_there(sites):
+@pytest.mark.parametrize("message_type", ["train.fusion", "query.calibration", "query.conformal"])
+def test_another_head_for_one_site_is_refused_there(sites, message_type):
     def nudge(message):
-        if message.metadata.message_type == "train.fusion" and site_number(message) == 1:
+        if message.metadata.message_type == message_type and site_number(message) == 1:
             record = message.content[ARRAYS + "fusion.cnv"]
             message.content[ARRAYS + "fusion.cnv"] = to_record(
                 {name: array + 1.0 for name, array in from_record(record).items()}

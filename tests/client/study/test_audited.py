@@ -3,17 +3,22 @@
 import json
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from flwr.app import ConfigRecord, Message
 
 from client.app import app
 from client.audit.content import contents_of, digest_of_content
 from client.node.home import Home
 from simulations.engines.inline import InlineGrid
+from strategies.audit.statements import Head, Receipt
 from strategies.checks import NO_SETTINGS
 from strategies.wire import config_record, to_record
 from tests.client.sites import RealSite
 from tests.client.test_app import FEDERATION, Site
 from tests.support import write_sites
+
+KEY = Ed25519PrivateKey.generate()
+SETTINGS = ConfigRecord({"federation": FEDERATION.to_json()})
 
 
 @pytest.fixture
@@ -78,6 +83,18 @@ def test_what_fails_is_entered_as_the_code_that_the_coordinator_is_told(site, ro
     sent = [entry for entry in entries_of(root) if entry["direction"] == "sent"]
     assert [entry.get("error") for entry in sent] == [NO_SETTINGS, None, 2]
     assert ["holds" in entry for entry in sent] == [False, True, False]
+
+
+def test_a_reply_proves_that_its_log_begins_with_the_head_that_was_countersigned_last(site):
+    first = site.ask("query.capabilities", config__study=SETTINGS, config__audit=ConfigRecord({})).content
+    head = Head(first["config.audit"]["size"], first["config.audit"]["root"])
+    assert (head.size, first["config.audit"]["proof"]) == (2, "")
+    by_site = first["config.audit"]["signature"]
+    receipt = Receipt("site_1", head.size, head.root, "2026-11-28T14:52:57+00:00", by_site).countersigned(KEY)
+    second = site.ask("query.capabilities", config__study=SETTINGS, config__audit=ConfigRecord(receipt.to_dict()))
+    sent = second.content["config.audit"]
+    assert Head(sent["size"], sent["root"]).follows(head, sent["proof"])
+    assert (sent["size"], sent["proof"] == "") == (4, False)
 
 
 def test_what_cannot_be_entered_does_not_leave(site, root):

@@ -11,6 +11,7 @@ from client.study.policy import (
     question_asked,
     refuse_run_config,
     round_asked,
+    seconds_asked,
     temperature_asked,
     too_few_holders,
 )
@@ -186,6 +187,9 @@ def test_other_numbers_of_messages_are_bounded_too():
             temperature_asked({"temperature": wrong})
     with pytest.raises(ValueError, match="cnv: holders must be a number from 0 to"):
         holders_asked("cnv", {"holders": -1})
+    assert [seconds_asked({"seconds": seconds}) for seconds in (0, 0.25, 600)] == [0, 0.25, 600]
+    with pytest.raises(ValueError, match="seconds must be a number from 0 to"):
+        seconds_asked({"seconds": -0.25})
 
 
 def test_a_run_config_that_names_a_place_of_data_is_refused_and_an_empty_one_is_not():

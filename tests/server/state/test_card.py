@@ -74,7 +74,9 @@ def test_the_card_names_neither_site_nor_case_and_counts_both(made):
     assert "site_" not in text
     assert "case-" not in text
     assert "4 sites together" in text
-    assert f"| cnv | cnv | {sum(own['cnv'] for own in made[1].cohorts.values())} | 4 | 2 |" in text
+    n_cnv, n_hif = (sum(own.get(name, 0) for own in made[1].cohorts.values()) for name in ("cnv", "hif"))
+    assert f"| cnv | cnv | {n_cnv} | 4 | 2 |" in text
+    assert f"| hif | table | {n_hif} | 3 | 2 |" in text  # site 3 has none
 
 
 def test_without_an_evaluation_there_is_no_number_and_it_says_so(made):

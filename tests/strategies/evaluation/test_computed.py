@@ -98,6 +98,21 @@ def test_the_gain_is_over_pairs_of_cases_of_the_same_site(results, cases):
     )
 
 
+def test_the_gain_in_balanced_accuracy_has_the_interval_of_a_mean_of_means_down_to_two_cases_a_class():
+    labels = np.array([0] * 17 + [1] * 12 + [2] * 2)
+    rng = np.random.default_rng(3)
+    federated, local = rng.dirichlet(np.ones(3), (2, len(labels)))
+    federated[-2:], local[-2:] = [[0.1, 0.2, 0.7], [0.6, 0.1, 0.3]], [[0.2, 0.7, 0.1], [0.5, 0.1, 0.4]]
+    better = (federated.argmax(axis=1) == labels).astype(float) - (local.argmax(axis=1) == labels)
+    of_class = [better[labels == place] for place in range(3)]
+    assert of_class[2].tolist() == [1, 0]
+    value = np.mean([own.mean() for own in of_class])
+    half = 1.959964 * np.sqrt(sum(own.var(ddof=1) / len(own) for own in of_class)) / 3
+    gain = results_of(evaluated({"north": (labels, federated, local)}, full=(), min_cell=0)).gain["test"]["fused"]
+    found = gain.balanced_accuracy
+    assert (found.value, found.low, found.high) == pytest.approx((value, value - half, value + half), rel=1e-6)
+
+
 def test_a_model_that_gains_nothing_is_not_called_equivalent_for_want_of_cases(cases):
     rng = np.random.default_rng(1)
     shuffled = {

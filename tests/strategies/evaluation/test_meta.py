@@ -60,6 +60,14 @@ def test_a_site_where_no_pair_errs_counts_with_half_a_case_that_does():
     assert 0.0 < ties.value < 0.05
 
 
+def test_a_difference_of_two_models_that_never_err_has_the_variance_of_half_a_case_more():
+    """19 cases: 2 x .975 x .025 / 19, for two models' AUROCs; all others count as they are."""
+    values, n_cases = np.array([0.0, 0.05, 0.02]), np.array([19.0, 40, 33])
+    found = meta_difference(values, np.array([0.0, 0.001, 0.003]), n_cases)
+    expected = meta_analysis(values, np.array([2 * 0.975 * 0.025 / 19, 0.001, 0.003]))
+    assert (found.value, found.low, found.high) == pytest.approx((expected.value, expected.low, expected.high))
+
+
 def test_a_variance_between_sites_is_recovered():
     rng = np.random.default_rng(3)
     variances = rng.uniform(0.001, 0.004, 4000)

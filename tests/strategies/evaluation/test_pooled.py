@@ -79,6 +79,16 @@ def test_what_is_not_known_of_a_correlation_counts_as_one():
     assert macro_variance(variance, known, counted) == pytest.approx((4 + 1 - 2 * 0.5 * 2) / 4)
 
 
+@pytest.mark.parametrize(
+    ("n_least", "quantile"), [(5, 2.7764451), (3, 4.3026527), (2, 12.7062047), (1, 12.7062047), (0.0, 12.7062047)]
+)
+def test_an_interval_is_students_on_the_logit_scale_with_a_case_less_than_the_smaller_side_has(n_least, quantile):
+    """Quantiles of t with 4, 2 and 1 degrees of freedom, from a table; logit(.8) = log 4."""
+    half = quantile * 0.1 / (0.8 * 0.2)
+    ends = [1 / (1 + np.exp(-(np.log(4) + side * half))) for side in (-1, 1)]
+    assert auroc_interval(0.8, 0.01, n_least) == pytest.approx(ends, rel=1e-6)
+
+
 @pytest.mark.parametrize(("value", "ends"), [(1.0, (0.025 ** (1 / 9), 1.0)), (0.0, (0.0, 1 - 0.025 ** (1 / 9)))])
 def test_an_auroc_without_an_error_is_no_certainty(value, ends):
     assert auroc_interval(value, 0.0, 9) == pytest.approx(ends)

@@ -1,0 +1,52 @@
+"""What stands where in the figures of a report: intervals, heights, and lines between classes."""
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex
+
+from strategies.report.forest import Band, Line, forest
+from strategies.report.look import ARM_LOOKS, draw
+from strategies.report.panels import matrix_panel
+
+LOOK = ARM_LOOKS["federated"]
+KNOWN, ALONE = {"value": 0.8, "low": 0.7, "high": 0.9}, {"value": 0.6, "low": None, "high": None}
+
+
+def bands(*sizes):
+    return [Band(f"band {number}", [Line(LOOK, KNOWN)] * size) for number, size in enumerate(sizes)]
+
+
+def test_a_value_is_a_dot_in_its_interval_and_alone_where_that_is_unknown():
+    """Chance, at .5, is dashed."""
+    figure = forest([Band("cnv", [Line(LOOK, KNOWN), Line(LOOK, ALONE)])], "AUROC")
+    drawn = [(tuple(map(float, line.get_xdata())), line.get_marker()) for line in figure.axes[0].lines]
+    assert drawn == [((0.7, 0.9), "None"), ((0.8,), "o"), ((0.6,), "o"), ((0.5, 0.5), "None")]
+    assert to_hex(figure.axes[0].lines[0].get_color()) == LOOK.colour
+
+
+@pytest.mark.parametrize(
+    ("sizes", "title", "inches"),
+    [
+        ((1,), "", 0.75 + 0.225 * 2.35),
+        ((3, 2), "", 0.75 + 0.225 * 7.7),
+        ((3, 2), "AUROC by site", 1.15 + 0.225 * 7.7),
+    ],
+)
+def test_a_figure_is_as_high_as_its_lines_headings_gaps_and_title_take(sizes, title, inches):
+    assert forest(bands(*sizes), "AUROC", title).get_size_inches()[1] == pytest.approx(inches)
+
+
+def test_nothing_to_show_is_no_figure():
+    assert forest([], "AUROC") is None
+
+
+def test_a_white_line_lies_between_every_two_classes_of_a_matrix_and_each_cell_has_its_share_and_its_count():
+    counts = np.array([[6, 2, 0], [1, 3, 0], [0, 0, 5]])
+    figure = draw(3, 3, lambda own: matrix_panel(own.add_subplot(), counts, ["LumA", "LumB", "Basal"]))
+    (axes,) = figure.axes
+    for axis in (axes.xaxis, axes.yaxis):
+        assert axis.get_minorticklocs().tolist() == [0.5, 1.5]
+        assert {to_hex(line.get_color()) for line in axis.get_minor_ticks()[0].get_children()[2:3]} == {"#ffffff"}
+    shown = [text.get_text() for text in axes.texts]
+    assert shown[:4] == ["75 %", "6", "25 %", "2"]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["LumA (8)", "LumB (4)", "Basal (5)"]
