@@ -94,7 +94,9 @@ def labels_of(study: str, clinical: Sequence[Clinical], attribute: str = LABEL) 
     for part in clinical:
         for (patient, *sample), values in part.rows.items():
             if attribute in values and (not sample or case_of(sample[0]) is not None):
-                labels[patient] = values[attribute].removeprefix(f"{study.partition('_')[0].upper()}_")
+                cancer, _, rest = values[attribute].partition("_")
+                is_named = cancer.lower() in study.partition("_")[0]  # COAD_ and READ_ in coadread
+                labels[patient] = rest if rest and is_named else values[attribute]
     if not labels:
         names = listing(sorted(str(told["clinicalAttributeId"]) for part in clinical for told in part.attributes))
         raise unusable(f"{study} has no values of {attribute}; it has {names}", "name another study by --labels")

@@ -15,6 +15,7 @@ from modalities.core.settings.yaml_file import plain_in
 from server.network.certificates import Tls, issue_server_certificate, make_authority
 from simulations.cohorts.tcga import group_sites, open_dataset, write_raw_files
 from simulations.download.asking import checked_address
+from simulations.download.cbioportal import Clinical, labels_of
 from simulations.download.download import cases_in, study_of
 from tests.simulations.download.made import CASES, CLINICAL, FAST, LABELS, file_of, id_of, make, portal_of, segments_of
 from tests.simulations.download.portal import File, serving
@@ -185,6 +186,19 @@ def test_an_answer_of_something_else_is_refused(tmp_path, files, monkeypatch):
         pytest.raises(ProblemsError, match="/files: the answer is not one of the GDC; correct --gdc"),
     ):
         make(portal, tmp_path)
+
+
+def test_a_label_goes_without_the_cancer_before_it_and_is_of_a_primary_tumour():
+    rows = {
+        ("p1", "TCGA-AA-0001-01"): {"SUBTYPE": "COAD_CIN"},
+        ("p2", "TCGA-AA-0002-01"): {"SUBTYPE": "READ_MSI_H"},
+        ("p3", "TCGA-AA-0003-06"): {"SUBTYPE": "COAD_CIN"},
+        ("p4", "TCGA-AA-0004-01"): {"SUBTYPE": "CN_HIGH"},
+        ("p5", "TCGA-AA-0005-01"): {"SUBTYPE": "COAD_"},
+        ("p6", "TCGA-AA-0006-01"): {"AGE": "61"},
+    }
+    labels = labels_of("coadread_tcga_pan_can_atlas_2018", [Clinical("SAMPLE", [], rows)])
+    assert labels == {"p1": "CIN", "p2": "MSI_H", "p4": "CN_HIGH", "p5": "COAD_"}
 
 
 def test_studies_are_named_after_their_project():

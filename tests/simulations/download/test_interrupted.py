@@ -30,6 +30,7 @@ def wait_for(process, condition):
         time.sleep(0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_what_was_interrupted_goes_on_and_ends_with_the_same_bytes(tmp_path, how):
     files = [file_of(number, MIB + number) for number in range(1, 8)]
@@ -63,6 +64,7 @@ def test_what_was_interrupted_goes_on_and_ends_with_the_same_bytes(tmp_path, how
     assert not list(tmp_path.rglob("*.partial"))
 
 
+@pytest.mark.slow
 def test_two_commands_do_not_write_into_one_folder(tmp_path):
     with serving(portal_of([file_of(1, 32 * MIB)])) as portal:
         portal.pace_s = 1.0  # minutes, until the second command has ended
