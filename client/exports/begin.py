@@ -6,14 +6,16 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
-from client.exports.case_ids import case_ids, id_columns
+from client.exports.case_ids import case_ids, id_columns, ids_read
 from client.exports.found import Export
-from modalities.core.contract import MAPPED
+from modalities.core.contract import MAPPED, Source
 from modalities.core.files.delimited import listing
 from modalities.core.problems import Problem, note, unusable, warning
+from modalities.core.settings.federation import Federation
 
 _CASE_ID = "case_id"
 _MOST_CLASSES = 12
@@ -30,10 +32,12 @@ class Begun:
     problems: Sequence[Problem] = ()
 
 
-def begin(site: Path, exports: Sequence[Export], label: str, label_column: str) -> Begun:
-    """Sources of all modalities that the exports hold, and a case list of the tables that have to be mapped.
+def begin(site: Path, exports: Sequence[Export], federation: Federation, label: str) -> Begun:
+    """Sources of all modalities that the exports hold, and the case list.
 
-    `label` is the exports' column of labels, which cases.csv has as `label_column`, in the exports' own words.
+    Its cases are those of the tables that have to be mapped, or, where there are none, of what can be read as it is.
+
+    `label` is the exports' column of labels, which the case list has in the exports' own words.
 
     Raises:
         ValueError: no export holds a modality, or none or several have such a column of labels.
@@ -45,11 +49,11 @@ def begin(site: Path, exports: Sequence[Export], label: str, label_column: str) 
             f"nothing that a modality reads in {listing([export.path.name for export in exports])}",
             "docs/sources says which exports can be read",
         )
-    listed = case_ids(exports, ids)
+    listed = case_ids(exports, ids) or ids_read(_as_sources(site, sources), federation.modalities)
     labels = _labels(exports, ids, label) if label else {}
     said = yaml.safe_dump({"sources": sources}, sort_keys=False, allow_unicode=True, width=110)
     problems = [*_unread(exports), *_without_ids(exports, ids), *_label_candidates(exports, label)]
-    return Begun(said, _case_list(listed, labels, label_column), problems)
+    return Begun(said, _case_list(listed, labels, federation.task.label), problems)
 
 
 def _sources(site: Path, exports: Sequence[Export], ids: Mapping[Path, str]) -> dict[str, dict]:
@@ -64,6 +68,10 @@ def _sources(site: Path, exports: Sequence[Export], ids: Mapping[Path, str]) -> 
         found[name] = {"paths": paths, "columns": {_CASE_ID: named[0]} if named else {}, "case_ids": named[1:]}
         found[name] = {setting: value for setting, value in found[name].items() if value}
     return found
+
+
+def _as_sources(site: Path, sources: Mapping[str, Mapping[str, Any]]) -> dict[str, Source]:
+    return {name: Source(tuple((site / path).resolve() for path in own["paths"])) for name, own in sources.items()}
 
 
 def _places(own: Sequence[Export], exports: Sequence[Export]) -> list[Path]:

@@ -1,10 +1,13 @@
-"""Which column of a hospital's table holds the case ids."""
+"""The case ids of a hospital's exports: which column of a table holds them, and what the readers say."""
 
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from client.exports.found import Export
+from modalities.core.contract import Source
+from modalities.core.registry import plugin
+from modalities.core.settings.training import BranchConfig
 
 _NO_ID = re.compile(r"|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\d{4}-\d{2}-\d{2}.*|-?\d+[.,]\d+")
 """Nothing, a date, a decimal."""
@@ -30,6 +33,22 @@ def case_ids(exports: Sequence[Export], columns: Mapping[Path, str]) -> list[str
     """The ids in these columns, in the order of the first table that has them."""
     held = (export.columns[columns[export.path]] for export in exports if export.path in columns)
     return list(dict.fromkeys(case_id for cells in held for case_id in cells))
+
+
+def ids_read(sources: Mapping[str, Source], configs: Mapping[str, BranchConfig]) -> list[str]:
+    """The case ids that the readers find in sources that can be read as they stand; of the others, none."""
+    found: dict[str, None] = {}
+    for name, source in sources.items():
+        if not hasattr(configs[name], "slides"):  # these would be prepared, which takes hours
+            found |= dict.fromkeys(_ids_in(source, configs[name]))
+    return list(found)
+
+
+def _ids_in(source: Source, config: BranchConfig) -> Sequence[str]:
+    try:
+        return plugin(config.kind).read(source, config).case_ids
+    except ValueError:  # `check` says what is wrong
+        return ()
 
 
 def _may_be_ids(cells: Sequence[str]) -> bool:

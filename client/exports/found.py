@@ -9,6 +9,7 @@ from modalities.core.files.delimited import rows_of
 from modalities.core.files.header import header_of
 from modalities.core.problems import unusable
 from modalities.core.registry import plugin
+from modalities.core.settings.training import BranchConfig
 
 _TABLES = (".csv", ".tsv", ".txt", ".seg", ".cns", ".xlsx")
 _LARGE = 20_000_000
@@ -33,8 +34,8 @@ class Export:
         return self.format == MAPPED
 
 
-def exports_in(paths: Sequence[Path], kinds: Mapping[str, str]) -> list[Export]:
-    """Every file of these files and folders; `kinds`: modality -> kind of plug-in.
+def exports_in(paths: Sequence[Path], configs: Mapping[str, BranchConfig]) -> list[Export]:
+    """Every file of these files and folders, and which of the modalities reads it.
 
     Raises:
         ValueError: a path is not there, or nothing is.
@@ -45,7 +46,7 @@ def exports_in(paths: Sequence[Path], kinds: Mapping[str, str]) -> list[Export]:
     files = list(dict.fromkeys(file for path in paths for file in _files(path)))
     if not files:
         raise unusable(f"no file in {', '.join(map(str, paths))}", "name the files, or the folder, of your exports")
-    return [_looked_at(file, kinds) for file in files]
+    return [_looked_at(file, configs) for file in files]
 
 
 def described(export: Export) -> str:
@@ -64,8 +65,8 @@ def _files(path: Path) -> Iterable[Path]:
     return [file for file in below if not any(part[0] in ".~" for part in file.relative_to(path).parts)]
 
 
-def _looked_at(path: Path, kinds: Mapping[str, str]) -> Export:
-    formats = {name: found for name, kind in kinds.items() if (found := _format(path, kind))}
+def _looked_at(path: Path, configs: Mapping[str, BranchConfig]) -> Export:
+    formats = {name: found for name, own in configs.items() if (found := _format(path, own.kind))}
     as_it_stands = {name: found for name, found in formats.items() if found != MAPPED}
     readers = as_it_stands or formats
     return Export(path, tuple(readers), next(iter(readers.values()), ""), _columns(path))

@@ -64,17 +64,20 @@ def _begun(site: Path, exports: Sequence[Path], label: str) -> Begun:
     Raises:
         ValueError: the folder has a site.yaml or a case list already, which would not be kept; or nothing is in them.
     """
-    from strategies.settings import load_federation  # what imports torch: the other commands do without
+    from strategies.settings import (
+        federation_from,
+        load_federation,
+    )  # what imports torch: the other commands do without
 
     there = [f"{site / name} is there already" for name in (SITE_FILE, "cases.csv") if (site / name).exists()]
     check([Problem(what, "--from begins a new site folder: name another, or move it away") for what in there])
     agreed = site / "federation.yaml"
-    federation = load_federation(agreed) if agreed.is_file() else None
-    sections = {} if federation is None else {name: own.kind for name, own in federation.modalities.items()}
-    found = exports_in(exports, sections or {kind: kind for kind in kinds()})
+    every_kind = {"modalities": {kind: {} for kind in kinds()}}
+    federation = load_federation(agreed) if agreed.is_file() else federation_from(every_kind)
+    found = exports_in(exports, federation.modalities)
     for export in found:
         say(f"{export.path}: {described(export)}")
-    begun = begin(site, found, label, federation.task.label if federation else "label")
+    begun = begin(site, found, federation, label)
     for problem in begun.problems:
         show(problem)
     return begun

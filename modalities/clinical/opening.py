@@ -48,6 +48,8 @@ def recognised(path: Path) -> str:
     """
     if not _is_table(path):
         return ""
+    if part_of := records.format_of(path):
+        return part_of
     header = rows_of(path, comment=_COMMENT)
     above = n_comments(header, _COMMENT)
     known = (own.name for own in _KNOWN if own.marks <= set(header[above]) and own.is_commented == (above > 0))

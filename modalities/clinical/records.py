@@ -19,6 +19,18 @@ NAMES = (omop.NAME, fhir.NAME)
 REDCAP = (redcap.NAME, redcap.CODES, redcap.LABELS)
 
 
+def format_of(path: Path) -> str:
+    """The kind of record that a file is part of, by its name and header; empty where it is none."""
+    if is_fhir(path):
+        return fhir.NAME
+    if tables.tables_in([path], False) or tables.is_other_table(path):
+        return omop.NAME
+    header = header_of(path) if path.suffix.lower() != ".parquet" else []
+    if dictionary.is_dictionary(header) or dictionary.is_export(header):
+        return redcap.NAME
+    return "list" if people.is_list(header) or concepts.is_map(header) else ""
+
+
 def records_of(paths: Sequence[Path], source: Source, problems: list[Problem]) -> tuple[list[File], list[Path]]:
     """A file of entries for each kind of record, and the paths that belong to none."""
     if source.format not in ("auto", *NAMES, *REDCAP):

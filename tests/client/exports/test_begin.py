@@ -98,3 +98,13 @@ def test_a_path_or_a_column_that_is_not_there_ends_it_before_anything_is_written
     assert done.exit_code == 1
     assert message in " ".join(done.output.split())
     assert not (tmp_path / "site").exists()
+
+
+def test_where_no_table_has_to_be_mapped_the_cases_are_those_that_the_readers_find(tmp_path, exports):
+    study = tmp_path / "study"
+    study.mkdir()
+    (study / "data_cna.txt").write_text("Hugo_Symbol\tEntrez_Gene_Id\tP07\tP03\nTP53\t7157\t-1\t0\nMYC\t4609\t2\t1\n")
+    done = begin(tmp_path / "site", "--from", study)
+    assert done.exit_code == 0, done.output
+    lines = (tmp_path / "site" / "cases.csv").read_text().splitlines()
+    assert lines == ["case_id,label,split", "P07,,", "P03,,"]
