@@ -23,11 +23,13 @@ from client.study.admission import is_beyond_budget, is_no_external, is_other_th
 from client.study.answered import count_round, digest_of_request
 from client.study.asked import arrays_in, config_of, head_in, held_by_enough, offered, trained_study
 from client.study.calibration import conformal_counts, temperature_losses
+from client.study.compared import compare
 from client.study.fusion import fusion_answer, held_out_outputs
 from client.study.kept import DIGEST, HOLDERS, OUTPUTS, ROLL, SITE, STATE, data_of, keep_roll, kept_outputs
 from client.study.mods import accounted_only, as_it_was_asked, audited, without_exception_text
 from client.study.policy import (
     beyond_policy,
+    cases_asked,
     class_numbers,
     holders_asked,
     question_asked,
@@ -159,7 +161,7 @@ def setup(message: Message, context: Context) -> Message:
         context.state[SETTINGS] = ConfigRecord(known)
     if known["federation"] != record_of(context.state, SETTINGS, ConfigRecord)["federation"]:
         raise ValueError("other settings than in the handshake")
-    data, digests, reply = data_of(context), {}, RecordDict()
+    data, digests, shared, reply = data_of(context), {}, {}, RecordDict()
     if is_other_than_agreed(data, context):
         raise ValueError("other settings than this site agreed to")
     if CLASS_COUNTS in settings:
@@ -174,8 +176,10 @@ def setup(message: Message, context: Context) -> Message:
         if home_of(context) and not data.config.only_evaluates:
             data.training(name, state, digests[DIGEST + name])  # and every round finds it prepared
         known[HOLDERS + name] = holders_asked(name, config_of(message, name))
+        shared[name] = state, cases_asked(name, config_of(message, name))
         reply[METRICS + name] = _metrics(announced_cases(data, name))
     context.state[SETTINGS] = ConfigRecord({**known, **digests})
+    compare(home_of(context), data, shared)
     if keys := _keys(context, data):
         reply[CONFIG + STUDY] = ConfigRecord(keys)
     return Message(reply, reply_to=message)

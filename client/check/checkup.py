@@ -10,6 +10,7 @@ from client.check.network import reach_problems
 from client.check.own_files import fingerprints, own_problems
 from client.node.home import Home
 from client.node.roster import roster_problems
+from client.study.compared import compared_problems
 from modalities.core.problems import Problem, gathering, note, warning, worst_first
 from modalities.core.settings.differences import differences
 from modalities.core.settings.federation import Federation
@@ -30,6 +31,7 @@ def check_everything(folder: Path, federation: Path | None, offline: bool) -> Si
     else:
         report = SiteReport(config.name if config else "", {}, check_site_alone(folder))
     problems += _without_masks(config, settings)
+    problems += compared_problems(Home(folder), settings.digest) if settings is not None else []
     problems += [*report.problems, *(_surroundings(folder, config, offline) if config else [])]
     return replace(report, problems=worst_first(problems))
 

@@ -1,4 +1,7 @@
-"""Tells case ids that look like a patient's own number, date of birth or name from pseudonyms."""
+"""Tells case ids that look like a patient's own number, date of birth or name from pseudonyms.
+
+A warning and no error: nothing that leaves a site holds a case id, and a pseudonym may be a number of eight digits too.
+"""
 
 import re
 from collections.abc import Sequence
@@ -23,7 +26,11 @@ def check_identifiers(file: str, case_ids: Sequence[str]) -> list[Problem]:
             lines.setdefault(kind, []).append(f"line {line}")
     return [
         warning(
-            f"{len(own)} case ids look like {kind} ({listing(own)})", _PSEUDONYMS, file=file, where="column case_id"
+            f"{len(own)} case ids look like {kind} ({listing(own)}): no id leaves the site, but they stand in the "
+            "logs, reports and pages that Tessera writes here, which people pass on",
+            _PSEUDONYMS,
+            file=file,
+            where="column case_id",
         )
         for kind, own in lines.items()
     ]

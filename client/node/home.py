@@ -52,6 +52,8 @@ class Home:
     """state.json: what `status` shows."""
     connection = Place("connection.json")
     """connection.json: how the connection to the coordinator stands, written by the SuperNode."""
+    compared = Place("compared.json")
+    """compared.json: where this site lies far from the others of its study; told to nobody else."""
     check_page = Place("check.html")
     """check.html: the page of the last `check --html`; it names cases, so it stays here."""
     complaints = Place("complaints.jsonl")

@@ -144,6 +144,15 @@ def holders_asked(part: str, config: Mapping[str, Any]) -> int:
     return int(_number(part, config, "holders", 0, _LARGEST))
 
 
+def cases_asked(part: str, config: Mapping[str, Any]) -> int:
+    """How many training cases all sites have of a modality, as the server says; 0 where it does not.
+
+    Raises:
+        ValueError: it makes no sense.
+    """
+    return int(_number(part, config, "cases", 0, _LARGEST)) if "cases" in config else 0
+
+
 def _number(part: str, config: Mapping[str, Any], key: str, least: float | int, most: float | int) -> float:
     """A number of a message, within its bounds; NaN is within none."""
     value = config.get(key)

@@ -23,6 +23,8 @@ from strategies.evaluation.wire import EVALUATES, TAKES_PART
 from strategies.wire import ARRAYS, CONFIG, METRICS, STUDY, config_record, parts_in, record_of, to_record
 
 _POLL_S = 1.0
+_LEAST_TO_COUNT = 3
+"""Sites whose training cases are counted together for each of them."""
 
 
 def wait_for_nodes(sites: Sites) -> list[int]:
@@ -132,14 +134,14 @@ def settle(sites: Sites, asked: Sequence[Holder], holders: Sequence[Holder]) -> 
     counts = {CLASS_COUNTS: study.class_counts} if needed else {}
     settings = config_record({"federation": study.federation.to_json(), **counts})
     counted = [holder for holder in holders if sites.is_released or not holder.only_evaluates]
-    numbers = {name: sum(name in holder.cohorts for holder in counted) for name in held(holders)}
+    told = {name: _about(name, counted) for name in held(holders)}
     questions = [
         (
             holder,
             RecordDict(
                 {
                     CONFIG + STUDY: settings,
-                    **{CONFIG + name: config_record({"holders": numbers[name]}) for name in holder.cohorts},
+                    **{CONFIG + name: config_record(told[name]) for name in holder.cohorts},
                     **{ARRAYS + name: to_record(study.states[name]) for name in holder.cohorts},
                 }
             ),
@@ -155,6 +157,16 @@ def settle(sites: Sites, asked: Sequence[Holder], holders: Sequence[Holder]) -> 
     agreed = [holder for _, holder in sites.ask("query.setup", questions, read)]
     study.cohorts |= {holder.site: dict(holder.cohorts) for holder in agreed if holder.site not in sites.evaluators}
     return [holder for holder in agreed if holder.cohorts]
+
+
+def _about(modality: str, holders: Sequence[Holder]) -> dict[str, int]:
+    """How many sites hold the modality; and, of three or more, how many training cases all of them have.
+
+    With the latter a site compares itself with the others. Of two sites, it would be the other one's.
+    """
+    n_cases = [holder.cohorts[modality] for holder in holders if holder.cohorts.get(modality)]
+    about = {"holders": sum(modality in holder.cohorts for holder in holders)}
+    return {**about, "cases": sum(n_cases)} if len(n_cases) >= _LEAST_TO_COUNT else about
 
 
 def _refuse_too_few(sites: Sites, holders: Sequence[Holder]) -> None:
