@@ -6,7 +6,7 @@ from pathlib import Path
 
 from modalities.clinical import records
 from modalities.clinical.harmonise import File
-from modalities.clinical.readers import biotab, cbioportal, gdc, gdc_tests, mapped, metabric, pathology, study, xena
+from modalities.clinical.readers import biotab, cbioportal, gdc, gdc_others, gdc_tests, mapped, metabric, study, xena
 from modalities.clinical.readers.ages import with_dates
 from modalities.clinical.readers.fhir.resources import ENDINGS as FHIR
 from modalities.clinical.readers.layout import Layout
@@ -16,7 +16,7 @@ from modalities.core.problems import Problem, gathering, unusable
 
 # In order of trust: a site's own mapped table, the registry's own forms, then what others made of them.
 _KNOWN = (
-    *(biotab.LAYOUT, *gdc.LAYOUTS, *pathology.LAYOUTS, *gdc_tests.LAYOUTS, xena.LAYOUT),
+    *(biotab.LAYOUT, *gdc.LAYOUTS, *gdc_others.LAYOUTS, *gdc_tests.LAYOUTS, xena.LAYOUT),
     *(study.SAMPLE_LAYOUT, study.PATIENT_LAYOUT, cbioportal.LAYOUT),
 )
 TRUST = (mapped.NAME, *dict.fromkeys(layout.name for layout in _KNOWN), *records.NAMES, records.REDCAP[0])

@@ -1,5 +1,6 @@
 """Records of entries, one a measurement, as a file with one row an entry: OMOP, FHIR and GDC's tests share it."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from modalities.clinical.dictionary import FIELDS
 from modalities.clinical.harmonise import File
 from modalities.clinical.readers.layout import DAYS, Layout
 from modalities.core.contract import IndexDate
-from modalities.core.problems import Problem
+from modalities.core.problems import Problem, listing
 
 CASE = "case"
 READ, OTHER, NOBODYS = "entries read", "entries of other codes", "entries of people without a case"
@@ -34,6 +35,8 @@ class Entries:
     """What the readers of entries gather: measurements with their dates, births and diagnoses."""
 
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys((READ, OTHER, NOBODYS), 0))
+    others: Counter[str] = field(default_factory=Counter)
+    """Codes of the entries that mean no field."""
     measured: list[tuple[Event, Day | None]] = field(default_factory=list)
     births: dict[str, Day] = field(default_factory=dict)
     diagnosed: dict[str, tuple[Day, str, int]] = field(default_factory=dict)
@@ -42,6 +45,15 @@ class Entries:
     def count(self, kind: str) -> None:
         """One entry more of this kind."""
         self.counts[kind] = self.counts.get(kind, 0) + 1
+
+    def refuse_none(self, remedy: str, file: str, problems: list[Problem]) -> None:
+        """A problem where entries are there and none means a field, with the codes that they bear."""
+        if self.counts[OTHER] and not self.counts[READ] + self.counts[NOBODYS]:
+            often = listing([f"{code} ({count})" for code, count in self.others.most_common()])
+            what = (
+                f"none of the {self.counts[OTHER]} entries means a field of the dictionary; they bear the codes {often}"
+            )
+            problems.append(Problem(what, remedy, file=file))
 
     def diagnose(self, case_id: str, day: Day | None, file: str, line: int) -> None:
         """The case was diagnosed on that day, unless an earlier one is known."""

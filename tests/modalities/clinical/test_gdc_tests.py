@@ -92,3 +92,14 @@ def test_lymph_nodes_come_from_the_pathology_details(write):
     path = write.text("pathology_detail.tsv", f"{header}\n{A}\tp-1\t13\t2\n{A}\tp-2\t'--\t2\n")
     row = row_of(read(path), A)
     assert (row["nodes_examined"], row["nodes_positive"]) == (13, 2)
+
+
+def test_folder_of_the_download_is_read_as_it_is(write, tmp_path):
+    write.text("follow_up.tsv", text_of(a_test(A, "ESR1", "IHC", "Positive")))
+    write.text("exposure.tsv", f"cases.submitter_id\texposures.exposure_id\texposures.cigarettes_per_day\n{A}\te\t20\n")
+    header = "cases.submitter_id\tfamily_histories.family_history_id\tfamily_histories.relative_with_cancer_history"
+    write.text("family_history.tsv", f"{header}\n{A}\tf\tyes\n{B}\tf\tno\n")
+    cases = read(tmp_path)
+    assert cases.case_ids == (A,)
+    assert cases.notes["cases of which nothing is known"] == 1
+    assert cases.notes["gdc_without_fields: rows used"] == 3

@@ -86,6 +86,8 @@ def read(paths: Sequence[Path], lists: Sequence[Path], source: Source, problems:
         for path, line, resource in held:
             if resource["resourceType"] != "Patient":
                 _add(export, resource, path.name, line)
+        remedy = "name the codes that mean a field in site.yaml as sources.clinical.concepts: {field: [code]}"
+        entries.refuse_none(remedy, paths[0].name, problems)
         return entries.as_file(NAME, paths[0], source.index, problems)
     return None
 
@@ -131,6 +133,8 @@ def _add(export: _Export, resource: Json, file: str, line: int) -> None:
         return
     kind = add(export, resource, export.case(resource), file, line)
     export.entries.count(kind)
+    if kind == OTHER:
+        export.entries.others[next((coding.code for coding in codings(part(resource, "code"))), "")] += 1
 
 
 def _add_condition(export: _Export, resource: Json, case_id: str, file: str, line: int) -> str:

@@ -1,4 +1,6 @@
-"""What a concept of an OMOP CDM means here: the site's own map, and LOINC's codes where the vocabulary is exported.
+"""What a concept of an OMOP CDM means here: the site's own map, and LOINC's codes.
+
+LOINC's codes are known as source values, and as concepts where the vocabulary's table is exported too.
 
 The map is a table with the columns `concept`, `field` and, if the concept says the value itself, `value`:
 
@@ -36,7 +38,9 @@ _MARKS = {"concept", "field"}
 class Concepts:
     """Concept or source value -> field, and the value if the concept itself says it; answers -> words."""
 
-    meanings: dict[str, tuple[str, str]] = field(default_factory=dict)
+    meanings: dict[str, tuple[str, str]] = field(
+        default_factory=lambda: {code: (name, "") for code, name in LOINC.items()}
+    )
     answers: dict[str, str] = field(default_factory=lambda: dict(_ANSWERS))
 
     def meaning(self, *candidates: str) -> tuple[str, str] | None:
@@ -66,11 +70,6 @@ def concepts_of(maps: Sequence[Path], vocabulary: Table | None, source: Source, 
         for code in codes:
             _add(said, concepts.answers, code, name, "", "site.yaml", 0, problems)
     concepts.meanings.update(said)
-    if not concepts.meanings:
-        what = "nothing says which concepts mean which field"
-        remedy = "add a table of the columns concept,field,value to paths, or the vocabulary's concept table"
-        file, where = (maps[0].name, "") if maps else ("site.yaml", "sources.clinical")
-        problems.append(Problem(what, remedy, file=file, where=where))
     return concepts
 
 

@@ -60,27 +60,47 @@ def read(
         vocabulary = Table(tables[CONCEPT]) if CONCEPT in tables else None
         concepts = concepts_of(maps, vocabulary, source, problems)
         entries = Entries()
-        cases = _people(Table(tables[PERSON]), lists, source, entries)
+        cases = _people(Table(tables[PERSON]), lists, source, entries, problems)
         for name, kind in _KINDS.items():
             if name in tables:
                 _add_entries(Table(tables[name]), kind, concepts, cases, entries, problems)
+        remedy = "add a table of the columns concept,field,value to paths, or the vocabulary's concept table"
+        entries.refuse_none(remedy, (maps[0] if maps else tables[PERSON]).name, problems)
         return entries.as_file(NAME, tables[PERSON], source.index, problems)
     return None
 
 
-def _people(table: Table, lists: Sequence[Path], source: Source, entries: Entries) -> dict[str, str]:
-    """Person -> case; births are added to the entries."""
+def _people(
+    table: Table, lists: Sequence[Path], source: Source, entries: Entries, problems: list[Problem]
+) -> dict[str, str]:
+    """Person -> case; births are added to the entries.
+
+    A person who stands more than once is refused unless the rows agree: some exports repeat rows, others mix people up.
+    """
     column = source.columns.get(CASE_ID, "person_id")
     listed = cases_in(lists)
     needed = tuple(dict.fromkeys(("person_id", "year_of_birth", column)))
     cases: dict[str, str] = {}
-    for _, row in table.rows(needed, ("month_of_birth", "day_of_birth", "birth_datetime")):
+    said: dict[str, tuple[str, Day | None]] = {}
+    differing: list[int] = []
+    for line, row in table.rows(needed, ("month_of_birth", "day_of_birth", "birth_datetime")):
         entries.count(_PEOPLE)
         case_id = case_id_of(row["person_id"], row[column], listed, bool(lists))
-        if case_id and row["person_id"]:
+        if not row["person_id"].lstrip("-").isdecimal():
+            what = f"{row['person_id']!r} is no person_id" + ": the header stands again" * (
+                row["person_id"] == "person_id"
+            )
+            problems.append(Problem(what, "export the table again", file=table.path.name, where=f"line {line}"))
+        birth = _birth(row)
+        differing += [line] * (said.setdefault(row["person_id"], (case_id, birth)) != (case_id, birth))
+        if case_id:
             cases[row["person_id"]] = case_id
-            if birth := _birth(row):
-                entries.births[case_id] = birth
+        if case_id and birth:
+            entries.births[case_id] = birth
+    if differing:
+        where = f"line {differing[0]}{f' and {len(differing) - 1} more' * (len(differing) > 1)}, column 'person_id'"
+        what = "a person stands more than once, as another case or with another birth"
+        problems.append(Problem(what, "keep one row a person", file=table.path.name, where=where))
     return cases
 
 
@@ -103,6 +123,7 @@ def _add_entries(
         case_id = cases.get(row["person_id"], "")
         if meaning is None or meaning[0] == CLINICAL:
             entries.count(OTHER if meaning is None else CLINICAL)
+            entries.others[_shown(*(row[name] for name in kind.concepts))] += meaning is None
             continue
         entries.count(READ if case_id else NOBODYS)
         if not case_id:
@@ -119,6 +140,11 @@ def _add_entries(
         where = f"line {undated[0]}{f' and {len(undated) - 1} more' * (len(undated) > 1)}, column {kind.date!r}"
         remedy = "export OMOP's dates as year-month-day, such as 2024-05-31"
         problems.append(Problem("no date of OMOP", remedy, file=table.path.name, where=where))
+
+
+def _shown(concept: str, source_concept: str, source: str) -> str:
+    """What to write into the map for an entry: its concept, or the site's own code where it has none."""
+    return next((code for code in (concept, source_concept) if code not in ("", "0")), source)
 
 
 def _text(name: str, row: Mapping[str, str], concepts: Concepts) -> str:

@@ -124,6 +124,11 @@ def _texts(column: pyarrow.Array) -> list[str]:
     """Cells as the CSV would hold them: whole numbers without a point, dates as 2024-05-31, blank where null."""
     if pyarrow.types.is_floating(column.type):
         values = column.to_pylist()
-        return ["" if value is None or value != value else f"{value:.15g}" for value in values]
+        return ["" if value is None or value != value else _written(value) for value in values]
     as_text = pyarrow.compute.cast(column, pyarrow.string())
     return [(cell or "").strip() for cell in as_text.to_pylist()]
+
+
+def _written(value: float) -> str:
+    """All digits of a whole number: an id that a null beside it made a float."""
+    return str(int(value)) if value.is_integer() else f"{value:.15g}"

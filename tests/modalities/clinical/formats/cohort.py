@@ -72,22 +72,23 @@ def _patient(number: int, rng: random.Random) -> Patient:
     is_er, is_her2 = rng.random() < 0.75, rng.random() < 0.2
     positive = rng.choice((0, 0, 0, 1, 2, 5, 11))
     morphology = rng.choice(list(_HISTOLOGY))
+    pr, is_m1 = rng.choice(("positive", "negative", "indeterminate")), rng.random() < 0.1
     score = rng.choice(("2+", "3+") if is_her2 else ("0", "1+", "2+"))
     whole: dict[str, float | str] = {
         "age": float(age),
         "menopause": "post" if age > 51 else "pre",
         "t": float(rng.randint(1, 3)),
         "n": float((positive > 0) + (positive > 3) + (positive > 9)),
-        "m": float(rng.random() < 0.1),
-        "stage": float(rng.randint(1, 4)),
+        "m": float(is_m1),
+        "stage": 4.0 if is_m1 else float(rng.randint(1, 3)),
         "grade": float(rng.randint(1, 3)),
         "nodes_examined": float(positive + rng.randint(1, 15)),
         "nodes_positive": float(positive),
         "histology": _HISTOLOGY[morphology],
         "er": "positive" if is_er else "negative",
-        "pr": rng.choice(("positive", "negative", "indeterminate")),
+        "pr": pr,
         "er_percent": float(rng.randint(10, 100) if is_er else 0),
-        "pr_percent": float(rng.randint(0, 100)),
+        "pr_percent": float({"positive": rng.randint(10, 100), "negative": 0, "indeterminate": rng.randint(1, 9)}[pr]),
         "her2_ihc": _IHC[score],
         "her2_ish": ("positive" if is_her2 else "negative") if score == "2+" else "",
         "her2_ihc_score": score,

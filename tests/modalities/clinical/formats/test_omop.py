@@ -106,6 +106,13 @@ def test_vocabulary_tells_loinc_and_names_answers(export):
     assert row_of(cases, "P-1")["age"] == 58
 
 
+def test_loincs_code_may_be_the_source_value(export):
+    measured = HEADER + "1,,2019-05-12,,,0,,negative,85337-4\n"
+    cases = read(export(map="", measurement=measured))
+    assert row_of(cases, "P-1")["er=negative"] == 1
+    assert cases.notes["omop: entries of other codes"] == 4
+
+
 def test_receptors_that_differ_need_an_index_date(export):
     folder = export(measurement=MEASURED + "1,101,2023-05-12,,,9189,,,\n")
     with pytest.raises(
@@ -122,7 +129,15 @@ def test_receptors_that_differ_need_an_index_date(export):
     ("texts", "message"),
     [
         ({"person": ""}, r"condition_occurrence.csv: OMOP's table person is not beside it; export person as well"),
-        ({"map": ""}, r"site.yaml, sources.clinical: nothing says which concepts mean which field; add a table"),
+        (
+            {"map": ""},
+            r"person.csv: none of the 7 entries means a field .* they bear the codes 4112853 \(4\), 101 \(2\)",
+        ),
+        ({"person": PEOPLE + PERSON}, r"person.csv, line 5: 'person_id' is no person_id: the header stands again"),
+        (
+            {"person": PEOPLE + "2,1972,1,1,,P-2\n"},
+            r"person.csv, line 5, column 'person_id': a person stands more than once, as another case or with another",
+        ),
         (
             {"map": MAP + "7,stages,\n"},
             r"map.csv, line 5: the dictionary has no field 'stages'; did you mean 'stage'\?",
