@@ -9,7 +9,7 @@ from modalities.core.files.delimited import listing
 from modalities.core.problems import Problem
 
 PLACE = "sources.clinical.index"
-_REMEDY = f"say it in site.yaml as {PLACE}: {{date: diagnosis, take: nearest}}, or keep one of them"
+_OF_ENTRIES, _OF_ROWS = "date: diagnosis", "date: COLUMN, measured: COLUMN"
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,10 @@ class Choice:
         chosen = {name: self._chosen(case_id, name, values) for name, values in measured.items()}
         return {name: value for name, value in chosen.items() if value is not None}
 
-    def problems(self, file: str) -> list[Problem]:
-        """What the site has to decide, with the number of cases."""
+    def problems(self, file: str, *, are_entries: bool) -> list[Problem]:
+        """What the site has to decide, with the number of cases; a table has columns for the dates."""
         found = []
+        setting = f"{PLACE}: {{{_OF_ENTRIES if are_entries else _OF_ROWS}, take: nearest}}"
         for fields, why in (
             (self.undecided, "nothing says which counts"),
             (self.undated, "the days between measurement and index date are not known"),
@@ -53,7 +54,9 @@ class Choice:
             if fields:
                 cases = set.union(*fields.values())
                 what = f"{listing(sorted(fields))} differ between the measurements of {len(cases)} cases, and {why}"
-                found.append(Problem(what, _REMEDY, file=file, where=PLACE))
+                found.append(
+                    Problem(what, f"say it in site.yaml as {setting}, or keep one of them", file=file, where=PLACE)
+                )
         return found
 
     def _chosen(self, case_id: str, name: str, values: Sequence[Measured]) -> float | str | None:

@@ -118,7 +118,8 @@ def harmonise(file: File, meanings: Meanings, problems: list[Problem]) -> Harmon
             problems += _different(file, case_id, counted)
     part.contradictions += choice.contradictions
     part.outside = choice.outside
-    problems += _unknown_values(part.unknown, "field" if file.places else "column") + choice.problems(file.path.name)
+    problems += _unknown_values(part.unknown, "field" if file.places else "column")
+    problems += choice.problems(file.path.name, are_entries=bool(file.places))
     return part
 
 

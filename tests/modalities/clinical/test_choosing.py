@@ -23,7 +23,7 @@ def test_index_date_says_which_counts(take, within, expected):
     choice = Choice(IndexDate(date="diagnosis", take=take, within_days=within))
     assert choice.of("p1", ROWS).get("er") == expected
     assert choice.outside == (expected is None)
-    assert choice.problems("f") == []
+    assert choice.problems("f", are_entries=True) == []
 
 
 def test_values_that_differ_are_an_error_without_an_index_date():
@@ -34,7 +34,7 @@ def test_values_that_differ_are_an_error_without_an_index_date():
         "age": 61.0,
     }
     assert choice.of("p3", [(0, {"her2": "positive"}), (5, {"her2": "negative"})]) == {}
-    assert [str(problem) for problem in choice.problems("f.csv")] == [
+    assert [str(problem) for problem in choice.problems("f.csv", are_entries=True)] == [
         "f.csv, sources.clinical.index: er, her2 differ between the measurements of 2 cases, and nothing says which "
         "counts; say it in site.yaml as sources.clinical.index: {date: diagnosis, take: nearest}, or keep one of them"
     ]
@@ -50,7 +50,9 @@ def test_measurements_without_a_day_are_an_error_only_where_they_differ():
     choice = Choice(IndexDate(date="diagnosis"))
     assert choice.of("p1", [(None, {"er": "positive"})]) == {"er": "positive"}
     assert choice.of("p2", [(None, {"er": "positive"}), (None, {"er": "negative"})]) == {}
-    assert "of 1 cases, and the days between measurement and index date are not known" in str(choice.problems("f")[0])
+    assert "of 1 cases, and the days between measurement and index date are not known" in str(
+        choice.problems("f", are_entries=False)[0]
+    )
 
 
 TABLE = """\
