@@ -92,6 +92,15 @@ def test_cases_on_one_side_only_are_counted_and_other_spellings_told(folder):
     assert warnings[0].startswith("1 cases are in cases.csv in another spelling: SITE_1-CASE-")
 
 
+def test_that_cases_lack_a_modality_is_said_only_where_some_do(tmp_path):
+    root = write_sites(tmp_path, FEDERATION, [("cnv", "hif"), ("cnv",)], [37, 11])
+    for number, n_lacking in ((1, 6), (2, 0)):
+        report = check_site(root / f"site_{number}", FEDERATION)
+        assert report.modalities["cnv"].cases == (37, 11)[number - 1] - n_lacking
+        lacking = [what for what in said(report, "note") if "have no cnv: a case may lack a modality" in what]
+        assert lacking == ["6 of the 37 cases in cases.csv have no cnv: a case may lack a modality"] * (n_lacking > 0)
+
+
 def test_file_without_any_listed_case_is_an_error(folder):
     rewrite(folder / "hif" / "table.csv", lambda text: text.replace("site_1-case", "elsewhere"))
     report = check_site(folder, FEDERATION)

@@ -16,6 +16,7 @@ from modalities.core.release.release import open_release
 from modalities.core.site.store import SiteData
 from server.state.release import write_release
 from strategies.evaluation.names import FEDERATED, FUSED, GAIN, LOCAL
+from strategies.report.words import number
 from tests.support import run_small, small_federation, write_sites
 
 FEDERATION = small_federation(evaluation={"local": True})
@@ -65,6 +66,10 @@ def test_the_page_names_the_worst_cases_first_and_fetches_nothing(here, tmp_path
     worst = here.case_ids[int(np.nanargmin(true))]
     table = page[page.index('id="worst-cases"') :]
     assert re.search(r'<th scope="row">([^<]+)</th>', table)[1] == worst
+    row = here.case_ids.index(worst)
+    cells = re.findall(r"<td[^>]*>([^<]*)</td>", table[: table.index("</tr>", table.index(worst))])
+    assert cells[2] == number(float(true[row]))
+    assert cells[5] == number(float(here.said[LOCAL][FUSED][row, here.labels[row]]))
     assert 'id="gain"' in page
     assert 'id="roc"' in page
     assert "default-src 'none'" in page

@@ -34,6 +34,12 @@ def test_a_folded_normal_around_0_has_the_mean_root_of_2_by_pi_and_one_without_n
     assert found == pytest.approx([0.7978845608, 0.3])
 
 
+def test_bins_that_are_all_right_or_all_wrong_are_taken_at_their_word_though_they_hold_a_single_case():
+    """Off by .2, .3 and .4 in one, three and two cases."""
+    cases, right, confidence = np.array([1.0, 3, 2]), np.array([1.0, 3, 0]), np.array([0.8, 2.1, 0.8])
+    assert float(debiased_ece(cases, right, confidence)) == pytest.approx((0.2 + 3 * 0.3 + 2 * 0.4) / 6)
+
+
 def test_many_draws_are_taken_at_once_and_no_cases_have_no_ece():
     both = np.stack([CASES, np.zeros(3)]), np.stack([RIGHT, np.zeros(3)]), np.stack([CONFIDENCE, np.zeros(3)])
     found = debiased_ece(*both)

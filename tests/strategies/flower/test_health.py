@@ -41,6 +41,15 @@ def test_a_server_that_says_it_fails_is_not_up(answering, status, is_up):
     assert is_healthy(answering(status)) is is_up
 
 
+def test_a_proxy_of_the_machine_is_not_asked_for_what_runs_on_it(answering, monkeypatch):
+    """Nothing listens at port 9: through it nothing would be up."""
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    assert is_healthy(answering(200))
+
+
 @pytest.fixture
 def sleeper(tmp_path):
     process = start([sys.executable, "-S", "-c", "import time; time.sleep(60)"], os.environ, tmp_path / "log")

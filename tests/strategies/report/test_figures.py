@@ -36,6 +36,11 @@ def test_a_figure_is_as_high_as_its_lines_headings_gaps_and_title_take(sizes, ti
     assert forest(bands(*sizes), "AUROC", title).get_size_inches()[1] == pytest.approx(inches)
 
 
+def test_lines_stand_from_top_to_bottom_with_half_a_line_and_half_a_gap_above_and_below():
+    """Heading 0, line 1; with the gap the next heading would stand at 2.35."""
+    assert forest(bands(1), "AUROC").axes[0].get_ylim() == pytest.approx((2.35 - 0.675, -0.675))
+
+
 def test_nothing_to_show_is_no_figure():
     assert forest([], "AUROC") is None
 
