@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
@@ -18,6 +19,9 @@ from modalities.core.site.cases import case_ids_of, open_sources
 from modalities.slides.backbones.table import encoders
 from modalities.slides.config import SlidesConfig
 from modalities.slides.reading.source import needs_extra
+
+if TYPE_CHECKING:
+    from modalities.slides.backbones import Backbone
 
 _SHOWN = 20
 
@@ -75,7 +79,7 @@ def prepare_site(folder: Path, federation: Federation | None, workers: int, cons
     n_failed = 0
     for recipe in recipes_of(sources, federation):
         backbone = backbone_of(recipe.config, recipe.source.slides.weights)
-        _announce(recipe, backbone.licence, console)
+        _announce(recipe, backbone, console)
         listed = listed_only(listed_files(recipe.source), cases)
         states = [state for _, state in _followed(recipe, listed, workers, console)]
         sheet = cache_of(recipe.source) / f"contact_sheet_{'_'.join(recipe.modalities)}.html"
@@ -86,13 +90,18 @@ def prepare_site(folder: Path, federation: Federation | None, workers: int, cons
     return n_failed
 
 
-def _announce(recipe: Recipe, licence: str, console: Console) -> None:
-    """Which network begins, under which licence, and how it will see the tiles."""
-    name = recipe.config.backbone
-    console.print(f"{', '.join(recipe.modalities)}: backbone {name} ({licence})", highlight=False)
+def _announce(recipe: Recipe, backbone: "Backbone", console: Console) -> None:
+    """Which network begins, under which licence, and what of it other sites may have otherwise."""
+    name = backbone.name
+    console.print(f"{', '.join(recipe.modalities)}: backbone {name} ({backbone.licence})", highlight=False)
     encoder = encoders().get(name)
-    note = encoder.resolution(recipe.config.tile_um) if encoder else ""
-    if note:
+    notes = [encoder.resolution(recipe.config.tile_um)] if encoder else []
+    if backbone.digest and not recipe.config.weights_digest:
+        said = (
+            f"`weights_digest: {backbone.digest}` in the section slides of federation.yaml makes all use these weights"
+        )
+        notes.append(f"nothing holds other sites to the same file of weights: {said}")
+    for note in filter(None, notes):
         console.print(note, soft_wrap=True, highlight=False, markup=False)
 
 

@@ -5,31 +5,33 @@ from pathlib import Path
 
 from modalities.core.problems import unusable
 from modalities.slides.backbones.backbone import Backbone
-from modalities.slides.backbones.stain import Stain
+from modalities.slides.backbones.table import STAIN
 from modalities.slides.config import SlidesConfig
 
 __all__ = ["Backbone", "backbone_of"]
 
 
 def backbone_of(config: SlidesConfig, weights: str = "") -> Backbone:
-    """The backbone that the recipe names, loaded once a process; `weights` is the site's folder of safetensors files.
+    """The backbone that the recipe names, loaded once a process; `weights` is the site's folder for such files.
 
     Raises:
         ValueError: its package or weights are not there, or they are not those that the federation agreed on.
     """
-    found = _loaded(config.backbone, config.um_px, weights)
-    if config.weights_digest and found.digest != config.weights_digest:
+    backbone = _loaded(config.backbone, config.um_px, weights)
+    if config.weights_digest and backbone.digest != config.weights_digest:
         raise unusable(
-            f"backbone {config.backbone}: the weights here have the digest {found.digest}, but the "
+            f"backbone {config.backbone}: the weights here have the digest {backbone.digest}, but the "
             f"federation agreed on {config.weights_digest}",
             "copy the agreed file into the folder `slides.weights` of site.yaml",
         )
-    return found
+    return backbone
 
 
 @lru_cache(maxsize=2)
 def _loaded(name: str, um_px: float, weights: str) -> Backbone:
-    if name == Stain.name:
+    if name == STAIN:
+        from modalities.slides.backbones.stain import Stain  # needs the slides extra
+
         return Stain(um_px)
     from modalities.slides.backbones.pretrained import pretrained  # torch costs seconds to import
 

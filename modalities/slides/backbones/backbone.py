@@ -1,12 +1,13 @@
 """What every backbone offers."""
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from modalities.slides.nuclei.nuclei import Nuclei
+if TYPE_CHECKING:
+    from modalities.slides.nuclei.nuclei import Nuclei
 
 
 @runtime_checkable
@@ -24,7 +25,7 @@ class Backbone(Protocol):
     """Whether `encode` wants the tiles' nuclei."""
 
     def encode(
-        self, tiles: Sequence[UInt8[np.ndarray, "height width 3"]], nuclei: Sequence[Nuclei]
+        self, tiles: Sequence[UInt8[np.ndarray, "height width 3"]], nuclei: "Sequence[Nuclei]"
     ) -> Float32[np.ndarray, "tile feature"]:
         """A row a tile, the same whatever other tiles it comes with."""
         ...

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 from scipy.spatial import KDTree
 
+from modalities.slides.backbones.table import STAIN
 from modalities.slides.nuclei.nuclei import CLASSES, Nuclei
 from modalities.slides.tissue.colour import optical_density, stains
 
@@ -21,7 +22,7 @@ _Values = dict[str, float]
 class Stain:
     """Some sixty numbers a tile: what a pathologist has words for, measured."""
 
-    name = "stain"
+    name = STAIN
     digest = ""
     licence = "no weights"
     uses_nuclei = True

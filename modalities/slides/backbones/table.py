@@ -11,6 +11,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
+STAIN = "stain"
+"""The backbone that is computed, not trained."""
 _TABLE = Path(__file__).parent / "encoders.json"
 
 
@@ -82,7 +84,7 @@ def _frozen(value: Any) -> Any:
 
 def origin_of(backbone: str) -> str:
     """What a backbone was trained on, and whether TCGA was among it: a model scored on TCGA must say so."""
-    if backbone == "stain":
+    if backbone == STAIN:
         return "computed, not trained: it has no weights, so it has seen no slide"
     encoder = encoders().get(backbone)
     if encoder is None:

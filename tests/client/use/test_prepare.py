@@ -1,5 +1,6 @@
 """`tessera-client prepare`: what a data manager sees."""
 
+from dataclasses import dataclass
 from io import StringIO
 
 import pytest
@@ -116,17 +117,30 @@ def test_a_summary_of_slides_that_are_all_done_has_no_table():
     ]
 
 
-@pytest.mark.parametrize(
-    ("tile_um", "said"),
-    [
-        (128.0, "uni sees 0.57 micrometres a pixel, as 224 pixels of 128 micrometres, and was trained at 0.5"),
-        (112.0, ""),
-    ],
-)
-def test_an_encoder_is_announced_with_its_licence_and_where_it_sees_another_resolution(tmp_path, tile_um, said):
+@dataclass
+class Announced:
+    name: str = "uni"
+    licence: str = "its licence"
+    digest: str = "ab12"
+
+
+def announced(**recipe):
     console = Console(file=StringIO(), width=80)
-    config = SlidesConfig(backbone="uni", tile_um=tile_um)
-    _announce(Recipe(("wsi_image",), Source((tmp_path,)), config), "its licence", console)
+    config = SlidesConfig(backbone="uni", **recipe)
+    _announce(Recipe(("wsi_image",), Source(()), config), Announced(), console)
     first, *more = console.file.getvalue().splitlines()
     assert first == "wsi_image: backbone uni (its licence)"
-    assert [line.partition(":")[0] for line in more] == ([said] if said else [])
+    return more
+
+
+def test_an_encoder_that_sees_another_resolution_than_it_was_trained_at_is_said_so():
+    (said,) = announced(weights_digest="ab12")
+    assert said.startswith(
+        "uni sees 0.57 micrometres a pixel, as 224 pixels of 128 micrometres, and was trained at 0.5:"
+    )
+    assert announced(weights_digest="ab12", tile_um=112.0) == []
+
+
+def test_weights_that_no_federation_agreed_on_are_said_so_with_the_line_to_add():
+    (said,) = announced(tile_um=112.0)
+    assert "`weights_digest: ab12` in the section slides of federation.yaml makes all use these weights" in said

@@ -72,8 +72,8 @@ def test_documentation_has_the_same_rows():
     assert shown == {row.name: (row.title, str(row.pixels), str(row.width), said[row.tcga]) for row in rows}
 
 
-def test_reading_the_table_imports_neither_torch_nor_timm():
+def test_reading_the_table_imports_neither_torch_nor_timm_nor_what_reads_slides():
     code = "import sys; from modalities.slides.backbones.table import encoders; encoders()"
-    code += "; assert not {'torch', 'timm'} & set(sys.modules), 'heavy'"
+    code += "; assert not {'torch', 'timm', 'cv2', 'openslide'} & set(sys.modules), 'heavy'"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
