@@ -133,4 +133,8 @@ def _refuse_ragged(path: Path, header: Sequence[str], widths: Sequence[int], del
 
 
 def _refuse_repeated_columns(path: Path, header: Sequence[str]) -> None:
+    blank = [str(column) for column, name in enumerate(header, start=1) if not name.strip()]
+    if len(blank) > 1:
+        remedy = "name those that hold something, and delete the others"
+        raise unusable(f"columns {listing(blank)} have no name", remedy, file=path.name)
     refuse_repeated(path, header, "columns", "give each column a name of its own")

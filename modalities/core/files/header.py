@@ -9,7 +9,7 @@ from pathlib import Path
 
 from modalities.core.files.decoding import beginning_of
 from modalities.core.files.splitting import NAMES
-from modalities.core.files.workbook import cells_of, is_workbook
+from modalities.core.files.workbook import first_row_of, is_workbook
 
 _BYTES = 4096
 _BYTES_OF_COMMENTS = 2**20
@@ -23,7 +23,7 @@ def header_of(path: Path, sheet: str = "", is_comment: Callable[[str], bool] | N
     """
     if is_workbook(path):
         with suppress(ValueError):
-            return [cell.strip() for cell in cells_of(path, sheet, comment="")[0]]
+            return [cell.strip() for cell in first_row_of(path, sheet)] or [""]
         return [""]
     lines = head_of(path, _BYTES_OF_COMMENTS if is_comment else _BYTES)
     if is_comment:

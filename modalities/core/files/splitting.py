@@ -49,6 +49,11 @@ class Lines(Sequence[list[str]]):
         """The same rows, all but the first `n_kept` changed when they are asked for."""
         return Lines(self._lines, self._delimiter, change, n_kept)
 
+    def without_last(self, n_cells: int, n_kept: int) -> "Lines":
+        """The same rows, all but the first `n_kept` without their last cells."""
+        cut = (line.rsplit(self._delimiter, n_cells)[0] for line in self._lines[n_kept:])
+        return Lines([*self._lines[:n_kept], *cut], self._delimiter)
+
     def holding(self, sign: str) -> Iterator[tuple[int, list[str]]]:
         """Number and cells of the rows that hold the sign; the others are not split."""
         return ((number, self[number]) for number, line in enumerate(self._lines) if sign in line)
@@ -100,9 +105,7 @@ def split(path: Path, text: str, delimiter: str, comment: str) -> Split:
     if best is None or (failed and best.share < 1):
         raise failed[0]
     rivals = [found for found in splits if found.share >= _RIVALS]
-    if len(rivals) > 1:
-        return _told_by_ending(path, rivals)
-    return best
+    return _without_blank_columns(_told_by_ending(path, rivals) if len(rivals) > 1 else best)
 
 
 def _told_by_ending(path: Path, rivals: Sequence[Split]) -> Split:
@@ -113,6 +116,23 @@ def _told_by_ending(path: Path, rivals: Sequence[Split]) -> Split:
     each = " or ".join(f"{NAMES[found.delimiter]} ({found.width} columns)" for found in rivals)
     remedy = f"say it in a line above the header, such as sep={rivals[0].delimiter}, or export it with tabs as .tsv"
     raise unusable(f"the columns may be split at every {each}", remedy, file=path.name, where="line 1")
+
+
+def _without_blank_columns(found: Split) -> Split:
+    """Without the columns on the right that have neither a name nor a value: spreadsheets write what was once used."""
+    header = found.rows[found.n_above]
+    n_blank = len(header) - next((n for n in range(len(header), 0, -1) if header[n - 1].strip()), 0)
+    if not n_blank or n_blank > len(header) - 2 or found.share < 1:
+        return found
+    table = found.rows[found.n_above :]
+    if any(cell.strip() for row in table for cell in row[-n_blank:]):
+        return found
+    if isinstance(found.rows, Lines):
+        rows: Sequence[list[str]] = found.rows.without_last(n_blank, found.n_above)
+    else:
+        rows = [*found.rows[: found.n_above], *(row[:-n_blank] for row in table)]
+    widths = [*found.widths[: found.n_above], *(width - n_blank for width in found.widths[found.n_above :])]
+    return Split(found.delimiter, rows, found.n_above, widths)
 
 
 def _in_header(path: Path, text: str, comment: str) -> list[str]:

@@ -8,6 +8,7 @@ import io
 import re
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, time
 from pathlib import Path
@@ -58,23 +59,50 @@ def cells_of(path: Path, sheet: str, comment: str) -> list[list[str]]:
     Raises:
         ValueError: all that keeps the sheet from being read as a table, with the names of the cells.
     """
+    with _reading(path):
+        found, others = _chosen(path, _packed(path), sheet)
+        if others and not sheet:
+            what = f"only the first sheet {found.name!r} is read; others hold something too: {listing(others)}"
+            remark(note(what, f"if the table is on one of them, {_NAME_IT}", file=path.name))
+        return _table(path, found, comment)
+
+
+def first_row_of(path: Path, sheet: str) -> list[str]:
+    """The sheet's first row, without what is wrong with its cells.
+
+    Raises:
+        ValueError: it is no workbook, or has no such sheet.
+    """
+    with _reading(path):
+        found, _ = _chosen(path, _packed(path), sheet)
+        row = next(iter(found.cells.rows), ())
+        return _without_blanks([_text(cell, found, _Wrong()) for cell in row])
+
+
+def _packed(path: Path) -> bytes:
     raw = bytes_of(path)
     if not raw.startswith(b"PK"):
         what = "no Excel workbook, or one with a password, though its name says so"
         raise unusable(what, "save it without a password as .xlsx, or as CSV with the ending .csv", file=path.name)
+    return raw
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """A damaged workbook fails anywhere in the parser, in any way: it is said once."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what openpyxl leaves out: filters, drawings, extensions
-            return _table(path, _chosen(path, raw, sheet), comment)
+            yield
     except ProblemsError:
         raise
-    except Exception as error:  # a damaged workbook fails anywhere in the parser
+    except Exception as error:
         what, remedy = "no readable Excel workbook: damaged or cut off", "save it again as .xlsx, or as CSV"
         raise unusable(what, remedy, file=path.name) from error
 
 
-def _chosen(path: Path, raw: bytes, wanted: str) -> _Sheet:
-    """The sheet to read; where nobody named it, it is said that others hold something too."""
+def _chosen(path: Path, raw: bytes, wanted: str) -> tuple[_Sheet, list[str]]:
+    """The sheet to read, and the names of the others that hold something."""
     import openpyxl  # here: it takes a tenth of a second, and most sites have no workbook
 
     facts = facts_of(path, raw)
@@ -88,13 +116,9 @@ def _chosen(path: Path, raw: bytes, wanted: str) -> _Sheet:
         what = f"the sheet {name!r} is empty" if name else "no sheet with cells"
         remedy = f"{_NAME_IT}: {listing(held)}" if held else "save it again as .xlsx, or as CSV"
         raise unusable(what, remedy, file=path.name)
-    others = [other for other in held if other != name]
-    if others and not wanted:
-        what = f"only the first sheet {name!r} is read; others hold something too: {listing(others)}"
-        remark(note(what, f"if the table is on one of them, {_NAME_IT}", file=path.name))
     sheet: Any = sheets[name]
     sheet.reset_dimensions()  # what the file says of its size is not believed: it may be all that a sheet can hold
-    return _Sheet(name, sheet, facts[_part_of(sheet)])
+    return _Sheet(name, sheet, facts[_part_of(sheet)]), [other for other in held if other != name]
 
 
 def _part_of(sheet: Any) -> str:

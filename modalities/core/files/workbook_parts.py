@@ -16,7 +16,7 @@ from xml.parsers import expat
 from modalities.core.problems import unusable
 
 MOST_CELLS = 5_000_000
-"""Of all sheets, empty ones left of others counted: half a minute to read, half a gigabyte of memory."""
+"""Of all sheets, empty ones left of others counted: half a minute to read, a gigabyte of memory."""
 MOST_BYTES = 300_000_000
 """Of all parts, unpacked."""
 _MOST_OTHERS = 500_000

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from simulations.cohorts.raw_files import deal
+from tests.modalities.core.files.workbooks import write_book
 
 SITE_OF = {"TCGA-AA-0001": "north", "TCGA-AA-0002": "south", "TCGA-AA-0003": "north", "p7": "south"}
 
@@ -27,6 +28,16 @@ def test_a_table_goes_row_by_row_and_its_header_to_every_site(tmp_path, folders)
         "south": ["case_id,area,note", 'p7,,"b, c"', "TCGA-AA-0002,3,d"],
     }
     assert not folders["west"].exists()
+
+
+def test_what_a_spreadsheet_program_saved_is_dealt_as_plain_csv(tmp_path, folders):
+    write_book(tmp_path / "hif.xlsx", [["case_id", "area"], ["TCGA-AA-0001", 1.5], ["p7", "0,5"]])
+    (tmp_path / "hif.csv").write_bytes("case_id;Fläche\r\nTCGA-AA-0001;1,5\r\np7;0,5\r\n".encode("cp1252"))
+    for name, column in (("hif.xlsx", "area"), ("hif.csv", "Fläche")):
+        copies = deal(tmp_path / name, SITE_OF, folders)
+        assert {copy.name for copy in copies.values()} == {"hif.csv"}
+        assert copies["north"].read_text("utf-8") == f"case_id,{column}\nTCGA-AA-0001,1.5\n"
+        assert copies["south"].read_text("utf-8") == f"case_id,{column}\np7,0.5\n"
 
 
 def test_a_case_of_no_site_goes_to_nobody_not_even_as_the_first_row(tmp_path, folders):

@@ -76,6 +76,16 @@ def test_title_above_the_header_is_refused_with_what_to_do(tmp_path, text):
         read(tmp_path, text)
 
 
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_blank_columns_on_the_right_are_none_and_those_with_values_are_named(tmp_path, quote):
+    text = f"case;{quote}a{quote};;\np;1;; \nq;2;;\n"
+    assert read(tmp_path, text) == [["case", "a"], ["p", "1"], ["q", "2"]]
+    with pytest.raises(ValueError, match=r"t\.csv: columns 3, 4 have no name; name those that hold something, and del"):
+        read(tmp_path, text.replace("q;2;;", "q;2;;5"))
+    with pytest.raises(ValueError, match=r"columns 2, 4 have no name"):
+        read(tmp_path, "case;;a;;b\np;;1;;2\n")
+
+
 CELL = st.text(st.sampled_from('ab,;\t|" x'), max_size=4)
 
 

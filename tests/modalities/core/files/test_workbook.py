@@ -141,7 +141,8 @@ def test_sheet_without_a_header_is_refused_with_what_to_do(path, rows, said):
     write_book(path, rows)
     with pytest.raises(ValueError, match=rf"^t\.xlsx.*{said}"):
         rows_of(path)
-    assert header_of(path) in ([""], ["a", "b", "a"])
+    first = [str(cell) for cell in rows[0] if cell] if rows else []
+    assert header_of(path) == (first or [""])  # what is wrong is the reader's to say
 
 
 @pytest.mark.parametrize("raw", [b"case_id,a\np,1\n", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"])
