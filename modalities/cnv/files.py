@@ -35,6 +35,7 @@ _ENDINGS = tuple(
     for ending in (".txt", ".tsv", ".csv", ".seg", ".cns", ".vcf", ".xlsx", "by_genes")
     for packed in ("", ".gz")
 )
+_PLACES = {"chr", "chrom", "chromosome", "contig"}
 _BEGINNINGS = ", ".join(f"{' or '.join(matrix.name_columns)} ({name})" for name, matrix in MATRICES.items())
 _REMEDY = (
     f"a matrix begins with {_BEGINNINGS}; genes and segments name chromosome, start and end: "
@@ -183,6 +184,10 @@ def _format_of(path: Path, sheet: str = "") -> str | None:
     layout = layout_of(cells)
     if layout is not None:
         return layout.format
+    if _PLACES & {
+        cell.casefold() for cell in cells
+    }:  # segments of another program; Xena's matrices too begin with sample
+        return None
     return next((name for name, matrix in MATRICES.items() if cells[0] in matrix.name_columns), None)
 
 

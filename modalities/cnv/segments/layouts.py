@@ -109,7 +109,7 @@ LAYOUTS = (
     ),
     Layout(
         "seg", "segments (SEG)",
-        {"sample": ("ID", "'ID", "Sample", "sampleid", "sample_id", "track_name"),
+        {"sample": ("ID", "'ID", "Sample", "sampleid", "sample_id", "sampleName", "track_name"),
          "chromosome": ("chrom", "chromosome", "chr"), "start": ("loc.start", "start", "start_position"),
          "end": ("loc.end", "end", "end_position")},
         {LOG2: [("log2",), ("log2ratio",), ("log2_ratio",), ("log2.ratio",), ("Segment_Mean_log2",)],

@@ -72,3 +72,37 @@ def test_a_format_that_the_folder_does_not_hold_is_refused(tmp_path):
     (tmp_path / "data_cna.txt").write_text(CBIOPORTAL)
     with pytest.raises(ValueError, match=r"no copy number of gdc_genes .*; it holds data_cna\.txt \(cbioportal\); "):
         found(tmp_path, form="gdc_genes")
+
+
+@pytest.mark.parametrize("values", ["calls", "log2"])
+def test_of_the_gdcs_two_kinds_of_segments_the_masked_ones_give_ratios_and_the_allele_specific_ones_calls(
+    tmp_path, values
+):
+    (tmp_path / "a.seg.txt").write_text(SEGMENTS)
+    (tmp_path / "b.seg.txt").write_text(SEGMENTS.replace("Segment_Mean", "Copy_Number"))
+    form, name = ("gdc_segments", "a.seg.txt") if values == "log2" else ("gdc_ascat", "b.seg.txt")
+    assert found(tmp_path, values) == (form, [name])
+    assert find(Source((tmp_path,)), values, False).notes == {"segments of another format, not read": 1}
+
+
+def test_segments_of_two_programs_in_a_folder_must_be_chosen_from(tmp_path):
+    (tmp_path / "p1.cns").write_text("chromosome\tstart\tend\tgene\tlog2\tprobes\nchr1\t1\t9\t-\t0\t1\n")
+    (tmp_path / "all.seg").write_text("ID\tchrom\tloc.start\tloc.end\tnum.mark\tseg.mean\np1\t1\t1\t9\t1\t0\n")
+    said = (
+        r"segments of 2 formats \(1 of seg, such as all\.seg, 1 of cnvkit, such as p1\.cns\); .* `format: seg`"
+    )
+    with pytest.raises(ValueError, match=said):
+        found(tmp_path, "log2")
+    assert found(tmp_path, "log2", form="cnvkit") == ("cnvkit", ["p1.cns"])
+
+
+def test_a_list_of_samples_is_no_matrix(tmp_path):
+    (tmp_path / "samples.csv").write_text("sample,case_id\nS1,p1\n")
+    (tmp_path / "all.seg").write_text("ID\tchrom\tloc.start\tloc.end\tnum.mark\tseg.mean\nS1\t1\t1\t9\t1\t0\n")
+    assert found(tmp_path, "log2") == ("seg", ["all.seg"])
+
+
+def test_segments_of_a_program_that_is_not_known_are_no_matrix(tmp_path):
+    (tmp_path / "x.tsv").write_text("sample\tchr\tstartpos\tendpos\tntot\np1\t1\t1\t9\t2.1\n")
+    with pytest.raises(ValueError, match=r"its columns are 'sample', 'chr', 'startpos', 'endpos', 'ntot'"):
+        found(tmp_path / "x.tsv", "log2")
