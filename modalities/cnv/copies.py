@@ -17,6 +17,8 @@ from jaxtyping import Float
 
 NO_COPY = 0.5
 """What no copy counts as in a ratio."""
+NO_COPY_LOG2 = -2.0
+"""Its log2 ratio to two copies, where a file tells no ploidy."""
 
 
 def most_frequent(copies: Float[np.ndarray, " place"], weights: Float[np.ndarray, " place"] | None = None) -> float:

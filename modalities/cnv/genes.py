@@ -5,6 +5,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -45,40 +46,62 @@ def place_of(name: str, assembly: str) -> Place | None:
     return None if symbol is None else places_of(assembly)[symbol]
 
 
+@dataclass(frozen=True)
+class Spans:
+    """Genes of one chromosome."""
+
+    genes: Int64[np.ndarray, " gene"]
+    """Their numbers in the list that they come from."""
+    firsts: Int64[np.ndarray, " gene"]
+    lasts: Int64[np.ndarray, " gene"]
+
+
+def spans_by_chromosome(places: Sequence[Place | None]) -> dict[str, Spans]:
+    """The genes that have a place, by chromosome."""
+    held: dict[str, list[tuple[int, int, int]]] = {}
+    for number, place in enumerate(places):
+        if place is not None:
+            chromosome, first, last = place
+            held.setdefault(chromosome, []).append((number, first, last))
+    return {chromosome: Spans(*np.array(rows, dtype=np.int64).T) for chromosome, rows in held.items()}
+
+
 def means_within(
-    places: Sequence[Place | None],
+    spans: Mapping[str, Spans],
+    n_genes: int,
     chromosomes: Sequence[str],
     starts: Int64[np.ndarray, " segment"],
     ends: Int64[np.ndarray, " segment"],
     values: Float[np.ndarray, " segment"],
 ) -> Float32[np.ndarray, " gene"]:
-    """Of each place the mean over its bases that segments with a value cover; NaN where none does.
+    """Of each gene the mean over its bases that segments with a value cover; NaN where none does, or without a place.
 
     Segments do not overlap. With C(x) the bases covered up to x, and S(x) the sum of the values over them, both linear
     between the segments' ends, a gene from a to b has (S(b) - S(a - 1)) / (C(b) - C(a - 1)).
     """
-    result = np.full(len(places), np.nan, dtype=np.float32)
+    result = np.full(n_genes, np.nan, dtype=np.float32)
     names = np.asarray(chromosomes)
-    for chromosome in dict.fromkeys(place[0] for place in places if place is not None):
-        own = np.flatnonzero((names == chromosome) & np.isfinite(values))
-        if not len(own):
+    for chromosome, own in spans.items():
+        rows = np.flatnonzero((names == chromosome) & np.isfinite(values))
+        if not len(rows):
             continue
-        own = own[np.argsort(starts[own])]
-        genes = [number for number, place in enumerate(places) if place is not None and place[0] == chromosome]
-        firsts, lasts = (np.array([places[gene][side] for gene in genes]) for side in (1, 2))  # pyright: ignore
-        before = np.concatenate([[0], ends[own][:-1]])
-        begins = np.maximum(starts[own] - 1, before)  # two segments may share a base
-        bases = np.maximum(ends[own] - begins, 0)
+        rows = rows[np.argsort(starts[rows])]
+        before = np.concatenate([[0], ends[rows][:-1]])
+        begins = np.maximum(starts[rows] - 1, before)  # two segments may share a base
+        bases = np.maximum(ends[rows] - begins, 0)
         edges = np.stack([begins, begins + bases], axis=1).ravel()
-        covered = _up_to(edges, bases)
-        totals = _up_to(edges, bases * values[own])
-        n = np.interp(lasts, edges, covered) - np.interp(firsts - 1, edges, covered)
-        sums = np.interp(lasts, edges, totals) - np.interp(firsts - 1, edges, totals)
-        result[genes] = np.divide(sums, n, out=np.full(len(n), np.nan), where=n > 0.5)
+        n = _within(own, edges, _up_to(bases))
+        sums = _within(own, edges, _up_to(bases * values[rows]))
+        result[own.genes] = np.divide(sums, n, out=np.full(len(n), np.nan), where=n > 0.5)
     return result
 
 
-def _up_to(edges: np.ndarray, amounts: np.ndarray) -> np.ndarray:
+def _up_to(amounts: np.ndarray) -> np.ndarray:
     """The running sum at both edges of each segment."""
     sums = np.cumsum(amounts)
     return np.stack([sums - amounts, sums], axis=1).ravel().astype(np.float64)
+
+
+def _within(spans: Spans, edges: np.ndarray, running: np.ndarray) -> np.ndarray:
+    """How much of a running sum falls to each gene."""
+    return np.interp(spans.lasts, edges, running) - np.interp(spans.firsts - 1, edges, running)

@@ -38,7 +38,7 @@ def assembly_of(path: Path, said: Iterable[Said], setting: str, fitting: Iterabl
     """
     if setting not in ("", *ASSEMBLIES):
         raise unusable(f"{SETTING}: no assembly {setting!r}", f"known: {', '.join(ASSEMBLIES)}")
-    places = [*said, *_in_name(path), *_beside(path)]
+    places = [*said, *_in_name(path)]
     places += [Said(setting, f"site.yaml, {SETTING}")] if setting else []
     if not places:
         only = list(fitting)
@@ -83,6 +83,18 @@ def said_by_column(path: Path, column: str, cells: Iterable[str]) -> list[Said]:
     return [Said(name, f"column {column!r}") for name in set(names.values()) if name]
 
 
+def said_beside(path: Path) -> list[Said]:
+    """What cBioPortal's meta file of this table says."""
+    for meta in sorted(path.parent.glob("meta*.txt")):
+        try:
+            entries = dict(_META.findall(meta.read_text(encoding="utf-8", errors="replace")))
+        except OSError:
+            continue
+        if entries.get("data_filename") == path.name and (name := named_in(entries.get("reference_genome_id", ""))):
+            return [Said(name, meta.name)]
+    return []
+
+
 def named_in(text: str) -> str:
     """The assembly that a text names; empty where it names none, or both."""
     found = {match.lastgroup for match in _WORDS.finditer(text)}
@@ -112,15 +124,3 @@ def _by_lengths(path: Path, lengths: Mapping[str, int]) -> list[Said]:
 def _in_name(path: Path) -> list[Said]:
     name = named_in(path.name.replace("_", " "))
     return [Said(name, "the file's name")] if name else []
-
-
-def _beside(path: Path) -> list[Said]:
-    """What cBioPortal's meta file of this table says."""
-    for meta in sorted(path.parent.glob("meta*.txt")):
-        try:
-            entries = dict(_META.findall(meta.read_text(encoding="utf-8", errors="replace")))
-        except OSError:
-            continue
-        if entries.get("data_filename") == path.name and (name := named_in(entries.get("reference_genome_id", ""))):
-            return [Said(name, meta.name)]
-    return []

@@ -8,6 +8,7 @@ https://software.broadinstitute.org/software/igv/SEG (its last column may hold a
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 from modalities.cnv.segments.profile import CALLS, COPIES, LOG2, RATIO
 
@@ -45,6 +46,8 @@ class Layout:
     """Whether X and Y may be 23 and 24."""
     is_whole: bool = False
     """Whether copies are whole by definition."""
+    nothing_below: float = -inf
+    """A log2 ratio below this says that nothing was read there."""
 
     def place_of(self, header: Sequence[str], key: str) -> int | None:
         """Where the column of `sample`, `chromosome`, `start` or `end` stands."""
@@ -93,6 +96,7 @@ LAYOUTS = (
         "cnvkit", "CNVkit segments",
         {"chromosome": ("chromosome",), "start": ("start",), "end": ("end",)},
         {LOG2: [("log2",)], COPIES: [("cn",)]}, marks=("gene", "probes"), first_base=0, is_whole=True,
+        nothing_below=-15.0,  # it writes -20 and centres the sample afterwards
     ),
     Layout(
         "gatk", "GATK copy-ratio segments",

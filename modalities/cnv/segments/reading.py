@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from modalities.cnv.arms import ARMS, means_over_segments
-from modalities.cnv.genes import means_within, place_of, places_of
+from modalities.cnv.genes import means_within, place_of, places_of, spans_by_chromosome
 from modalities.cnv.readers.aliquots import tumours_of as tumours_of_aliquots
 from modalities.cnv.segments.layouts import LAYOUTS
 from modalities.cnv.segments.owners import tumours_of
@@ -46,7 +46,7 @@ def read_genes(
     """The mean `log2` ratio of each gene, or its call; of all that are known where none are asked for."""
     tumours, notes = _tumours(format, paths, folder, source)
     names = tuple(genes) or tuple(places_of("hg38"))
-    found = np.stack([_of_genes(profile, names, values) for _, profile in tumours])
+    found = _of_genes(tumours, names, values)
     unplaced = sum(place_of(name, "hg38") is None for name in names)
     empty = np.isnan(found).all(axis=0).sum() - unplaced
     notes = {
@@ -103,10 +103,16 @@ def _only(profiles: Sequence[Profile]) -> Profile:
     return profiles[0]
 
 
-def _of_genes(profile: Profile, names: Sequence[str], values: str) -> Float32[np.ndarray, " gene"]:
-    places = [place_of(name, profile.genome.name) for name in names]
-    found = means_within(places, profile.chromosomes, profile.starts, profile.ends, in_unit(profile, values))
-    return np.round(found) if values == CALLS else found
+def _of_genes(tumours: Tumours, names: Sequence[str], values: str) -> Float32[np.ndarray, "case gene"]:
+    spans = {
+        assembly: spans_by_chromosome([place_of(name, assembly) for name in names])
+        for assembly in {profile.genome.name for _, profile in tumours}
+    }
+    rows = []
+    for _, profile in tumours:
+        own, measured = spans[profile.genome.name], in_unit(profile, values)
+        rows.append(means_within(own, len(names), profile.chromosomes, profile.starts, profile.ends, measured))
+    return np.round(np.stack(rows)) if values == CALLS else np.stack(rows)
 
 
 def _notes(tumours: Tumours, values: str) -> dict[str, int]:

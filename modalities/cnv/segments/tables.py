@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from modalities.cnv.copies import NO_COPY_LOG2
 from modalities.cnv.readers.coordinates import AGAIN, chromosomes_of, spans_of
-from modalities.cnv.segments.build import Said, assembly_of, fitting, said_by_column, said_by_header
+from modalities.cnv.segments.build import Said, assembly_of, fitting, said_beside, said_by_column, said_by_header
 from modalities.cnv.segments.layouts import LAYOUTS, PLACE, UNSAID, Layout, layout_of
-from modalities.cnv.segments.profile import Profile, profiles_of
+from modalities.cnv.segments.profile import LOG2, Profile, profiles_of
 from modalities.cnv.segments.units import known_units
 from modalities.core.contract import Source
 from modalities.core.files.delimited import n_comments, numbers, refuse_any, rows_of
@@ -54,6 +55,8 @@ def read_table(path: Path, source: Source, format: str) -> list[Profile]:
     problems: list[Problem] = []
     with gathering(problems):
         held = {unit: _numbers(table, places) for unit, places in table.layout.values_in(table.header).items()}
+        if LOG2 in held:
+            held[LOG2] = np.where(held[LOG2] < table.layout.nothing_below, NO_COPY_LOG2, held[LOG2])
         values = known_units(path, held, source.units, _named(table), is_whole=table.layout.is_whole)
     with gathering(problems):
         profiles = _profiles(table, values, source)
@@ -111,7 +114,7 @@ def _said(table: _Table) -> list[Said]:
     """What the format, the header and a column say of the assembly."""
     layout, names = table.layout, [cell.strip().casefold() for cell in table.header]
     said = [Said(layout.assembly, f"the format ({layout.program})")] if layout.assembly else []
-    said += said_by_header(table.path, table.above)
+    said += said_by_header(table.path, table.above) + (said_beside(table.path) if layout.is_shared else [])
     for name in _BUILDS:
         if name in names:
             place = names.index(name)

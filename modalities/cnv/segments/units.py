@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from modalities.cnv.copies import NO_COPY, most_frequent, relative
+from modalities.cnv.copies import NO_COPY_LOG2, most_frequent, relative
 from modalities.cnv.segments.layouts import UNSAID
 from modalities.cnv.segments.profile import CALLS, COPIES, LOG2, RATIO, UNITS, Profile
 from modalities.core.files.delimited import listing
@@ -71,7 +71,7 @@ def in_unit(profile: Profile, wanted: str) -> Float[np.ndarray, " segment"]:
         )
     values = profile.values[unit]
     if unit == RATIO:
-        return np.log2(np.maximum(values, NO_COPY / 2))
+        return np.log2(np.maximum(values, 2**NO_COPY_LOG2))
     return relative(values, _ploidy(profile, values), wanted) if unit == COPIES else values
 
 

@@ -88,9 +88,7 @@ def test_of_the_gdcs_two_kinds_of_segments_the_masked_ones_give_ratios_and_the_a
 def test_segments_of_two_programs_in_a_folder_must_be_chosen_from(tmp_path):
     (tmp_path / "p1.cns").write_text("chromosome\tstart\tend\tgene\tlog2\tprobes\nchr1\t1\t9\t-\t0\t1\n")
     (tmp_path / "all.seg").write_text("ID\tchrom\tloc.start\tloc.end\tnum.mark\tseg.mean\np1\t1\t1\t9\t1\t0\n")
-    said = (
-        r"segments of 2 formats \(1 of seg, such as all\.seg, 1 of cnvkit, such as p1\.cns\); .* `format: seg`"
-    )
+    said = r"segments of 2 formats \(1 of seg, such as all\.seg, 1 of cnvkit, such as p1\.cns\); .* `format: seg`"
     with pytest.raises(ValueError, match=said):
         found(tmp_path, "log2")
     assert found(tmp_path, "log2", form="cnvkit") == ("cnvkit", ["p1.cns"])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from modalities.cnv.genes import means_within, place_of, places_of
+from modalities.cnv.genes import means_within, place_of, places_of, spans_by_chromosome
 from modalities.cnv.genome import assembly
 
 
@@ -47,11 +47,12 @@ def test_a_gene_is_the_mean_over_its_bases_that_segments_with_a_value_cover():
         ("3", 5, 5),
         None,
     ]
-    found = means_within(places, ["1", "1", "1", "1", "2"], starts, ends, values)
+    found = means_within(spans_by_chromosome(places), len(places), ["1", "1", "1", "1", "2"], starts, ends, values)
     expected = [1, (50 * 1 + 25 * 4) / 75, (50 * 4 + 20 * 7) / 70, np.nan, np.nan, 9, np.nan, np.nan]
     np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
 def test_two_segments_may_share_a_base():
-    found = means_within([("1", 1, 200)], ["1", "1"], np.array([1, 100]), np.array([100, 200]), np.array([0.0, 2.0]))
+    starts, ends, values = np.array([1, 100]), np.array([100, 200]), np.array([0.0, 2.0])
+    found = means_within(spans_by_chromosome([("1", 1, 200)]), 1, ["1", "1"], starts, ends, values)
     assert found[0] == pytest.approx(1, abs=0.01)

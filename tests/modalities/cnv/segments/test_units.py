@@ -121,3 +121,10 @@ def test_unit_and_assembly_are_asked_for_at_once_and_of_all_files_together(tmp_p
     assert len(lines) == 2
     assert "column seg.mean does not say its unit (3 files: a.seg, b.seg, c.seg); say `units: log2`" in lines[0]
     assert "the file does not say on which assembly its positions are (3 files: a.seg, b.seg, c.seg); " in lines[1]
+
+
+def test_where_cnvkit_read_nothing_is_no_copy_and_not_a_millionth_of_one(tmp_path):
+    header = "chromosome\tstart\tend\tgene\tlog2\tdepth\tprobes\tweight\n"
+    rows = "chr8\t0\t21600000\t-\t-19.8396\t0\t1\t1\nchr8\t21600000\t43200000\t-\t-3.5\t9\t9\t1\n"
+    (tmp_path / "p1.cns").write_text(header + rows)
+    assert arms(tmp_path, assembly="hg38") == {"8p": pytest.approx((-2 - 3.5) / 2)}
