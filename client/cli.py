@@ -189,14 +189,14 @@ def report(
 
 def _numbers(report: "client.check.folder.SiteReport") -> Table:
     """How the values lie, beside what is plausible."""
-    table = Table("modality", "number", "cases", "smallest", "middle half", "largest", "plausible", "beyond")
+    table = Table("number", "cases", "all", "middle half", "plausible", "beyond", title="numbers")
     for name, found in report.modalities.items():
+        table.add_section()
         for one in found.quantities:
-            middle = f"{one.first_quartile:.3g} to {one.third_quartile:.3g}"
+            known = f"{one.smallest:.3g} to {one.largest:.3g}", f"{one.first_quartile:.3g} to {one.third_quartile:.3g}"
             limits = ["" if limit is None else f"{limit:.3g}" for limit in (one.low, one.high)]
             plausible = " to ".join(limits) if any(limits) else "-"
-            spread = (f"{one.smallest:.3g}", middle, f"{one.largest:.3g}")
-            table.add_row(name, one.name, str(one.cases), *spread, plausible, str(one.outside))
+            table.add_row(f"{name}: {one.name}", str(one.cases), *known, plausible, str(one.outside))
     return table
 
 

@@ -1,6 +1,7 @@
 """A site folder begun from a hospital's exports: what site.yaml says of them, and the case list."""
 
 import csv
+import hashlib
 import io
 import os
 from collections.abc import Mapping, Sequence
@@ -32,12 +33,13 @@ class Begun:
     problems: Sequence[Problem] = ()
 
 
-def begin(site: Path, exports: Sequence[Export], federation: Federation, label: str) -> Begun:
+def begin(site: Path, exports: Sequence[Export], federation: Federation, label: str, test_share: float) -> Begun:
     """Sources of all modalities that the exports hold, and the case list.
 
     Its cases are those of the tables that have to be mapped, or, where there are none, of what can be read as it is.
 
-    `label` is the exports' column of labels, which the case list has in the exports' own words.
+    `label` is the exports' column of labels, which the case list has in the exports' own words. Of the cases of each
+    label, `test_share` are kept for testing; 0 leaves the split open.
 
     Raises:
         ValueError: no export holds a modality, or none or several have such a column of labels.
@@ -53,7 +55,7 @@ def begin(site: Path, exports: Sequence[Export], federation: Federation, label: 
     labels = _labels(exports, ids, label) if label else {}
     said = yaml.safe_dump({"sources": sources}, sort_keys=False, allow_unicode=True, width=110)
     problems = [*_unread(exports), *_without_ids(exports, ids), *_label_candidates(exports, label)]
-    return Begun(said, _case_list(listed, labels, federation.task.label), problems)
+    return Begun(said, _case_list(listed, labels, federation.task.label, test_share), problems)
 
 
 def _sources(site: Path, exports: Sequence[Export], ids: Mapping[Path, str]) -> dict[str, dict]:
@@ -92,12 +94,23 @@ def _labels(exports: Sequence[Export], ids: Mapping[Path, str], label: str) -> d
     return dict(zip(columns[ids[having[0].path]], columns[label], strict=True))
 
 
-def _case_list(listed: Sequence[str], labels: Mapping[str, str], label_column: str) -> str:
+def _case_list(listed: Sequence[str], labels: Mapping[str, str], label_column: str, test_share: float) -> str:
+    tested = _tested(listed, labels, test_share)
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow([_CASE_ID, label_column, "split"])
-    rows.writerows([case_id, labels.get(case_id, ""), ""] for case_id in listed)
+    for case_id in listed:
+        split = "" if not test_share else "test" if case_id in tested else "train"
+        rows.writerow([case_id, labels.get(case_id, ""), split])
     return text.getvalue()
+
+
+def _tested(listed: Sequence[str], labels: Mapping[str, str], share: float) -> set[str]:
+    """Of the cases of each label this share, drawn by a hash of the id: the same cases whenever it is drawn."""
+    by_label: dict[str, list[str]] = {}
+    for case_id in sorted(listed, key=lambda case_id: hashlib.sha256(case_id.encode()).digest()):
+        by_label.setdefault(labels.get(case_id, ""), []).append(case_id)
+    return {case_id for own in by_label.values() for case_id in own[: round(share * len(own))]}
 
 
 def _unread(exports: Sequence[Export]) -> list[Problem]:

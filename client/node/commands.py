@@ -35,6 +35,10 @@ def init(
         typer.Option("--from", help="A file or folder of your exports, which stay as they are; may be repeated."),
     ] = None,
     label: Annotated[str, typer.Option(help="With --from: the exports' column of labels.")] = "",
+    test_share: Annotated[
+        float,
+        typer.Option(help="With --from: the share of each label's cases that is kept for testing.", min=0, max=0.9),
+    ] = 0.0,
 ) -> None:
     """Make a site folder's site.yaml, with comments, and its node key; what stands there already is kept.
 
@@ -42,7 +46,7 @@ def init(
     """
     home = Home(site)
     check([problem_of_name(name)] if problem_of_name(name) else [])
-    begun = _begun(site, exports, label) if exports else Begun(_SOURCES, _NO_CASES)
+    begun = _begun(site, exports, label, test_share) if exports else Begun(_SOURCES, _NO_CASES)
     site.mkdir(parents=True, exist_ok=True)
     _write_site_file(site / SITE_FILE, name, address, begun.sources)
     if not (site / "cases.csv").exists():
@@ -58,7 +62,7 @@ def init(
     say(f"and read its fingerprint to them over the telephone: {line_fingerprint(line)}")
 
 
-def _begun(site: Path, exports: Sequence[Path], label: str) -> Begun:
+def _begun(site: Path, exports: Sequence[Path], label: str, test_share: float) -> Begun:
     """What the exports hold, said and shown.
 
     Raises:
@@ -77,7 +81,7 @@ def _begun(site: Path, exports: Sequence[Path], label: str) -> Begun:
     found = exports_in(exports, federation.modalities)
     for export in found:
         say(f"{export.path}: {described(export)}")
-    begun = begin(site, found, federation, label)
+    begun = begin(site, found, federation, label, test_share)
     for problem in begun.problems:
         show(problem)
     return begun

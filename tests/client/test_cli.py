@@ -30,7 +30,7 @@ def check(root, number=1, *options):
 def rows(found):
     """The table of modalities: name -> cases, those for training, notes."""
     cells = [[cell.strip() for cell in line.strip("│").split("│")] for line in found.output.splitlines() if "│" in line]
-    return {name: own for name, *own in cells}
+    return {name: own for name, *own in cells if len(own) == 3}  # the table of numbers has more columns
 
 
 def trained_on(site):

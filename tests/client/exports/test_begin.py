@@ -57,6 +57,21 @@ def test_the_case_list_has_each_case_once_and_the_labels_of_the_named_column(tmp
     assert lines == ["case_id,label,split", "P03,Basal,", "P11,,", "P07,Luminal A,"]
 
 
+def test_a_share_of_every_label_is_kept_for_testing_and_it_is_the_same_each_time(tmp_path):
+    rows = [f"P{number:02},{'AB'[number % 3 == 0]},{number % 7}" for number in range(30)]
+    (tmp_path / "own.csv").write_text("id,type,x\n" + "\n".join(rows) + "\n")
+    lists = []
+    for name in ("one", "two"):
+        done = begin(tmp_path / name, "--from", tmp_path / "own.csv", "--label", "type", "--test-share", 0.2)
+        assert done.exit_code == 0, done.output
+        lists.append((tmp_path / name / "cases.csv").read_text())
+    assert lists[0] == lists[1]
+    split = [tuple(line.split(",")[1:]) for line in lists[0].splitlines()[1:]]
+    assert {what: split.count(what) for what in set(split)} == {
+        ("A", "test"): 4, ("A", "train"): 16, ("B", "test"): 2, ("B", "train"): 8,
+    }  # fmt: skip
+
+
 def test_what_no_modality_reads_is_named_and_columns_that_may_be_the_label_are_shown(tmp_path, exports):
     said = " ".join(begin(tmp_path / "site", "--from", exports).output.split())
     assert "1 files that no modality reads: letter.docx" in said
