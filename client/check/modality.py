@@ -11,7 +11,7 @@ from client.check.case_list import scored_cases, spelling, training_cases
 from client.check.facts import FileFacts, QuantityFacts, of_files, of_quantities
 from client.check.twins import Told
 from client.check.values import absent_values, plausibility, told
-from modalities.core.contract import Cases, Checks, Plausibility, Source
+from modalities.core.contract import Cases, Checks, Plausibility, Source, Words
 from modalities.core.files.delimited import listing
 from modalities.core.problems import Problem, gathering, note, warning
 from modalities.core.registry import plugin
@@ -96,6 +96,9 @@ def _read(source: Source, settings: BranchConfig, file: str, problems: list[Prob
     module, read = plugin(settings.kind), None
     with gathering(problems, file=file):
         read = read_source(source, settings)
+    if source.values and not isinstance(module, Words):
+        what = "nothing of this kind of data is read through `values`: these lines do nothing"
+        problems.append(Problem(what, "delete them from site.yaml", file=file, where="values"))
     if isinstance(module, Checks):
         with gathering([]):  # what `read` said already
             beside = module.unreadable(source, settings)

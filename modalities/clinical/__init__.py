@@ -7,7 +7,8 @@ from modalities.clinical.inputs import prepare, public_state, sums, vectors
 from modalities.clinical.opening import recognised
 from modalities.clinical.plausible import plausibility
 from modalities.clinical.reading import read
-from modalities.clinical.unmet import unreadable
+from modalities.clinical.words.unknown import may_mean, unknown_words
+from modalities.clinical.words.unmet import unreadable
 from modalities.core.blocks.tabular import build_encoder, collate, finalise
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "collate",
     "features_of",
     "finalise",
+    "may_mean",
     "of_frame",
     "plausibility",
     "prepare",
@@ -24,6 +26,7 @@ __all__ = [
     "read",
     "recognised",
     "sums",
+    "unknown_words",
     "unreadable",
     "vectors",
     "write_example",

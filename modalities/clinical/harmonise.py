@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from modalities.clinical.choosing import Choice
 from modalities.clinical.dictionary import Record
-from modalities.clinical.meanings import Meanings
 from modalities.clinical.readers.layout import Layout, Row
+from modalities.clinical.words.meanings import Meanings
 from modalities.core.contract import IndexDate
 from modalities.core.files.delimited import listing
 from modalities.core.problems import Problem

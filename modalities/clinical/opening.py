@@ -30,7 +30,7 @@ def files_of(source: Source, problems: list[Problem]) -> tuple[list[File], bool]
     """The source's files, the most trusted first, and whether all could be opened."""
     if source.format not in FORMATS:
         problems.append(Problem(f"no clinical format {source.format!r}", f"there are {', '.join(FORMATS)}"))
-    paths = _paths(source, problems)
+    paths = paths_of(source, problems)
     before = len(problems)
     entries, others = records.records_of(paths, source, problems)
     are_open = len(problems) == before
@@ -56,7 +56,7 @@ def recognised(path: Path) -> str:
     return next(known, mapped.NAME)
 
 
-def _paths(source: Source, problems: list[Problem]) -> list[Path]:
+def paths_of(source: Source, problems: list[Problem]) -> list[Path]:
     """The files; of a folder, all that look like tables."""
     found = []
     for path in source.paths:

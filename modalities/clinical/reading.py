@@ -7,10 +7,10 @@ import numpy as np
 from modalities.clinical.config import Config
 from modalities.clinical.dictionary import BY_NAME, Record, encode, inputs_of, with_her2
 from modalities.clinical.harmonise import File, drop_patients_without_primary, harmonise, row_notes
-from modalities.clinical.meanings import meanings_of
 from modalities.clinical.opening import files_of
 from modalities.clinical.readers import mapped
 from modalities.clinical.records import NAMES
+from modalities.clinical.words.meanings import meanings_of
 from modalities.core.blocks.tabular import in_agreed_order
 from modalities.core.contract import Cases, Source
 from modalities.core.files.delimited import listing

@@ -68,6 +68,12 @@ _TYPES = {
     r"squamous|paget|inflammatory|benign|invasive (?:breast )?(?:carcinoma|tumou?r)|\bnos\b",
 }
 
+# An English word within another language is no English name: "ductal y lobulillar" is mixed, "kein ductales" none.
+_NOT_ENGLISH = re.compile(
+    r"dutt|dukt|canalaire|lobul(?:ill|ai|ä|ae)|gemischt|\bmi(?:st|xt)[aeo]\b|"
+    r"\b(?:und|et|y|e|kein\w*|nicht|sans|pas|sin|senza)\b"
+)
+
 _NUMBER = r"(\d+(?:[.,]\d+)?)"
 _SINGLE = re.compile(rf"{_NUMBER} ?%?")
 _RANGE = re.compile(rf"{_NUMBER} ?%? ?(?:-|to) ?{_NUMBER} ?%?")
@@ -131,6 +137,8 @@ def _histology(field: Field, text: str) -> str | None:
     """An ICD-O morphology code, or a name; two types in one name are `mixed`, a code off the list is `other`."""
     if match := re.fullmatch(r"([89]\d{3})(?:/(\d))?", text):
         return _MORPHOLOGY.get(match[1], "other") if match[2] in (None, "3") else "other"
+    if _NOT_ENGLISH.search(text):
+        return None
     found = [name for name, pattern in _TYPES.items() if re.search(pattern, text)]
     if "metaplastic" in found:
         return "metaplastic"

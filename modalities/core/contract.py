@@ -3,7 +3,7 @@
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -84,6 +84,34 @@ class Source:
 
     values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Of the clinical record: the reader's field name -> a word of this site's files -> the reader's word for it."""
+
+
+class Proposal(NamedTuple):
+    """What a word of a site's files may mean, for a person to judge."""
+
+    means: str
+    """As it would be written in site.yaml."""
+    sureness: float
+    """From 0 to 1: 1 where the whole word is known, and nothing in it contradicts the rest."""
+
+
+COLUMNS, VALUES = "columns", "values"
+"""The sections of a source in site.yaml in which a site's own words stand."""
+
+
+@dataclass(frozen=True)
+class UnknownWord:
+    """A column or a value of a site's files that nothing is known of."""
+
+    section: Literal["columns", "values"]
+    field: str
+    """The field that a value stands in; of a column empty, since what is asked is the field."""
+    written: str
+    count: int
+    """In how many rows."""
+    permitted: str
+    """What it may mean, for messages."""
+    proposal: Proposal | None = None
 
 
 @dataclass(frozen=True)
@@ -266,6 +294,22 @@ class Recognises(Protocol):
         Raises:
             ValueError: the file is damaged.
         """
+        ...
+
+
+@runtime_checkable
+class Words(Protocol):
+    """What a plug-in may add whose files hold words: it reads `values` of the source, and `tessera-client map` asks it.
+
+    Of one that lacks it, `values` in site.yaml are an error.
+    """
+
+    def unknown_words(self, source: Source) -> Sequence[UnknownWord]:
+        """Columns that are not mapped and may be, and values of the mapped ones that nobody knows."""
+        ...
+
+    def may_mean(self, section: str, field: str, written: str, means: str) -> str:
+        """What is wrong with mapping a word so; empty if nothing is."""
         ...
 
 

@@ -155,6 +155,13 @@ def test_split_labels_and_small_classes_of_the_case_list_are_told(tmp_path):
     }
 
 
+def test_words_mapped_for_data_that_holds_none_are_an_error(folder):
+    rewrite(folder / "site.yaml", lambda text: text.replace("  hif:\n", "  hif:\n    values: {a: {x: y}}\n"))
+    (problem,) = errors(check_site(folder, FEDERATION))
+    assert problem.what == "nothing of this kind of data is read through `values`: these lines do nothing"
+    assert problem.file == "hif/table.csv"
+
+
 def test_a_mapped_label_that_no_case_has_is_an_error_with_those_that_there_are(tmp_path):
     path = tmp_path / "cases.csv"
     path.write_text("case_id,label\np1,Luminal A\np2,B\np3,\n")

@@ -100,6 +100,9 @@ def test_what_could_not_be_assessed_is_missing(field, text):
         ("her2_ihc_score", "4+", "0, 1"),
         ("histology", "sarcoma", "ductal, lobular"),
         ("menopause", "president", "pre, peri, post"),
+        ("histology", "ductal y lobulillar", "ductal, lobular"),
+        ("histology", "misto duttale e lobulare", "ductal, lobular"),
+        ("histology", "nicht lobular", "ductal, lobular"),
     ],
 )
 def test_unknown_or_ambiguous_value_is_refused_with_what_may_be_written(field, text, permitted):

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from modalities.clinical.config import Config
 from modalities.clinical.harmonise import File
-from modalities.clinical.meanings import PLACE
 from modalities.clinical.reading import opened
+from modalities.clinical.words.meanings import PLACE
 from modalities.core.contract import Source
 from modalities.core.files.delimited import listing
 from modalities.core.files.spelling import cleaned

@@ -3,7 +3,7 @@
 import pytest
 
 from modalities import clinical
-from modalities.clinical.meanings import meanings_of
+from modalities.clinical.words.meanings import meanings_of
 from modalities.core.contract import Source
 from modalities.core.problems import Problem
 
