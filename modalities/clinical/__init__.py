@@ -1,4 +1,4 @@
-"""Clinical records in one harmonised dictionary: files of GDC, UCSC Xena and cBioPortal, and any mapped table."""
+"""Clinical records in one harmonised dictionary: of GDC, Xena, cBioPortal, OMOP, FHIR, REDCap and mapped tables."""
 
 from modalities.clinical.config import PRESETS, Config, features_of
 from modalities.clinical.example import write_example
