@@ -24,8 +24,8 @@ def read(source: Source, config: Config) -> Cases:
     """The cases of all files, each field from the most trusted file that has it.
 
     The order of trust is: a mapped table, biotab, GDC's tables, Xena, a cBioPortal study, cBioPortal's export, OMOP,
-    FHIR, REDCap, whatever order they are listed in. Notes count the rows used and left out by format, the conflicts between files,
-    and the cases of which nothing is known.
+    FHIR, REDCap, whatever order they are listed in. Notes count the rows used and left out by format, the conflicts
+    between files, and the cases of which nothing is known.
 
     Raises:
         ValueError: every problem of the files at once, each naming file, place and remedy.
