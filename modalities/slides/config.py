@@ -13,6 +13,9 @@ from modalities.core.fields import Count, Level, NotNegative, Positive, ShareBel
 CODE_VERSION = 1
 """Raise it when the same recipe gives other features: what was prepared before is then made again."""
 
+RESIZE = "bicubic"
+"""How tiles are brought to the size of a network with weights, so that those of another way are made again."""
+
 
 def _odd(side: int) -> int:
     if side % 2 == 0:
@@ -81,6 +84,7 @@ class SlidesConfig:
     def digest(self, weights: str = "") -> str:
         """Of everything that features depend on beside the slide: recipe, code version and weights digest."""
         recipe = {**dataclasses.asdict(self), "code": CODE_VERSION, "weights": weights, "weights_digest": ""}
+        recipe |= {"resize": RESIZE} if weights else {}
         return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:16]
 
 

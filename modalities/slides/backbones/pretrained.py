@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from jaxtyping import Float32, UInt8
+from PIL import Image
 from torch import nn
 
 from modalities.core.files.delimited import listing
@@ -58,10 +58,10 @@ class Pretrained:
         return np.concatenate(rows).astype(np.float32)
 
     def _fitted(self, tile: np.ndarray) -> np.ndarray:
-        """Resized, and cropped in the middle: for 224 pixels from 256, for 299 from 342."""
+        """Resized as timm's transforms do it, and cropped in the middle: for 224 pixels from 256, for 299 from 342."""
         if tile.shape[0] != self._resized_px:
-            how = cv2.INTER_AREA if tile.shape[0] > self._resized_px else cv2.INTER_LINEAR
-            tile = np.asarray(cv2.resize(tile, (self._resized_px, self._resized_px), interpolation=how), dtype=np.uint8)
+            side = self._resized_px, self._resized_px
+            tile = np.asarray(Image.fromarray(tile).resize(side, Image.Resampling.BICUBIC))
         edge = round((self._resized_px - self._px) / 2)
         return tile[edge : edge + self._px, edge : edge + self._px]
 

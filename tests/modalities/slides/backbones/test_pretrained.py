@@ -4,7 +4,6 @@ import hashlib
 import importlib
 import pickle
 
-import cv2
 import numpy as np
 import pytest
 import torch
@@ -38,15 +37,6 @@ def test_dinov2_file_as_it_is_published_for_518_pixels_is_fitted_to_224(tmp_path
     features = backbone_of(SlidesConfig(backbone="dinov2"), str(tmp_path)).encode(tiles_of(256), [])
     assert features.shape == (3, 384)
     assert np.isfinite(features).all()
-
-
-def test_tile_of_another_size_is_resized_first(resnet18):
-    found = backbone_of(SlidesConfig(backbone="resnet18"), str(resnet18))
-    tiles = tiles_of(256)
-    doubled = [tile.repeat(2, axis=0).repeat(2, axis=1) for tile in tiles]
-    assert np.array_equal(found.encode(doubled, []), found.encode(tiles, []))
-    halved = found.encode([cv2.resize(tile, (128, 128), interpolation=cv2.INTER_AREA) for tile in tiles], [])
-    assert halved.shape == (3, 512)
 
 
 def test_row_does_not_depend_on_the_other_tiles(resnet18):
