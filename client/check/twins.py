@@ -13,6 +13,10 @@ SURE_BITS = 10.0
 """Two cases agree by chance once in so many halvings over all pairs of the site: 2 ** -10, one site in 1,000. The
 closest strangers reach 1.4 (METABRIC's clinical records, 2,509 patients) and .8 (TCGA's calls, 718)."""
 
+_PAIR = 2
+_MOST_ALIKE = 200
+"""What so many cases share tells none of them from the others."""
+
 
 @dataclass(frozen=True)
 class Told:
@@ -53,14 +57,16 @@ def twins(by_modality: Mapping[str, Told]) -> list[Problem]:
 def _bits(rows: Sequence[tuple[Hashable | None, ...]]) -> dict[tuple[Hashable | None, ...], float]:
     """Of each row that stands here, how much it tells: its traits' frequencies, as if they were independent.
 
-    The commonest trait of each place tells nothing: two tumours without any change are alike in hundreds of genes.
+    The commonest trait of each place, if three or more cases have it, tells nothing: two tumours without any change are
+    alike in hundreds of genes. So three rows of one patient in a table of measurements are not told, and two are.
     """
     counts = [Counter(trait for trait in place if trait is not None) for place in zip(*rows, strict=True)]
     commonest = [max(count.values(), default=0) for count in counts]
 
     def bits(place: int, trait: Hashable | None) -> float:
         n = 0 if trait is None else counts[place][trait]
-        return log2(len(rows) / n) if n and (n < commonest[place] or n <= 2) else 0.0
+        is_usual = n == commonest[place] and n > _PAIR
+        return log2(len(rows) / n) if n and not is_usual else 0.0
 
     return {row: sum(bits(place, trait) for place, trait in enumerate(row)) for row in set(rows)}
 
@@ -72,4 +78,5 @@ def _pairs(rows: Mapping[str, tuple[Hashable | None, ...]]) -> Iterator[tuple[st
         if any(trait is not None for trait in row):
             alike.setdefault(row, []).append(case_id)
     for group in alike.values():
-        yield from combinations(group, 2)
+        if len(group) <= _MOST_ALIKE:
+            yield from combinations(group, 2)

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence, Set
 
 import numpy as np
 import pandas as pd
@@ -28,7 +28,7 @@ def plausibility(source: Source, cases: Cases, config: Config) -> Plausibility:
     problems = judged(RULES, frame, where=lambda rule: " and ".join(rule.needs))
     quantities = [_quantity(field, frame) for field in fields if field.kind == "numeric"]
     return Plausibility(
-        [*problems, *_mapped_twice(source), *_other_t(source)],
+        [*problems, *_mapped_twice(source), *_other_t(source, set(cases.case_ids))],
         quantities,
         [_traits(row) for _, row in frame.iterrows()],
     )
@@ -70,10 +70,10 @@ def _mapped_twice(source: Source) -> list[Problem]:
     return found
 
 
-def _other_t(source: Source) -> list[Problem]:
+def _other_t(source: Source, case_ids: Set[str]) -> list[Problem]:
     """T that its prefix calls no pathologic one before treatment; the dictionary reads the number alone."""
     cases_by_kind: dict[str, dict[str, str]] = {}
-    for case_id, text in _written(source, "t"):
+    for case_id, text in _written(source, "t", case_ids):
         prefix = _T_PREFIX.match(text)
         kinds = [kind for letter, kind in _PREFIXES.items() if prefix and letter in prefix[1].lower()]
         if kinds:
@@ -89,12 +89,12 @@ def _other_t(source: Source) -> list[Problem]:
     ]
 
 
-def _written(source: Source, field: str) -> Iterator[tuple[str, str]]:
-    """Case and cell of each row that gives the field, as the file has it."""
+def _written(source: Source, field: str, case_ids: Set[str]) -> Iterator[tuple[str, str]]:
+    """One of these cases and the cell of each row that gives the field, as the file has it."""
     for file in opened(source, []):
         columns = file.layout.columns.get(field, ())
         for _, row in file.lines():
-            case_id = file.layout.case_of(row)
+            case_id = source.called(file.layout.case_of(row) or "")
             text = next((row[column] for column in columns if row.get(column, "").strip()), "")
-            if case_id and text:
+            if case_id in case_ids and text:
                 yield case_id, text

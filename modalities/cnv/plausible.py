@@ -20,17 +20,17 @@ def plausibility(source: Source, cases: Cases, config: Any) -> Plausibility:
     values = np.asarray(cases.values, dtype=np.float64)
     unit = config.arms_from if config.values == "arms" else config.values
     is_of_calls = unit == "calls" and config.values != "arms"
-    arms = [name if name in ARMS else arm_of_gene(name) for name in cases.features]
+    arms = [(name if name in ARMS else arm_of_gene(name)) or "" for name in cases.features]
     frame = _summaries(values, arms).set_index(pd.Index(cases.case_ids))
-    rules = rules_of("calls" if is_of_calls else "log2", {arm for arm in arms if arm})
+    rules = rules_of("calls" if is_of_calls else "log2", set(arms) - {""})
     if config.values == "arms" and unit == "calls":  # means of calls are neither
         rules = tuple(rule for rule in rules if rule.needs == ("contrast",))
     return Plausibility(judged(rules, frame), _quantities(frame, is_of_calls), _traits(values, arms))
 
 
-def _summaries(values: Float[np.ndarray, "case gene"], arms: Sequence[str | None]) -> pd.DataFrame:
+def _summaries(values: Float[np.ndarray, "case gene"], arms: Sequence[str]) -> pd.DataFrame:
     """What the rules are about, a row a case; NaN where nothing is known of it."""
-    rows = []
+    rows, on_gained, on_lost = [], np.isin(arms, GAINED), np.isin(arms, LOST)
     for row in values:
         known = row[np.isfinite(row)]
         if not known.size:
@@ -39,7 +39,7 @@ def _summaries(values: Float[np.ndarray, "case gene"], arms: Sequence[str | None
         sizes = np.abs(known)
         rows.append(
             {
-                "contrast": _contrast(row, arms),
+                "contrast": _contrast(row[on_gained], row[on_lost]),
                 "changed": bool(known.any()),
                 "lost": bool((known < 0).any()),
                 "gained": bool((known > 0).any()),
@@ -54,16 +54,11 @@ def _summaries(values: Float[np.ndarray, "case gene"], arms: Sequence[str | None
     return pd.DataFrame(rows)
 
 
-def _contrast(row: Float[np.ndarray, " gene"], arms: Sequence[str | None]) -> float:
+def _contrast(gained: Float[np.ndarray, " gene"], lost: Float[np.ndarray, " other"]) -> float:
     """The mean over the arms that are often gained minus that over the ones often lost; one side alone counts too."""
-
-    def mean(chosen: Sequence[str]) -> float:
-        held = row[[arm in chosen for arm in arms]]
-        held = held[np.isfinite(held)]
-        return float(held.mean()) if held.size else np.nan
-
-    gained, lost = mean(GAINED), mean(LOST)
-    return np.nan if np.isnan(gained) and np.isnan(lost) else float(np.nan_to_num(gained) - np.nan_to_num(lost))
+    known = [side[np.isfinite(side)] for side in (gained, lost)]
+    means = [float(side.mean()) if side.size else 0.0 for side in known]
+    return means[0] - means[1] if any(side.size for side in known) else np.nan
 
 
 def _quantities(frame: pd.DataFrame, is_of_calls: bool) -> list[Quantity]:
@@ -78,7 +73,7 @@ def _quantities(frame: pd.DataFrame, is_of_calls: bool) -> list[Quantity]:
     return [spread, Quantity("median", "log2 ratio", of("median"), -LARGEST_LOG2, LEAST_COPIES), contrast]
 
 
-def _traits(values: Float[np.ndarray, "case gene"], arms: Sequence[str | None]) -> list[tuple[Hashable | None, ...]]:
+def _traits(values: Float[np.ndarray, "case gene"], arms: Sequence[str]) -> list[tuple[Hashable | None, ...]]:
     """A trait an arm, the pattern of its genes: they change together, so that none says much by itself.
 
     Genes of no known place are one arm.

@@ -10,6 +10,7 @@ from jaxtyping import Float32
 from modalities.cnv.arms import ARMS, means_over_segments
 from modalities.cnv.genes import means_within, place_of, places_of, spans_by_chromosome
 from modalities.cnv.readers.aliquots import tumours_of as tumours_of_aliquots
+from modalities.cnv.segments.ends import misplaced
 from modalities.cnv.segments.layouts import LAYOUTS
 from modalities.cnv.segments.owners import tumours_of
 from modalities.cnv.segments.profile import CALLS, Profile
@@ -19,6 +20,7 @@ from modalities.cnv.segments.vcf import FORMAT as VCF
 from modalities.cnv.segments.vcf import read_vcf
 from modalities.core.contract import Cases, Source
 from modalities.core.files.delimited import listing
+from modalities.core.files.remarks import remark
 from modalities.core.problems import Problem, check, gathering, unusable
 
 Tumours = list[tuple[str, Profile]]
@@ -26,7 +28,7 @@ Tumours = list[tuple[str, Profile]]
 
 def read_arms(format: str, paths: Sequence[Path], folder: Path, source: Source, values: str) -> Cases:
     """The mean `log2` ratio or call of each of ARMS."""
-    tumours, notes = _tumours(format, paths, folder, source)
+    tumours, notes = _placed(format, paths, folder, source)
     found = np.stack([
         means_over_segments(profile.chromosomes, profile.starts, profile.ends, in_unit(profile, values), profile.genome)
         for _, profile in tumours
@@ -44,7 +46,7 @@ def read_genes(
     format: str, paths: Sequence[Path], folder: Path, source: Source, values: str, genes: Sequence[str]
 ) -> Cases:
     """The mean `log2` ratio of each gene, or its call; of all that are known where none are asked for."""
-    tumours, notes = _tumours(format, paths, folder, source)
+    tumours, notes = _placed(format, paths, folder, source)
     names = tuple(genes) or tuple(places_of("hg38"))
     found = _of_genes(tumours, names, values)
     unplaced = sum(place_of(name, "hg38") is None for name in names)
@@ -56,6 +58,14 @@ def read_genes(
         "genes that no segment covers, missing": int(empty),
     }
     return Cases(tuple(case_id for case_id, _ in tumours), found, names, notes)
+
+
+def _placed(format: str, paths: Sequence[Path], folder: Path, source: Source) -> tuple[Tumours, dict[str, int]]:
+    """The same; where positions go with another assembly than they are said to be of, it is remarked."""
+    tumours, notes = _tumours(format, paths, folder, source)
+    for problem in misplaced([profile for _, profile in tumours]):
+        remark(problem)
+    return tumours, notes
 
 
 def _tumours(format: str, paths: Sequence[Path], folder: Path, source: Source) -> tuple[Tumours, dict[str, int]]:

@@ -28,7 +28,7 @@ def sound_site(root: Path, n: int = N_CASES, values: str = "calls") -> tuple[Pat
     folder = root / "site"
     folder.mkdir()
     clinical(case_ids, rng).to_csv(folder / "clinic.csv", index=False)
-    arms = _arm_levels(n, rng)
+    arms = arm_levels(n, rng)
     if values == "arms":
         write_segments(folder / "cnv", case_ids, arms, rng)
     else:
@@ -84,7 +84,7 @@ def table(case_ids: list[str], rng: np.random.Generator) -> pd.DataFrame:
     return pd.DataFrame(values, columns=[f"feature_{number}" for number in range(7)]).assign(case_id=case_ids)
 
 
-def _arm_levels(n: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+def arm_levels(n: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """-1, 0 or 1 of each arm by case; one tumour in ten has hardly any change."""
     quiet = rng.random(n) < 0.1
     chances = {arm: (chance, 1) for arm, chance in _GAINED.items()} | {arm: (own, -1) for arm, own in _LOST.items()}
@@ -107,16 +107,18 @@ def matrix(case_ids: list[str], arms: dict[str, np.ndarray], values: str, rng: n
     return frame
 
 
-def write_segments(folder: Path, case_ids: list[str], arms: dict[str, np.ndarray], rng: np.random.Generator) -> None:
-    """The GDC's masked segments, two an arm, and a manifest."""
-    folder.mkdir()
-    places = json.loads((_REFERENCE / "hg38.json").read_text())["arms"]
+def write_segments(
+    folder: Path, case_ids: list[str], arms: dict[str, np.ndarray], rng: np.random.Generator, genome: str = "hg38"
+) -> None:
+    """The GDC's masked segments, two an arm that end 3 million bases before it does, and a manifest."""
+    folder.mkdir(exist_ok=True)
+    places = json.loads((_REFERENCE / f"{genome}.json").read_text())["arms"]
     for number, case_id in enumerate(case_ids):
         rows = []
         for arm, (first, last) in places.items():
             level = arms[arm][number] * 0.4 if arm in arms else 0.0
             middle = (first + last) // 2
-            for start, end in ((first + 1, middle), (middle + 1, last)):
+            for start, end in ((first + 1, middle), (middle + 1, last - 3_000_000)):
                 rows.append(
                     (case_id, arm[:-1], start, end, (end - start) // 1600, round(level + rng.normal(0, 0.06), 4))
                 )

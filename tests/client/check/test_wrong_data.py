@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.client.check.cohort import N_CASES, change_table, check, sound_site
+from tests.client.check.cohort import N_CASES, arm_levels, change_table, check, sound_site, write_segments
 
 
 @pytest.mark.parametrize("values", ["calls", "log2", "arms"])
@@ -150,6 +150,19 @@ def test_wrong_segments_are_told(tmp_path, kind):
     change, words = SEGMENTS[kind]
     found = spoilt(tmp_path, "cnv", change, "arms")
     assert any(re.search(words, line) for line in found), found
+
+
+@pytest.mark.parametrize("n", [N_CASES, 8])
+def test_positions_of_hg19_in_files_said_to_be_of_hg38_are_told(tmp_path, n):
+    """They end before hg38's chromosomes do, so that every position is one of hg38 too."""
+    folder, federation = sound_site(tmp_path, n, "arms")
+    rng = np.random.default_rng(5)
+    case_ids = [f"case-{number:03d}" for number in range(1, n + 1)]
+    write_segments(folder / "cnv", case_ids, arm_levels(n, rng), rng, "hg19")
+    (found,) = check(folder, federation)
+    assert found.startswith(
+        f"cnv: the segments of {n} samples are said to be of hg38, and their chromosomes end where those of hg19 do"
+    )
 
 
 @pytest.mark.parametrize("n", [N_CASES, 8])
