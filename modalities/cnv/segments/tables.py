@@ -11,7 +11,7 @@ from modalities.cnv.copies import NO_COPY_LOG2
 from modalities.cnv.readers.coordinates import AGAIN, chromosomes_of, spans_of
 from modalities.cnv.segments.build import Said, assembly_of, fitting, said_beside, said_by_column, said_by_header
 from modalities.cnv.segments.layouts import LAYOUTS, PLACE, UNSAID, Layout, layout_of
-from modalities.cnv.segments.profile import LOG2, Profile, profiles_of
+from modalities.cnv.segments.profile import CALLS, LOG2, Profile, profiles_of
 from modalities.cnv.segments.units import known_units
 from modalities.core.contract import Source
 from modalities.core.files.delimited import n_comments, numbers, refuse_any, rows_of
@@ -54,7 +54,7 @@ def read_table(path: Path, source: Source, format: str) -> list[Profile]:
     profiles: list[Profile] = []
     problems: list[Problem] = []
     with gathering(problems):
-        held = {unit: _numbers(table, places) for unit, places in table.layout.values_in(table.header).items()}
+        held = {unit: _numbers(table, unit, places) for unit, places in table.layout.values_in(table.header).items()}
         if LOG2 in held:
             held[LOG2] = np.where(held[LOG2] < table.layout.nothing_below, NO_COPY_LOG2, held[LOG2])
         values = known_units(path, held, source.units, _named(table), is_whole=table.layout.is_whole)
@@ -102,9 +102,9 @@ def _named(table: _Table) -> str:
     return ", ".join(table.header[place] for place in places)
 
 
-def _numbers(table: _Table, places: Sequence[int]) -> Float[np.ndarray, " row"]:
+def _numbers(table: _Table, unit: str, places: Sequence[int]) -> Float[np.ndarray, " row"]:
     """The sum of the columns, NaN where one is missing."""
-    words = table.layout.words
+    words = table.layout.words if unit == CALLS else {}
     cells = [[words.get(cell := row[place].strip(), cell) for place in places] for row in table.body]
     names = [table.header[place] for place in places]
     return numbers(table.path, cells, names, first_line=table.lines[0]).sum(axis=1, dtype=np.float64)

@@ -90,6 +90,7 @@ def test_calls_are_taken_as_they_are_and_give_no_ratios(tmp_path):
         ("seg.mean", -1, "copies", r"1 values are no copies \(-1\)"),
         ("seg.mean", 0.5, "calls", r"1 values are no calls \(0\.5\)"),
         ("seg.mean", 3, "calls", r"1 values are no calls \(3\)"),
+        ("log2", "+", "", r"1 cells are no finite number \(line 2, column 'log2': '\+'\)"),
         ("seg.mean", "high", "log2", r"1 cells are no finite number \(line 2, column 'seg\.mean': 'high'\)"),
     ],
 )
