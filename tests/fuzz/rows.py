@@ -20,7 +20,7 @@ def rows_in(path: Path, comment: str = "#") -> list[list[str]]:
     text = re.sub(r"\r\n?", "\n", _text_of(raw))
     fitting = [rows for sign in "\t,;|" if _is_even(rows := _rows_of(text, sign), comment)]
     assert len(fitting) == 1, "what may be split in two ways must not be read"
-    return fitting[0]
+    return _without_blank_columns(fitting[0])
 
 
 def _text_of(raw: bytes) -> str:
@@ -40,6 +40,15 @@ def _rows_of(text: str, delimiter: str) -> list[list[str]]:
 def _without_blanks(rows: list[list[str]]) -> list[list[str]]:
     while rows and not any(rows[-1]):
         rows.pop()
+    return rows
+
+
+def _without_blank_columns(rows: list[list[str]]) -> list[list[str]]:
+    """Without those on the right that have neither a name nor a value: nothing is lost with them."""
+    table = list(dropwhile(lambda row: row[0].startswith("#"), rows))
+    while len(table[0]) > 2 and not any(row[-1].strip() for row in table):
+        for row in table:
+            row.pop()
     return rows
 
 

@@ -150,6 +150,15 @@ def test_shapley_of_a_game_worked_out_by_hand():
     assert {name: added.tolist() for name, added in found.items()} == {"a": [5.0], "b": [4.0]}
 
 
+def test_what_was_told_of_a_file_by_itself_alone_is_a_note(root, signed, tmp_path):
+    path = masked(root, tmp_path / "site", ("hif",)) / "cases.csv"
+    text = path.read_text().replace("\n", ",Köln\n").replace("label,Köln", "label,Größe", 1)
+    path.write_bytes(text.encode("cp1252"))
+    notes = predict(open_release(signed), tmp_path / "site").notes
+    said = "cases.csv: not UTF-8: read as Windows-1252 (ANSI), from line 1 on, with the characters ß ö"
+    assert [note for note in notes if "UTF-8" in note] == [said]
+
+
 def test_files_have_a_row_a_case_blank_where_nothing_is_known(root, signed, tmp_path):
     folder = masked(root, tmp_path / "site", ("hif",))
     found = predict(open_release(signed), folder)
