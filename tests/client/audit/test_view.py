@@ -45,6 +45,8 @@ def test_replies_of_a_kind_are_counted_with_what_they_held_whatever_the_numbers(
     [kind] = sections_of(entries, {})[0].kinds()
     assert kind["holds"] == ["arrays.cnv@n: w float32[2]", "metrics.cnv: loss-sum"]
     assert (kind["n"], kind["unmasked"], kind["smallest_group"], kind["more"]) == (3, 1, 9, 0)
+    [plain] = sections_of(entries[1:2], {})[0].kinds()
+    assert (plain["n"], plain["unmasked"], plain["smallest_group"]) == (1, 1, 0)
 
 
 def test_an_error_and_an_empty_reply_say_so():

@@ -187,7 +187,9 @@ def test_other_numbers_of_messages_are_bounded_too():
             temperature_asked({"temperature": wrong})
     with pytest.raises(ValueError, match="cnv: holders must be a number from 0 to"):
         holders_asked("cnv", {"holders": -1})
-    assert [seconds_asked({"seconds": seconds}) for seconds in (0, 0.25, 600)] == [0, 0.25, 600]
+    assert [seconds_asked({"seconds": seconds}) for seconds in (0, 0.25, 1e9)] == [0, 0.25, 1e9]
+    with pytest.raises(ValueError, match="seconds must be a number from 0 to"):
+        seconds_asked({"seconds": 1e9 + 1})
     with pytest.raises(ValueError, match="seconds must be a number from 0 to"):
         seconds_asked({"seconds": -0.25})
 

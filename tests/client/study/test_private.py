@@ -205,3 +205,4 @@ def test_a_real_site_books_the_study_and_every_release(site):
     assert spent.given(study.federation.digest) == 2
     assert home.noise_key.stat().st_mode & 0o077 == 0
     assert len(home.noise_key.read_bytes()) == 32
+    assert list(home.noise_key.parent.glob("*.part")) == []  # no copy of the secret lies beside it

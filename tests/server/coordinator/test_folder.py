@@ -24,6 +24,10 @@ def test_a_site_has_one_key_and_a_key_one_site(study, tmp_path):
     assert [path.stem for path in enrolled(study)] == ["a"]
 
 
+def test_a_study_is_made_in_folders_that_are_not_there_yet(tmp_path):
+    assert init_study(tmp_path / "studies" / "2026" / "brca", ["localhost"]).settings_file.is_file()
+
+
 def test_a_revoked_key_is_never_taken_again_and_a_new_one_is(study, tmp_path):
     enrol_site(study, "a", tmp_path / "a.pub")
     revoke_site(study, "a")

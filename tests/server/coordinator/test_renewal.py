@@ -61,6 +61,8 @@ def test_without_the_authoritys_key_or_its_time_nothing_is_replaced(study):
 
 def test_an_end_that_is_near_is_told_of_and_one_that_has_passed_refused(study):
     assert problem_of_certificate(study, in_days(SERVER_DAYS - 40)) == ""
+    assert problem_of_certificate(study, in_days(SERVER_DAYS - 31)) == ""  # and an hour: 30 days are left
+    assert "ends in 29 days: run `tessera-server renew" in problem_of_certificate(study, in_days(SERVER_DAYS - 30))
     assert "ends in 12 days: run `tessera-server renew" in problem_of_certificate(study, in_days(SERVER_DAYS - 13))
     with pytest.raises(ValueError, match="has ended, and no site would connect: run `tessera-server renew"):
         problem_of_certificate(study, in_days(SERVER_DAYS + 1))

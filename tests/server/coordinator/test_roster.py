@@ -7,7 +7,7 @@ from client.node.keys import make_node_key
 from modalities.core.keyfiles import line_fingerprint
 from server.cli import app
 from server.coordinator.folder import enrol_site, init_study, revoke_site
-from strategies.masking.roster import Roster, key_digest, load_roster
+from strategies.masking.roster import Roster, key_digest, load_roster, rosters_in
 from strategies.settings import load_federation
 
 SITES = ("nordheim", "st_anna", "stolp", "late")
@@ -66,6 +66,19 @@ def test_a_roster_that_changes_says_who_joined_left_or_has_another_key(study, ke
         "this is a new roster: every site approves it anew; the one before goes on until enough sites have",
     ]
     assert load_roster(study.roster).digest != before.digest
+
+
+def test_every_roster_that_a_study_had_is_kept_in_order(study, keys):
+    run("roster", study.folder)
+    first = load_roster(study.roster)
+    run("roster", study.folder)  # nothing changed
+    enrol_site(study, "late", keys["late"])
+    run("roster", study.folder)
+    second = load_roster(study.roster)
+    assert first != second
+    kept = {path.name: load_roster(path) for path in study.rosters.iterdir()}
+    assert kept == {"0001.yaml": first, "0002.yaml": second}
+    assert rosters_in(study.rosters) == [second, first]
 
 
 def test_a_folder_that_was_moved_keeps_its_roster(study, tmp_path):

@@ -55,6 +55,17 @@ def test_it_ends_after_its_days(tls):
         verified(tls, "fed.example.org", later)
 
 
+def test_what_the_authority_may_is_for_every_program_to_heed(tls):
+    """Critical: a program that does not know a limit must refuse the certificate, not overlook the limit."""
+    extensions = x509.load_pem_x509_certificate(tls.authority.read_bytes()).extensions
+    for kind in (x509.BasicConstraints, x509.KeyUsage):
+        assert extensions.get_extension_for_class(kind).critical
+    basic = extensions.get_extension_for_class(x509.BasicConstraints).value
+    assert (basic.ca, basic.path_length) == (True, 0)
+    usage = extensions.get_extension_for_class(x509.KeyUsage).value
+    assert (usage.key_cert_sign, usage.crl_sign, usage.digital_signature) == (True, True, False)
+
+
 def test_keys_are_the_owners_alone(tls):
     for path in (tls.authority_key, tls.key):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600

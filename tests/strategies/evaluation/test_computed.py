@@ -113,6 +113,15 @@ def test_the_gain_in_balanced_accuracy_has_the_interval_of_a_mean_of_means_down_
     assert (found.value, found.low, found.high) == pytest.approx((value, value - half, value + half), rel=1e-6)
 
 
+def test_a_sites_gain_has_a_normal_interval_and_its_models_one_on_the_logit_scale(results):
+    own = {model: results.sites["north"].results[model]["fused"].macro_auroc for model in ("federated", "gain")}
+    gain, federated = own["gain"], own["federated"]
+    assert gain.high - gain.value == pytest.approx(gain.value - gain.low)
+    low, value, high = (np.log(p / (1 - p)) for p in (federated.low, federated.value, federated.high))
+    assert high - value == pytest.approx(value - low)
+    assert federated.high - federated.value < federated.value - federated.low
+
+
 def test_a_model_that_gains_nothing_is_not_called_equivalent_for_want_of_cases(cases):
     rng = np.random.default_rng(1)
     shuffled = {

@@ -62,11 +62,11 @@ def test_what_float64_could_get_wrong_is_decided_by_more_bits_than_64(away):
     word = int(math.exp(-1) * 2**64) + away * 2**20
     asked = []
 
-    class Drawn:
+    class Drawn(Bits):
         def take(self, n):
             return np.array([word], dtype=np.uint64) if n == 1 else np.zeros(n, dtype=np.uint64)
 
-    (happens,) = noise._happens(np.ones(1), lambda row: asked.append(row) or Fraction(1), Drawn())
+    (happens,) = noise._happens(np.ones(1), lambda row: asked.append(row) or Fraction(1), Drawn(_SECRET, "test"))
     assert asked == [0]
     assert happens == (away < 0)
 

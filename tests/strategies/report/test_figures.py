@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
+from strategies.report import figures
 from strategies.report.forest import Band, Line, forest
 from strategies.report.look import ARM_LOOKS, draw
-from strategies.report.panels import matrix_panel
+from strategies.report.panels import matrix_panel, roc_panel
 
 LOOK = ARM_LOOKS["federated"]
 KNOWN, ALONE = {"value": 0.8, "low": 0.7, "high": 0.9}, {"value": 0.6, "low": None, "high": None}
@@ -55,3 +56,34 @@ def test_a_white_line_lies_between_every_two_classes_of_a_matrix_and_each_cell_h
     shown = [text.get_text() for text in axes.texts]
     assert shown[:4] == ["75 %", "6", "25 %", "2"]
     assert [text.get_text() for text in axes.get_yticklabels()] == ["LumA (8)", "LumB (4)", "Basal (5)"]
+
+
+BINS = [{"confidence": 0.45, "right": 0.4, "n": 10}, {"confidence": 0.85, "right": 0.9, "n": 30}]
+
+
+@pytest.mark.parametrize("n_models", [1, 2])
+def test_each_model_has_its_reliability_above_its_cases_and_the_first_names_both_axes(n_models):
+    figure = figures.reliability([(LOOK, 0.0625, BINS)] * n_models)
+    upper, lower = figure.axes[:n_models], figure.axes[n_models:]
+    assert [axes.get_ylabel() for axes in upper] == ["Share that is right", ""][:n_models]
+    assert [axes.get_ylabel() for axes in lower] == ["Cases", ""][:n_models]
+    assert {axes.get_title(loc="left") for axes in upper} == {"Federated: ECE 0.062"}
+    assert all(above.get_shared_x_axes().joined(above, below) for above, below in zip(upper, lower, strict=True))
+
+
+def test_a_recall_figure_is_as_high_as_its_classes_take():
+    recall = dict.fromkeys(("LumA", "LumB", "Basal"), KNOWN)
+    figure = figures.recall({"LumA": 8, "LumB": 4, "Basal": 5}, [(LOOK, recall)])
+    assert figure.get_size_inches()[1] == pytest.approx(1.1 + 3 * 0.72)
+    assert figures.recall({"LumA": 8}, []) is None
+
+
+def test_the_auroc_of_a_curve_stands_inside_its_panel():
+    """Three of the four pairs are in order."""
+    positive, probability = np.array([True, True, False, False]), np.array([0.9, 0.3, 0.5, 0.1])
+    figure = draw(3, 3, lambda own: roc_panel(own.add_subplot(), [("Federated", LOOK, positive, probability)]))
+    (text,) = figure.axes[0].texts
+    assert text.get_text() == "Federated 0.750"
+    inside, panel = text.get_window_extent(), figure.axes[0].get_window_extent()
+    assert panel.x0 < inside.x0 < inside.x1 < panel.x1
+    assert panel.y0 < inside.y0 < inside.y1 < panel.y1
