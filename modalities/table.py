@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
+import pyarrow
 from pydantic import AfterValidator, StrictBool, StrictFloat
 from torch import Tensor
 
@@ -216,10 +217,11 @@ def _cells(path: Path, sheet: str) -> tuple[list[str], list[list[Any]]]:
     if path.suffix == ".parquet":
         try:
             frame = pd.read_parquet(path)
-        except (OSError, ValueError) as error:
+            frame = frame.reset_index() if frame.index.name else frame
+            cells = frame.astype(object).where(frame.notna(), "").values.tolist()  # decodes texts, damaged ones too
+        except (OSError, ValueError, pyarrow.ArrowException) as error:
             raise unusable("no readable Parquet file", "export it again", file=path.name) from error
-        frame = frame.reset_index() if frame.index.name else frame
-        return [str(name) for name in frame.columns], frame.astype(object).where(frame.notna(), "").values.tolist()
+        return [str(name) for name in frame.columns], cells
     header, *body = rows_of(path, sheet=sheet)
     return header, body
 
