@@ -46,9 +46,10 @@ def twins(by_modality: Mapping[str, Told]) -> list[Problem]:
             groups.setdefault(shared, []).append(" and ".join(pair))
     return [
         warning(
-            f"{len(pairs)} pairs of cases have the very same {' and '.join(shared)} values ({listing(pairs)}): one "
+            f"{len(pairs)} pairs of cases have the very same values ({listing(pairs)}): one "
             "patient under two ids, or a row copied",
             "if they are one patient, keep one of them",
+            file=" and ".join(shared),
         )
         for shared, pairs in groups.items()
     ]

@@ -66,7 +66,7 @@ def plausibility(source: Source, config: SlidesConfig) -> Plausibility:
         [_facts(entry, state, source) for entry, state in found],
         index=pd.Index([entry.path.name for entry, _ in found]),
     )
-    problems = [*judged(RULES, facts, noun="slides"), *_same_slide(found, source)]
+    problems = [*judged(RULES, facts, noun="slides"), *_same_slide(found)]
     quantities = [
         Quantity("micrometres a pixel", "at level 0", facts["mpp"].to_numpy(dtype=np.float64), FINEST, COARSEST),
         Quantity("nuclei a tile", "in the mean", facts["nuclei"].to_numpy(dtype=np.float64), LEAST_NUCLEI),
@@ -108,12 +108,12 @@ def _file(entry: Listed, state: SlideState, source: Source) -> RawFile:
     )
 
 
-def _same_slide(found: Sequence[tuple[Listed, SlideState]], source: Source) -> list[Problem]:
+def _same_slide(found: Sequence[tuple[Listed, SlideState]]) -> list[Problem]:
     """One file's content under two cases."""
     owners: dict[str, dict[str, str]] = {}
     for entry, state in found:
         if state.state != FAILED and state.case_id and entry.path.is_file():
-            owners.setdefault(fingerprint(entry.path), {})[source.called(state.case_id)] = entry.path.name
+            owners.setdefault(fingerprint(entry.path), {})[state.case_id] = entry.path.name
     twice = [
         ", ".join(f"{name} of {case_id}" for case_id, name in own.items()) for own in owners.values() if len(own) > 1
     ]

@@ -33,7 +33,7 @@ def _histogram(axes: Axes, quantity: Quantity) -> None:
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.set_title(short(quantity.name, 40))
     axes.set_xlabel(short(quantity.unit, 40))
-    axes.set_ylabel("Cases")
+    axes.set_ylabel("Count")
     plain(axes, "y")
 
 

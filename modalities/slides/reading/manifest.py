@@ -72,7 +72,9 @@ def listed_files(source: Source) -> list[Listed]:
     listed = _by_manifest(manifests[0], files, source) if manifests else [_by_name(path) for path in files]
     reasons = {path: _why_unreadable(path) for path in files}  # of a name that is only listed, nothing is looked up
     checked = [
-        replace(entry, left_out=reason, is_unreadable=True) if (reason := reasons.get(entry.path, "")) else entry
+        replace(entry, left_out=reason, is_unreadable=True)
+        if not entry.left_out and (reason := reasons.get(entry.path, ""))
+        else entry
         for entry in listed
     ]
     return [replace(entry, case_id=source.called(entry.case_id)) for entry in checked]

@@ -1,6 +1,7 @@
 """A site folder with everything wrong says so at once; one that is sound says nothing wrong."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -243,3 +244,26 @@ def test_a_slide_that_cannot_be_read_is_an_error_with_its_name_and_reason(tmp_pa
     (found,) = errors(report)
     assert not report.ok
     assert (found.where, found.what[:42]) == ("c3", "c3.pt: not a feature file that can be read")
+
+
+def test_each_slide_that_is_no_use_is_an_error_with_its_reason_even_where_none_can_be_read(tmp_path, tcga_data):
+    """A real slide without micrometres a pixel, and one of a format that nothing reads; unlisted ones do not count."""
+    (tmp_path / "slides").mkdir()
+    shutil.copy(tcga_data / "slides" / "tcga-cr-7395-01a-01-ts1.svs", tmp_path / "slides" / "c0.svs")
+    for name in ("c1.isyntax", "c2.vsi"):
+        (tmp_path / "slides" / name).write_bytes(b"x")
+    (tmp_path / "slides" / "slides.csv").write_text("case_id,slide\nc0,c0.svs\nc1,c1.isyntax\n")
+    (tmp_path / "cases.csv").write_text("case_id,label,split\n" + "".join(f"c{n},LumA,train\n" for n in range(3)))
+    (tmp_path / "site.yaml").write_text("name: a\nsources: {wsi_image: {paths: [slides]}}\npolicy: {min_cohort: 1}\n")
+    report = check_site(tmp_path, federation_from({"modalities": {"wsi_image": {}}}))
+    found = {one.where: str(one) for one in errors(report) if one.where}
+    assert found["c0"].startswith(
+        "slides: c0.svs: no microns-per-pixel in the slide's metadata; set `slides.default_mpp`"
+    )
+    assert found["c1"].endswith("OpenSlide does not read Philips iSyntax; export the slide as DICOM or TIFF")
+    assert set(found) == {"c0", "c1"}
+    assert [(file.name, file.state) for file in report.modalities["wsi_image"].files] == [
+        ("c0.svs", "not readable"),
+        ("c1.isyntax", "not readable"),
+        ("c2.vsi", "left out"),
+    ]

@@ -69,7 +69,7 @@ def test_of_four_heart_centres_one_patient_who_stands_twice_is_told(tcga_data):
     assert sorted(sites) == ["cleveland", "hungarian", "switzerland", "va"]
     ((site, (line,)),) = warned(sites, source, read, config).items()
     assert site == "va"
-    assert line.startswith("1 pairs of cases have the very same m values (va-139 and va-187)")
+    assert line.startswith("m: 1 pairs of cases have the very same values (va-139 and va-187)")
 
 
 @pytest.mark.parametrize("site", ["A2", "BH", "GM", "AO"])

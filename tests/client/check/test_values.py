@@ -88,7 +88,7 @@ def test_cases_with_the_very_same_values_are_told(ratios):
     assert said(ratios, config("table")) == [
         (
             "warning",
-            "1 pairs of cases have the very same m values (c2 and c11): one patient under two ids, or a row copied",
+            "1 pairs of cases have the very same values (c2 and c11): one patient under two ids, or a row copied",
         )
     ]
 

@@ -194,7 +194,7 @@ def test_one_patient_under_two_ids_is_told_by_calls_and_record_together(tmp_path
 
     change_table(folder / "clinic.csv", copied)
     assert check(folder, federation) == [
-        "1 pairs of cases have the very same cnv and clinical values (case-002 and case-005): one patient under two "
+        "cnv and clinical: 1 pairs of cases have the very same values (case-002 and case-005): one patient under two "
         "ids, or a row copied; if they are one patient, keep one of them"
     ]
 
