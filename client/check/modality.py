@@ -168,7 +168,7 @@ def _files(folder: Path, source: Source) -> str:
     root = folder.resolve()
     names = [str(path.relative_to(root)) if path.is_relative_to(root) else path.name for path in source.paths]
     folders = {str(Path(name).parent) for name in names}
-    return f"{folders.pop()}/" if len(names) > 1 and len(folders) == 1 else listing(names)
+    return f"{folders.pop()}/" if len(names) > 1 and len(folders - {"."}) == 1 else listing(names)
 
 
 def _counted(notes: Mapping[str, int]) -> dict[str, int]:

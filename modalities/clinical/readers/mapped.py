@@ -46,6 +46,11 @@ def problems_of(columns: Mapping[str, str], headers: Mapping[str, Sequence[str]]
         for field in columns
         if field not in known
     ]
+    dates = {columns.get(name, "") for name in (BIRTH, DIAGNOSIS)}
+    if BIRTH in columns and not any(dates <= {*header} for header in headers.values()):
+        what = "no table has both birth_date and diagnosis_date, so no age can be worked out"
+        remedy = "map diagnosis_date to a column of the same table, or take birth_date out"
+        problems.append(Problem(what, remedy, where=f"{_PLACE}.{BIRTH}"))
     for field, column in columns.items():
         if column not in held:
             what = f"no column {column!r} in {listing(list(headers))}"

@@ -1,5 +1,6 @@
 """Which field of the dictionary a column of a site's table may hold, by its name and then by what stands in it."""
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 
@@ -48,6 +49,7 @@ _BY_CONTENT: Mapping[str, tuple[str, ...]] = {
     "her2_ihc": ("her2_ihc", "her2_ihc_score"),
 }
 """Names that stand for two fields: the first whose values the column holds."""
+_DATE = re.compile(r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}(?!\d)")
 _OF_EACH_UNEXPLAINED = 0.5
 _FITS = 0.8
 _FEWEST_FIT = 0.5
@@ -57,11 +59,12 @@ def field_named(column: str) -> Proposal | None:
     """The field that a column's name speaks of."""
     said = column.replace("%", " percent ").replace("_", " ")
     meant = _vocabulary().meant(words_of(said))
-    concepts = {piece.concept for piece in meant if piece.concept} - _TAKEN_AS_READ
+    said_of = {piece.concept for piece in meant if piece.concept}
+    concepts = said_of - _TAKEN_AS_READ
     unexplained = sum(
         not piece.concept for piece in meant if not piece.text.isdigit() or not concepts & {"ki67", "her2"}
     )
-    field = _FIELD_OF.get(frozenset(concepts))
+    field = _FIELD_OF.get(frozenset(concepts)) or (DIAGNOSIS if said_of - {GLUE} == {"at diagnosis"} else None)
     if field is None or unexplained > 1:
         return None
     sureness = min((piece.sureness for piece in meant if piece.concept), default=1.0)
@@ -76,8 +79,8 @@ def field_held(column: str, cells: Sequence[str]) -> Proposal | None:
     if named.means == CASE_ID:
         is_distinct = len(set(held)) == len(cells)
         return Proposal(CASE_ID, named.sureness * (1.0 if is_distinct else _OF_EACH_UNEXPLAINED))
-    if named.means not in BY_NAME:
-        return named
+    if named.means in (BIRTH, DIAGNOSIS):
+        return named if sum(bool(_DATE.match(cell)) for cell in held) >= _FITS * len(held) else None
     shares = {field: _share(field, held) for field in _BY_CONTENT.get(named.means, (named.means,))}
     field = next((field for field, share in shares.items() if share >= _FITS), named.means)
     fit = 1.0 if shares[field] >= _FEWEST_FIT else _OF_EACH_UNEXPLAINED

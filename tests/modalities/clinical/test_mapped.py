@@ -93,3 +93,11 @@ def test_tables_that_name_their_case_ids_differently_are_read_together(write):
     assert value(cases, "P-2", "er=positive") == 1
     with pytest.raises(ValueError, match=r"pathology.csv: no column MRN of case ids; .* or under case_ids beside it"):
         read(clinic, pathology, columns=columns)
+
+
+@pytest.mark.parametrize("diagnosis", [{}, {"diagnosis_date": "ED"}], ids=["not mapped", "in another table"])
+def test_a_date_of_birth_without_one_of_diagnosis_beside_it_gives_no_age_and_is_refused(write, diagnosis):
+    born = write.text("born.csv", "MRN,geb,ER-Status\nP-1,1960-01-31,pos\n")
+    seen = write.text("seen.csv", "MRN,ED\nP-1,2020-05-31\n")
+    with pytest.raises(ValueError, match=r"columns.birth_date: no table has both birth_date and diagnosis_date"):
+        read(born, seen, columns={"case_id": "MRN", "birth_date": "geb", "er": "ER-Status", **diagnosis})

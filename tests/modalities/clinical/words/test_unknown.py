@@ -65,3 +65,11 @@ def test_what_a_word_may_not_mean_is_said():
     assert "write positive, negative, indeterminate or missing" in clinical.may_mean("values", "er", "x", "3")
     assert clinical.may_mean("columns", "", "ER", "er") == ""
     assert clinical.may_mean("columns", "", "ER", "ers").startswith("no field 'ers'; there are case_id, birth_date")
+
+
+def test_a_column_of_dates_is_that_of_the_diagnosis_and_one_of_words_is_not(write):
+    path = write.text("own.csv", "Fall,Erstdiagnose,Diagnose\nP-1,03.04.2021,C50.4\nP-2,,C50.9\n")
+    assert asked(path, "columns", {"case_id": "Fall"}) == {
+        "Erstdiagnose": Proposal("diagnosis_date", 1.0),
+        "Diagnose": None,
+    }

@@ -21,7 +21,9 @@ def test_header_is_split_at_its_commonest_delimiter(tmp_path, raw, header):
     assert header_of(tmp_path / "t.txt") == header
 
 
-@pytest.mark.parametrize("raw", [b"a\tb\n", gzip.compress(b"a\tb\n" * 99)[:12] + b"\xff" * 9])
+@pytest.mark.parametrize(
+    "raw", [b"a\tb\n", gzip.compress(b"a\tb\n" * 99)[:12] + b"\xff" * 9], ids=["a plain file", "damaged"]
+)
 def test_file_that_cannot_be_read_has_none(tmp_path, raw):
     (tmp_path / "t.txt.gz").write_bytes(raw)
     assert header_of(tmp_path / "t.txt.gz") == [""]
