@@ -151,6 +151,8 @@ def test_the_fusion_heads_losses_leave_once_and_not_by_modality(site):
     reply = site.ask("train.fusion", config__study=config, **head).content
     assert set(reply["metrics.fusion.shared"]) == {"num-examples", "loss-sum", "held-out-loss-sum", "held-out-n"}
     assert reply["metrics.fusion.shared"]["loss-sum"] > 0
+    either = set(site.data.training_cases("cnv")) | set(site.data.training_cases("hif"))
+    assert reply["metrics.fusion.shared"]["num-examples"] == len(either)  # those with one modality among them
     for name in ("cnv", "hif"):
         assert set(reply[f"metrics.fusion.{name}"]) == {"num-examples"}
 
@@ -181,6 +183,19 @@ def test_small_class_counts_leave_the_site_as_half_of_the_least_cell(root):
     assert blurred_class_counts(data).tolist() == expected
     assert 3.5 in expected
     assert expected[3] == 0  # nobody of the last class: that may be said
+
+
+def test_the_cases_that_a_run_begins_with_are_kept_for_its_whole_length(root, site):
+    """A case that is listed later is not among them; a second handshake under the same settings changes nothing."""
+    site.introduced()
+    state = site.grid._contexts[FIRST_NODE].state
+    began_with = list(state["roll"]["case_ids"])
+    assert began_with == list(site.data.roll.case_ids)
+    with (root / "site_1" / "cases.csv").open("a") as file:
+        file.write("later,LumA,train\n")
+    site.introduced()
+    site.set_up()
+    assert list(state["roll"]["case_ids"]) == began_with
 
 
 def test_training_changes_the_weights_and_reports_counts_and_losses_only(site):

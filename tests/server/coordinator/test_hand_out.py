@@ -24,6 +24,7 @@ def test_it_has_the_lists_that_the_settings_name_and_no_key(study):
     assert names == ["ca.crt", "federation.yaml", "genes.json", "release.pub"]
     settings = load_federation(study.for_sites / "federation.yaml")
     assert settings.modalities["cnv"].features == ["A", "B"]
+    assert f"give every site this folder: {study.for_sites} (" in found.output
     assert f"digest of the settings: {settings.digest}" in found.output
     assert f"code to approve: {digest_of_checkout()}" in found.output
 

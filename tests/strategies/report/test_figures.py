@@ -87,3 +87,12 @@ def test_the_auroc_of_a_curve_stands_inside_its_panel():
     inside, panel = text.get_window_extent(), figure.axes[0].get_window_extent()
     assert panel.x0 < inside.x0 < inside.x1 < panel.x1
     assert panel.y0 < inside.y0 < inside.y1 < panel.y1
+
+
+@pytest.mark.parametrize("everybody", [True, False])
+def test_a_class_that_every_case_or_none_has_gets_no_curve_and_no_number(everybody):
+    positive, probability = np.full(4, everybody), np.array([0.9, 0.3, 0.5, 0.1])
+    figure = draw(3, 3, lambda own: roc_panel(own.add_subplot(), [("Federated", LOOK, positive, probability)]))
+    (axes,) = figure.axes
+    assert [text.get_text() for text in axes.texts] == ["Federated n/a"]
+    assert len(axes.lines) == 1  # chance
