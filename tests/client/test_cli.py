@@ -1,6 +1,7 @@
 """`tessera-client check`: what a data manager sees before a study."""
 
 import json
+import re
 from io import StringIO
 
 import pandas as pd
@@ -83,6 +84,7 @@ def test_a_case_list_that_is_wrong_is_said_with_its_remedy(root):
     found = check(root)
     assert found.exit_code == 1
     assert "cases listed more than once: site_1-case-013; keep one row a case" in found.output
+    assert re.search(r"^1 error, \d+ warnings?, ", found.output, re.MULTILINE)
 
 
 def test_warnings_alone_do_not_fail(root):

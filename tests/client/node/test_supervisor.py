@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from client.cli import app
 from client.node import supervisor
 from client.node.approval import approve
-from client.node.connection import MEANINGS, Reason
+from client.node.connection import MEANINGS, Connection, Reason, State
 from client.node.home import Home
 from client.node.supervisor import Node, keep_joined, state_of, stop
 from modalities.core.settings.site import CoordinatorConfig, SiteConfig
@@ -129,3 +129,11 @@ def paused(home, monkeypatch, *lives_s):
 def test_pauses_double_up_to_a_minute_and_are_short_again_after_two_minutes_of_connection(home, monkeypatch):
     assert paused(home, monkeypatch, *[3.0] * 7) == [2, 4, 8, 16, 32, 60, 60]
     assert paused(home, monkeypatch, 3.0, 3.0, 120.0, 120.5, 3.0) == [2, 4, 8, 2, 4]
+
+
+def test_what_a_site_complains_of_is_said_once_however_long_it_stands(home):
+    said = []
+    teller = supervisor._Teller(home, said.append)
+    for complaints in (["no cases.csv"], ["no cases.csv"], ["no cases.csv", "no key"], ["no key"]):
+        teller.tell(Connection(State.CONNECTED, since=7.0), complaints)
+    assert said == ["connected", "no cases.csv", "no key"]

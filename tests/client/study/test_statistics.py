@@ -93,6 +93,18 @@ def test_under_masks_min_cell_counts_the_cases_of_all_sites(tmp_path):
     assert study.states["hif"]["mean"][2] == pytest.approx((total + sum(few)) / (n + 4), abs=1e-5)
 
 
+def test_under_masks_a_feature_that_too_few_cases_of_all_sites_have_leaves_none(tmp_path):
+    """One case at each of three sites: the exact counts say three, and each site wants five."""
+    masked = small_federation(privacy__masking="required")
+    root = write_sites(tmp_path, masked, [("cnv", "hif")] * 3, [29, 31, 37])
+    for site in ("site_1", "site_2", "site_3"):
+        known_of(root, site, FEATURES[2], 1)
+        set_min_cell(root, site, 5)
+    state = run_small(root, masked).states["hif"]
+    assert (state["mean"][2], state["inverse_scale"][2]) == (0, 0)
+    assert np.delete(state["inverse_scale"], 2).all()
+
+
 def set_min_cell(root, site, min_cell):
     path = root / site / "site.yaml"
     path.write_text(path.read_text().replace("min_cell: 0", ""))
