@@ -17,6 +17,11 @@ _COLUMNS = "compare sources.clinical.columns in site.yaml with the file"
 _HIGH_KI67, _MOST_STAINED, _TEN_PERCENT = 80.0, 50.0, 10.0
 
 
+def _is_negative(cases: pd.DataFrame, short: str) -> pd.Series:
+    """Where less than 1 % is what the status says."""
+    return cases.get(short, pd.Series(None, index=cases.index)) == "negative"
+
+
 def _of_a_receptor(short: str, name: str) -> tuple[Rule, ...]:
     """Status against percentage. 1 % is positive since 2010, and 10 % was before (doi:10.1200/JCO.2009.25.6529)."""
     percent = f"{short}_percent"
@@ -28,6 +33,7 @@ def _of_a_receptor(short: str, name: str) -> tuple[Rule, ...]:
             "fractions (0.9 for 90), all or some of them",
             "write percentages from 0 to 100",
             usual=0.02,
+            among=lambda cases: ~_is_negative(cases, short),
         ),
         Rule(
             (short, percent),

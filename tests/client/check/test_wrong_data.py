@@ -90,6 +90,11 @@ def test_wrong_clinical_data_are_told(tmp_path, kind):
     assert any(re.search(words, line) for line in found), found
 
 
+def test_less_than_one_percent_where_the_receptor_is_negative_is_what_it_says(tmp_path):
+    stained = column("er_percent", lambda frame: frame.er_percent.where(frame.er == "positive", 0.4))
+    assert not [line for line in spoilt(tmp_path, "clinic.csv", stained) if "below 1" in line]
+
+
 def test_ki67_as_fractions_among_percentages_is_told(tmp_path):
     folder, federation = sound_site(tmp_path)
     text = (folder / "clinic.csv").read_text()
