@@ -10,6 +10,7 @@ import yaml
 from modalities.core.problems import unusable
 
 _INDENT = 2
+_LINE = 100
 _PLAIN = re.compile(r"[^\W\d_][\w+./%() -]*[\w+%)]|[^\W\d_]|\d+", re.UNICODE)
 _NO_TEXT = re.compile(r"(?i)yes|no|true|false|on|off|null|nan|inf")
 _WHOLE = re.compile(r"0|[1-9]\d{0,8}")
@@ -65,10 +66,20 @@ def _inserted(text: str, section: Any, entries: Mapping[str, Any]) -> str:
     if section.flow_style:
         at = section.end_mark.index - 1
         before = text[:at].rstrip()
-        comma = "" if before.endswith(("{", ",")) else ", "
-        return before + comma + _flow(entries) + text[len(before) :]
+        return before + _between_braces(before, section, entries) + text[len(before) :]
     at = _end_of_line(text, _end(text, section))
     return text[:at] + "\n" + _lines(entries, section.value[0][0].start_mark.column).rstrip("\n") + text[at:]
+
+
+def _between_braces(before: str, section: yaml.Node, entries: Mapping[str, Any]) -> str:
+    """The entries behind what stands there: in its line, or, where that gets long, each in a line of its own."""
+    comma = "" if before.endswith(("{", ",")) else ","
+    in_line = before.rpartition("\n")[2]
+    if len(in_line) + len(_flow(entries)) <= _LINE:
+        return comma + " " * (not before.endswith("{")) + _flow(entries)
+    begins = before[: section.start_mark.index].rpartition("\n")[2]
+    indent = "\n" + " " * (len(begins) - len(begins.lstrip()) + 2 * _INDENT)
+    return comma + ",".join(f"{indent}{_flow({key: value})}" for key, value in entries.items())
 
 
 def _end(text: str, node: yaml.Node) -> int:

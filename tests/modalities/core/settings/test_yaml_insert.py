@@ -80,6 +80,19 @@ def test_a_section_in_braces_grows_in_its_line():
     assert with_entries("a: {}\n", ("a",), {"b": "c"}) == "a: {b: c}\n"
 
 
+def test_a_line_in_braces_that_gets_long_goes_on_below():
+    text = "sources:\n  clinical: {paths: [a], columns: {er: ER}}   # export\npolicy: {min_cohort: 3}\n"
+    long = {f"{number:02d} {'wort' * 9}": "positive" for number in range(2)}
+    after = with_entries(text, ("sources", "clinical", "values", "er"), long)
+    assert after == (
+        "sources:\n  clinical: {paths: [a], columns: {er: ER},\n"
+        f'      values: {{er: {{"00 {"wort" * 9}": positive, "01 {"wort" * 9}": positive}}}}}}   # export\n'
+        "policy: {min_cohort: 3}\n"
+    )
+    again = with_entries(after, ("sources", "clinical", "values", "pr"), {"a b": "negative"})
+    assert again.splitlines()[3] == '          pr: {"a b": negative}}}   # export'
+
+
 def test_line_ends_and_a_missing_last_one_are_kept():
     after = with_entries("name: a\r\nlabels:\r\n  x: y", ("labels",), {"z": "w"})
     assert after == "name: a\r\nlabels:\r\n  x: y\r\n  z: w"
