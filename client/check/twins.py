@@ -1,7 +1,7 @@
 """One patient under two ids: cases that agree in all that is known of them, where chance would hardly have it so."""
 
 from collections import Counter
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import log2
@@ -60,16 +60,23 @@ def _bits(rows: Sequence[tuple[Hashable | None, ...]]) -> dict[tuple[Hashable | 
 
     The commonest trait of each place, if three or more cases have it, tells nothing: two tumours without any change are
     alike in hundreds of genes. So three rows of one patient in a table of measurements are not told, and two are.
+    Neither does a number at the end of its column: 0 changes, a purity of 1.
     """
     counts = [Counter(trait for trait in place if trait is not None) for place in zip(*rows, strict=True)]
     commonest = [max(count.values(), default=0) for count in counts]
+    ends = [_ends(count) for count in counts]
 
     def bits(place: int, trait: Hashable | None) -> float:
         n = 0 if trait is None else counts[place][trait]
         is_usual = n == commonest[place] and n > _PAIR
-        return log2(len(rows) / n) if n and not is_usual else 0.0
+        return log2(len(rows) / n) if n and not is_usual and trait not in ends[place] else 0.0
 
     return {row: sum(bits(place, trait) for place, trait in enumerate(row)) for row in set(rows)}
+
+
+def _ends(traits: Collection[Hashable]) -> set[float]:
+    numbers = [trait for trait in traits if isinstance(trait, float)]
+    return {min(numbers), max(numbers)} if numbers else set()
 
 
 def _pairs(rows: Mapping[str, tuple[Hashable | None, ...]]) -> Iterator[tuple[str, str]]:

@@ -18,7 +18,7 @@ _ROW_GAP, _COLUMN_GAP = 1.2, 1.3
 """Powers of ten that nothing lies between. In sound tables rows stand .14 apart at most, and the parts of a column .3
 (607 slide features of 673 cases, 6 heart measurements of 920)."""
 _WIDEST_PART = 1.0
-_LEAST_PART = 0.1
+_LEAST_PART, _LEAST_IN_PART = 0.1, 5
 _LEAST_COLUMNS, _MANY_VALUES = 3, 5
 _REMEDY = "check that the whole column is in one unit, and how decimal points and commas were written"
 
@@ -91,7 +91,7 @@ def _parts(
         larger, smaller = known[column[known] > cut], known[column[known] <= cut]
         fewer = min(larger, smaller, key=len)
         widths = [np.subtract(*np.quantile(column[part], (0.9, 0.1))) for part in (larger, smaller)]
-        if len(fewer) >= _LEAST_PART * len(known) and max(widths) <= _WIDEST_PART:
+        if len(fewer) >= max(_LEAST_IN_PART, _LEAST_PART * len(known)) and max(widths) <= _WIDEST_PART:
             odd.append(f"{name} ({len(fewer)} of {len(known)} cases, such as {case_ids[fewer[0]]})")
     if not odd:
         return []

@@ -51,3 +51,12 @@ def test_a_modality_that_one_of_them_lacks_does_not_count():
     rows[8] = rows[4]
     (problem,) = twins({"m": told(rows), "n": Told(("c5",), [("only",)])})
     assert problem.what.startswith("1 pairs of cases have the very same values (c5 and c9)")
+
+
+def test_numbers_at_the_ends_of_their_columns_tell_nothing():
+    """Two tumours of whom a program found nothing: 0 of everything, and a purity of 1."""
+    rows = [[float(number + 1)] * 9 + [number / 40] for number in range(32)]
+    rows[3] = rows[20] = [0.0] * 9 + [1.0]
+    assert twins({"m": told(rows)}) == []
+    rows[3] = rows[20] = [12.5] * 9 + [1.0]
+    assert len(twins({"m": told(rows)})) == 1

@@ -5,6 +5,7 @@ import logging
 
 import numpy as np
 import pytest
+from flwr.app import ConfigRecord
 
 from client.node.complaints import complaints_kept, complaints_of
 from client.node.home import Home
@@ -13,6 +14,9 @@ from client.study.policy import cases_asked
 from modalities.core.blocks.tabular import TabularConfig, finalise, sums
 from modalities.core.contract import Cases
 from modalities.core.site.store import SiteData
+from strategies.wire import to_record
+from tests.client.sites import RealSite
+from tests.client.test_app import FEDERATION
 from tests.support import small_federation, write_sites
 
 CONFIG = TabularConfig()
@@ -141,3 +145,22 @@ def test_the_server_s_number_of_cases_is_held_within_bounds():
     assert cases_asked("cnv", {"holders": 3}) == 0
     with pytest.raises(ValueError, match="cases"):
         cases_asked("cnv", {"cases": -1})
+
+
+def test_a_site_is_told_as_a_study_sets_up_and_its_answer_says_nothing_of_it(tmp_path):
+    """What leaves is what leaves of any site: that it takes part, and its number of cases."""
+    root = write_sites(tmp_path, FEDERATION)
+    site = RealSite(root)
+    site.introduced()
+    states = site.states()
+    far = {**states, "hif": {**states["hif"], "mean": states["hif"]["mean"] + 1000 / states["hif"]["inverse_scale"]}}
+    replies = []
+    for sent in (states, far):
+        arrays = {f"arrays__{name}": to_record(state) for name, state in sent.items()}
+        about = {f"config__{name}": ConfigRecord({"holders": 3, "cases": 5000}) for name in FEDERATION.modalities}
+        settings = ConfigRecord({"federation": FEDERATION.to_json()})
+        replies.append(site.ask("query.setup", config__study=settings, **about, **arrays))
+        problems = compared_problems(site.home, FEDERATION.digest)
+        assert [problem.file for problem in problems] == ([] if sent is states else ["hif"])
+    assert [dict(reply.content["metrics.hif"]) for reply in replies] == [dict(replies[0].content["metrics.hif"])] * 2
+    assert set(replies[0].content) == set(replies[1].content) == {"metrics.cnv", "metrics.hif"}
