@@ -304,8 +304,11 @@ class Words(Protocol):
     Of one that lacks it, `values` in site.yaml are an error.
     """
 
-    def unknown_words(self, source: Source) -> Sequence[UnknownWord]:
-        """Columns that are not mapped and may be, and values of the mapped ones that nobody knows."""
+    def unknown_words(self, source: Source, problems: list[Problem]) -> Sequence[UnknownWord]:
+        """Columns that are not mapped and may be, and values of the mapped ones that nobody knows.
+
+        Why a file could not be looked through is added to the problems.
+        """
         ...
 
     def may_mean(self, section: str, field: str, written: str, means: str) -> str:

@@ -9,7 +9,7 @@ import typer
 
 from client.use.words.choices import Choice, Objection, answered, sure_ones
 from client.use.words.view import show_words
-from modalities.core.console import console, say
+from modalities.core.console import console, say, show
 from modalities.core.contract import COLUMNS, UnknownWord
 from modalities.core.settings.site import SITE_FILE, read_site_config
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from modalities.core.settings.federation import Federation
 
 _SURE = 90
+_ALL_KNOWN = ("every value and label is known", "every value and label that could be looked at is known")
 
 
 def map_command(
@@ -50,11 +51,13 @@ def map_command(
     mapped = map_words(site, settings, choose, is_trial)
     if settings is None:
         say("labels were not looked at: give --federation FILE, or name it as coordinator.federation in site.yaml")
+    for problem in mapped.problems:
+        show(problem)
     if is_trial:
         _say_what_could_be_done(mapped, sure)
     else:
         _say_what_was_done(site / SITE_FILE, mapped)
-    raise typer.Exit(1 if mapped.unknown or (is_trial and mapped.n_mapped) else 0)
+    raise typer.Exit(1 if mapped.unknown or mapped.problems or (is_trial and mapped.n_mapped) else 0)
 
 
 def _confirmed(words: Sequence[UnknownWord], least: float) -> bool:
@@ -73,7 +76,7 @@ def _settings(site: Path, given: Path | None) -> "Federation | None":
 
 def _say_what_could_be_done(mapped: "Mapped", sure: int) -> None:
     if not (mapped.n_mapped or mapped.unknown):
-        say("every value and label is known")
+        say(_ALL_KNOWN[bool(mapped.problems)])
         return
     say(f"{mapped.n_mapped} proposals are at least {sure} % sure; {mapped.unknown} values or labels have none that is")
     say("nothing was written: --yes writes the sure ones, and a person at a terminal is asked about all")
@@ -86,4 +89,4 @@ def _say_what_was_done(path: Path, mapped: "Mapped") -> None:
         remedy = "run this again, write them into site.yaml by hand, or correct the export"
         say(f"{mapped.unknown} values or labels are unknown still: {remedy}")
     else:
-        say("every value and label is known")
+        say(_ALL_KNOWN[bool(mapped.problems)])

@@ -8,7 +8,7 @@ from client.use.words.choices import Choice, Objection
 from client.use.words.labels import label_meant, unknown_labels
 from client.use.words.written import write_choices
 from modalities.core.contract import COLUMNS, VALUES, Source, UnknownWord, Words
-from modalities.core.problems import Problem
+from modalities.core.problems import Problem, gathering
 from modalities.core.registry import kinds, plugin
 from modalities.core.settings.federation import Federation
 from modalities.core.settings.site import SITE_FILE, SiteConfig
@@ -27,6 +27,8 @@ class Mapped:
     labels: list[Choice] = field(default_factory=list)
     unknown: int = 0
     """Values and labels that are left."""
+    problems: list[Problem] = field(default_factory=list)
+    """Why a file could not be looked through."""
 
     @property
     def n_mapped(self) -> int:
@@ -48,8 +50,10 @@ def map_words(folder: Path, federation: Federation | None, choose: Choose, is_tr
         module = _module(name, federation)
         if module is not None:
             mapped.of_sources[name] = _of_source(name, source, module, choose, mapped)
-    if federation is not None:
-        mapped.labels = _of_labels(folder / config.cases, config, federation.task, choose, mapped)
+    with gathering(mapped.problems, file=config.cases):
+        mapped.labels = (
+            [] if federation is None else _of_labels(folder / config.cases, config, federation.task, choose, mapped)
+        )
     if mapped.n_mapped and not is_trial:
         write_choices(folder / SITE_FILE, mapped.of_sources, mapped.labels)
     return mapped
@@ -67,10 +71,10 @@ def _of_source(name: str, source: Source, module: Words, choose: Choose, mapped:
     def objection(word: UnknownWord, means: str) -> str:
         return module.may_mean(word.section, word.field, word.written, means)
 
-    columns = [word for word in module.unknown_words(source) if word.section == COLUMNS]
+    columns = [word for word in module.unknown_words(source, []) if word.section == COLUMNS]
     chosen = _each_once(choose(f"{name}: columns", columns, objection), set(source.columns)) if columns else []
     source = replace(source, columns={**source.columns, **{choice.means: choice.word.written for choice in chosen}})
-    values = [word for word in module.unknown_words(source) if word.section == VALUES]
+    values = [word for word in module.unknown_words(source, mapped.problems) if word.section == VALUES]
     meant = choose(f"{name}: values", values, objection) if values else []
     mapped.unknown += len(values) - len(meant)
     return [*chosen, *meant]

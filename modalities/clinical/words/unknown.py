@@ -21,12 +21,13 @@ from modalities.core.problems import Problem, gathering
 _FIELDS = (mapped.CASE_ID, BIRTH, DIAGNOSIS, *BY_NAME)
 
 
-def unknown_words(source: Source) -> Sequence[UnknownWord]:
+def unknown_words(source: Source, problems: list[Problem]) -> Sequence[UnknownWord]:
     """Columns of the site's own tables that are not mapped, and values that neither the site nor the dictionary knows.
 
-    A column that gives the answer away, or one without a value, is not among them.
+    A column that gives the answer away, or one without a value, is not among them. Why a file could not be opened is
+    added to the problems.
     """
-    return [*_columns(source), *_values(source)]
+    return [*_columns(source), *_values(source, problems)]
 
 
 def may_mean(section: str, field: str, written: str, means: str) -> str:
@@ -38,10 +39,10 @@ def may_mean(section: str, field: str, written: str, means: str) -> str:
     return "; ".join(problem.what for problem in problems)
 
 
-def _values(source: Source) -> Iterator[UnknownWord]:
+def _values(source: Source, problems: list[Problem]) -> Iterator[UnknownWord]:
     ignored: list[Problem] = []
-    files, _ = files_of(source, ignored)
-    meanings = meanings_of(source.values, ignored)
+    files, _ = files_of(source, problems)
+    meanings = meanings_of(source.values, problems)
     counts: Counter[tuple[str, str]] = Counter()
     spellings: dict[tuple[str, str], str] = {}
     for file in files:

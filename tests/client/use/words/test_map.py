@@ -118,6 +118,17 @@ def test_without_a_study_labels_are_not_looked_at_and_that_is_said(folder):
     assert "HER2-angereichert" not in found.output
 
 
+def test_files_that_cannot_be_looked_through_are_said_and_the_others_are_mapped(folder):
+    (folder / "cases.csv").unlink()
+    found = run(folder, "--yes")
+    assert found.exit_code == 1
+    assert "error: " in found.output
+    assert "cases.csv: no such file" in found.output
+    assert "positiv: positive" in (folder / "site.yaml").read_text(encoding="utf-8")
+    (folder / "export.csv").write_text("Fall;ER\nP-1\n")
+    assert "error: export.csv: " in run(folder).output
+
+
 def test_how_sure_is_sure_enough_may_be_said(folder):
     path = folder / "export.csv"
     path.write_bytes(path.read_bytes().replace(b"Positiv", b"positv"))  # .92: six letters of seven and six

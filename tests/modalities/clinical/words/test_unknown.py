@@ -2,10 +2,11 @@
 
 from modalities import clinical
 from modalities.core.contract import Proposal, Source
+from modalities.core.problems import Problem
 
 
 def asked(path, section, columns=None, **source):
-    words = clinical.unknown_words(Source((path,), columns=columns or {}, **source))
+    words = clinical.unknown_words(Source((path,), columns=columns or {}, **source), [])
     return {word.written: word.proposal for word in words if word.section == section}
 
 
@@ -46,7 +47,7 @@ def test_of_a_known_format_only_values_are_asked_about(write):
         {"case": f"TCGA-AA-000{n}-01", "er": text} for n, text in enumerate(["positiv", "Positiv", "Negative", "?!"])
     ]
     path = write.xena(*rows)
-    words = clinical.unknown_words(Source((path,)))
+    words = clinical.unknown_words(Source((path,)), [])
     assert [(word.section, word.field, word.written, word.count) for word in words] == [
         ("values", "er", "positiv", 2),
         ("values", "er", "?!", 1),
@@ -73,3 +74,10 @@ def test_a_column_of_dates_is_that_of_the_diagnosis_and_one_of_words_is_not(writ
         "Erstdiagnose": Proposal("diagnosis_date", 1.0),
         "Diagnose": None,
     }
+
+
+def test_a_file_that_cannot_be_opened_is_said(write):
+    problems: list[Problem] = []
+    path = write.text("own.csv", "Fall;ER\nP-1;positiv\nP-2;negativ;zu viel\n")
+    assert clinical.unknown_words(Source((path,), columns={"case_id": "Fall", "er": "ER"}), problems) == []
+    assert [problem.file for problem in problems] == ["own.csv"]
