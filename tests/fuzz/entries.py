@@ -3,9 +3,13 @@
 Every row, resource or entry is in the notes: read, of other codes, of nobody's case, or of no primary tumour.
 """
 
+import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet
 
 from modalities import clinical
 from modalities.core.contract import Cases, IndexDate, Source
@@ -70,6 +74,31 @@ def _omop(table: str) -> Format:
         }
 
     return Format(_beside(texts, f"{table}.csv"), read, ",", unaccounted, beside=tuple(texts))
+
+
+def _omop_parquet() -> Format:
+    """The measurements as Parquet: damaged bytes of it are refused, whole ones read."""
+    texts = {f"{name}.csv": text for name, text in _OMOP.items() if name != "measurement"}
+
+    def write(folder: Path) -> Path:
+        _beside(texts, "person.csv")(folder)
+        path = folder / "measurement.parquet"
+        pd.read_csv(io.StringIO(_MEASUREMENT)).to_parquet(path)
+        return path
+
+    def read(path: Path) -> Cases:
+        paths = (path, *(path.with_name(name) for name in texts))
+        source = Source(paths, "omop", {"case_id": "person_source_value"}, index=_NEAREST)
+        return clinical.read(source, clinical.Config())
+
+    def unaccounted(path: Path, cases: Cases) -> Mapping[str, int]:
+        entries = _counted(cases, "omop", "entries read", "entries of other codes", "entries of people without a case")
+        held = (
+            pyarrow.parquet.read_metadata(path).num_rows + len(rows_in(path.with_name("condition_occurrence.csv"))) - 1
+        )
+        return {"entries": held - entries}
+
+    return Format(write, read, None, unaccounted)
 
 
 def _resources() -> dict[str, list[dict]]:
@@ -185,6 +214,7 @@ def _gdc(name: str, text: str, kinds: Sequence[str]) -> Format:
 
 ENTRIES: dict[str, Format] = {
     **{f"clinical omop {table}": _omop(table) for table in _OMOP},
+    "clinical omop parquet": _omop_parquet(),
     **{f"clinical fhir {name.partition('.')[0]}": _fhir(name) for name in _resources()},
     "clinical redcap export": _redcap("export.csv"),
     "clinical redcap dictionary": _redcap("dictionary.csv"),

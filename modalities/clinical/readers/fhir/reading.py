@@ -78,14 +78,15 @@ def read(paths: Sequence[Path], lists: Sequence[Path], source: Source, problems:
     with gathering(problems):
         own = _own_codes(source, problems)
         listed, entries, people = cases_in(lists), Entries(), {}
-        held = [(path, line, resource) for path in paths for line, resource in resources_in(path)]
-        for _, _, resource in held:
-            if resource["resourceType"] == "Patient":
-                _add_person(resource, source, listed, bool(lists), people, entries)
+        for path in paths:
+            for _, resource in resources_in(path, holding='"Patient"'):
+                if resource["resourceType"] == "Patient":
+                    _add_person(resource, source, listed, bool(lists), people, entries)
         export = _Export(source, listed, bool(lists), people, entries, own)
-        for path, line, resource in held:
-            if resource["resourceType"] != "Patient":
-                _add(export, resource, path.name, line)
+        for path in paths:
+            for line, resource in resources_in(path):
+                if resource["resourceType"] != "Patient":
+                    _add(export, resource, path.name, line)
         remedy = "name the codes that mean a field in site.yaml as sources.clinical.concepts: {field: [code]}"
         entries.refuse_none(remedy, paths[0].name, problems)
         return entries.as_file(NAME, paths[0], source.index, problems)

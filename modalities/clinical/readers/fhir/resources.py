@@ -30,8 +30,8 @@ def is_fhir(path: Path) -> bool:
     return path.name.lower().endswith(ENDINGS)
 
 
-def resources_in(path: Path) -> Iterator[tuple[int, Json]]:
-    """Line and resource; those of a bundle one after the other.
+def resources_in(path: Path, holding: str = "") -> Iterator[tuple[int, Json]]:
+    """Line and resource, one at a time; those of a bundle one after the other, and of lines with this text only.
 
     Raises:
         ValueError: a line is no resource, or the file is empty.
@@ -41,6 +41,8 @@ def resources_in(path: Path) -> Iterator[tuple[int, Json]]:
         if not text.strip():
             continue
         is_empty = False
+        if holding not in text:
+            continue
         for resource in _unbundled(_parsed(path, line, text)):
             if not isinstance(resource, dict) or not isinstance(resource.get("resourceType"), str):
                 what, remedy = "no FHIR resource", "export it as NDJSON, one resource a line"
