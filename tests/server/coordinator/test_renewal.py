@@ -4,7 +4,9 @@ import datetime
 
 import pytest
 from cryptography import x509
+from typer.testing import CliRunner
 
+from server.cli import app
 from server.coordinator.folder import init_study
 from server.coordinator.renewal import names_in, problem_of_certificate, renew_certificate
 from server.network.certificates import SERVER_DAYS, days_left
@@ -47,6 +49,16 @@ def test_other_names_keep_those_of_this_machine_and_must_hold_the_sites_address(
         match=r"sites connect to fed.example.org \(coordinator.yaml\), which must be among the names: --san fed",
     ):
         renew_certificate(study, ["new.example.org"], NOW)
+
+
+def test_the_command_issues_it_under_the_names_that_it_is_given_and_else_those_there_were(study):
+    names = ["fed.example.org", "new.example.org", "localhost", "127.0.0.1"]
+    for options in (["--san", "fed.example.org", "--san", "new.example.org"], []):
+        before = study.tls.certificate.read_bytes()
+        found = CliRunner().invoke(app, ["renew", str(study.folder), *options], env={"COLUMNS": "300"})
+        assert found.exit_code == 0, found.output
+        assert names_in(study.tls) == names
+        assert study.tls.certificate.read_bytes() != before
 
 
 def test_without_the_authoritys_key_or_its_time_nothing_is_replaced(study):
