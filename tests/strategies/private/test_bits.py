@@ -54,6 +54,23 @@ def test_what_would_favour_small_numbers_is_drawn_again():
     assert int(words[0]) < limit or first != int(words[0]) % limit
 
 
+@pytest.mark.parametrize(
+    ("limit", "last"),
+    [(3, 2**64 - 2), (7, 2**64 - 3), (10, 2**64 - 7), (2**63 + 1, 2**63)],  # 2^64 mod limit: 1, 2, 6, 2^63 - 1
+)
+def test_of_the_last_whole_span_the_last_word_is_used_and_the_next_is_drawn_again(limit, last):
+    words = [np.array([last, last + 1], dtype=np.uint64), np.array([5], dtype=np.uint64)]
+
+    class Drawn(Bits):
+        def take(self, n):
+            found = words.pop(0)
+            assert len(found) == n
+            return found
+
+    assert Drawn(_SECRET, "a").below(limit, 2).tolist() == [limit - 1, 5 % limit]
+    assert words == []
+
+
 def test_a_short_secret_is_refused():
     with pytest.raises(ValueError, match="32 bytes or more, got 16"):
         Bits(b"s" * 16, "a")
