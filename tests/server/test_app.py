@@ -43,6 +43,15 @@ def test_the_release_of_a_study_stands_below_out(root, whole, settings, tmp_path
     assert quickened == [1]
 
 
+@pytest.mark.parametrize(("given", "seconds"), [({}, 600), ({"round_timeout": 45.5}, 45.5)])
+def test_a_site_has_ten_minutes_for_an_answer_unless_the_run_config_says_otherwise(
+    root, settings, tmp_path, given, seconds
+):
+    grid = WatchedGrid(root)
+    main(grid, context(federation=settings, out=str(tmp_path / "run"), **given))
+    assert {message.metadata.ttl for message in grid.asked} == {seconds}
+
+
 def test_sites_wait_and_the_enrolled_are_those_of_the_run_config(root, settings, tmp_path, monkeypatch):
     monkeypatch.setattr(handshake, "_POLL_S", 0.0)
     nodes = tmp_path / "nodes.json"

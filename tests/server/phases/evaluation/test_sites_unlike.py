@@ -157,6 +157,21 @@ class Stopped(WatchedGrid):
         return super().push_messages(messages)
 
 
+def seconds_of_training(grid):
+    """What sites were given for a message of training alone."""
+    asked = [message for message in grid.asked if message.metadata.message_type == LOCAL_TRAINING]
+    return {message.content["config.study"]["seconds"] for message in asked}
+
+
+def test_a_site_trains_alone_for_a_minute_a_message_at_most_and_for_half_of_its_time(tmp_path):
+    federation = small_federation(evaluation={"local": True})
+    root = write_evaluated(tmp_path, federation)
+    for timeout, seconds in ((300.0, 60.0), (40.0, 20.0)):
+        grid = WatchedGrid(root, 4)
+        evaluated(root, federation, grid, timeout=timeout)
+        assert seconds_of_training(grid) == {seconds}
+
+
 def test_a_site_whose_own_model_fails_is_evaluated_without(tmp_path):
     federation = small_federation(**MASKED)
     root = write_evaluated(tmp_path, federation)
