@@ -1,0 +1,71 @@
+"""Whether clinical records can be true, in every format that they come in."""
+
+import numpy as np
+import pytest
+
+from modalities import clinical
+from modalities.clinical.dictionary import FIELDS, encode
+from modalities.clinical.plausible import decoded, plausibility
+from modalities.core.contract import Cases, Source
+from tests.modalities.clinical.formats.cohort import cohort, config
+from tests.modalities.clinical.formats.test_one_cohort import FORMATS
+
+INPUTS = tuple(field for field in FIELDS if field.is_input)
+
+
+def cases_of(*records):
+    features = tuple(name for field in INPUTS for name in field.features)
+    values = np.array([encode(record, INPUTS) for record in records], dtype=np.float32)
+    return Cases(tuple(f"c{number}" for number in range(1, len(records) + 1)), values, features)
+
+
+def said(*records):
+    return [problem.what for problem in plausibility(Source(()), cases_of(*records), config()).problems]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_one_sound_cohort_is_told_nothing_in_any_format(name, tmp_path):
+    source = FORMATS[name][0](tmp_path, cohort())
+    found = plausibility(source, clinical.read(source, config()), config())
+    assert [str(problem) for problem in found.problems] == []
+    assert "age" in [quantity.name for quantity in found.quantities]
+
+
+def test_cases_become_records_again():
+    records = [{"age": 61.0, "er": "negative", "histology": "lobular"}, {"t": 2.0, "er": "indeterminate"}]
+    frame = decoded(cases_of(*records), INPUTS)
+    again = [
+        {name: value for name, value in row.items() if value == value and value is not None}
+        for _, row in frame.iterrows()
+    ]
+    assert again == records
+
+
+@pytest.mark.parametrize(
+    ("record", "words"),
+    [
+        ({"er": "negative", "er_percent": 10.0}, "ER is negative, and 10 % or more of the nuclei are stained"),
+        ({"er": "negative", "er_percent": 9.0}, None),  # below the threshold of before 2010
+        ({"pr": "positive", "pr_percent": 0.0}, "PR is positive, and less than 1 % of the nuclei are stained"),
+        ({"pr": "positive", "pr_percent": 1.0}, None),
+        ({"nodes_positive": 3.0, "nodes_examined": 2.0}, "more lymph nodes are positive than were examined"),
+        ({"nodes_positive": 2.0, "nodes_examined": 2.0}, None),
+        ({"age": 17.0}, "the age is below 18 or above 110 years"),
+        ({"age": 18.0}, None),
+        ({"age": 111.0}, "the age is below 18 or above 110 years"),
+    ],
+)
+def test_one_case_that_cannot_be_is_told(record, words):
+    found = said(record, {"age": 50.0}, {"age": 60.0})
+    assert [what.partition(" in 1 of ")[0] for what in found] == ([words] if words else [])
+
+
+@pytest.mark.parametrize(("n", "is_told"), [(5, False), (6, True)])
+def test_receptors_are_told_to_be_swapped_from_six_tumours_on(n, is_told):
+    """With a share of .3 at most: .3 ** 5 = .0024, .3 ** 6 = .0007."""
+    found = said(*[{"er": "negative", "pr": "positive"}] * n, *[{"er": "positive", "pr": "positive"}] * 9)
+    assert bool(found) is is_told
+
+
+def test_no_case_is_no_problem():
+    assert plausibility(Source(()), Cases((), np.zeros((0, 0), np.float32)), config()).problems == ()
