@@ -1,21 +1,25 @@
 """What is worked out from a table's columns of dates: age at diagnosis, and the days from the index date."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
 from modalities.clinical.dates import Day, age_on, read_dates
 from modalities.clinical.harmonise import File
 from modalities.clinical.readers.layout import DAYS
+from modalities.clinical.values import is_missing
 from modalities.core.contract import Source
 from modalities.core.problems import Problem
 
 BIRTH, DIAGNOSIS = "birth_date", "diagnosis_date"
 """What a site may map beside the dictionary's fields."""
+_DATE = re.compile(r"[0-9]{1,4}[./-][0-9]{1,2}[./-][0-9]{1,4}(?:[T ].*)?")
 _AGE = "age, worked out from birth_date and diagnosis_date"
 
 
 def with_dates(file: File, source: Source, problems: list[Problem]) -> File:
     """The file with a column more for each of the two that its columns of dates allow."""
+    file = _without_dates_as_ages(file, source, problems)
     birth, diagnosis = (source.columns.get(name, "") for name in (BIRTH, DIAGNOSIS))
     if birth in file.header and diagnosis in file.header:
         births, days = (_dates(file, column, source.dates, problems) for column in (birth, diagnosis))
@@ -38,6 +42,18 @@ def with_dates(file: File, source: Source, problems: list[Problem]) -> File:
         ]
         file = _wider(replace(file, layout=replace(file.layout, days=DAYS), index=index), DAYS, known)
     return file
+
+
+def _without_dates_as_ages(file: File, source: Source, problems: list[Problem]) -> File:
+    """The file, without a column that site.yaml calls the age and that holds dates: said once, not cell by cell."""
+    column = source.columns.get("age", "")
+    cells = [row[column] for _, row in file.lines() if not is_missing(row[column])] if column in file.header else []
+    if not cells or not all(_DATE.fullmatch(cell.strip()) for cell in cells):
+        return file
+    remedy = f"map {BIRTH} and {DIAGNOSIS} in the place of age: the age is worked out from them"
+    problems.append(Problem("dates, where an age is wanted", remedy, file=file.path.name, where=f"column {column!r}"))
+    columns = {field: names for field, names in file.layout.columns.items() if field != "age"}
+    return replace(file, layout=replace(file.layout, columns=columns))
 
 
 def _dates(file: File, column: str, order: str, problems: list[Problem]) -> list[Day | None]:

@@ -85,3 +85,14 @@ def test_diagnosis_before_birth_is_refused(write):
     path = write.text("own.csv", "Pat,geb,ED,ER\np1,1960-01-01,1959-01-01,pos\np2,1960-01-01,2000-01-01,pos\n")
     with pytest.raises(ValueError, match=r"own.csv, line 2: diagnosed before birth; correct one of the dates"):
         read(path)
+
+
+def test_dates_in_the_place_of_ages_are_one_problem(write):
+    path = write.text("own.csv", "id,alter,er\np1,12.03.1960,pos\np2,24.12.1971,pos\np3,,neg\n")
+    columns = {"case_id": "id", "age": "alter", "er": "er"}
+    with pytest.raises(ValueError, match="dates, where an age is wanted") as refused:
+        clinical.read(Source((path,), columns=columns), clinical.Config())
+    assert str(refused.value) == (
+        "own.csv, column 'alter': dates, where an age is wanted; map birth_date and diagnosis_date in the place of "
+        "age: the age is worked out from them"
+    )
