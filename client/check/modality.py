@@ -99,8 +99,8 @@ def _read(source: Source, settings: BranchConfig, file: str, problems: list[Prob
     if source.values and not isinstance(module, Words):
         what = "nothing of this kind of data is read through `values`: these lines do nothing"
         problems.append(Problem(what, "delete them from site.yaml", file=file, where="values"))
-    if isinstance(module, Checks):
-        with gathering([]):  # what `read` said already
+    if read is not None and isinstance(module, Checks):  # else the reader has named them all
+        with gathering(problems, file=file):
             beside = module.unreadable(source, settings)
             problems += [replace(problem, file=problem.file or file) for problem in beside]
     return read
