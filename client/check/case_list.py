@@ -32,6 +32,7 @@ def check_cases(
     cases, dropped = read_cases(path, task, problems, own_labels or {}, pseudonyms)
     if cases.empty:
         return None, problems
+    are_known = not any(problem.where == f"column {task.label}" for problem in problems)
     problems += _unmet_labels(path, task, own_labels or {})
     problems += check_identifiers(path.name, list(cases.index))
     problems += _same_but_for_spelling(path.name, ids_in(path))
@@ -39,7 +40,7 @@ def check_cases(
     if only_evaluates:
         cases = cases.assign(split="test")
         return cases, problems + _left_out(path.name, dropped, task, "") + _nothing_to_score(path.name, cases, task)
-    problems += _split_problems(path, cases) + _label_problems(path.name, cases, dropped, task, policy)
+    problems += _split_problems(path, cases) + _label_problems(path.name, cases, dropped, task, policy, are_known)
     return cases, problems
 
 
@@ -98,13 +99,15 @@ def _split_problems(path: Path, cases: pd.DataFrame) -> list[Problem]:
 
 
 def _label_problems(
-    file: str, cases: pd.DataFrame, dropped: dict[str, int], task: Task, policy: Policy
+    file: str, cases: pd.DataFrame, dropped: dict[str, int], task: Task, policy: Policy, are_known: bool
 ) -> list[Problem]:
+    """`are_known`: whether every label is one of the task's; else how many there are of each class is not known yet."""
     where, found = f"column {task.label}", _left_out(file, dropped, task, " of training")
     counts = Counter(training_cases(cases)["label"])
     absent = [name for index, name in enumerate(task.classes) if not counts[index]]
     if not counts:
-        return [*found, Problem("no labelled case for training", "fill in the labels", file=file, where=where)]
+        none = Problem("no labelled case for training", "fill in the labels", file=file, where=where)
+        return [*found, *[none] * are_known]
     if absent:
         what = f"no case for training of class {', '.join(absent)}"
         found.append(warning(what, "check that it is so; the others' cases teach that class", file=file, where=where))

@@ -158,7 +158,7 @@ def _cohort(file: str, name: str, report: ModalityReport, config: SiteConfig) ->
     if report.takes_part:
         return []
     least = f"fewer than min_cohort = {config.policy.min_cohort}"
-    n_cases = f"{report.training_cases} labelled cases for training"
+    n_cases = f"{report.training_cases} labelled case{'s' * (report.training_cases != 1)} for training"
     what = f"{'too few labelled cases' if config.only_evaluates else n_cases}, {least}"
     return [warning(f"{what}: {name} takes no part", "add cases, or lower policy.min_cohort", file=file)]
 

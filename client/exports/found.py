@@ -53,7 +53,7 @@ def described(export: Export) -> str:
     """What was found, in words."""
     if not export.modalities:
         return "not read by any modality"
-    what = "a table whose columns site.yaml names" if export.is_to_map else export.format
+    what = "a table of your own" if export.is_to_map else export.format
     return f"{what}, for {' and '.join(export.modalities)}"
 
 

@@ -84,6 +84,8 @@ def _begun(site: Path, exports: Sequence[Path], label: str, test_share: float) -
     begun = begin(site, found, federation, label, test_share)
     for problem in begun.problems:
         show(problem)
+    say(f"next: tessera-client pseudonymise {site}, where ids are hospital numbers")
+    say(f"then: tessera-client map {site}, and tessera-client check {site}")
     return begun
 
 
@@ -240,9 +242,9 @@ sources:                       # the raw files of each modality, relative to thi
   #clinical: {paths: [clinical/clinic.csv], columns: {case_id: patient, age: age_years}}
 """
 _SITE = """\
-# What this site has, and what it allows. docs/for-sites.md describes every line; `tessera-client check` reads it all.
+# What this site has, and what it allows. docs/federation.md describes every line; `tessera-client check` reads it all.
 name: {name}
-cases: cases.csv               # case_id,label,split; pseudonyms, never hospital numbers
+cases: cases.csv               # case_id,label,split; for hospital numbers: tessera-client pseudonymise
 {sources}policy:                        # held to by this site's own code, whatever a server asks
   modalities: []               # what this site will train; empty: all that it has sources for
   min_cohort: 10               # a modality with fewer training cases takes no part

@@ -15,7 +15,7 @@ from modalities.core.blocks.tabular import in_agreed_order
 from modalities.core.contract import Cases, Source
 from modalities.core.files.delimited import listing
 from modalities.core.files.leakage import refuse
-from modalities.core.problems import Problem, check
+from modalities.core.problems import Problem, check, unusable
 
 _MOST_LISTED = 20
 
@@ -88,7 +88,10 @@ def _as_cases(merged: dict[str, Record], notes: dict[str, int], config: Config, 
         if any(field.name in record for field in fields)
     }
     if not known:
-        raise ValueError(f"{listing(files)}: no case of which any input is known; check the files and `inputs`")
+        what = f"no case of which any input is known, in {listing(files)}"
+        raise unusable(
+            what, "`tessera-client map` proposes what your columns and words mean: columns, values in site.yaml"
+        )
     features = tuple(name for field in fields for name in field.features)
     notes = {**notes, "cases of which nothing is known": len(merged) - len(known)}
     cases = Cases(tuple(known), np.array(list(known.values()), dtype=np.float32), features, notes)

@@ -53,8 +53,11 @@ class Task:
         mapped = {text: name for name, texts in self.values.items() for text in texts}
         return {**mapped, **{name: name for name in self.classes}}
 
-    def problem_of(self, labels: Iterable[str]) -> Problem | None:
-        """What is wrong with labels that are neither of a class nor dropped, each with its number of cases."""
+    def problem_of(self, labels: Iterable[str], first: str = "") -> Problem | None:
+        """What is wrong with labels that are neither of a class nor dropped, each with its number of cases.
+
+        `first`: what to do before anything else.
+        """
         known = {"", *self.drop, *self.class_by_label}
         unknown = Counter(label for label in labels if label not in known)
         if not unknown:
@@ -62,8 +65,8 @@ class Task:
         found = listing([f"{label} ({count})" for label, count in sorted(unknown.items())])
         return Problem(
             f"labels outside the class list: {found}",
-            f"the task knows {', '.join(self.class_by_label)} and drops {', '.join(self.drop) or 'none'}: correct "
-            "them, or add them to task.values or task.drop of federation.yaml",
+            f"the task knows {', '.join(self.class_by_label)} and drops {', '.join(self.drop) or 'none'}: "
+            f"{first}correct them, or add them to task.values or task.drop of federation.yaml",
             where=f"column {self.label}",
         )
 

@@ -261,11 +261,8 @@ def _problems_of(path: Path, case_ids: pd.Index, labels: pd.Series, splits: pd.S
     if repeated:
         what = f"cases listed more than once: {listing(repeated)}"
         problems.append(Problem(what, "keep one row a case", **id_column))
-    if wrong_label := task.problem_of(labels):
-        remedy = (
-            f"{wrong_label.remedy}; or map them under `labels` in site.yaml: `tessera-client map SITE` proposes how"
-        )
-        problems.append(replace(wrong_label, file=path.name, remedy=remedy))
+    if wrong_label := task.problem_of(labels, "map them under `labels` in site.yaml (`tessera-client map`), "):
+        problems.append(replace(wrong_label, file=path.name))
     if wrong_split:
         what = f"split must be train, test or blank, got {listing(wrong_split)}"
         problems.append(Problem(what, file=path.name, where="column split"))

@@ -128,7 +128,8 @@ def open_slide(path: Path, mpp: float = 0.0, default_mpp: float = 0.0) -> Slide:
         raise ValueError(
             f"{path.name}: no microns-per-pixel in the slide's metadata"
             + (f" (it says {float(said):.4g}, which no scanner has)" if said else "")
-            + "; set `slides.default_mpp` in site.yaml, or the column `mpp` of slides.csv (Aperio 40x is about 0.25)"
+            + "; set `slides.default_mpp` in site.yaml, or the column `mpp` of slides.csv "
+            + "(Aperio at 20x is about 0.5, at 40x 0.25)"
         )
     return Slide(path, handle, found)
 
