@@ -98,7 +98,7 @@ def _omop_parquet() -> Format:
         )
         return {"entries": held - entries}
 
-    return Format(write, read, None, unaccounted)
+    return Format(write, read, None, unaccounted, beside=tuple(texts))
 
 
 def _resources() -> dict[str, list[dict]]:

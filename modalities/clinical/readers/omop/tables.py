@@ -109,7 +109,7 @@ def _of_text(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, Mapping[
 def _of_parquet(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, Mapping[str, str]]]:
     blank, line = dict.fromkeys(columns, ""), 2  # as if there were a header, like the CSV of the same table
     try:
-        file = pyarrow.parquet.ParquetFile(path)
+        file = pyarrow.parquet.ParquetFile(path, page_checksum_verification=True)
         held = [name for name in file.schema_arrow.names if name.lower() in columns]
         for batch in file.iter_batches(_BATCH_ROWS, columns=held):
             texts = [_texts(column) for column in batch.columns]
