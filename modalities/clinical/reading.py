@@ -88,10 +88,8 @@ def _as_cases(merged: dict[str, Record], notes: dict[str, int], config: Config, 
         if any(field.name in record for field in fields)
     }
     if not known:
-        what = f"no case of which any input is known, in {listing(files)}"
-        raise unusable(
-            what, "`tessera-client map` proposes what your columns and words mean: columns, values in site.yaml"
-        )
+        remedy = "map columns and values in site.yaml: `tessera-client map` proposes what they mean"
+        raise unusable("no case of which any input is known", remedy, file=listing(files))
     features = tuple(name for field in fields for name in field.features)
     notes = {**notes, "cases of which nothing is known": len(merged) - len(known)}
     cases = Cases(tuple(known), np.array(list(known.values()), dtype=np.float32), features, notes)

@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any, Literal, get_args, get_origin
 
-from modalities.core.contract import SlideSettings
+from modalities.core.contract import IndexDate, SlideSettings
 from modalities.core.fusion.settings import Fusion
 from modalities.core.registry import plugin, plugins
 from modalities.core.settings.evaluation import Evaluation
@@ -40,6 +40,7 @@ _SECTIONS = (
 _SITE_SECTIONS = (
     ("The file", SiteConfig),
     ("`sources.<modality>`", SourceConfig),
+    ("`sources.<modality>.index`", IndexDate),
     ("`policy`", Policy),
     ("`coordinator`", CoordinatorConfig),
     ("`slides`", SlideSettings),

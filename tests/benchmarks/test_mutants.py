@@ -41,7 +41,5 @@ def test_the_test_file_of_the_same_name_comes_first_then_its_neighbours():
 
 
 def test_code_without_tests_beside_it_is_shown_to_its_users():
-    assert not (REPOSITORY / "tests" / "strategies" / "masked_exchange").exists()
-    (users,) = nearest("strategies/masked_exchange/wire.py")
-    assert "tests/server/phases/test_masked_study.py" in users
-    assert "tests/strategies/test_wire.py" not in users
+    assert not (REPOSITORY / "tests" / "client" / "check" / "page").exists()
+    assert nearest("client/check/page/write.py") == [["tests/client/check/test_page.py"]]
