@@ -25,7 +25,19 @@ from client.study.asked import arrays_in, config_of, head_in, held_by_enough, of
 from client.study.calibration import conformal_counts, temperature_losses
 from client.study.compared import compare
 from client.study.fusion import fusion_answer, held_out_outputs
-from client.study.kept import DIGEST, HOLDERS, OUTPUTS, ROLL, SITE, STATE, data_of, keep_roll, kept_outputs
+from client.study.kept import (
+    DIGEST,
+    HOLDERS,
+    OUTPUTS,
+    ROLL,
+    SITE,
+    STATE,
+    data_of,
+    keep_roll,
+    keep_sums,
+    kept_outputs,
+    kept_sums,
+)
 from client.study.mods import accounted_only, as_it_was_asked, audited, without_exception_text
 from client.study.policy import (
     beyond_policy,
@@ -140,8 +152,10 @@ def statistics(message: Message, context: Context) -> Message:
     data, reply = data_of(context), RecordDict()
     asked = [name for name in parts_in(message.content, CONFIG) if name not in (STUDY, MASKING)]
     known = arrays_in(message, data) if data.federation.privacy.is_masked else {}
-    for name, (sums, n_cases) in sums_of(data, held_by_enough(message, data, asked), known).items():
+    given = sums_of(data, held_by_enough(message, data, asked), known)
+    for name, (sums, n_cases) in given.items():
         reply[ARRAYS + name], reply[METRICS + name] = to_record(sums), _metrics(n_cases)
+    keep_sums(context, {name: sums for name, (sums, _) in given.items()})
     if not data.federation.privacy.is_masked:  # else they left exactly, in a sum
         by_class = blurred_class_counts(data)
         reply[ARRAYS + STUDY] = to_record({CLASS_COUNTS: by_class})
@@ -179,7 +193,7 @@ def setup(message: Message, context: Context) -> Message:
         shared[name] = state, cases_asked(name, config_of(message, name))
         reply[METRICS + name] = _metrics(announced_cases(data, name))
     context.state[SETTINGS] = ConfigRecord({**known, **digests})
-    compare(home_of(context), data, shared)
+    compare(home_of(context), data, shared, kept_sums(context))
     if keys := _keys(context, data):
         reply[CONFIG + STUDY] = ConfigRecord(keys)
     return Message(reply, reply_to=message)

@@ -83,21 +83,28 @@ def apart_from_others(own: Sums, state: State, n_total: int, features: Sequence[
     ]
 
 
-def compare(home: Home | None, data: SiteData, shared: Mapping[str, tuple[State, int]]) -> None:
+def compare(
+    home: Home | None, data: SiteData, shared: Mapping[str, tuple[State, int]], own: Mapping[str, Sums]
+) -> None:
     """Tell a real site, in its log, by `status` and by `check`, where it lies far from the others; and nobody else.
 
-    `shared` has each modality's statistics, and how many training cases of all sites they are of, 0 where nobody says:
-    then only a site that evaluates is compared, of whom they hold nothing. Under an epsilon they are public scales.
+    `shared` has each modality's statistics, and how many training cases of all sites they are of, 0 where nobody says;
+    `own` is this site's part of them. Without either only a site that evaluates is compared, of whom they hold nothing.
+    Under an epsilon they are public scales.
     """
     if home is None or data.federation.privacy.epsilon:
         return
     found: dict[str, list[Apart]] = {}
     for name, (state, n_total) in shared.items():
-        if data.config.only_evaluates or n_total:
-            config = data.federation.modalities[name]
-            cases = data.tests(name) if data.config.only_evaluates else data.values(name)
-            sums, of_all = plugin(config.kind).sums(cases, config), 0 if data.config.only_evaluates else n_total
-            found[name] = apart_from_others(sums, state, of_all, cases.features)
+        config = data.federation.modalities[name]
+        if data.config.only_evaluates:
+            with suppress(ValueError):  # what is wrong with its files, the evaluation will say
+                cases = data.tests(name)
+                found[name] = apart_from_others(plugin(config.kind).sums(cases, config), state, 0, cases.features)
+        elif n_total and name in own:
+            found[name] = apart_from_others(own[name], state, n_total, config.known_features)
+    if not found:
+        return
     plain = {name: [asdict(one) for one in apart] for name, apart in found.items()}
     with suppress(OSError):  # a full disk stops no study
         write_json(home.compared, {"study": data.federation.digest, "apart": plain})

@@ -1,5 +1,6 @@
 """What a node keeps of a run from message to message, in Flower's context: the rest lies on the site's disk."""
 
+from collections.abc import Mapping
 from logging import getLogger
 
 from flwr.app import ArrayRecord, ConfigRecord, Context
@@ -7,13 +8,15 @@ from flwr.app import ArrayRecord, ConfigRecord, Context
 from client.audit.facts import tell
 from client.study.session import SETTINGS, ClientStudy, federation_of, site_data, site_folder
 from client.study.settled import NotSettledError, home_of
+from modalities.core.contract import Sums
 from modalities.core.site.shelf import Shelf
 from modalities.core.site.store import SiteData
 from strategies.checks import CLASS_COUNTS
-from strategies.wire import Weights, from_record, record_of
+from strategies.wire import Weights, from_record, record_of, to_record
 
 _LOG = getLogger("tessera.client")
 ROLL, SITE, STATE, DIGEST, OUTPUTS, HOLDERS = "roll", "site", "state.", "digest.", "outputs.", "holders."
+_SUMS = "sums."
 """Keys of the context, and of its record of settings: whose they are stands behind the dot."""
 
 
@@ -42,6 +45,17 @@ def keep_roll(context: Context, data: SiteData) -> None:
     context.state[ROLL] = ConfigRecord(data.roll.to_plain())
     for name in data.modalities if home_of(context) and not data.config.only_evaluates else ():
         data.values(name)
+
+
+def keep_sums(context: Context, sums: Mapping[str, Sums]) -> None:
+    """Let a real site keep its own part of the statistics, to be compared with what all share."""
+    for name, own in sums.items() if home_of(context) else ():
+        context.state[_SUMS + name] = to_record(own)
+
+
+def kept_sums(context: Context) -> dict[str, Sums]:
+    """This site's own part, by modality; nothing where no statistics were asked for in this run, as after a restart."""
+    return _below(context, _SUMS)
 
 
 def study_of(context: Context) -> ClientStudy:

@@ -92,6 +92,10 @@ def test_statistics_of_another_kind_or_length_are_left_alone():
     assert apart_from_others(sums_of(site(9, 1.0)[:, :1]), state, n, ["age"]) == []
 
 
+def own_sums(data):
+    return {"hif": sums(data.values("hif"), CONFIG)}
+
+
 @pytest.fixture
 def real(tmp_path):
     """A made-up site whose table is in thousandths, and the statistics of three."""
@@ -113,7 +117,7 @@ def test_it_is_told_in_log_status_and_check_and_under_these_settings_only(real, 
     data, home, state, n_total = real
     home.folder.mkdir(exist_ok=True)
     with caplog.at_level(logging.WARNING), complaints_kept(home):
-        compare(home, data, {"hif": (state, n_total)})
+        compare(home, data, {"hif": (state, n_total)}, own_sums(data))
     (problem,) = compared_problems(home, data.federation.digest)
     assert problem.level == "warning"
     assert problem.what.startswith("12 features lie far from the other sites'")
@@ -126,9 +130,10 @@ def test_it_is_told_in_log_status_and_check_and_under_these_settings_only(real, 
 def test_nothing_is_told_where_nobody_says_how_many_cases_there_are(real, caplog):
     data, home, state, _ = real
     home.folder.mkdir(exist_ok=True)
-    compare(home, data, {"hif": (state, 0)})
+    compare(home, data, {"hif": (state, 0)}, own_sums(data))
     assert compared_problems(home, data.federation.digest) == []
-    compare(None, data, {"hif": (state, 93)})
+    compare(home, data, {"hif": (state, 93)}, {})
+    compare(None, data, {"hif": (state, 93)}, own_sums(data))
     assert caplog.text == ""
 
 
@@ -159,6 +164,7 @@ def test_a_site_is_told_as_a_study_sets_up_and_its_answer_says_nothing_of_it(tmp
         arrays = {f"arrays__{name}": to_record(state) for name, state in sent.items()}
         about = {f"config__{name}": ConfigRecord({"holders": 3, "cases": 5000}) for name in FEDERATION.modalities}
         settings = ConfigRecord({"federation": FEDERATION.to_json()})
+        site.ask("query.statistics", config__study=ConfigRecord(), **about)
         replies.append(site.ask("query.setup", config__study=settings, **about, **arrays))
         problems = compared_problems(site.home, FEDERATION.digest)
         assert [problem.file for problem in problems] == ([] if sent is states else ["hif"])
