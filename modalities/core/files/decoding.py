@@ -99,6 +99,7 @@ def _as_windows(path: Path, raw: bytes, where: str) -> str:
 
 def _said_of_windows(path: Path, where: str, signs: list[str]) -> Problem:
     what = f"not UTF-8: read as Windows-1252 (ANSI), from {where} on, with the characters {' '.join(signs[:20])}"
-    if not _NOT_WESTERN.isdisjoint(signs):
+    strange = _NOT_WESTERN.intersection(signs)
+    if strange - {"œ"} or (strange and not {"é", "è"} & {*signs}):  # French has both; Polish has the byte of œ as its ś
         return warning(what, f"if these are others in the file, {_AS_UTF8}", file=path.name, where=where)
     return note(what, file=path.name, where=where)

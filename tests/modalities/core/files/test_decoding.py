@@ -29,6 +29,8 @@ def test_big_endian_is_read(tmp_path):
     ("raw", "level", "said"),
     [
         (TEXT.encode("cp1252"), "note", r"from line 1 on, with the characters µ ß é ö €"),
+        ("cas;œstrogènes\np;élevé\n".encode("cp1252"), "note", r"from line 1 on, with the characters è é œ"),
+        ("przypadek;x\np;ś ó\n".encode("cp1250"), "warning", r"from line 2 on, .* ó œ; if these are others.*"),
         (
             "case;x\np;gr\x9aß\n".encode("latin1"),
             "warning",
