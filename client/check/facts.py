@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from modalities.core.contract import Quantity, RawFile
+from modalities.core.hooks import Quantity, RawFile
 from modalities.core.settings.task import Task
 from modalities.core.site.cases import NO_LABEL
 

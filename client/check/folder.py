@@ -9,8 +9,9 @@ from client.check.case_list import check_cases
 from client.check.facts import CaseFacts, of_cases
 from client.check.modality import Checked, ModalityReport, check_modality
 from client.check.twins import twins
-from modalities.core.contract import Plausibility, Source
+from modalities.core.contract import Source
 from modalities.core.files.remarks import remarked
+from modalities.core.hooks import Plausibility
 from modalities.core.problems import Problem, gathering, note, worst_first
 from modalities.core.settings.federation import Federation
 from modalities.core.settings.site import pseudonyms_of, site_config, sources_of

@@ -11,8 +11,9 @@ from client.check.case_list import scored_cases, spelling, training_cases
 from client.check.facts import FileFacts, QuantityFacts, of_files, of_quantities
 from client.check.twins import Told
 from client.check.values import absent_values, plausibility, told
-from modalities.core.contract import Cases, Checks, Plausibility, Source, Words
+from modalities.core.contract import Cases, Source
 from modalities.core.files.delimited import listing
+from modalities.core.hooks import Checks, Plausibility, Words
 from modalities.core.problems import Problem, gathering, note, warning
 from modalities.core.registry import plugin
 from modalities.core.settings.federation import Federation

@@ -24,7 +24,7 @@ class Told:
 
     case_ids: Sequence[str] = ()
     traits: Sequence[Sequence[Hashable | None]] = ()
-    """A row a case; see `modalities.core.contract.Plausibility`."""
+    """A row a case; see `modalities.core.hooks.Plausibility`."""
 
 
 def twins(by_modality: Mapping[str, Told]) -> list[Problem]:

@@ -13,8 +13,9 @@ import yaml
 
 from client.exports.case_ids import case_ids, id_columns, ids_read
 from client.exports.found import Export
-from modalities.core.contract import MAPPED, Source
+from modalities.core.contract import Source
 from modalities.core.files.delimited import listing
+from modalities.core.hooks import MAPPED
 from modalities.core.problems import Problem, note, unusable, warning
 from modalities.core.settings.federation import Federation
 

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from modalities.core.contract import MAPPED, Recognises
 from modalities.core.files.delimited import rows_of
 from modalities.core.files.header import header_of
+from modalities.core.hooks import MAPPED, Recognises
 from modalities.core.problems import unusable
 from modalities.core.registry import plugin
 from modalities.core.settings.training import BranchConfig

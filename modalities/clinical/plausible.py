@@ -11,7 +11,8 @@ from modalities.clinical.config import Config
 from modalities.clinical.dictionary import FIELDS, Field
 from modalities.clinical.reading import opened
 from modalities.clinical.rules import PLAUSIBLE, RULES
-from modalities.core.contract import Cases, Plausibility, Quantity, Source
+from modalities.core.contract import Cases, Source
+from modalities.core.hooks import Plausibility, Quantity
 from modalities.core.plausible.rules import judged, some_of
 from modalities.core.problems import Problem, warning
 

@@ -9,7 +9,8 @@ from jaxtyping import Float
 
 from modalities.cnv.arms import ARMS, arm_of_gene
 from modalities.cnv.rules import GAINED, LARGEST_LOG2, LEAST_CHANGE, LEAST_COPIES, LOST, rules_of
-from modalities.core.contract import Cases, Plausibility, Quantity, Source
+from modalities.core.contract import Cases, Source
+from modalities.core.hooks import Plausibility, Quantity
 from modalities.core.plausible.rules import judged
 
 

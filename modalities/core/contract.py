@@ -1,18 +1,16 @@
 """What a modality plug-in is: the module-level names that every file beside `core/` must define."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
 from modalities.core.fields import NotNegative, Whole, settings
-from modalities.core.problems import Problem
 from modalities.core.pseudonyms import Pseudonyms
 
 if TYPE_CHECKING:  # torch takes seconds to import, and what only reads settings has no need of it
-    import pandas as pd
     import torch
     from torch import nn
 
@@ -75,43 +73,14 @@ class Source:
     """For copy number: the genome assembly, `hg19` or `hg38`, of files that do not say it."""
     units: str = ""
     """For copy number: `log2`, `ratio`, `copies` or `calls`, of files that do not say it."""
+    values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Of the clinical record: the reader's field name -> a word of this site's files -> the reader's word for it."""
     pseudonyms: Pseudonyms | None = None
     """What the files' own case ids are replaced by once they are read; None: by nothing."""
 
     def called(self, case_id: str) -> str:
         """The id under which the site goes on with a case of the files."""
         return self.pseudonyms.of(case_id) if self.pseudonyms else case_id
-
-    values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """Of the clinical record: the reader's field name -> a word of this site's files -> the reader's word for it."""
-
-
-class Proposal(NamedTuple):
-    """What a word of a site's files may mean, for a person to judge."""
-
-    means: str
-    """As it would be written in site.yaml."""
-    sureness: float
-    """From 0 to 1: 1 where the whole word is known, and nothing in it contradicts the rest."""
-
-
-COLUMNS, VALUES = "columns", "values"
-"""The sections of a source in site.yaml in which a site's own words stand."""
-
-
-@dataclass(frozen=True)
-class UnknownWord:
-    """A column or a value of a site's files that nothing is known of."""
-
-    section: Literal["columns", "values"]
-    field: str
-    """The field that a value stands in; of a column empty, since what is asked is the field."""
-    written: str
-    count: int
-    """In how many rows."""
-    permitted: str
-    """What it may mean, for messages."""
-    proposal: Proposal | None = None
 
 
 @dataclass(frozen=True)
@@ -152,44 +121,6 @@ class Cases:
         if isinstance(held[0].values, np.ndarray):
             return Cases(case_ids, np.concatenate([part.values for part in held]), held[0].features)
         return Cases(case_ids, [value for part in held for value in part.values], held[0].features)
-
-
-@dataclass(frozen=True)
-class Quantity:
-    """A number of each case, which people look at beside what is plausible of it."""
-
-    name: str
-    unit: str
-    values: np.ndarray
-    """One a case, NaN where it is not known."""
-    low: float = -np.inf
-    high: float = np.inf
-    """Between which it is plausible."""
-
-
-@dataclass(frozen=True)
-class RawFile:
-    """One of many raw files, as slides are, and what became of it."""
-
-    name: str
-    case_id: str
-    state: str
-    """In a word or two: used, left out, not readable."""
-    reason: str = ""
-    picture: Path | None = None
-    """A small one, as JPEG or PNG."""
-
-
-@dataclass(frozen=True)
-class Plausibility:
-    """What a site's own people should know of values that can be read."""
-
-    problems: Sequence[Problem] = ()
-    """What can hardly be true, in how many cases, and what it would mean."""
-    quantities: Sequence[Quantity] = ()
-    traits: Sequence[Sequence[Hashable | None]] = ()
-    """A row a case: what tells it from others, each trait by itself; None where it is not known."""
-    files: Sequence[RawFile] = ()
 
 
 @runtime_checkable
@@ -245,94 +176,5 @@ class Modality(Protocol):
 
         Plug-ins that read the same files name the same folder, as an attribute `EXAMPLE_FOLDER`: they get it in turn,
         for the same cases, and a later one leaves what stands there.
-        """
-        ...
-
-
-@runtime_checkable
-class PublicScale(Protocol):
-    """What a plug-in may add: without it, the modality takes no part in a study that keeps an epsilon."""
-
-    def public_state(self, config: Any) -> State:
-        """What `finalise` gives, from the settings and public constants alone: no case is looked at.
-
-        Raises:
-            ValueError: the settings leave open what only cases could tell.
-        """
-        ...
-
-
-@runtime_checkable
-class Checks(Protocol):
-    """What a plug-in may add: `tessera-client check` asks it after `read`."""
-
-    def unreadable(self, source: Source, config: Any) -> Sequence[Problem]:
-        """What is wrong with files that `read` goes on without."""
-        ...
-
-
-@runtime_checkable
-class Plausible(Protocol):
-    """What a plug-in may add: `tessera-client check` asks whether what was read can be true."""
-
-    def plausibility(self, source: Source, cases: Cases, config: Any) -> Plausibility:
-        """Of all cases that `read` gave, listed or not; `cases` is empty where `read` failed."""
-        ...
-
-
-MAPPED = "mapped"
-"""Format of a table that a plug-in reads once site.yaml says what its columns are."""
-
-
-@runtime_checkable
-class Recognises(Protocol):
-    """What a plug-in may add: `tessera-client init --from` asks it which of a hospital's exports it reads."""
-
-    def recognised(self, path: Path) -> str:
-        """The format of a file that can be read as it stands, or MAPPED; empty for any other.
-
-        Raises:
-            ValueError: the file is damaged.
-        """
-        ...
-
-
-@runtime_checkable
-class Words(Protocol):
-    """What a plug-in may add whose files hold words: it reads `values` of the source, and `tessera-client map` asks it.
-
-    Of one that lacks it, `values` in site.yaml are an error.
-    """
-
-    def unknown_words(self, source: Source, problems: list[Problem]) -> Sequence[UnknownWord]:
-        """Columns that are not mapped and may be, and values of the mapped ones that nobody knows.
-
-        Why a file could not be looked through is added to the problems.
-        """
-        ...
-
-    def may_mean(self, section: str, field: str, written: str, means: str) -> str:
-        """What is wrong with mapping a word so; empty if nothing is."""
-        ...
-
-
-@runtime_checkable
-class Pretrained(Protocol):
-    """A plug-in whose inputs come from a network that was trained elsewhere may say on what."""
-
-    def pretrained(self, config: Any) -> str:
-        """The network, and what its weights were trained on, in words."""
-        ...
-
-
-@runtime_checkable
-class FromFrame(Protocol):
-    """What a plug-in may add, where the columns of a data frame are not its features but what its files have."""
-
-    def of_frame(self, frame: "pd.DataFrame", config: Any) -> Cases:
-        """A row a case, by its index, as `read` gives the cases of files.
-
-        Raises:
-            ValueError: every problem of the frame at once.
         """
         ...

@@ -6,7 +6,8 @@ from functools import cache
 
 import modalities
 from modalities.core.added import MODALITY, add, added
-from modalities.core.contract import Modality, PublicScale
+from modalities.core.contract import Modality
+from modalities.core.hooks import PublicScale
 
 _SHARED = ("core", "slides")
 

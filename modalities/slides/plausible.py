@@ -8,8 +8,9 @@ import numpy as np
 import openslide
 import pandas as pd
 
-from modalities.core.contract import Plausibility, Quantity, RawFile, Source
+from modalities.core.contract import Source
 from modalities.core.files.delimited import listing
+from modalities.core.hooks import Plausibility, Quantity, RawFile
 from modalities.core.plausible.rules import Rule, judged
 from modalities.core.problems import Problem, warning
 from modalities.slides.bags import TileFeatures

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from modalities.core.contract import Cases, Plausibility, Source
+from modalities.core.contract import Cases, Source
+from modalities.core.hooks import Plausibility
 from modalities.core.problems import Problem
 
 EXAMPLE_FOLDER = "slides"

@@ -10,7 +10,7 @@ from typing import Any
 import jinja2
 import yaml
 
-from modalities.core.contract import Pretrained
+from modalities.core.hooks import Pretrained
 from modalities.core.registry import plugin
 from modalities.core.settings.federation import Federation
 from server.state.card_items import cluster_facts, tripod_facts

@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from modalities.core.contract import Quantity
+from modalities.core.hooks import Quantity
 from strategies.report.look import ARM_LOOKS, BAND, MUTED, draw, plain, short
 
 _BINS, _MARGIN = 30, 0.06

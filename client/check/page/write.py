@@ -11,8 +11,8 @@ import numpy as np
 from client.check.facts import by_holdings
 from client.check.folder import SiteReport
 from client.check.page.pictures import distribution
-from modalities.core.contract import Quantity, RawFile
 from modalities.core.files.atomic import write_atomically
+from modalities.core.hooks import Quantity, RawFile
 from modalities.core.problems import LEVELS
 from strategies.report.page import environment, page_of
 from strategies.report.section import Picture

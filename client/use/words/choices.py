@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from modalities.core.contract import UnknownWord
+from modalities.core.hooks import UnknownWord
 
 Ask = Callable[[str], str]
 Objection = Callable[[UnknownWord, str], str]

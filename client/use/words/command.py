@@ -10,7 +10,7 @@ import typer
 from client.use.words.choices import Choice, Objection, answered, sure_ones
 from client.use.words.view import show_words
 from modalities.core.console import console, say, show
-from modalities.core.contract import COLUMNS, UnknownWord
+from modalities.core.hooks import COLUMNS, UnknownWord
 from modalities.core.settings.site import SITE_FILE, read_site_config
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
-from modalities.core.contract import Proposal
 from modalities.core.files.delimited import rows_of
 from modalities.core.files.spelling import cleaned
 from modalities.core.files.vocabulary import GENERAL, GLUE, MISSING, Vocabulary, words_of
+from modalities.core.hooks import Proposal
 from modalities.core.settings.task import Task
 from modalities.core.site.cases import MISSING as NO_LABEL_WORD
 from modalities.core.site.cases import label_meanings

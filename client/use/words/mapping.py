@@ -7,7 +7,8 @@ from pathlib import Path
 from client.use.words.choices import Choice, Objection
 from client.use.words.labels import label_meant, unknown_labels
 from client.use.words.written import write_choices
-from modalities.core.contract import COLUMNS, VALUES, Source, UnknownWord, Words
+from modalities.core.contract import Source
+from modalities.core.hooks import COLUMNS, VALUES, UnknownWord, Words
 from modalities.core.problems import Problem, gathering
 from modalities.core.registry import kinds, plugin
 from modalities.core.settings.federation import Federation

@@ -6,8 +6,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from modalities.core.console import console, say
-from modalities.core.contract import COLUMNS, UnknownWord
 from modalities.core.files.delimited import listing
+from modalities.core.hooks import COLUMNS, UnknownWord
 
 _SURE, _UNSURE, _NONE = "green", "yellow", "dim"
 

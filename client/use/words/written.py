@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from client.use.words.choices import Choice
-from modalities.core.contract import COLUMNS, VALUES
 from modalities.core.files.atomic import replacing
+from modalities.core.hooks import COLUMNS, VALUES
 from modalities.core.settings.site import read_site_config
 from modalities.core.settings.yaml_insert import with_entries
 

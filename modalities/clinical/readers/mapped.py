@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from modalities.clinical.dictionary import BY_NAME
 from modalities.clinical.readers.ages import BIRTH, DIAGNOSIS
 from modalities.clinical.readers.layout import Layout, Row
-from modalities.core.contract import MAPPED, Source
+from modalities.core.contract import Source
 from modalities.core.files.barcodes import case_of
 from modalities.core.files.delimited import listing
+from modalities.core.hooks import MAPPED
 from modalities.core.problems import Problem
 
 NAME = MAPPED

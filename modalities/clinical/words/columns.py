@@ -10,8 +10,8 @@ from modalities.clinical.readers.mapped import CASE_ID
 from modalities.clinical.values import parse
 from modalities.clinical.words.proposals import propose
 from modalities.clinical.words.terms import COLUMNS, MENOPAUSE, NUMBERS, RECEPTORS, STAGING
-from modalities.core.contract import Proposal
 from modalities.core.files.vocabulary import GENERAL, GLUE, Vocabulary, words_of
+from modalities.core.hooks import Proposal
 
 _FIELD_OF: Mapping[frozenset[str], str] = {
     frozenset(concepts.split("+")): field

@@ -9,9 +9,9 @@ from modalities.clinical.words import judges
 from modalities.clinical.words.meanings import MISSING, meanings_of
 from modalities.clinical.words.terms import HISTOLOGY, MENOPAUSE, NUMBERS, RECEPTORS, STAGING
 from modalities.clinical.words.tokens import Piece, pieces_of
-from modalities.core.contract import Proposal
 from modalities.core.files.vocabulary import ASSESSED, DOUBTFUL, GENERAL, GLUE, NONE, NOT, Vocabulary
 from modalities.core.files.vocabulary import MISSING as UNKNOWN_TO_ALL
+from modalities.core.hooks import Proposal
 from modalities.core.problems import Problem
 
 _OF_EACH_UNEXPLAINED = 0.5

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from modalities.core.contract import PublicScale
 from modalities.core.fusion.settings import Fusion
+from modalities.core.hooks import PublicScale
 from modalities.core.problems import Problem, gathering
 from modalities.core.registry import plugin
 from modalities.core.settings.privacy import Privacy

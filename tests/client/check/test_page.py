@@ -12,7 +12,7 @@ from client.check.checkup import check_everything
 from client.check.facts import by_holdings, of_quantities
 from client.check.page.write import write_page
 from client.cli import app
-from modalities.core.contract import Quantity
+from modalities.core.hooks import Quantity
 from tests.client.check.cohort import change_table, sound_site
 
 RUN = CliRunner()

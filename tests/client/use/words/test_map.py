@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from client.check.folder import check_site
 from client.cli import app
 from client.use.words.choices import Choice, answered, sure_ones
-from modalities.core.contract import Proposal, UnknownWord
+from modalities.core.hooks import Proposal, UnknownWord
 from modalities.core.settings.site import read_site_config
 from strategies.settings import load_federation
 

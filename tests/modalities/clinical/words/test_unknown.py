@@ -1,7 +1,8 @@
 """Which columns and values of clinical files are asked about."""
 
 from modalities import clinical
-from modalities.core.contract import Proposal, Source
+from modalities.core.contract import Source
+from modalities.core.hooks import Proposal
 from modalities.core.problems import Problem
 
 
