@@ -1,5 +1,6 @@
 """Sites with marks in everything that must stay there, and a search for the marks in any bytes."""
 
+import re
 import struct
 from collections.abc import Iterable
 from pathlib import Path
@@ -23,6 +24,8 @@ NEIGHBOURS = (-1.27341, 7313.131)
 RATIO, AGE = -2.70713, 61.73519
 NUMBERS = (ONLY_ONE, *NEIGHBOURS, RATIO, AGE)
 N_CASES = 24
+_NO_DIGIT = rb"(?<!\d)"
+"""Flower's headers have the time to the microsecond: 07:42:12.707131 holds no 2.70713."""
 
 
 def marked_federation() -> Federation:
@@ -60,7 +63,8 @@ def write_marked_site(root: Path, number: int, federation: Federation, held: Ite
 def marks_in(content: bytes) -> list[str]:
     """The marks that these bytes hold: texts in any case; numbers as text, as float64, and two float32 in a row."""
     lowered = content.lower()
-    texts = [text for text in (FOLDER, CASE, SLIDE, ROW, *map(_text, NUMBERS)) if text.lower().encode() in lowered]
+    texts = [text for text in (FOLDER, CASE, SLIDE, ROW) if text.lower().encode() in lowered]
+    texts += [text for text in map(_text, NUMBERS) if re.search(_NO_DIGIT + re.escape(text).encode(), content)]
     numbers = [str(number) for number in NUMBERS if any(form in content for form in _as_float64(number))]
     pair = [f"{order}2f" for order in "<>" if struct.pack(f"{order}2f", *NEIGHBOURS) in content]
     return texts + numbers + pair

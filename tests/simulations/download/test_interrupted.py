@@ -35,7 +35,7 @@ def wait_for(process, condition):
 def test_what_was_interrupted_goes_on_and_ends_with_the_same_bytes(tmp_path, how):
     files = [file_of(number, MIB + number) for number in range(1, 8)]
     with serving(portal_of(files)) as portal:
-        portal.pace_s = 0.03  # a file takes half a second
+        portal.pace_s = 0.2  # a file takes three seconds, so that most are still to come when two are there
         first = command_on(portal, tmp_path)
         wait_for(first, lambda: len(list(tmp_path.rglob("*.seg.v2.txt"))) >= 2)
         wait_for(first, lambda: any(part.stat().st_size for part in tmp_path.rglob("*.partial")))
