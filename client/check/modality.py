@@ -95,15 +95,19 @@ def check_modality(
 def _read(source: Source, settings: BranchConfig, file: str, problems: list[Problem]) -> Cases | None:
     """The cases, None where they cannot be read; files that are gone on without are problems too."""
     module, read = plugin(settings.kind), None
-    with gathering(problems, file=file):
+    said: list[Problem] = []
+    beside: Sequence[Problem] = ()
+    with gathering(said, file=file):
         read = read_source(source, settings)
+    if isinstance(module, Checks):
+        with gathering([]):  # what `read` said already
+            beside = [replace(one, file=one.file or file) for one in module.unreadable(source, settings)]
+    if read is not None or not beside:  # else each is named by itself
+        problems += said
+    problems += beside
     if source.values and not isinstance(module, Words):
         what = "nothing of this kind of data is read through `values`: these lines do nothing"
         problems.append(Problem(what, "delete them from site.yaml", file=file, where="values"))
-    if read is not None and isinstance(module, Checks):  # else the reader has named them all
-        with gathering(problems, file=file):
-            beside = module.unreadable(source, settings)
-            problems += [replace(problem, file=problem.file or file) for problem in beside]
     return read
 
 

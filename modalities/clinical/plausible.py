@@ -9,6 +9,7 @@ import pandas as pd
 
 from modalities.clinical.config import Config
 from modalities.clinical.dictionary import FIELDS, Field
+from modalities.clinical.harmonise import File
 from modalities.clinical.reading import opened
 from modalities.clinical.rules import PLAUSIBLE, RULES
 from modalities.core.contract import Cases, Source
@@ -17,6 +18,9 @@ from modalities.core.plausible.rules import judged, some_of
 from modalities.core.problems import Problem, warning
 
 _T_PREFIX = re.compile(r" *([cpyra]{1,3})T?(?:is|[0-4x])", re.IGNORECASE)
+_RECEPTORS = ("er", "pr", "her2")
+_FEWEST = 8
+"""Cases of which something is asked for at all."""
 _PREFIXES = {"y": "after treatment", "c": "clinical", "a": "of an autopsy", "r": "of a recurrence"}
 
 
@@ -29,7 +33,13 @@ def plausibility(source: Source, cases: Cases, config: Config) -> Plausibility:
     problems = judged(RULES, frame, where=lambda rule: " and ".join(rule.needs))
     quantities = [_quantity(field, frame) for field in fields if field.kind == "numeric"]
     return Plausibility(
-        [*problems, *_mapped_twice(source), *_other_t(source, set(cases.case_ids))],
+        [
+            *problems,
+            *_without_receptors(source, frame),
+            *_strangers(source),
+            *_mapped_twice(source),
+            *_other_t(source, set(cases.case_ids)),
+        ],
         quantities,
         [_traits(row) for _, row in frame.iterrows()],
     )
@@ -57,6 +67,37 @@ def _traits(row: pd.Series) -> tuple[Hashable | None, ...]:
 def _quantity(field: Field, frame: pd.DataFrame) -> Quantity:
     low, high = PLAUSIBLE.get(field.name, (field.low, field.high))
     return Quantity(field.name, field.unit, frame[field.name].to_numpy(dtype=np.float64), low, high)
+
+
+def _without_receptors(source: Source, frame: pd.DataFrame) -> list[Problem]:
+    """Receptors that the study asks for, whose columns are there, and of which nothing at all is known."""
+    held = {name for file in opened(source, []) for name in _fields_of(file)}
+    asked = [name for name in _RECEPTORS if name in frame and name in held]
+    if not asked or len(frame) < _FEWEST or frame[asked].notna().any(axis=None):
+        return []
+    what = f"{' and '.join(asked)} are known in none of {len(frame)} cases, though the files have their columns"
+    return [warning(f"{what}: an export without its values", "export it again, or compare the ids", where="er")]
+
+
+def _strangers(source: Source) -> list[Problem]:
+    """Files of other fields than all others, and not one of their cases: ids that are written in another way."""
+    files = {file.path.name: file for file in opened(source, [])}
+    ids = {name: {*filter(None, (file.layout.case_of(row) for _, row in file.lines()))} for name, file in files.items()}
+    fields = {name: _fields_of(file) for name, file in files.items()}
+    found = []
+    for name, own in ids.items():
+        others = [other for other in ids if other != name]
+        met: set[str] = set().union(*(ids[other] for other in others))
+        said: set[str] = set().union(*(fields[other] for other in others))
+        if len(own) >= _FEWEST and len(met) >= _FEWEST and not own & met and not fields[name] & said:
+            what = f"none of its {len(own)} cases is in another clinical file"
+            remedy = "compare the ids: leading zeros, prefixes and other spellings make others of them"
+            found.append(warning(what, remedy, file=name))
+    return found
+
+
+def _fields_of(file: File) -> set[str]:
+    return {name for name, columns in file.layout.columns.items() if {*columns} & {*file.header}}
 
 
 def _mapped_twice(source: Source) -> list[Problem]:

@@ -131,6 +131,14 @@ RULES = (
         among=lambda cases: cases.get("er", pd.Series(None, index=cases.index)).isna(),
     ),
     Rule(
+        ("nodes_examined",),
+        lambda cases: cases["nodes_examined"] > PLAUSIBLE["nodes_examined"][1],
+        "more than 60 lymph nodes were examined",
+        "99 may stand for a value that is not known",
+        "leave the cell empty, or map it to missing under values.nodes_examined in site.yaml",
+        usual=0.01,
+    ),
+    Rule(
         ("nodes_positive", "nodes_examined"),
         lambda cases: cases["nodes_positive"] > cases["nodes_examined"],
         "more lymph nodes are positive than were examined",

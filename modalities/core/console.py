@@ -47,6 +47,10 @@ def plainly(command: Callable[..., None]) -> Callable[..., None]:
             for problem in problems_of(error):
                 show(problem)
             raise typer.Exit(1) from None
+        except PermissionError as error:
+            remedy = "give this user the right to read and write there, or name another folder"
+            show(Problem(str(error.strerror), remedy, file=str(error.filename or "")))
+            raise typer.Exit(1) from None
         except KeyboardInterrupt:
             console.print("stopped; the same command goes on from here")
             raise typer.Exit(130) from None

@@ -1,5 +1,6 @@
 """What is worked out from a table's columns of dates: age at diagnosis, and the days from the index date."""
 
+import datetime as dt
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -64,6 +65,11 @@ def _dates(file: File, column: str, order: str, problems: list[Problem]) -> list
 
 
 def _ages(file: File, births: Sequence[Day | None], days: Sequence[Day | None], problems: list[Problem]) -> list[str]:
+    today = dt.date.today()
+    ahead = sum(day is not None and day.date > today for day in days)
+    if ahead:
+        what = f"{ahead} diagnoses lie in the future"
+        problems.append(Problem(what, "correct the dates, or `dates` in site.yaml", file=file.path.name))
     ages = [age_on(birth, day) if birth and day else None for birth, day in zip(births, days, strict=True)]
     first = file.n_comments + file.layout.header_rows + 1
     wrong = [line for line, age in enumerate(ages, start=first) if age is not None and age < 0]

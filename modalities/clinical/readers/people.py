@@ -1,11 +1,12 @@
 """Whose case a person of a record is: by a list that the site brings, or by what the record itself says."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from modalities.core.files.barcodes import case_of
 from modalities.core.files.delimited import rows_of
-from modalities.core.problems import unusable
+from modalities.core.problems import Problem, listing, unusable
 
 PERSON, CASE_ID = "person_id", "case_id"
 
@@ -37,3 +38,13 @@ def cases_in(paths: Sequence[Path]) -> dict[str, str]:
 def case_id_of(person: str, own: str, listed: Mapping[str, str], has_list: bool) -> str:
     """The case of a person whose record names it `own`; "" where a list is there and does not have it."""
     return listed.get(person, "") if has_list else case_of(own) or ""
+
+
+def merged(cases: Mapping[str, str], file: str) -> list[Problem]:
+    """What is wrong where several persons are one case: the records of different people would be mixed."""
+    persons = Counter(case_id for case_id in cases.values() if case_id)
+    shared = [case_id for case_id, n_persons in persons.items() if n_persons > 1]
+    if not shared:
+        return []
+    what = f"{len(shared)} cases are several persons each: {listing(shared)}"
+    return [Problem(what, "keep one person a case, or give each a case id of its own", file=file)]

@@ -272,8 +272,14 @@ def _source(folder: Path, name: str, section: Any, slides: SlideSettings, proble
     if not section.paths:
         problems.append(Problem("name at least one file", file=SITE_FILE, where=f"{where}.paths"))
     paths = tuple((folder / path).resolve() for path in section.paths)
-    absent = [path for path in paths if not path.exists()]
-    problems += [Problem(f"{path} does not exist", "correct the path", file=SITE_FILE, where=where) for path in absent]
+    for path in paths:
+        try:
+            path.stat()
+        except FileNotFoundError:
+            problems.append(Problem(f"{path} does not exist", "correct the path", file=SITE_FILE, where=where))
+        except OSError as error:
+            remedy = "see to it that this user may read it"
+            problems.append(Problem(f"{path}: {error.strerror}", remedy, file=SITE_FILE, where=where))
     coded = {name: tuple(codes) for name, codes in section.concepts.items()}
     lists = {"concepts": coded, "case_ids": tuple(section.case_ids)}
     same = {name: getattr(section, name) for name in ("dates", "index", "sheet", "assembly", "units", "values")}

@@ -101,3 +101,9 @@ def test_a_date_of_birth_without_one_of_diagnosis_beside_it_gives_no_age_and_is_
     seen = write.text("seen.csv", "MRN,ED\nP-1,2020-05-31\n")
     with pytest.raises(ValueError, match=r"columns.birth_date: no table has both birth_date and diagnosis_date"):
         read(born, seen, columns={"case_id": "MRN", "birth_date": "geb", "er": "ER-Status", **diagnosis})
+
+
+def test_diagnoses_to_come_are_refused(write):
+    path = write.text("own.csv", "MRN,geb,ED\nP-1,1960-01-31,2999-05-31\n")
+    with pytest.raises(ValueError, match=r"own.csv: 1 diagnoses lie in the future; correct the dates"):
+        read(path, columns={"case_id": "MRN", "birth_date": "geb", "diagnosis_date": "ED"})

@@ -69,3 +69,34 @@ def test_receptors_are_told_to_be_swapped_from_six_tumours_on(n, is_told):
 
 def test_no_case_is_no_problem():
     assert plausibility(Source(()), Cases((), np.zeros((0, 0), np.float32)), config()).problems == ()
+
+
+def told(folder, **texts):
+    """Of files of these names, with the columns of a case's id, ER status and grade."""
+    for name, text in texts.items():
+        (folder / f"{name}.csv").write_text(text)
+    paths = tuple(folder / f"{name}.csv" for name in texts)
+    source = Source(paths, columns={"case_id": "id", "er": "ER", "grade": "G"})
+    return [str(problem) for problem in plausibility(source, clinical.read(source, config()), config()).problems]
+
+
+def table(column, cells, prefix="c"):
+    return f"id,{column}\n" + "".join(f"{prefix}{number},{cell}\n" for number, cell in enumerate(cells))
+
+
+def test_two_files_without_a_case_in_common_are_told_of_another_spelling(tmp_path):
+    grades = table("G", [2] * 9)
+    assert told(tmp_path, clinic=grades, pathology=table("ER", ["positive"] * 9)) == []
+    found = told(tmp_path, clinic=grades, pathology=table("ER", ["positive"] * 9, "00c"))
+    assert len(found) == 2
+    assert found[1].startswith("pathology.csv: none of its 9 cases is in another clinical file; compare the ids")
+
+
+def test_a_column_of_receptors_without_a_value_is_told(tmp_path):
+    (found,) = told(tmp_path, clinic=table("G", [2] * 9), pathology=table("ER", [""] * 9))
+    assert found.startswith("er are known in none of 9 cases, though the files have their columns")
+
+
+def test_ninety_nine_lymph_nodes_are_told_to_stand_for_a_missing_value():
+    found = said(*[{"nodes_examined": 99.0, "nodes_positive": 1.0}] * 5, *[{"nodes_examined": 12.0}] * 20)
+    assert [what for what in found if "more than 60 lymph nodes were examined in 5 of 25 cases" in what]

@@ -29,12 +29,13 @@ from modalities.clinical.readers.fhir.resources import (
     texts,
 )
 from modalities.clinical.readers.mapped import nearest
-from modalities.clinical.readers.people import CASE_ID, case_id_of, cases_in
+from modalities.clinical.readers.people import CASE_ID, case_id_of, cases_in, merged
 from modalities.core.contract import Source
 from modalities.core.problems import Problem, gathering
 
 NAME = "fhir"
 _PEOPLE, _OTHERS, _VOID = "people", "other resources", "entries that were cancelled or entered in error"
+_NO_DATES = "dates of birth that cannot be read"
 _NO_ENTRY = frozenset({"entered-in-error", "cancelled", "refuted"})
 _PRIMARY = "mcode-primary-cancer-condition"
 _SECONDARY = "mcode-secondary-cancer-condition"
@@ -82,6 +83,7 @@ def read(paths: Sequence[Path], lists: Sequence[Path], source: Source, problems:
             for _, resource in resources_in(path, holding='"Patient"'):
                 if resource["resourceType"] == "Patient":
                     _add_person(resource, source, listed, bool(lists), people, entries)
+        problems += merged(people, paths[0].name)
         export = _Export(source, listed, bool(lists), people, entries, own)
         for path in paths:
             for line, resource in resources_in(path):
@@ -109,8 +111,11 @@ def _add_person(
     person = text_at(resource, "id")
     case_id = case_id_of(person, _own_id(resource, source.columns.get(CASE_ID, "id")), listed, has_list)
     people[person] = case_id
-    if case_id and (birth := iso_day(text_at(resource, "birthDate"))):
+    written = text_at(resource, "birthDate")
+    if case_id and (birth := iso_day(written)):
         entries.births[case_id] = birth
+    elif written:
+        entries.count(_NO_DATES)
 
 
 def _own_id(resource: Json, where: str) -> str:

@@ -14,7 +14,7 @@ from modalities.clinical.readers.codes import CLINICAL, DIAGNOSIS, field_of, num
 from modalities.clinical.readers.events import NOBODYS, OTHER, READ, Entries, Event
 from modalities.clinical.readers.omop.concepts import Concepts, concepts_of
 from modalities.clinical.readers.omop.tables import CONCEPT, CONDITION, MEASUREMENT, OBSERVATION, PERSON, Table
-from modalities.clinical.readers.people import CASE_ID, case_id_of, cases_in
+from modalities.clinical.readers.people import CASE_ID, case_id_of, cases_in, merged
 from modalities.core.contract import Source
 from modalities.core.problems import Problem, gathering, unusable
 
@@ -101,6 +101,7 @@ def _people(
         where = f"line {differing[0]}{f' and {len(differing) - 1} more' * (len(differing) > 1)}, column 'person_id'"
         what = "a person stands more than once, as another case or with another birth"
         problems.append(Problem(what, "keep one row a person", file=table.path.name, where=where))
+    problems += merged(cases, table.path.name)
     return cases
 
 

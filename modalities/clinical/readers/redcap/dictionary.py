@@ -1,7 +1,7 @@
 """REDCap's data dictionary: the project's variables, their labels and the labels of their choices."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -74,6 +74,12 @@ def dictionary_in(path: Path) -> Dictionary:
     if not variables:
         raise unusable("a data dictionary without variables", "download it again", file=path.name)
     return variables
+
+
+def unknown_variables(names: Iterable[str], variables: Dictionary) -> list[str]:
+    """Those that are neither variables of the project, nor boxes of one, nor what REDCap adds itself."""
+    boxes = {box for variable in variables.values() for box in variable.boxes}
+    return [name for name in names if name not in {*variables, *boxes, *_OWN.values()}]
 
 
 def variable_names(header: Sequence[str], variables: Dictionary) -> list[str]:

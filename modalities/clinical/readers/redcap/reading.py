@@ -8,10 +8,16 @@ from modalities.clinical.harmonise import File
 from modalities.clinical.readers import mapped
 from modalities.clinical.readers.ages import BIRTH, DIAGNOSIS, with_dates
 from modalities.clinical.readers.layout import DAYS
-from modalities.clinical.readers.redcap.dictionary import CHECKBOX, Dictionary, dictionary_in, variable_names
+from modalities.clinical.readers.redcap.dictionary import (
+    CHECKBOX,
+    Dictionary,
+    dictionary_in,
+    unknown_variables,
+    variable_names,
+)
 from modalities.clinical.values import is_missing
 from modalities.core.contract import Source
-from modalities.core.files.delimited import rows_of
+from modalities.core.files.delimited import listing, rows_of
 from modalities.core.problems import Problem, gathering, unusable
 
 NAME, CODES, LABELS = "redcap", "redcap_raw", "redcap_labels"
@@ -39,6 +45,9 @@ def _file(path: Path, variables: Dictionary, source: Source, problems: list[Prob
         raise unusable(what, "export it too, or name the one of the case ids as columns.case_id", file=path.name)
     if not body:
         raise unusable("a header and no record", "export it again", file=path.name)
+    if gone := unknown_variables((name for name in columns.values() if name in header), variables):
+        remedy = "download the dictionary of this very project: without it nobody knows what the codes mean"
+        raise unusable(f"the data dictionary has no variable {listing(gone)}", remedy, file=path.name)
     used = [variables[name] for name in columns.values() if name in variables and variables[name].choices]
     boxed = [variable for variable in used if variable.kind == CHECKBOX]
     coded = {variable.name: variable.choices for variable in used if variable.kind != CHECKBOX}

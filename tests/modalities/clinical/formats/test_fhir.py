@@ -220,3 +220,14 @@ def _reads(field, word):
     except ValueError:
         return False
     return True
+
+
+def test_two_people_of_one_identifier_are_refused(read):
+    twice = [patient(person, identifier=[{"value": "S-7"}]) for person in ("1", "2")]
+    with pytest.raises(ValueError, match=r"export.ndjson: 1 cases are several persons each: S-7; keep one person"):
+        read(*twice, observed("85337-4", valueString="positive"), columns={"case_id": "identifier"})
+
+
+def test_dates_of_birth_that_are_none_are_counted(read):
+    cases = read(patient(birthDate="1960-02-31"), observed("85337-4", valueString="positive"))
+    assert cases.notes["fhir: dates of birth that cannot be read"] == 1

@@ -139,6 +139,10 @@ def test_receptors_that_differ_need_an_index_date(export):
             r"person.csv, line 5, column 'person_id': a person stands more than once, as another case or with another",
         ),
         (
+            {"person": PEOPLE.replace("P-3", "P-1")},
+            r"person.csv: 1 cases are several persons each: P-1; keep one person",
+        ),
+        (
             {"map": MAP + "7,stages,\n"},
             r"map.csv, line 5: the dictionary has no field 'stages'; did you mean 'stage'\?",
         ),

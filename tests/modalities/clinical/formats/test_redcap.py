@@ -99,6 +99,11 @@ def test_date_of_a_record_stands_in_one_of_its_events(read):
             r"export.csv: a REDCap export without its data dictionary; download the project's",
         ),
         ("er_status,dx\n1,2\n", {}, r"export.csv: no column 'record_id' of case ids; export it too"),
+        (
+            "record_id,er_status\nP-1,1\n",
+            {"dictionary": DICTIONARY.replace("er_status", "pr_status")},
+            r"export.csv: the data dictionary has no variable er_status; download the dictionary of this very project",
+        ),
         ("record_id,er_status\n", {}, r"export.csv: a header and no record"),
         ("record_id,er_status\nP-1,7\n", {}, r"export.csv, line 2, column 'er_status': '7' is not known"),
         ("record_id,er_status\n,1\n", {}, r"export.csv, line 2: no case id"),
