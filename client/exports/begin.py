@@ -45,6 +45,8 @@ def begin(site: Path, exports: Sequence[Export], federation: Federation, label: 
     Raises:
         ValueError: no export holds a modality, or none or several have such a column of labels.
     """
+    if not 0 <= test_share < 1:  # not a number is neither
+        raise unusable(f"--test-share {test_share}", "a share from 0 to 0.9")
     ids = id_columns(exports)
     sources = _sources(site, exports, ids)
     if not sources:

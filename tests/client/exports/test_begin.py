@@ -105,6 +105,7 @@ def test_a_site_folder_that_has_begun_is_left_alone(tmp_path, exports, there):
     ("wrong", "message"),
     [
         (["--from", "nowhere"], "no such file or folder: nowhere; correct what follows --from"),
+        (["--test-share", "nan"], "--test-share nan; a share from 0 to 0.9"),
         (["--label", "Typ"], "column 'Typ' of labels: no table that lists cases has it"),
     ],
 )
