@@ -70,7 +70,7 @@ def _quantities(frame: pd.DataFrame, is_of_calls: bool) -> list[Quantity]:
     contrast = Quantity("gained minus lost arms", unit, of("contrast"), 0.0)
     if is_of_calls:
         return [Quantity("altered genes", "share with a gain or a loss", of("altered"), 0.0, 1.0), contrast]
-    spread = Quantity("change that one in ten values exceeds", "log2 ratio", of("ninth"), LEAST_CHANGE, LARGEST_LOG2)
+    spread = Quantity("90th percentile of change", "log2 ratio", of("ninth"), LEAST_CHANGE, LARGEST_LOG2)
     return [spread, Quantity("median", "log2 ratio", of("median"), -LARGEST_LOG2, LEAST_COPIES), contrast]
 
 
