@@ -32,13 +32,14 @@ def plausibility(source: Source, cases: Cases, config: Config) -> Plausibility:
     frame = decoded(cases, fields)
     problems = judged(RULES, frame, where=lambda rule: " and ".join(rule.needs))
     quantities = [_quantity(field, frame) for field in fields if field.kind == "numeric"]
+    files = opened(source, [])
     return Plausibility(
         [
             *problems,
-            *_without_receptors(source, frame),
-            *_strangers(source),
+            *_without_receptors(files, frame),
+            *_strangers(files),
             *_mapped_twice(source),
-            *_other_t(source, set(cases.case_ids)),
+            *_other_t(source, files, set(cases.case_ids)),
         ],
         quantities,
         [_traits(row) for _, row in frame.iterrows()],
@@ -69,9 +70,9 @@ def _quantity(field: Field, frame: pd.DataFrame) -> Quantity:
     return Quantity(field.name, field.unit, frame[field.name].to_numpy(dtype=np.float64), low, high)
 
 
-def _without_receptors(source: Source, frame: pd.DataFrame) -> list[Problem]:
+def _without_receptors(files: Sequence[File], frame: pd.DataFrame) -> list[Problem]:
     """Receptors that the study asks for, whose columns are there, and of which nothing at all is known."""
-    held = {name for file in opened(source, []) for name in _fields_of(file)}
+    held = {name for file in files for name in _fields_of(file)}
     asked = [name for name in _RECEPTORS if name in frame and name in held]
     if not asked or len(frame) < _FEWEST or frame[asked].notna().any(axis=None):
         return []
@@ -79,20 +80,19 @@ def _without_receptors(source: Source, frame: pd.DataFrame) -> list[Problem]:
     return [warning(f"{what}: an export without its values", "export it again, or compare the ids", where="er")]
 
 
-def _strangers(source: Source) -> list[Problem]:
+def _strangers(files: Sequence[File]) -> list[Problem]:
     """Files of other fields than all others, and not one of their cases: ids that are written in another way."""
-    files = {file.path.name: file for file in opened(source, [])}
-    ids = {name: {*filter(None, (file.layout.case_of(row) for _, row in file.lines()))} for name, file in files.items()}
-    fields = {name: _fields_of(file) for name, file in files.items()}
+    held = [{*filter(None, (file.layout.case_of(row) for _, row in file.lines()))} for file in files]
+    fields = [_fields_of(file) for file in files]
     found = []
-    for name, own in ids.items():
-        others = [other for other in ids if other != name]
-        met: set[str] = set().union(*(ids[other] for other in others))
+    for at, file in enumerate(files):
+        others = [other for other in range(len(files)) if other != at]
+        met: set[str] = set().union(*(held[other] for other in others))
         said: set[str] = set().union(*(fields[other] for other in others))
-        if len(own) >= _FEWEST and len(met) >= _FEWEST and not own & met and not fields[name] & said:
-            what = f"none of its {len(own)} cases is in another clinical file"
+        if min(len(held[at]), len(met)) >= _FEWEST and not held[at] & met and not fields[at] & said:
+            what = f"none of its {len(held[at])} cases is in another clinical file"
             remedy = "compare the ids: leading zeros, prefixes and other spellings make others of them"
-            found.append(warning(what, remedy, file=name))
+            found.append(warning(what, remedy, file=file.path.name))
     return found
 
 
@@ -112,10 +112,10 @@ def _mapped_twice(source: Source) -> list[Problem]:
     return found
 
 
-def _other_t(source: Source, case_ids: Set[str]) -> list[Problem]:
+def _other_t(source: Source, files: Sequence[File], case_ids: Set[str]) -> list[Problem]:
     """T that its prefix calls no pathologic one before treatment; the dictionary reads the number alone."""
     cases_by_kind: dict[str, dict[str, str]] = {}
-    for case_id, text in _written(source, "t", case_ids):
+    for case_id, text in _written(source, files, "t", case_ids):
         prefix = _T_PREFIX.match(text)
         kinds = [kind for letter, kind in _PREFIXES.items() if prefix and letter in prefix[1].lower()]
         if kinds:
@@ -131,9 +131,9 @@ def _other_t(source: Source, case_ids: Set[str]) -> list[Problem]:
     ]
 
 
-def _written(source: Source, field: str, case_ids: Set[str]) -> Iterator[tuple[str, str]]:
+def _written(source: Source, files: Sequence[File], field: str, case_ids: Set[str]) -> Iterator[tuple[str, str]]:
     """One of these cases and the cell of each row that gives the field, as the file has it."""
-    for file in opened(source, []):
+    for file in files:
         columns = file.layout.columns.get(field, ())
         for _, row in file.lines():
             case_id = source.called(file.layout.case_of(row) or "")
