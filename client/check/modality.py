@@ -1,5 +1,6 @@
 """Checks one modality of a site folder: whether it can be read, whose it is, and whether it can be true."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -66,11 +67,10 @@ def check_modality(
     cases: pd.DataFrame | None,
 ) -> Checked:
     """All that can be told of it without another site; `cases` is the case list, None where it cannot be read."""
-    allowed = config.policy.modalities or list(sources)
-    if name not in sources or name not in allowed:
+    if not config.offers([name]):
         return Checked(ModalityReport(offered=False))
     source, settings = sources[name], federation.modalities[name]
-    if not source.paths or not all(path.exists() for path in source.paths):
+    if not source.paths or not all(map(os.path.exists, source.paths)):
         return Checked(ModalityReport(offered=True))  # said of site.yaml
     file, problems = _files(folder, source), []
     read = _read(source, settings, file, problems)

@@ -107,7 +107,7 @@ class Plausible(Protocol):
     """What a plug-in may add: `tessera-client check` asks whether what was read can be true."""
 
     def plausibility(self, source: Source, cases: Cases, config: Any) -> Plausibility:
-        """Of all cases that `read` gave, listed or not; `cases` is empty where `read` failed."""
+        """Of the cases that cases.csv lists, or all where it cannot be read; `cases` is empty where `read` failed."""
         ...
 
 

@@ -13,6 +13,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 
 from modalities.core.files.atomic import replacing
@@ -76,10 +77,17 @@ def read_pseudonyms(path: Path) -> Pseudonyms:
     if not path.is_file():
         remedy = "make it with `tessera-client pseudonymise`, or take `pseudonyms` out of site.yaml"
         raise unusable("no such file", remedy, file=str(path))
-    content = read_private(path)
+    if (read := _read(read_private(path))) is not None:
+        return read
+    raise unusable("it is damaged: key and list do not fit", "put its copy in its place", file=str(path))
+
+
+@lru_cache(maxsize=4)
+def _read(content: bytes) -> Pseudonyms | None:
+    """Once as long as the file holds the same; None of a damaged one."""
     with suppress(ValueError, KeyError, TypeError, AttributeError):
         held = json.loads(content)
         read = Pseudonyms(bytes.fromhex(held["key"]), dict(held["numbers"]))
         if len(read.key) == _KEY_BYTES and all(read.of(number) == name for name, number in read.numbers.items()):
             return read
-    raise unusable("it is damaged: key and list do not fit", "put its copy in its place", file=str(path))
+    return None

@@ -4,7 +4,7 @@ Most coordinates fit hg19 and hg38 alike, and an arm's end moves by megabases be
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,11 +101,11 @@ def named_in(text: str) -> str:
     return str(found.pop()) if len(found) == 1 else ""
 
 
-def fitting(chromosomes: Sequence[str], ends: Sequence[str]) -> list[str]:
-    """The assemblies in which every row ends on its chromosome; both, of most files."""
+def fitting(chromosomes: Sequence[str], ends: Sequence[str]) -> Iterator[str]:
+    """The assemblies in which every row ends on its chromosome; both, of most files. Worked out once it is asked."""
     last = [(name, int(cell)) for name, cell in zip(chromosomes, ends, strict=True) if cell.strip().isdecimal()]
     held = {name: assembly(name).lengths for name in ASSEMBLIES}
-    return [name for name, own in held.items() if all(end <= own.get(where, end) for where, end in last)]
+    yield from (name for name, own in held.items() if all(end <= own.get(where, end) for where, end in last))
 
 
 def _by_lengths(path: Path, lengths: Mapping[str, int]) -> list[Said]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
-from scipy.stats import binom
+from scipy.special import bdtrc  # scipy.stats takes a second to import
 
 from modalities.core.problems import Problem
 
@@ -53,7 +53,7 @@ def judged(
         if rule.among is not None:
             chosen = chosen[rule.among(chosen).astype(bool)]
         wrong = chosen[rule.wrong(chosen).astype(bool)]
-        if len(wrong) and binom.sf(len(wrong) - 1, len(chosen), rule.usual) < CHANCE:
+        if len(wrong) and bdtrc(len(wrong) - 1, len(chosen), rule.usual) < CHANCE:
             told.append(_problem(rule, list(map(str, wrong.index)), f"{len(chosen)} {noun}", where(rule)))
             columns -= set(rule.needs) if len(rule.needs) == 1 else set()
     return told
