@@ -15,7 +15,6 @@ from client.exports.case_ids import case_ids, id_columns, ids_read
 from client.exports.found import Export
 from modalities.core.contract import Source
 from modalities.core.files.delimited import listing
-from modalities.core.hooks import MAPPED
 from modalities.core.problems import Problem, note, unusable, warning
 from modalities.core.settings.federation import Federation
 
@@ -139,7 +138,7 @@ def _label_candidates(exports: Sequence[Export], label: str) -> list[Problem]:
     columns = {
         name: sorted({*cells} - {""})
         for export in exports
-        if export.format == MAPPED
+        if export.is_to_map
         for name, cells in export.columns.items()
         if 1 < len({*cells} - {""}) <= _MOST_CLASSES
     }

@@ -11,7 +11,7 @@ from modalities.clinical.readers.ages import with_dates
 from modalities.clinical.readers.fhir.resources import ENDINGS as FHIR
 from modalities.clinical.readers.layout import Layout
 from modalities.core.contract import Source
-from modalities.core.files.delimited import listing, n_comments, rows_of
+from modalities.core.files.delimited import listing, n_comments, rows_of, table_of
 from modalities.core.problems import Problem, gathering, unusable
 
 # In order of trust: a site's own mapped table, the registry's own forms, then what others made of them.
@@ -50,9 +50,9 @@ def recognised(path: Path) -> str:
         return ""
     if part_of := records.format_of(path):
         return part_of
-    header = rows_of(path, comment=_COMMENT)
-    above = n_comments(header, _COMMENT)
-    known = (own.name for own in _KNOWN if own.marks <= set(header[above]) and own.is_commented == (above > 0))
+    rows = table_of(path, comment=_COMMENT)
+    above = n_comments(rows, _COMMENT)
+    known = (own.name for own in _KNOWN if own.marks <= set(rows[above]) and own.is_commented == (above > 0))
     return next(known, mapped.NAME)
 
 

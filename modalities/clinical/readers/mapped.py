@@ -14,6 +14,8 @@ from modalities.core.problems import Problem
 
 NAME = MAPPED
 CASE_ID = "case_id"
+FIELDS = (CASE_ID, BIRTH, DIAGNOSIS, *BY_NAME)
+"""What columns may be mapped to."""
 _PLACE = "sources.clinical.columns"
 
 
@@ -41,7 +43,7 @@ def fields_of(columns: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
 
 def problems_of(columns: Mapping[str, str], headers: Mapping[str, Sequence[str]]) -> list[Problem]:
     """Mapped fields that the dictionary lacks, and mapped columns that none of the files (name -> header) has."""
-    known, held = (*BY_NAME, CASE_ID, BIRTH, DIAGNOSIS), {name for header in headers.values() for name in header}
+    known, held = FIELDS, {name for header in headers.values() for name in header}
     problems = [
         Problem(f"the dictionary has no field {field!r}", nearest(field, known), where=_PLACE)
         for field in columns

@@ -24,7 +24,6 @@ _PIECES = re.compile(
     r"|(?P<word>[a-z]+)"
     r"|(?P<minus>-$)"
 )
-_OF_TNM = ("t", "n", "m")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from modalities.clinical.dictionary import BY_NAME
 from modalities.clinical.harmonise import harmonise
 from modalities.clinical.opening import files_of, paths_of, recognised
 from modalities.clinical.readers import mapped
-from modalities.clinical.readers.ages import BIRTH, DIAGNOSIS
 from modalities.clinical.words.columns import field_held
 from modalities.clinical.words.meanings import meanings_of, permitted
 from modalities.clinical.words.proposals import propose
@@ -18,8 +17,6 @@ from modalities.core.files.leakage import refuse
 from modalities.core.files.spelling import cleaned
 from modalities.core.hooks import COLUMNS, VALUES, Proposal, UnknownWord
 from modalities.core.problems import Problem, gathering
-
-_FIELDS = (mapped.CASE_ID, BIRTH, DIAGNOSIS, *BY_NAME)
 
 
 def unknown_words(source: Source, problems: list[Problem]) -> Sequence[UnknownWord]:
@@ -34,7 +31,7 @@ def unknown_words(source: Source, problems: list[Problem]) -> Sequence[UnknownWo
 def may_mean(section: str, field: str, written: str, means: str) -> str:
     """What is wrong with mapping a column to this field, or a word of this field to that; empty if nothing is."""
     if section == COLUMNS:
-        return "" if means in _FIELDS else f"no field {means!r}; there are {', '.join(_FIELDS)}"
+        return "" if means in mapped.FIELDS else f"no field {means!r}; there are {', '.join(mapped.FIELDS)}"
     problems: list[Problem] = []
     meanings_of({field: {written: means}}, problems)
     return "; ".join(problem.what for problem in problems)
@@ -70,8 +67,8 @@ def _columns(source: Source) -> list[UnknownWord]:
             if proposal and proposal.means in source.columns:
                 proposal = None
             n_held = sum(bool(cell.strip()) for cell in kept[name])
-            unknown.append(UnknownWord(COLUMNS, "", name, n_held, ", ".join(_FIELDS), proposal))
-    order = {name: place for place, name in enumerate(_FIELDS)}
+            unknown.append(UnknownWord(COLUMNS, "", name, n_held, ", ".join(mapped.FIELDS), proposal))
+    order = {name: place for place, name in enumerate(mapped.FIELDS)}
     settled = [_once(word, unknown) for word in unknown if word.written != mapped.CASE_ID]
     return sorted(
         settled, key=lambda word: (order[word.proposal.means] if word.proposal else len(order), word.written.casefold())

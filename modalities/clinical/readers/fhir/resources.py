@@ -13,7 +13,6 @@ from modalities.core.problems import unusable
 ENDINGS = (".ndjson", ".jsonl", ".ndjson.gz", ".jsonl.gz")
 LOINC, SNOMED = "http://loinc.org", "http://snomed.info/sct"
 Json = dict[str, Any]
-_MOST_DEEP = 100
 
 
 @dataclass(frozen=True)
