@@ -84,7 +84,7 @@ async def clinical_of(
     return found
 
 
-def labels_of(study: str, clinical: Sequence[Clinical], attribute: str = LABEL) -> dict[str, str]:
+def labels_of(study: str, clinical: Sequence[Clinical]) -> dict[str, str]:
     """The label of each patient, without the name of the cancer that stands before it (BRCA_LumA).
 
     Raises:
@@ -93,13 +93,13 @@ def labels_of(study: str, clinical: Sequence[Clinical], attribute: str = LABEL) 
     labels = {}
     for part in clinical:
         for (patient, *sample), values in part.rows.items():
-            if attribute in values and (not sample or case_of(sample[0]) is not None):
-                cancer, _, rest = values[attribute].partition("_")
+            if LABEL in values and (not sample or case_of(sample[0]) is not None):
+                cancer, _, rest = values[LABEL].partition("_")
                 is_named = cancer.lower() in study.partition("_")[0]  # COAD_ and READ_ in coadread
-                labels[patient] = rest if rest and is_named else values[attribute]
+                labels[patient] = rest if rest and is_named else values[LABEL]
     if not labels:
         names = listing(sorted(str(told["clinicalAttributeId"]) for part in clinical for told in part.attributes))
-        raise unusable(f"{study} has no values of {attribute}; it has {names}", "name another study by --labels")
+        raise unusable(f"{study} has no values of {LABEL}; it has {names}", "name another study by --labels")
     return labels
 
 

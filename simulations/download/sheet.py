@@ -20,16 +20,13 @@ _OF_SAMPLE = {
 _HEADER = ["File ID", "File Name", "Data Category", "Data Type", "Project ID", "Case ID", *_OF_SAMPLE]
 
 
-def write_sheets(out: Path, entries: Sequence[Entry]) -> list[Path]:
+def write_sheets(out: Path, entries: Sequence[Entry]) -> None:
     """A sheet a type, in its folder; rows of files that an earlier command fetched stay."""
-    written = []
     for folder in sorted({entry.folder for entry in entries}):
         path = out / folder / NAME
         rows = {row[0]: row for row in rows_of(path, "\t")[1:]} if path.is_file() else {}
         rows |= {entry.id: _row(entry) for entry in entries if entry.folder == folder}
         write_atomically(path, table([_HEADER, *(rows[entry_id] for entry_id in sorted(rows))], "\t").encode())
-        written.append(path)
-    return written
 
 
 def table(rows: Sequence[Sequence[str]], delimiter: str) -> str:
