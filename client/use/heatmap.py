@@ -86,6 +86,11 @@ def _corners(found: Contributions) -> np.ndarray:
         raise ValueError(
             f"{found.slide.slide}: its feature file says not where its tiles lie; put the .h5 with `coords` there"
         )
+    if found.slide.tiles.is_nominal:
+        raise ValueError(
+            f"{found.slide.slide}: its feature file gives places in micrometres, not in pixels of the slide; add the "
+            "slide's `mpp` to slides.csv"
+        )
     return coords
 
 

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from jaxtyping import Float32, Int64
 
+NOMINAL_MPP = 0.01
+"""Micrometres of the pixels that places known in micrometres are given in; so small that rounding costs nothing."""
+
 
 @dataclass(frozen=True)
 class TileFeatures:
@@ -12,7 +15,7 @@ class TileFeatures:
 
     features: Float32[np.ndarray, "tile feature"]
     coords: Int64[np.ndarray, "tile 2"] | None
-    """x and y of the upper left corner in pixels of level 0; None for a CLAM .pt file without its .h5."""
+    """x and y of the upper left corner in pixels of level 0; None where the file has no places, as CLAM's .pt."""
     side0: int = 0
     """Side of a tile in pixels of level 0; 0 where the file does not say."""
     mpp: float = 0.0
@@ -29,6 +32,8 @@ class TileFeatures:
     """Width and height of level 0; 0 where the file does not say."""
     about: dict[str, str] = field(default_factory=dict)
     """What else is known of how they were made."""
+    is_nominal: bool = False
+    """Whether `coords`, `side0` and `mpp` are of made-up pixels, since the file does not tell the slide's own."""
 
     def __len__(self) -> int:
         return len(self.features)
@@ -40,6 +45,20 @@ class TileFeatures:
             for name in ("features", "coords", "tissue", "composition")
         }
         return replace(self, **kept)
+
+    def at_level0(self, mpp: float, default_mpp: float) -> "TileFeatures":
+        """With the size of a pixel that slides.csv gives, else the file, else `default_mpp`; 0: not said.
+
+        Places that were given in micrometres are then those of the slide's own pixels.
+        """
+        said = mpp or (0.0 if self.is_nominal else self.mpp) or default_mpp
+        if not self.is_nominal:
+            return replace(self, mpp=said)
+        if not said or not self.mpp or self.coords is None:  # of places in no unit that is known, nothing is made
+            return self
+        scale = self.mpp / said
+        coords = np.rint(self.coords * scale).astype(np.int64)
+        return replace(self, coords=coords, side0=round(self.side0 * scale), mpp=said, is_nominal=False)
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from modalities.core.problems import ProblemsError, problems_of, unusable
 from modalities.core.seeds import seed_of
 from modalities.slides.bags import SlideTiles, TileFeatures
 from modalities.slides.config import SlidesConfig
+from modalities.slides.features.reading import read_features
 from modalities.slides.nuclei.composition import read_composition, with_composition
-from modalities.slides.prepare.features import read_features
 from modalities.slides.prepare.prepare import Job
 from modalities.slides.prepare.state import DONE, EXCLUDED, FAILED, SlideState, read_states, write_states
 from modalities.slides.prepare.workers import prepare_all
@@ -157,10 +157,21 @@ def _write_if_possible(path: Path, states: Sequence[SlideState]) -> None:
         return
 
 
+def tiles_of_file(entry: Listed, state: SlideState, source: Source) -> TileFeatures:
+    """The tiles of a slide that is done: of the site's feature file, or of what was prepared.
+
+    Raises:
+        FeatureFileError: the file was damaged since.
+    """
+    if entry.is_features:
+        return read_features(entry.path).at_level0(entry.mpp, source.slides.default_mpp)
+    return read_features(cache_of(source) / state.recipe / state.file)
+
+
 def _tiles_of(entry: Listed, state: SlideState, source: Source, tables: dict[str, TileFeatures]) -> TileFeatures | None:
     if state.state != DONE:
         return None
-    tiles = read_features(entry.path if entry.is_features else cache_of(source) / state.recipe / state.file)
+    tiles = tiles_of_file(entry, state, source)
     table = tables.pop(entry.slide, None)
     if table is None:
         return tiles

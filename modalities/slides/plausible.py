@@ -14,9 +14,8 @@ from modalities.core.hooks import Plausibility, Quantity, RawFile
 from modalities.core.plausible.rules import Rule, judged
 from modalities.core.problems import Problem, warning
 from modalities.slides.bags import TileFeatures
-from modalities.slides.cases import cache_of, prepare_slides
+from modalities.slides.cases import cache_of, prepare_slides, tiles_of_file
 from modalities.slides.config import SlidesConfig
-from modalities.slides.prepare.features import read_features
 from modalities.slides.prepare.prepare import fingerprint
 from modalities.slides.prepare.state import DONE, EXCLUDED, FAILED, SlideState
 from modalities.slides.reading.manifest import Listed, listed_files
@@ -81,7 +80,11 @@ def _facts(entry: Listed, state: SlideState, source: Source) -> dict[str, float]
     tiles = _tiles(entry, state, source)
     nuclei = np.nan if tiles is None or tiles.composition is None else float(tiles.composition.sum(axis=1).mean())
     own = _own_mpp(entry.path) if entry.mpp and not entry.is_features else 0.0
-    return {"mpp": entry.mpp or (tiles.mpp if tiles else 0.0) or np.nan, "own": own or np.nan, "nuclei": nuclei}
+    return {
+        "mpp": entry.mpp or (tiles.mpp if tiles and not tiles.is_nominal else 0.0) or np.nan,
+        "own": own or np.nan,
+        "nuclei": nuclei,
+    }
 
 
 def _own_mpp(path: Path) -> float:
@@ -96,7 +99,7 @@ def _tiles(entry: Listed, state: SlideState, source: Source) -> TileFeatures | N
     if state.state != DONE:
         return None
     try:
-        return read_features(entry.path if entry.is_features else cache_of(source) / state.recipe / state.file)
+        return tiles_of_file(entry, state, source)
     except ValueError:
         return None
 

@@ -82,5 +82,27 @@ def write_clam(folder: Path, case_ids: Sequence[str], labels: Sequence[int], rng
     return folder
 
 
+def write_stamp(folder: Path, case_ids: Sequence[str], labels: Sequence[int], rng: np.random.Generator) -> Path:
+    """STAMP 2.4's folder of an encoder: `feats` of half precision, places in micrometres, no pixels of the slide."""
+    folder.mkdir(parents=True)
+    for case_id, label in zip(case_ids, labels, strict=True):
+        n_tiles = int(rng.integers(9, 19))
+        with h5py.File(folder / f"{case_id}.h5", "w") as file:
+            file["coords"] = (grid(n_tiles, 1) * 256.0).astype(np.float32)
+            file["feats"] = classed_features(label, n_tiles, rng).astype(np.float16)
+            file.attrs.update(
+                {
+                    "stamp_version": "2.4.0",
+                    "extractor": "uni2",
+                    "unit": "um",
+                    "tile_size_um": 256.0,
+                    "tile_size_px": 224,
+                    "code_hash": "0a1b2c3d",
+                    "feat_type": "tile",
+                }
+            )
+    return folder
+
+
 def as_cases(values: list) -> Cases:
     return Cases(tuple(f"case-{number}" for number in range(len(values))), values)

@@ -40,8 +40,8 @@ def read_slides(source: Source, config: SlidesConfig) -> tuple[dict[str, tuple[S
     """Case -> its slides as tile features, and what was left out, counted by reason.
 
     Slides come from the cache that `tessera-client prepare` fills; one that is not there yet is prepared now. At most
-    `n_tiles` tiles a case, the most tissue-rich over all of its slides. Feature files of TRIDENT and CLAM, and tables
-    of nuclear composition, come as they are, all of their tiles.
+    `n_tiles` tiles a case, the most tissue-rich over all of its slides. Feature files of other tools, and tables of
+    nuclear composition, come as they are, all of their tiles.
 
     Raises:
         ValueError: there is nothing to read, the manifest is wrong, no slide at all could be read (with the reasons),

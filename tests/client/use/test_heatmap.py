@@ -1,5 +1,7 @@
 """The heatmap and the GeoJSON of a slide of which the site has feature files only: every colour worked out by hand."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -99,3 +101,10 @@ def test_features_that_do_not_say_where_their_tiles_lie_cannot_be_drawn(corners,
     for draw in (lambda: geojson(found, "LumA"), lambda: heatmap(found, "LumA", source)):
         with pytest.raises(ValueError, match="slide: its feature file says not where its tiles lie"):
             draw()
+
+
+def test_places_in_micrometres_are_refused_with_what_to_add(source):
+    found = contributions()
+    slide = replace(found.slide, tiles=replace(found.slide.tiles, is_nominal=True))
+    with pytest.raises(ValueError, match=r"slide: .*micrometres, not in pixels.*`mpp` to slides\.csv"):
+        geojson(replace(found, slide=slide), "LumA")

@@ -1,4 +1,4 @@
-"""Sites with nothing but feature files, one of TRIDENT and one of CLAM, train both slide branches together."""
+"""Sites with nothing but feature files, each of another tool, train both slide branches together."""
 
 import json
 
@@ -16,10 +16,11 @@ from modalities.core.settings.site import Policy, write_site
 from modalities.core.site.store import SiteData
 from server.state.release import fitted_model, write_release
 from simulations.arms import scoring
-from tests.modalities.wsi import write_clam, write_trident
+from tests.modalities.wsi import write_clam, write_stamp, write_trident
 from tests.support import run_small
 
-N_CASES = (45, 39)
+N_CASES = (45, 39, 42)
+WRITERS = (write_trident, write_clam, write_stamp)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ def study(tmp_path_factory):
             "modalities": {"wsi_image": rounds, "wsi_graph": {**rounds, "inputs": "features", "convolution": "sage"}},
         }
     )
-    for number, (write, n_cases) in enumerate(zip((write_trident, write_clam), N_CASES, strict=True)):
+    for number, (write, n_cases) in enumerate(zip(WRITERS, N_CASES, strict=True)):
         rng = np.random.default_rng(number)
         labels = rng.permutation(np.arange(n_cases) % 3)
         case_ids = [f"site-{number}-case-{case:02d}" for case in range(n_cases)]
@@ -49,9 +50,9 @@ def study(tmp_path_factory):
     return root, run_small(root, federation)
 
 
-def test_both_branches_and_their_fusion_predict_test_cases_of_both_tools(study):
+def test_both_branches_and_their_fusion_predict_test_cases_of_every_tool(study):
     root, trained = study
-    sites = [SiteData(root / name, trained.federation) for name in ("site_0", "site_1")]
+    sites = [SiteData(root / name, trained.federation) for name in (f"site_{number}" for number in range(len(WRITERS)))]
     tested = scoring.test_cases(sites, trained.federation)
     table = scoring.score(fitted_model(trained), tested, "federated", subsets=False)
     table["right"] = table.filter(like="p_").to_numpy().argmax(axis=1) == table["label"]

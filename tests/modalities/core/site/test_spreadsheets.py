@@ -8,7 +8,7 @@ from modalities.core.settings.federation import federation_from
 from modalities.core.site.cases import open_site
 from modalities.slides.reading.manifest import listed_files
 from tests.modalities.core.site.spreadsheets import WAYS
-from tests.modalities.slides.prepare.test_features import write_trident
+from tests.modalities.slides.features.test_reading import write_trident
 
 CASES = ("P-1", "P-2", "P-3", "P-4", "P-5")
 RNG = np.random.default_rng(7)

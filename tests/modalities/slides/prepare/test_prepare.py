@@ -17,8 +17,8 @@ from modalities.core.contract import SlideSettings, Source
 from modalities.core.files.atomic import remove_parts
 from modalities.slides.cases import cache_of, prepare_slides
 from modalities.slides.config import SlidesConfig
+from modalities.slides.features.reading import read_features
 from modalities.slides.prepare import prepare, workers
-from modalities.slides.prepare.features import read_features
 from modalities.slides.prepare.prepare import fingerprint
 from modalities.slides.prepare.state import SlideState, read_states, write_states
 from modalities.slides.reading.files import CannotWriteError, write_whole

@@ -1,14 +1,10 @@
-"""Feature files that point elsewhere, claim what they do not hold, or hold something else: refused by name."""
-
-import pickle
-import zipfile
+"""HDF5 files that point elsewhere, or claim what they do not hold: refused by name."""
 
 import h5py
 import numpy as np
 import pytest
-import torch
 
-from modalities.slides.prepare.features import read_features
+from modalities.slides.features.reading import read_features
 
 TILES = np.arange(35, dtype=np.float32).reshape(5, 7)
 
@@ -92,32 +88,6 @@ def test_tiles_that_are_packed_well_are_read(tmp_path):
     assert len(read_features(tmp_path / "S.h5")) == 4096
 
 
-@pytest.mark.parametrize(
-    ("arrays", "problem"),
-    [
-        ({"features": np.array(["a", "b"], dtype="S1")}, r"features holds \|S1, not numbers"),
-        ({"features": np.zeros((3, 2), dtype=complex)}, "features holds complex128, not numbers"),
-        (
-            {"features": np.zeros(768)},
-            r"features are one vector \(768 numbers\) of the whole slide, not a row a tile: for slide embeddings write "
-            "a table with a row a case and use a modality of kind `table`",
-        ),
-        ({"features": np.float32(3)}, "features has the shape of one number"),
-        ({"features": np.zeros((2, 3, 4))}, "features has the shape 2 x 3 x 4"),
-        ({"features": np.zeros((3, 4)), "coords": np.zeros((3, 3))}, "coords has the shape 3 x 3"),
-        ({"features": np.zeros((3, 4)), "tissue": np.zeros((3, 1))}, "tissue has the shape 3 x 1"),
-        ({"features": np.full((2, 2), 1e300)}, "features are not all finite numbers"),
-        ({"feats": np.zeros((3, 4))}, "holds feats, but no `features`: the tiles' features must have that name"),
-    ],
-)
-def test_arrays_that_are_no_tiles_are_told_by_type_and_shape(tmp_path, arrays, problem):
-    with h5py.File(tmp_path / "S.h5", "w") as file:
-        for name, array in arrays.items():
-            file[name] = array
-    with pytest.raises(ValueError, match=rf"^S\.h5: {problem}; "):
-        read_features(tmp_path / "S.h5")
-
-
 def test_a_group_named_features_is_told(tmp_path):
     with h5py.File(tmp_path / "S.h5", "w") as file:
         file["features/uni"] = TILES
@@ -132,34 +102,3 @@ def test_attributes_of_another_type_name_the_file(tmp_path, attributes):
         file["coords"].attrs.update(attributes)
     with pytest.raises(ValueError, match=r"^S\.h5: not a feature file that can be read \("):
         read_features(tmp_path / "S.h5")
-
-
-@pytest.mark.parametrize(
-    ("held", "problem"),
-    [
-        (torch.zeros(1, 1).expand(10**9, 100), "features claims 1000000000 x 100 values, more than are stored"),
-        ({"features": torch.zeros(3, 4), "coords": [1, 2, 3]}, "coords is no plain tensor"),
-        ({"features": torch.zeros(3, 4).to_sparse()}, "features is no plain tensor"),
-        (torch.zeros(3, 4, dtype=torch.complex64), r"features holds torch\.complex64, not numbers"),
-        (torch.zeros(768), r"features are one vector \(768 numbers\) of the whole slide"),
-        ({"other": torch.zeros(3, 4)}, "holds no tensor of features"),
-    ],
-)
-def test_tensors_that_are_no_tiles_are_told(tmp_path, held, problem):
-    torch.save(held, tmp_path / "S.pt")
-    with pytest.raises(ValueError, match=rf"^S\.pt: {problem}"):
-        read_features(tmp_path / "S.pt")
-
-
-def test_half_precision_tensors_are_read(tmp_path):
-    for dtype in (torch.bfloat16, torch.float16):
-        torch.save(torch.from_numpy(TILES).to(dtype), tmp_path / "S.pt")
-        assert np.array_equal(read_features(tmp_path / "S.pt").features, TILES)  # 0 to 34 are exact in both
-
-
-def test_an_archive_that_unpacks_to_far_more_than_it_is_is_refused(tmp_path):
-    with zipfile.ZipFile(tmp_path / "S.pt", "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("archive/data.pkl", pickle.dumps({}))
-        archive.writestr("archive/data/0", bytes(50_000_000))
-    with pytest.raises(ValueError, match=r"^S\.pt: it claims to unpack to 5000\d+ bytes; extract"):
-        read_features(tmp_path / "S.pt")
