@@ -15,7 +15,7 @@ from client.node.home import Home
 from client.node.keys import make_node_key
 from client.node.roster import approve_roster, key_lines, roster_problems, stand_of_roster, withdraw_roster
 from client.node.supervisor import Node, keep_joined, state_of, stop
-from modalities.core.console import say, show
+from modalities.core.console import LogJson, Syslog, logged, say, say_inside, show
 from modalities.core.keyfiles import line_fingerprint, read_private
 from modalities.core.problems import Problem, check, unusable
 from modalities.core.registry import kinds
@@ -121,8 +121,13 @@ def _write_site_file(path: Path, name: str, address: str, sources: str) -> None:
         )
 
 
-def join(site: Site) -> None:
+def join(site: Site, log_json: LogJson = False, syslog: Syslog = "") -> None:
     """Take part until you stop it (Ctrl-C, or `tessera-client leave`); it connects again by itself."""
+    with logged("join", Home(site).log, as_json=log_json, syslog=syslog):
+        _join(site)
+
+
+def _join(site: Path) -> None:
     home, config = Home(site), read_site_config(site / "site.yaml")
     own = config.coordinator
     check(
@@ -137,7 +142,7 @@ def join(site: Site) -> None:
     )
     read_private(home.key)  # refused where others can read it
     say(f"site {config.name} connects to {own.address}; log: {home.log}")
-    keep_joined(Node(home, config), say)
+    keep_joined(Node(home, config), say, say_inside)
 
 
 def _not_agreed(site: Path, federation: str) -> list[Problem]:

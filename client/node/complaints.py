@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from client.node.home import Home
+from modalities.core.logs import PlainFormatter
 
 COMPLAINT = {"complaint": True}
 """The `extra` of a log record that the people of the site are shown."""
@@ -35,6 +36,7 @@ def complaints_kept(home: Home | None) -> Iterator[None]:
         return
     logger = logging.getLogger(_LOGGER)
     handlers = [_Keeper(home.complaints), logging.StreamHandler()]  # beside one handler, the log needs one of its own
+    handlers[1].setFormatter(PlainFormatter())
     for handler in handlers:
         logger.addHandler(handler)
     try:

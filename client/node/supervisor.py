@@ -19,11 +19,13 @@ from client.node.complaints import complaints_of
 from client.node.connection import MEANINGS, Connection, Reason, State, read_connection
 from client.node.home import Home
 from client.node.programs import write_programs
+from modalities.core import logs
 from modalities.core.files.atomic import write_json
 from modalities.core.settings.site import SiteConfig
 from strategies.flower.environment import FORKING, PROMPT, environment
 from strategies.flower.processes import end, start, wait_until
 
+Say = Callable[[str], None]
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 2.0, 60.0
 _STEADY_S = 120.0
 """After that long a connection, the next pause is a short one again."""
@@ -59,17 +61,19 @@ class Node:
     @contextmanager
     def program(self, *command: str) -> Iterator[subprocess.Popen]:
         """A program of the node, with its output in the site's log; it ends with the block."""
-        process = start((sys.executable, "-P", "-m", *command), self.environment(), self.home.log)
+        name = command[0].rpartition(".")[2].replace("_", "-")
+        process = start((sys.executable, "-P", "-m", *command), self.environment(), logs.teller(name))
         try:
             yield process
         finally:
             end(process, _END_S)
 
 
-def keep_joined(node: Node, say: Callable[[str], None]) -> None:
+def keep_joined(node: Node, say: Say, complain: Say) -> None:
     """Run the SuperNode until this process is told to stop (SIGTERM or Ctrl-C); then end it in an orderly way.
 
-    Whatever ends it otherwise (a restart of the server, a lost network, a crash) is followed by another start.
+    `complain` is told what may name a case. Whatever ends the SuperNode otherwise (a restart of the server, a lost
+    network, a crash) is followed by another start.
 
     Raises:
         ValueError: the site takes part already.
@@ -82,11 +86,11 @@ def keep_joined(node: Node, say: Callable[[str], None]) -> None:
             process = state_of(node.home).get("pid")
             raise ValueError(f"{node.home.site}: this site takes part already (process {process})") from None
         signal.signal(signal.SIGTERM, _interrupt)
-        _keep_running(node, say)
+        _keep_running(node, _Teller(node.home, say, complain))
 
 
-def _keep_running(node: Node, say: Callable[[str], None]) -> None:
-    pause, teller = _FIRST_PAUSE_S, _Teller(node.home, say)
+def _keep_running(node: Node, teller: "_Teller") -> None:
+    pause = _FIRST_PAUSE_S
     try:
         with tempfile.TemporaryDirectory(prefix="tessera-") as folder:  # a socket's path must be short
             socket = Path(folder) / "workers"
@@ -100,7 +104,7 @@ def _keep_running(node: Node, say: Callable[[str], None]) -> None:
                 time.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE_S)
     except KeyboardInterrupt:
-        say("stopped")
+        teller.say("stopped")
     finally:
         _write_state(node.home, "stopped")
 
@@ -145,8 +149,8 @@ class _Silence:
 class _Teller:
     """Says what changes, and keeps it for `status`; nothing is said twice in a row."""
 
-    def __init__(self, home: Home, say: Callable[[str], None]) -> None:
-        self._home, self._say = home, say
+    def __init__(self, home: Home, say: Say, complain: Say) -> None:
+        self._home, self.say, self._complain = home, say, complain
         self._told, self._shown = "", ()
         self._complaints: list[str] = []
         self._refused = last_refused(home)
@@ -166,10 +170,10 @@ class _Teller:
         for complaint in complaints:
             if complaint not in self._complaints:
                 self._complaints.append(complaint)
-                self._say(complaint)
+                self._complain(complaint)
         if last_refused(self._home) not in ({}, self._refused):
             self._refused = last_refused(self._home)
-            self._say(refusal(self._refused["digest"], self._home.site))
+            self.say(refusal(self._refused["digest"], self._home.site))
 
     def not_connected(self, meaning: str) -> None:
         """Why there is no connection; it is tried again."""
@@ -177,7 +181,7 @@ class _Teller:
 
     def _tell_once(self, text: str) -> None:
         if text != self._told:
-            self._say(text)
+            self.say(text)
             self._told = text
 
 

@@ -1,8 +1,15 @@
-"""How every command speaks: text as it is, problems that a user can mend all at once, never a traceback."""
+"""How every command speaks: text as it is, problems that a user can mend all at once, never a traceback.
 
-from collections.abc import Callable
+A command that goes on for days keeps a log: what it says, each line with its time and level.
+"""
+
+import logging
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -17,21 +24,45 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from modalities.core import logs
 from modalities.core.problems import Problem, problems_of
 
 console = Console()
 _COLOURS = {"error": "bold red", "warning": "yellow", "note": "dim"}
+_LEVELS = {"error": logging.ERROR, "warning": logging.WARNING, "note": logging.INFO}
+LogJson = Annotated[bool, typer.Option("--log-json", help="Log one JSON object a line, on standard output too.")]
+Syslog = Annotated[
+    str, typer.Option(help="Send what this command says to syslog too: a socket such as /dev/log, or host:port (UDP).")
+]
 
 
 def say(text: str) -> None:
-    """Text as it is, in lines of any length, so that it can be copied."""
-    console.print(escape(text), soft_wrap=True, highlight=False)
+    """Text as it is, in lines of any length, so that it can be copied; a line of the log where one is kept."""
+    if logs.is_open():
+        logs.tell(logging.INFO, text)
+    else:
+        _print(text)
+
+
+def say_inside(text: str) -> None:
+    """The same of what may name a case: neither syslog nor the machine's journal has it."""
+    if logs.is_open():
+        logs.tell(logging.WARNING, text, inside=True)
+    else:
+        _print(text)
 
 
 def show(problem: Problem) -> None:
     """A problem in a line, after its level."""
-    level = f"[{_COLOURS[problem.level]}]{problem.level}:[/]"
-    console.print(f"{level} {escape(str(problem))}", soft_wrap=True, highlight=False)
+    if logs.is_open():
+        logs.tell(_LEVELS[problem.level], str(problem))
+    else:
+        _print(str(problem), problem.level)
+
+
+def _print(text: str, level: str = "") -> None:
+    before = f"[{_COLOURS[level]}]{level}:[/] " if level else ""
+    console.print(f"{before}{escape(text)}", soft_wrap=True, highlight=False)
 
 
 def plainly(command: Callable[..., None]) -> Callable[..., None]:
@@ -39,23 +70,52 @@ def plainly(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> None:
-        try:
+        with _plain_problems():
             command(*args, **kwargs)
-        except typer.Exit:  # a RuntimeError too
-            raise
-        except (ValueError, RuntimeError) as error:
-            for problem in problems_of(error):
-                show(problem)
-            raise typer.Exit(1) from None
-        except PermissionError as error:
-            remedy = "give this user the right to read and write there, or name another folder"
-            show(Problem(str(error.strerror), remedy, file=str(error.filename or "")))
-            raise typer.Exit(1) from None
-        except KeyboardInterrupt:
-            console.print("stopped; the same command goes on from here")
-            raise typer.Exit(130) from None
 
     return wrapped
+
+
+@contextmanager
+def _plain_problems() -> Iterator[None]:
+    try:
+        yield
+    except typer.Exit:  # a RuntimeError too
+        raise
+    except (ValueError, RuntimeError) as error:
+        for problem in problems_of(error):
+            show(problem)
+        raise typer.Exit(1) from None
+    except PermissionError as error:
+        remedy = "give this user the right to read and write there, or name another folder"
+        show(Problem(str(error.strerror), remedy, file=str(error.filename or "")))
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        say("stopped; the same command goes on from here")
+        raise typer.Exit(130) from None
+
+
+class _Terminal(logging.Handler):
+    """What a command that goes on says, as it is, where a person reads along."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = "\n".join(logs.printed(record.getMessage()))
+        level = next((name for name in ("error", "warning") if _LEVELS[name] == record.levelno), "")
+        _print(text, level)
+
+
+@contextmanager
+def logged(command: str, file: Path, *, as_json: bool = False, syslog: str = "") -> Iterator[None]:
+    """A command that goes on: what it and its programs say goes to its log, and the reason why it ended too."""
+    terminal = _Terminal() if console.is_terminal else None
+    with logs.log_open(command, file, as_json=as_json, syslog=syslog, terminal=terminal), _plain_problems():
+        try:
+            yield
+        except (KeyboardInterrupt, OSError, RuntimeError, ValueError):
+            raise
+        except Exception:
+            logs.tell(logging.ERROR, traceback.format_exc(), inside=True)
+            raise
 
 
 def progress_of(console: Console, *more: ProgressColumn, transient: bool = False) -> Progress:

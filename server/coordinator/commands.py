@@ -17,7 +17,7 @@ import typer
 import uvicorn
 from rich.live import Live
 
-from modalities.core.console import console, say
+from modalities.core.console import LogJson, Syslog, console, logged, say
 from modalities.core.release.signing import certificate_fingerprint, check_signature, fingerprint, public_key
 from server.coordinator.flower import end_broken_off, is_up, register_enrolled, superlink
 from server.coordinator.folder import Gateway, Settings, Study, enrol_site, init_study, revoke_site, write_gateway
@@ -109,13 +109,20 @@ def roster(folder: Folder) -> None:
     say(f"then: tessera-server hand-out {folder}")
 
 
-def start(folder: Folder) -> None:
+def start(folder: Folder, log_json: LogJson = False, syslog: Syslog = "") -> None:
     """Open the study to its sites, until Ctrl-C: SuperLink on loopback, the gateway in front of it."""
     study = Study(folder)
+    study.settings()
+    study.flower.mkdir(parents=True, exist_ok=True)
+    with logged("start", study.superlink_log, as_json=log_json, syslog=syslog):
+        _start(study, log_json)
+
+
+def _start(study: Study, log_json: bool) -> None:
     settings = study.settings()
     if ends_soon := problem_of_certificate(study, datetime.datetime.now(datetime.UTC)):
         say(f"warning: {ends_soon}")
-    write_gateway(study)
+    write_gateway(study, log_json=log_json)
     signal.signal(signal.SIGTERM, _interrupt)
     with superlink(study) as process:
         if end_broken_off(study):
@@ -125,10 +132,11 @@ def start(folder: Folder) -> None:
         say(f"{len(known)} sites enrolled: {', '.join(sorted(known.values())) or 'none yet'}")
         if settings.gateway == "builtin":
             with _gate(study, settings) as gate:
-                say(f"sites reach it at {settings.address}:{settings.public_port}; then: tessera-server run {folder}")
+                address = f"{settings.address}:{settings.public_port}"
+                say(f"sites reach it at {address}; then: tessera-server run {study.folder}")
                 _wait_for_the_end(process, gate)
         else:
-            say(f"start the gateway: nginx -c {study.nginx.resolve()}; then: tessera-server run {folder}")
+            say(f"start the gateway: nginx -c {study.nginx.resolve()}; then: tessera-server run {study.folder}")
             _wait_for_the_end(process)
 
 
@@ -225,6 +233,7 @@ def _gate(study: Study, settings: Settings) -> Iterator[threading.Thread]:
         ssl_certfile=str(study.tls.certificate),
         ssl_keyfile=str(study.tls.key),
         log_level="warning",
+        log_config=None,  # its warnings are in the log of this command
         access_log=False,
         server_header=False,
         ws="none",

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from modalities.core.files.atomic import write_json
+from modalities.core.logs import teller
 from server.coordinator.folder import Study, enrolled
 from strategies.flower import command_line
 from strategies.flower.command_line import details_of, is_finished
@@ -42,10 +43,9 @@ def superlink(study: Study) -> Iterator[subprocess.Popen]:
         *("--ssl-keyfile", str(tls.key), "--enable-supernode-auth", "--disable-runtime-dependency-installation"),
         *("--database", str(study.flower / "state.db"), "--host", "127.0.0.1", "--port", str(settings.superlink_port)),
     ]
-    log = study.flower / "superlink.log"
-    process = start(command, _environment(study), log)
+    process = start(command, _environment(study), teller("superlink"))
     try:
-        wait_until_healthy(process, log, settings.superlink_port, tls.authority)
+        wait_until_healthy(process, study.superlink_log, settings.superlink_port, tls.authority)
         yield process
     finally:
         end(process)

@@ -81,6 +81,8 @@ class Study:
     """The gateway's configuration."""
     flower = Place("flower")
     """Flower's own folder: connection, database, logs."""
+    superlink_log = Place("flower", "superlink.log")
+    """What the SuperLink, its runs and `start` said."""
     for_sites = Place("for-sites")
     """What every site is given."""
     run = Place("run")
@@ -124,10 +126,11 @@ def init_study(folder: Path, names: Sequence[str], gateway: Gateway = "nginx") -
     return study
 
 
-def write_gateway(study: Study) -> None:
+def write_gateway(study: Study, *, log_json: bool = False) -> None:
     """gateway/nginx.conf for the ports in coordinator.yaml."""
     settings = study.settings()
-    text = nginx_configuration(study.tls, settings.public_port, settings.superlink_port, study.nginx.parent)
+    ports = settings.public_port, settings.superlink_port
+    text = nginx_configuration(study.tls, *ports, study.nginx.parent, log_json=log_json)
     study.nginx.write_text(text, encoding="utf-8")
 
 

@@ -125,8 +125,9 @@ def run_until_there(study: Study, work: Work, show: Show) -> None:
         before = _mark(work)
         show({**read_status(work.out), "note": f"run {run_id} ended as {state} ({details}); going on from there"})
         if deaths >= _MOST_DEATHS:
-            log = study.flower / "superlink.log"
-            raise RuntimeError(f"{deaths} runs in a row made no step forward: {details or state}; the log is {log}")
+            raise RuntimeError(
+                f"{deaths} runs in a row made no step forward: {details or state}; the log is {study.superlink_log}"
+            )
 
 
 def _run_to_follow(study: Study, work: Work) -> int:

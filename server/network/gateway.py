@@ -42,7 +42,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
-def nginx_configuration(tls: Tls, public_port: int, superlink_port: int, log: Path) -> str:
+def nginx_configuration(tls: Tls, public_port: int, superlink_port: int, log: Path, *, log_json: bool = False) -> str:
     """A whole nginx.conf: only the fleet routes, bounded bodies and times, re-encrypted to the SuperLink.
 
     Exact `location =` blocks: a pattern that ends in $ also matches a path with a line feed behind it.
@@ -57,6 +57,8 @@ def nginx_configuration(tls: Tls, public_port: int, superlink_port: int, log: Pa
         "authority": tls.authority.resolve(),
         "most": f"{MOST_BYTES // 2**20}m",
         "log": log.resolve(),
+        "format": f"escape=json '{_JSON_LINE}'" if log_json else f"'{_TEXT_LINE}'",
+        "routine": "|".join(_ROUTINE),
     }
     return Template(_NGINX).substitute(values)
 
@@ -147,6 +149,13 @@ async def _reply(send: Send, status: int, body: bytes = b"", headers: list[tuple
     await send({"type": "http.response.body", "body": body})
 
 
+_ROUTINE = ("pull-messages", "send-node-heartbeat", "push-object", "pull-object", "confirm-message-received")
+"""What a site asks four times a second, and for each array of a model: in the log where it fails."""
+_TEXT_LINE = "$time_iso8601 $level nginx: $remote_addr $request_method $uri $status $body_bytes_sent"
+_JSON_LINE = (
+    '{"time": "$time_iso8601", "level": "$level_in_json", "program": "nginx", "text": "$request_method $shown_uri", '
+    '"from": "$remote_addr", "status": $status, "bytes": $body_bytes_sent}'
+)
 _NGINX = """\
 # Written by `tessera-server init` and `start`, from coordinator.yaml: what is changed here is lost.
 # Only the routes that sites need reach the SuperLink; everything else is 404.
@@ -158,8 +167,12 @@ error_log $log/nginx-error.log warn;
 events { worker_connections 4096; }   # an idle connection costs one of these, and nothing of the SuperLink
 http {
     # No header in the log: the signed ones are worth a site's identity for five minutes.
-    log_format short '$$remote_addr [$$time_local] $$request_method $$uri $$status $$body_bytes_sent';
-    access_log $log/nginx-access.log short;
+    map $$status $$level { default "INFO   "; "~^[45]" WARNING; }
+    map $$status $$level_in_json { default info; "~^[45]" warning; }
+    map $$request_uri $$shown_uri { default "(not in ASCII)"; "~^[!-~]+$$" $$request_uri; }   # JSON is UTF-8
+    map "$$uri $$status" $$is_logged { default 1; "~^/v1/fleet/($routine) 2" 0; }
+    log_format line $format;
+    access_log $log/nginx-access.log line if=$$is_logged;
     server_tokens off;
     # Bodies stay in memory: no update lies on this disk, and a worker, which is `nobody` where root starts nginx,
     # needs no folder.

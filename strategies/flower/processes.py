@@ -13,6 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from modalities.core.logs import Tell
+from strategies.flower.output import hear
+
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of linux/prctl.h
 _END_S, _LOOK_S = 10.0, 0.3
 
@@ -27,10 +30,12 @@ def die_with_parent() -> None:
     ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGTERM)
 
 
-def start(command: Sequence[str], environment: Mapping[str, str], log: Path) -> subprocess.Popen:
-    """A program in a session of its own, with all that it says at the end of the log; `end` ends it."""
-    with log.open("a", encoding="utf-8") as file:
-        return subprocess.Popen(command, env=environment, stdout=file, stderr=subprocess.STDOUT, start_new_session=True)
+def start(command: Sequence[str], environment: Mapping[str, str], tell: Tell) -> subprocess.Popen:
+    """A program in a session of its own, each of whose lines is told; `end` ends it."""
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, start_new_session=True)
+    hear(process, tell)
+    return process
 
 
 def end(process: subprocess.Popen, patience_s: float = _END_S) -> None:

@@ -53,4 +53,4 @@ def test_the_log_has_what_is_complained_of_and_what_is_not(tmp_path, capsys):
     with complaints_kept(home_in(tmp_path)):
         LOG.error(REFUSED, extra=COMPLAINT)
         LOG.warning("cases.csv was changed since this run began")
-    assert capsys.readouterr().err == f"{REFUSED}\ncases.csv was changed since this run began\n"
+    assert capsys.readouterr().err == f"ERROR: {REFUSED}\nWARNING: cases.csv was changed since this run began\n"

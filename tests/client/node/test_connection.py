@@ -148,14 +148,14 @@ class Mute(Node):
 def test_a_supernode_that_is_silent_is_ended_so_that_another_takes_its_place(tmp_path, monkeypatch):
     monkeypatch.setattr(supervisor, "_SILENT_S", 1.0)
     node = site_at(tmp_path, "localhost:1", free_port())
-    told = _run_once(Mute(node.home, node.config), tmp_path / "socket", _Teller(node.home, print))
+    told = _run_once(Mute(node.home, node.config), tmp_path / "socket", _Teller(node.home, print, print))
     assert told == MEANINGS[Reason.SILENT]
 
 
 def test_what_a_person_is_told_changes_with_the_connection_and_is_not_repeated(tmp_path, monkeypatch):
     said = []
     home = Home(tmp_path)
-    writer, teller = ConnectionWriter(home), _Teller(home, said.append)
+    writer, teller = ConnectionWriter(home), _Teller(home, said.append, said.append)
 
     def tell():
         teller.tell(read_connection(home), [])

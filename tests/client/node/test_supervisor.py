@@ -45,7 +45,7 @@ def test_a_second_join_of_a_site_is_refused(home):
         fcntl.flock(held, fcntl.LOCK_EX)
         assert state_of(home)["alive"] is True
         with pytest.raises(ValueError, match=rf"this site takes part already \(process {os.getpid()}\)"):
-            keep_joined(node, print)
+            keep_joined(node, print, print)
 
 
 def test_join_names_all_that_is_missing_and_refuses_a_key_that_others_can_read(tmp_path):
@@ -95,7 +95,7 @@ def why_it_ended(home, monkeypatch, **seconds):
     for name, own in seconds.items():
         object.__setattr__(node, name, own)
     monkeypatch.setattr(supervisor, "_SILENT_S", 1.5)
-    return supervisor._run_once(node, home.folder / "workers", supervisor._Teller(home, print))
+    return supervisor._run_once(node, home.folder / "workers", supervisor._Teller(home, print, print))
 
 
 @pytest.mark.parametrize("ended", ["supernode_s", "forking_s"])
@@ -120,7 +120,7 @@ def paused(home, monkeypatch, *lives_s):
     monkeypatch.setattr(supervisor, "_run_once", live)
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     monkeypatch.setattr(time, "sleep", pauses.append)
-    keep_joined(Node(home, SiteConfig("a", coordinator=CoordinatorConfig("localhost:1"))), print)
+    keep_joined(Node(home, SiteConfig("a", coordinator=CoordinatorConfig("localhost:1"))), print, print)
     monkeypatch.undo()
     assert state_of(home)["state"] == "stopped"
     return pauses
@@ -132,8 +132,9 @@ def test_pauses_double_up_to_a_minute_and_are_short_again_after_two_minutes_of_c
 
 
 def test_what_a_site_complains_of_is_said_once_however_long_it_stands(home):
-    said = []
-    teller = supervisor._Teller(home, said.append)
+    said, complained = [], []
+    teller = supervisor._Teller(home, said.append, complained.append)
     for complaints in (["no cases.csv"], ["no cases.csv"], ["no cases.csv", "no key"], ["no key"]):
         teller.tell(Connection(State.CONNECTED, since=7.0), complaints)
-    assert said == ["connected", "no cases.csv", "no key"]
+    assert said == ["connected"]
+    assert complained == ["no cases.csv", "no key"]

@@ -2,10 +2,14 @@
 
 import asyncio
 import datetime
+import json
 import re
 import socket
+import ssl
+import subprocess
 import threading
 import time
+from contextlib import contextmanager
 
 import httpx
 import pytest
@@ -13,6 +17,8 @@ import uvicorn
 
 from server.network.certificates import Tls, issue_server_certificate, make_authority
 from server.network.gateway import FLEET_ROUTES, MOST_BYTES, FleetGate, nginx_configuration
+from strategies.flower.processes import wait_until
+from tests.deployment.machine import NGINX, is_open
 from tests.strategies.flower import routes
 
 
@@ -68,6 +74,23 @@ def gate(tls):
     yield FleetGate(tls, port)
     server.should_exit = True
     thread.join(10)
+
+
+@contextmanager
+def nginx(tls, superlink_port, folder, *, log_json):
+    """A real one with our configuration, for as long as the block lasts; its port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    file = folder / "nginx.conf"
+    file.write_text(nginx_configuration(tls, port, superlink_port, folder, log_json=log_json))
+    process = subprocess.Popen([NGINX, "-c", str(file), "-g", "daemon off;"], stderr=subprocess.DEVNULL)
+    try:
+        assert wait_until(lambda: is_open(port), 20, 0.05)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(10)
 
 
 def ask_all(gate, asked, content=b"", **headers):
@@ -161,3 +184,36 @@ def test_the_nginx_configuration_has_an_exact_block_for_each_route_and_404_for_t
     assert "$http_" not in text  # no header is logged
     assert "if ($request_uri != $uri) { return 404; }" in text
     assert "if ($request_method != POST) { return 404; }" in text
+
+
+@pytest.mark.skipif(NGINX is None, reason="nginx is not installed")
+@pytest.mark.parametrize("log_json", [False, True])
+def test_every_line_of_the_gateways_log_has_time_and_level_and_what_is_routine_is_left_out(
+    tls, gate, tmp_path, log_json
+):
+    superlink_port = int(gate._base.rpartition(":")[2])
+    asked = [*FLEET_ROUTES, "/v1/control/start-run", '/a"b%0a%1b%e2%80%a8\\']
+    with nginx(tls, superlink_port, tmp_path, log_json=log_json) as port:
+        trusted = ssl.create_default_context(cafile=str(tls.authority))
+        with httpx.Client(base_url=f"https://localhost:{port}", verify=trusted, trust_env=False) as client:
+            codes = [client.post("/", extensions={"target": path.encode()}).status_code for path in asked]
+        with (
+            socket.create_connection(("localhost", port)) as bare,
+            trusted.wrap_socket(bare, server_hostname="localhost") as tcp,
+        ):
+            tcp.sendall(b"POST /\xff HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
+            assert b" 404 " in tcp.recv(1000)
+    assert codes == [200] * 10 + [404] * 2
+    text = (tmp_path / "nginx-access.log").read_text(encoding="ascii")
+    form = re.compile(r"(\S+) (INFO|WARNING) +nginx: 127\.0\.0\.1 (POST \S+) (\d+) \d+")
+    if log_json:
+        lines = [json.loads(line) for line in text.splitlines()]
+        found = [(line["time"], line["level"].upper(), line["text"], str(line["status"])) for line in lines]
+    else:
+        found = [form.fullmatch(line).groups() for line in text.splitlines()]
+    assert all(datetime.datetime.fromisoformat(time).utcoffset() is not None for time, *_ in found)
+    passed = [
+        f"/v1/fleet/{name}" for name in ("activate-node", "deactivate-node", "push-messages", "get-run", "get-fab")
+    ]
+    assert sorted(what for _, level, what, _ in found if level == "INFO") == sorted(f"POST {path}" for path in passed)
+    assert [code for _, level, _, code in found if level == "WARNING"] == ["404"] * 3

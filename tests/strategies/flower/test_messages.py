@@ -28,9 +28,17 @@ def test_codes_are_flowers():
     assert (CLIENT_FAILED, UNAVAILABLE) == (ErrorCode.CLIENT_APP_RAISED_EXCEPTION, ErrorCode.NODE_UNAVAILABLE)
 
 
-def test_the_log_is_flowers():
-    assert flowers_log == log
-    assert log.__self__ is logging.getLogger("flwr")
+def test_the_log_is_flowers_and_no_name_in_it_begins_a_line(caplog):
+    assert flowers_log.__self__ is logging.getLogger("flwr")
+    flowers_log.__self__.addHandler(caplog.handler)
+    log(logging.WARNING, "tessera: %s of %d", "a\nERROR : b 100 %", 3)
+    try:
+        raise ValueError("x\nERROR : y")
+    except ValueError:
+        log(logging.ERROR, "refused", exc_info=True)
+    flowers_log.__self__.removeHandler(caplog.handler)
+    assert caplog.messages[0] == "tessera: a\\x0aERROR : b 100 % of 3"
+    assert caplog.messages[1].splitlines()[-2:] == ["  ValueError: x", "  ERROR : y"]
 
 
 class Post(LocalGrid):

@@ -24,11 +24,11 @@ time.sleep(600)
 """
 
 
-def test_a_program_that_does_not_listen_is_killed_with_what_it_started(tmp_path):
-    log = tmp_path / "log"
-    process = start([sys.executable, "-c", STUBBORN], os.environ, log)
-    assert wait_until(lambda: log.read_text().endswith("\n"), 20, 0.05)
-    child = psutil.Process(int(log.read_text()))
+def test_a_program_that_does_not_listen_is_killed_with_what_it_started():
+    told = []
+    process = start([sys.executable, "-c", STUBBORN], os.environ, lambda level, line: told.append(line))
+    assert wait_until(lambda: bool(told), 20, 0.05)
+    child = psutil.Process(int(told[0]))
     end(process, patience_s=0.5)
     assert process.returncode == -signal.SIGKILL
     child.wait(5)
@@ -74,7 +74,7 @@ def test_flower_reads_every_variable_that_is_set(tmp_path):
 
 
 def test_a_superlink_that_ends_at_once_is_told_from_one_that_is_late(tmp_path):
-    process = start([sys.executable, "-c", "raise SystemExit(3)"], os.environ, tmp_path / "log")
+    process = start([sys.executable, "-c", "raise SystemExit(3)"], os.environ, print)
     assert not is_healthy(1)
     with pytest.raises(RuntimeError, match=r"ended as soon as it was started; its log is .*log"):
         wait_until_healthy(process, tmp_path / "log", 1)
