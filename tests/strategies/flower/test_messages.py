@@ -38,7 +38,7 @@ def test_the_log_is_flowers_and_no_name_in_it_begins_a_line(caplog):
         log(logging.ERROR, "refused", exc_info=True)
     flowers_log.__self__.removeHandler(caplog.handler)
     assert caplog.messages[0] == "tessera: a\\x0aERROR : b 100 % of 3"
-    assert caplog.messages[1].splitlines()[-2:] == ["  ValueError: x", "  ERROR : y"]
+    assert caplog.messages[-1].splitlines()[-2:] == ["  ValueError: x", "  ERROR : y"]
 
 
 class Post(LocalGrid):
