@@ -62,6 +62,17 @@ class TileFeatures:
 
 
 @dataclass(frozen=True)
+class TileFile:
+    """Where the features of a slide's tiles lie."""
+
+    path: str
+    n_tiles: int
+    """Tiles in the file."""
+    rows: Int64[np.ndarray, " tile"] | None = None
+    """Those of them that are the slide's here; None: all."""
+
+
+@dataclass(frozen=True)
 class SlideTiles:
     """One slide of a case. The slide's name stays at the site."""
 
@@ -69,3 +80,10 @@ class SlideTiles:
     slide: str
     """File name without its ending."""
     tiles: TileFeatures
+    file: TileFile | None = None
+    """The feature file that they were read from; None for those that a table of nuclei alone gives."""
+
+    def select(self, rows: Int64[np.ndarray, " tile"]) -> "SlideTiles":
+        """Some of the tiles, of a slide that has all those of its file."""
+        file = None if self.file is None else replace(self.file, rows=rows)
+        return replace(self, tiles=self.tiles.select(rows), file=file)

@@ -13,7 +13,7 @@ from modalities.core.files.atomic import remove_parts
 from modalities.core.files.delimited import listing
 from modalities.core.problems import ProblemsError, problems_of, unusable
 from modalities.core.seeds import seed_of
-from modalities.slides.bags import SlideTiles, TileFeatures
+from modalities.slides.bags import SlideTiles, TileFeatures, TileFile
 from modalities.slides.config import SlidesConfig
 from modalities.slides.features.reading import read_features
 from modalities.slides.nuclei.composition import read_composition, with_composition
@@ -24,6 +24,7 @@ from modalities.slides.reading.manifest import Listed, case_of_name, composition
 from modalities.slides.tissue.tiles import along_curve, most_tissue
 
 _STATES = "states.csv"
+_UNREAD = "slides that could not be read"
 _log = logging.getLogger(__name__)
 
 
@@ -72,31 +73,57 @@ def prepare_slides(
 
 def prepared_cases(source: Source, config: SlidesConfig) -> tuple[dict[str, tuple[SlideTiles, ...]], dict[str, int]]:
     """See `modalities.slides.reading.source.read_slides`."""
-    listed, tables = listed_files(source), _tables(source)
+    notes: Counter[str] = Counter()
+    return dict(slides_by_case(source, config, notes)), dict(notes)
+
+
+def slides_by_case(
+    source: Source, config: SlidesConfig, notes: Counter[str], only: str | None = None
+) -> Iterator[tuple[str, tuple[SlideTiles, ...]]]:
+    """See `modalities.slides.reading.source.read_case_by_case`."""
+    tables, reasons = _tables(source), list[str]()
+    held, alone = _done(source, config, tables, notes, reasons)
+    some = False
+    for case_id in sorted({*held, *alone} if only is None else {only} & {*held, *alone}):
+        slides = list[SlideTiles]()
+        for entry, state in held.get(case_id, ()):
+            try:
+                tiles = _tiles_of(entry, state, source, tables)
+            except ValueError as error:
+                notes[_UNREAD] += 1
+                reasons.append(str(error))
+            else:
+                file = TileFile(str(_file_of(entry, state, source)), len(tiles))
+                slides.append(SlideTiles(case_id, entry.slide, tiles, file))
+        slides += [SlideTiles(case_id, slide, tables[slide]) for slide in alone.get(case_id, ())]
+        if slides:
+            some = True
+            yield case_id, _most_tissue_rich(slides, config)
+    if not some and only is None:
+        raise unusable(f"no slide could be used: {listing(reasons)}")
+
+
+def _done(
+    source: Source, config: SlidesConfig, tables: Mapping[str, TileFeatures], notes: Counter[str], reasons: list[str]
+) -> tuple[dict[str, list[tuple[Listed, SlideState]]], dict[str, list[str]]]:
+    """By case, the slides that can be read, and those that the site has only the table of; what cannot, is noted."""
+    listed = listed_files(source)
     owners = {entry.slide: entry.case_id for entry in listed}
     files = [entry for entry in listed if entry.path.is_file() or entry.slide not in tables]
-    notes: Counter[str] = Counter()
-    reasons: list[str] = []
-    held: dict[str, list[SlideTiles]] = {}
+    held: dict[str, list[tuple[Listed, SlideState]]] = {}
     for entry, state in sorted(prepare_slides(files, source, config), key=lambda pair: str(pair[0].path)):
-        try:
-            tiles = _tiles_of(entry, state, source, tables)
-        except ValueError as error:
-            state, tiles = replace(state, state=FAILED, reason=str(error)), None
-        if tiles is None:
-            unread = state.state == FAILED
-            notes["slides that could not be read" if unread else f"slides left out ({state.cause})"] += 1
-            reasons.append(state.reason)
+        if state.state == DONE:
+            held.setdefault(entry.case_id, []).append((entry, state))
         else:
-            held.setdefault(entry.case_id, []).append(SlideTiles(entry.case_id, entry.slide, tiles))
-    for slide, tiles in tables.items():  # what is left: slides that the site has only the table of
+            notes[_UNREAD if state.state == FAILED else f"slides left out ({state.cause})"] += 1
+            reasons.append(state.reason)
+    done = {entry.slide for slides in held.values() for entry, _ in slides}
+    alone: dict[str, list[str]] = {}
+    for slide in tables:
         case_id = owners.get(slide) or case_of_name(slide)
-        if case_id is not None:
-            case_id = source.called(case_id)
-            held.setdefault(case_id, []).append(SlideTiles(case_id, slide, tiles))
-    if not held:
-        raise unusable(f"no slide could be used: {listing(reasons)}")
-    return {case_id: _most_tissue_rich(slides, config) for case_id, slides in sorted(held.items())}, dict(notes)
+        if slide not in done and case_id is not None:
+            alone.setdefault(source.called(case_id), []).append(slide)
+    return held, alone
 
 
 def _tables(source: Source) -> dict[str, TileFeatures]:
@@ -157,20 +184,22 @@ def _write_if_possible(path: Path, states: Sequence[SlideState]) -> None:
         return
 
 
+def _file_of(entry: Listed, state: SlideState, source: Source) -> Path:
+    """Where the features of a slide that is done lie."""
+    return entry.path if entry.is_features else cache_of(source) / state.recipe / state.file
+
+
 def tiles_of_file(entry: Listed, state: SlideState, source: Source) -> TileFeatures:
     """The tiles of a slide that is done: of the site's feature file, or of what was prepared.
 
     Raises:
         FeatureFileError: the file was damaged since.
     """
-    if entry.is_features:
-        return read_features(entry.path).at_level0(entry.mpp, source.slides.default_mpp)
-    return read_features(cache_of(source) / state.recipe / state.file)
+    tiles = read_features(_file_of(entry, state, source))
+    return tiles.at_level0(entry.mpp, source.slides.default_mpp) if entry.is_features else tiles
 
 
-def _tiles_of(entry: Listed, state: SlideState, source: Source, tables: dict[str, TileFeatures]) -> TileFeatures | None:
-    if state.state != DONE:
-        return None
+def _tiles_of(entry: Listed, state: SlideState, source: Source, tables: dict[str, TileFeatures]) -> TileFeatures:
     tiles = tiles_of_file(entry, state, source)
     table = tables.pop(entry.slide, None)
     if table is None:
@@ -196,6 +225,5 @@ def _most_tissue_rich(slides: Sequence[SlideTiles], config: SlidesConfig) -> tup
     first = np.concatenate([[0], np.cumsum([len(tissue) for _, tissue, _ in ours])])
     kept = [rows[number[rows] == index] - first[index] for index in range(len(ours))]
     limited = {id(slide): own for (slide, _, _), own in zip(ours, kept, strict=True)}
-    everything = slice(None)
-    found = [replace(slide, tiles=slide.tiles.select(limited.get(id(slide), everything))) for slide in slides]
+    found = [slide.select(limited[id(slide)]) if id(slide) in limited else slide for slide in slides]
     return tuple(slide for slide in found if len(slide.tiles))

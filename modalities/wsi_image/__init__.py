@@ -1,5 +1,6 @@
 """Whole slides as bags of tile features."""
 
+from collections import Counter
 from typing import cast
 
 import numpy as np
@@ -9,11 +10,14 @@ from torch import Tensor, nn
 
 from modalities.core.blocks.branch import Branch
 from modalities.core.blocks.ragged import finalise_rows, means_of_rows, scaled, sums_of_rows
+from modalities.core.blocks.streamed import Scale, ScaledRows, one_after_the_other
 from modalities.core.contract import Cases, Source, State, Sums
+from modalities.core.files.rows import Rows
 from modalities.slides.backbones.table import origin_of
 from modalities.slides.nuclei.contributions import Contributions, by_slide, slides_of_case
 from modalities.slides.plugin import EXAMPLE_FOLDER, plausibility, recognised, unreadable, write_example
-from modalities.slides.reading.source import read_slides
+from modalities.slides.reading.source import read_case_by_case
+from modalities.slides.stored import bags_of
 
 from .config import PRESETS, Config
 from .network import Bags, TileEncoder
@@ -25,12 +29,14 @@ __all__ += ["plausibility", "recognised", "sums", "unreadable", "vectors", "writ
 def read(source: Source, config: Config) -> Cases:
     """The tile features of each case, of all its slides; slides not prepared yet are prepared now.
 
+    Of many tiles, the place where they lie: see `modalities.slides.stored`.
+
     Raises:
-        ValueError: what `modalities.slides.reading.source.read_slides` says, or the feature files differ in width.
+        ValueError: what `modalities.slides.reading.source.read_slides` says, or a case's feature files differ in width.
     """
-    slides, notes = read_slides(source, config.slides)
-    bags = {case_id: np.concatenate([slide.tiles.features for slide in own]) for case_id, own in slides.items()}
-    return Cases(tuple(bags), list(bags.values()), notes=notes)
+    notes: Counter[str] = Counter()
+    bags = bags_of(read_case_by_case(source, config.slides, notes))
+    return Cases(tuple(bags), list(bags.values()), notes=dict(notes))
 
 
 def sums(cases: Cases, config: Config) -> Sums:
@@ -43,21 +49,25 @@ def finalise(total: Sums, config: Config) -> State:
     return finalise_rows(total)
 
 
-def prepare(cases: Cases, state: State, config: Config) -> Tensor | list[Tensor]:
-    """Scaled tiles of each case; where only their mean matters, that mean: [case, feature]."""
-    bags = [scaled(bag, state, config.clip) for bag in cases.values]
-    if config.pooling == "feature_mean":  # a vector a case: a round then costs what a table's does
-        return torch.stack([bag.mean(dim=0) for bag in bags]) if bags else torch.zeros(0, len(state["mean"]))
-    return bags
+def prepare(cases: Cases, state: State, config: Config) -> Tensor | list[Tensor | ScaledRows]:
+    """Scaled tiles of each case, or what reads them so; where only their mean matters, that mean: [case, feature]."""
+    scale = Scale.of(state, config.clip)
+    bags = (
+        ScaledRows(bag, scale) if isinstance(bag, Rows) else scaled(bag, state, config.clip) for bag in cases.values
+    )
+    if config.pooling != "feature_mean":
+        return list(bags)
+    means = [bag.mean() if isinstance(bag, ScaledRows) else bag.mean(dim=0) for bag in bags]
+    return torch.stack(means) if means else torch.zeros(0, len(state["mean"]))  # a round then costs what a table's does
 
 
-def collate(prepared: Tensor | list[Tensor], rows: Int64[Tensor, " batch"]) -> Bags:
+def collate(prepared: Tensor | list[Tensor | ScaledRows], rows: Int64[Tensor, " batch"]) -> Bags:
     """The bags of these rows, one after the other."""
     if isinstance(prepared, Tensor):
         return Bags(prepared[rows], torch.arange(len(rows)), len(rows))
     chosen = [prepared[row] for row in rows.tolist()]
     sizes = torch.tensor([len(bag) for bag in chosen], dtype=torch.int64)
-    return Bags(torch.cat(chosen), torch.arange(len(rows)).repeat_interleave(sizes), len(rows))
+    return Bags(one_after_the_other(chosen), torch.arange(len(rows)).repeat_interleave(sizes), len(rows))
 
 
 def vectors(cases: Cases) -> Float[np.ndarray, "case feature"]:

@@ -13,13 +13,16 @@ from torch import Tensor
 
 from modalities.core.blocks.tabular import TabularConfig, finalise
 from modalities.core.contract import State, Sums
+from modalities.core.files.rows import Rows, blocks_of
 
 
-def sums_of_rows(values: Collection[np.ndarray]) -> Sums:
-    """Over cases: their number, and by feature the sums of each case's mean and mean square; of no case, no feature."""
-    rows = [case.astype(np.float64) for case in values] or [np.zeros((1, 0))]
-    total = np.sum([case.mean(axis=0) for case in rows], axis=0)
-    squares = np.sum([np.square(case).mean(axis=0) for case in rows], axis=0)
+def sums_of_rows(values: Collection[np.ndarray | Rows]) -> Sums:
+    """Over cases: their number, and by feature the sums of each case's mean and mean square; of no case, no feature.
+
+    A case at a time is in memory, of rows on a disk a block.
+    """
+    moments = [_moments(case) for case in values] or [np.zeros((2, 0))]
+    total, squares = np.sum(moments, axis=0)
     return {
         "cases": np.array([len(values)], dtype=np.float64),
         "n": np.full(total.shape, len(values), dtype=np.float64),
@@ -28,9 +31,18 @@ def sums_of_rows(values: Collection[np.ndarray]) -> Sums:
     }
 
 
-def means_of_rows(values: Sequence[np.ndarray]) -> Float[np.ndarray, "case feature"]:
+def means_of_rows(values: Sequence[np.ndarray | Rows]) -> Float[np.ndarray, "case feature"]:
     """Each case's mean over its rows: a case as one vector, for models that know nothing else."""
-    return np.stack([case.mean(axis=0, dtype=np.float64) for case in values]).astype(np.float32)
+    return np.stack([_moments(case)[0] for case in values]).astype(np.float32)
+
+
+def _moments(case: np.ndarray | Rows) -> Float[np.ndarray, "2 feature"]:
+    """The mean and the mean square of a case's rows."""
+    sums = np.zeros((2, case.shape[1]))
+    for block in blocks_of(case):
+        exact = block.astype(np.float64)
+        sums += exact.sum(axis=0), np.square(exact, out=exact).sum(axis=0)
+    return sums / case.shape[0]
 
 
 def finalise_rows(total: Sums) -> State:
@@ -45,10 +57,19 @@ def scaled(rows: np.ndarray, state: State, clip: float) -> Float[Tensor, "row fe
     Raises:
         ValueError: the rows have another number of features than the statistics.
     """
-    if rows.shape[1] != len(state["mean"]):
-        raise ValueError(
-            f"{rows.shape[1]} features where the other cases of the study have {len(state['mean'])}; "
-            "use the backbone, and the feature files of the backbone, that federation.yaml names"
-        )
+    refuse_other_width(rows.shape[1], len(state["mean"]))
     values = (rows - state["mean"]) * state["inverse_scale"]
     return torch.from_numpy(np.clip(values, -clip, clip).astype(np.float32))
+
+
+def refuse_other_width(n_features: int, agreed: int) -> None:
+    """Say that a case's features are not those of the study.
+
+    Raises:
+        ValueError: there are more or fewer than were agreed.
+    """
+    if n_features != agreed:
+        raise ValueError(
+            f"{n_features} features where the other cases of the study have {agreed}; "
+            "use the backbone, and the feature files of the backbone, that federation.yaml names"
+        )

@@ -1,5 +1,6 @@
 """What each tile of a slide adds to a branch's prediction of one class."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ from modalities.core.contract import Source
 from modalities.core.problems import unusable
 from modalities.slides.bags import SlideTiles
 from modalities.slides.config import SlidesConfig
-from modalities.slides.reading.source import read_slides
+from modalities.slides.reading.source import read_case_by_case
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,6 @@ def slides_of_case(source: Source, config: SlidesConfig, case_id: str) -> tuple[
     Raises:
         ValueError: it has none.
     """
-    slides, _ = read_slides(source, config)
-    if case_id not in slides:
-        raise unusable(f"no slide of case {case_id!r}", "`tessera-client prepare` says what became of each slide")
-    return slides[case_id]
+    for _, slides in read_case_by_case(source, config, Counter(), only=case_id):
+        return slides
+    raise unusable(f"no slide of case {case_id!r}", "`tessera-client prepare` says what became of each slide")

@@ -4,7 +4,8 @@ Loads without the `slides` extra, which is asked for once a site uses a slide mo
 """
 
 import functools
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from typing import ParamSpec, TypeVar
 
 from modalities.core.contract import Source
@@ -50,3 +51,17 @@ def read_slides(source: Source, config: SlidesConfig) -> tuple[dict[str, tuple[S
     from modalities.slides.cases import prepared_cases
 
     return prepared_cases(source, config)
+
+
+@needs_extra
+def read_case_by_case(
+    source: Source, config: SlidesConfig, notes: Counter[str], only: str | None = None
+) -> Iterator[tuple[str, tuple[SlideTiles, ...]]]:
+    """The same, a case at a time as it is asked for, or that of one case alone; the notes are whole at the end.
+
+    Raises:
+        ValueError: as `read_slides`; of one case alone, not because it has no slide.
+    """
+    from modalities.slides.cases import slides_by_case
+
+    return slides_by_case(source, config, notes, only)

@@ -7,7 +7,9 @@ import pytest
 import torch
 from safetensors.numpy import save_file
 
+from modalities.core.blocks.streamed import Scale, ScaledRows
 from modalities.core.contract import Cases
+from modalities.core.files.rows import OpenFile, RowsOfFile
 from modalities.core.site.tensor_files import load_tensors, save_tensors
 from modalities.wsi_graph import PreparedGraph
 
@@ -58,3 +60,24 @@ def test_a_file_cannot_name_code_to_run(tmp_path, name):
     save_file({}, tmp_path / "kept", {"tree": json.dumps(tree)})
     with pytest.raises(ValueError, match=r"no class of Tessera's own|cannot be read"):
         load_tensors(tmp_path / "kept")
+
+
+def test_rows_are_laid_out_in_the_file_and_what_they_share_is_written_once(tmp_path):
+    (tmp_path / "halves").write_bytes(np.arange(600, dtype=np.float16).tobytes())
+    rows = [RowsOfFile(OpenFile(tmp_path / "halves"), start, (300, 1), torch.float16) for start in (0, 600)]
+    scale = Scale(torch.full((1,), 100.0), torch.full((1,), 0.5), 60.0)
+    found = again(tmp_path, [ScaledRows(own, scale) for own in rows])
+    assert (tmp_path / "kept").stat().st_size < 1200 + 8 + 1000  # the rows, one scale, and a header
+    (tmp_path / "halves").unlink()
+    read = torch.zeros(300, 1)
+    found[1].read_into(read)
+    assert read[:3].tolist() == [[60], [60], [60]]  # 300, 301 and 302, cut
+    found[0].read_into(read)
+    assert read[[0, 99, 250]].tolist() == [[-50], [-0.5], [60]]
+    assert found[0].scale.mean is found[1].scale.mean
+
+
+def test_rows_that_no_dataclass_wants_laid_out_are_refused(tmp_path):
+    (tmp_path / "halves").write_bytes(b"12")
+    with pytest.raises(TypeError, match="a RowsOfFile cannot be kept with tensors"):
+        save_tensors(tmp_path / "kept", [RowsOfFile(OpenFile(tmp_path / "halves"), 0, (1, 1), torch.float16)])
