@@ -15,10 +15,20 @@ EXAMPLE_FOLDER = "slides"
 
 
 def recognised(path: Path) -> str:
-    """Whether it is a slide, features of one, or the list of slides."""
+    """Whether it is a slide, features of its tiles, or the list of slides."""
     from modalities.slides.reading.manifest import kind_of
 
-    return kind_of(path)
+    kind = kind_of(path)
+    return "" if kind == "features" and is_embedding(path) else kind
+
+
+def is_embedding(path: Path) -> bool:
+    """Whether a feature file holds one vector a slide; False where the packages of the `slides` extra are not there."""
+    try:
+        from modalities.slides.features.embeddings import holds_embeddings
+    except ImportError:
+        return False
+    return holds_embeddings(path)
 
 
 def unreadable(source: Source, config: Any) -> list[Problem]:

@@ -104,5 +104,34 @@ def write_stamp(folder: Path, case_ids: Sequence[str], labels: Sequence[int], rn
     return folder
 
 
+def write_trident_embeddings(
+    folder: Path, case_ids: Sequence[str], labels: Sequence[int], rng: np.random.Generator, encoder: str = "titan"
+) -> Path:
+    """TRIDENT's folder of a slide encoder: a vector beside the places of the tiles that it was made of."""
+    folder = folder / f"slide_features_{encoder}"
+    folder.mkdir(parents=True)
+    for case_id, label in zip(case_ids, labels, strict=True):
+        with h5py.File(folder / f"{case_id}.h5", "w") as file:
+            file["features"] = classed_features(label, 1, rng, 24)[0]
+            file["features"].attrs.update({"name": case_id, "savetodir": "/home/somebody/trident"})
+            file["coords"] = grid(13)
+            file["coords"].attrs.update({"patch_size": 512, "patch_size_level0": 1024, "level0_magnification": 40})
+    return folder
+
+
+def write_stamp_embeddings(
+    folder: Path, case_ids: Sequence[str], labels: Sequence[int], rng: np.random.Generator, encoder: str = "titan"
+) -> Path:
+    """STAMP 2.4's folder of a slide encoder: [1, feature], and the encoder's name."""
+    folder = folder / f"{encoder}-slide-0a1b2c3d"
+    folder.mkdir(parents=True)
+    for case_id, label in zip(case_ids, labels, strict=True):
+        with h5py.File(folder / f"{case_id}.h5", "w") as file:
+            file["feats"] = classed_features(label, 1, rng, 24)
+            file.attrs.update({"version": "2.4.0", "encoder": encoder, "precision": "torch.float32"})
+            file.attrs.update({"stamp_version": "2.4.0", "code_hash": "0a1b2c3d", "feat_type": "slide"})
+    return folder
+
+
 def as_cases(values: list) -> Cases:
     return Cases(tuple(f"case-{number}" for number in range(len(values))), values)

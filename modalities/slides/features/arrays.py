@@ -79,7 +79,7 @@ def _shape_problems(arrays: Mapping[str, np.ndarray]) -> list[str]:
         if name == "features" and array.ndim == 1:
             found.append(
                 f"features are one vector ({size_of(array.shape)} numbers) of the whole slide, not a row a tile: for "
-                "slide embeddings write a table with a row a case and use a modality of kind `table`"
+                "slide embeddings use a modality of kind `wsi_slide`"
             )
         elif array.ndim != _DIMENSIONS[name] or (name == "coords" and array.shape[1] != 2):
             found.append(f"{name} has the shape {size_of(array.shape)}")

@@ -15,8 +15,6 @@ LAYOUTS = (
 )
 """The layouts that are read, as errors name them."""
 _REMEDY = f"extract the features again; known are {LAYOUTS}"
-_TORCH = (b"PK\x03\x04", b"\x80")
-"""How files of torch's begin: an archive, or in old ones a pickle, of which tensors alone are unpacked."""
 _NAMED = 10
 
 
@@ -41,9 +39,8 @@ def read_features(path: Path) -> TileFeatures:
 
 
 def _read_tensors(path: Path) -> TileFeatures:
-    with path.open("rb") as file:
-        if not file.read(4).startswith(_TORCH):
-            raise FeatureFileError(Problem("neither a file of HDF5 nor of torch", _REMEDY, file=path.name))
+    if not tensors.is_of_torch(path):
+        raise FeatureFileError(Problem("neither a file of HDF5 nor of torch", _REMEDY, file=path.name))
     return tensors.read(path)
 
 

@@ -28,7 +28,11 @@ def read(file: h5py.File, path: Path) -> TileFeatures:
     """
     kind = str(file.attrs.get("feat_type", "tile"))
     if kind != "tile":
-        refuse(path, [f"holds the embedding of a {kind}, not tiles"], "name the folder of the tile features")
+        refuse(
+            path,
+            [f"holds the embedding of a {kind}, not tiles"],
+            "name the folder of the tile features, or use a modality of kind `wsi_slide`",
+        )
     held = {name: dataset[()] for name, dataset in datasets_in(file, path, ("feats", "coords")).items()}
     arrays, about = (
         {"features": held["feats"]},

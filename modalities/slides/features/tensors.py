@@ -11,6 +11,15 @@ import torch
 from modalities.slides.bags import TileFeatures
 from modalities.slides.features.arrays import MOST_PACKED, SLACK_BYTES, refuse, size_of, tiles_of
 
+_BEGINNINGS = (b"PK\x03\x04", b"\x80")
+"""An archive, or in old ones a pickle, of which tensors alone are unpacked."""
+
+
+def is_of_torch(path: Path) -> bool:
+    """Whether a file begins as those of torch do."""
+    with path.open("rb") as file:
+        return file.read(4).startswith(_BEGINNINGS)
+
 
 def read(path: Path) -> TileFeatures:
     """The tiles of a `.pt` file; they have places only where the dictionary has `coords`."""

@@ -14,8 +14,8 @@ from modalities.slides.features.reading import read_features
         ({"features": np.zeros((3, 2), dtype=complex)}, "features holds complex128, not numbers"),
         (
             {"features": np.zeros(768)},
-            r"features are one vector \(768 numbers\) of the whole slide, not a row a tile: for slide embeddings write "
-            "a table with a row a case and use a modality of kind `table`",
+            r"features are one vector \(768 numbers\) of the whole slide, not a row a tile: for slide embeddings use "
+            "a modality of kind `wsi_slide`",
         ),
         ({"features": np.float32(3)}, "features has the shape of one number"),
         ({"features": np.zeros((2, 3, 4))}, "features has the shape 2 x 3 x 4"),
