@@ -11,6 +11,8 @@ from client.study.loss import balance_of
 from client.study.training import learning_rate, loss_sum, optimiser_of, set_learning_rate, train_epoch
 from modalities.core.blocks.branch import Branch, Weights, build_branch, load_weights, weights_of
 from modalities.core.contract import State
+from modalities.core.device import device_of, moved, place
+from modalities.core.fields import AUTO, CPU
 from modalities.core.parts import parts_of, rows_of
 from modalities.core.patience import Patience
 from modalities.core.seeds import seed_of, seed_torch
@@ -29,8 +31,9 @@ class BranchFit:
         data: BranchData,
         counts: Float[ndarray, " class"],
         arm: str,
+        device: str = AUTO,
     ) -> None:
-        """`counts` are the training cases by class; `arm` names the seeds."""
+        """`counts` are the training cases by class; `arm` names the seeds; `device` is as site.yaml says it."""
         config, fusion = federation.modalities[name], federation.fusion
         self._settings, self._data, parts = config.training, data, parts_of(name, fusion)
         self._rows = {part: rows_of(part, data.folds, fusion) for part in parts}
@@ -40,6 +43,8 @@ class BranchFit:
         }
         self._seeds = {part: seed_of(federation.seed, arm, part) for part in parts}
         self._branches = {part: build_branch(config, state, federation.n_classes, self._seeds[part]) for part in parts}
+        for branch in self._branches.values():
+            place(branch, device, data.collate, data.prepared, config.training.batch_size)
         self._optimisers = {
             part: optimiser_of("adam", branch, config.training.lr, config.training.weight_decay)
             for part, branch in self._branches.items()
@@ -66,7 +71,7 @@ class BranchFit:
         lr = learning_rate(settings.schedule, settings.lr, epoch - 1, settings.epochs)
         for part, branch in self._branches.items():
             optimiser, rows = self._optimisers[part], self._rows[part][0]
-            seed_torch(seed_of(self._seeds[part], epoch))
+            seed_torch(seed_of(self._seeds[part], epoch), device_of(branch))
             set_learning_rate(optimiser, lr)
             train_epoch(branch, self._data, rows, optimiser, settings.batch_size, None, self._balances[part])
         self.curve.append(_held_out_loss(self._branches, self._data, self._rows))
@@ -100,7 +105,7 @@ def _held_out_loss(branches: Mapping[str, Branch], data: BranchData, rows: Mappi
 
 def _moments_of(optimiser: torch.optim.Optimizer) -> dict[str, Any]:
     """What Adam remembers of each parameter, by its number."""
-    return {str(number): dict(own) for number, own in optimiser.state_dict()["state"].items()}
+    return {str(number): moved(dict(own), CPU) for number, own in optimiser.state_dict()["state"].items()}
 
 
 def _set_moments(optimiser: torch.optim.Optimizer, moments: Mapping[str, Any]) -> None:

@@ -19,7 +19,8 @@ def head_search(federation: Federation, held_out: HeldOut, sites: Sequence[SiteD
     """Fits heads on the out-of-fold outputs."""
     fusion = federation.fusion
     folds = of_cases(held_out.case_ids, [(site.listed.case_ids, site.listed.folds.tolist()) for site in sites])
-    evidence = Evidence(held_out.outputs, held_out.labels, head_folds(np.array(folds, dtype=np.int64), fusion))
+    head_fold = head_folds(np.array(folds, dtype=np.int64), fusion)
+    evidence = Evidence(held_out.outputs, held_out.labels, head_fold, sites[0].config.resources.device)
     weights = class_weights(pooled_counts(sites), fusion.class_weight_exponent)
 
     def ask(question: Question, parameters: Parameters) -> Evaluation:

@@ -9,8 +9,10 @@ from torch import Tensor
 
 from modalities.core.blocks.branch import Weights, build_branch, load_weights
 from modalities.core.contract import State
+from modalities.core.device import place
+from modalities.core.fields import AUTO
 from modalities.core.fusion.outputs import Outputs
-from modalities.core.model.predict import align, branch_outputs
+from modalities.core.model.predict import BATCH, align, branch_outputs
 from modalities.core.parts import rows_of, scoring_parts
 from modalities.core.settings.federation import Federation
 from modalities.core.site.store import BranchData, SiteData
@@ -29,12 +31,18 @@ class HeldOut:
 
 
 def held_out_of(
-    federation: Federation, name: str, state: State, data: BranchData, weights: Mapping[str, Weights]
+    federation: Federation,
+    name: str,
+    state: State,
+    data: BranchData,
+    weights: Mapping[str, Weights],
+    device: str = AUTO,
 ) -> Learned:
     """Every case as seen by the copy that was not trained on it; `weights` is by part."""
     config, fusion = federation.modalities[name], federation.fusion
     case_ids, logits, embeddings = [], [], []
     branch = build_branch(config, state, federation.n_classes, seed=0)
+    place(branch, device, data.collate, data.prepared, BATCH)
     for part in scoring_parts(name, fusion):
         held_out = rows_of(part, data.folds, fusion)[1]
         if len(held_out):

@@ -88,7 +88,7 @@ class ModelFit:
             begun = self._under_way if self._under_way.get("name") == name else {}
             state = begun["state"] if begun else pooled_state(holders, name)
             data = pooled_data(holders, name, state)
-            fit = BranchFit(self._federation, name, state, data, pooled_counts(self._sites), self._arm)
+            fit = BranchFit(self._federation, name, state, data, pooled_counts(self._sites), self._arm, self._device)
             if begun:
                 fit.restore(begun)
             while not fit.is_done:
@@ -116,13 +116,13 @@ class ModelFit:
         held_out = aligned({name: tuple(own["held_out"]) for name, own in done.items()}, self._sites)
         search = head_search(self._federation, held_out, self._sites)
         name, head, _ = search.settle(possible=len(done) > 1 and bool(held_out.case_ids))
-        model = FittedModel(self._federation, branches, head, name, calibrate(name, head, held_out))
+        model = FittedModel(self._federation, branches, head, name, calibrate(name, head, held_out), self._device)
         curves, stopped = ({name: own[key] for name, own in done.items()} for key in ("curve", "best_epoch"))
         return Fitted(model, curves, stopped, held_out, search)
 
     def _finish(self, name: str, fit: BranchFit, state: State, data: BranchData) -> None:
         """Keep the branch and what its copies say; the copies themselves are of no more use."""
-        said = held_out_of(self._federation, name, state, data, fit.best)
+        said = held_out_of(self._federation, name, state, data, fit.best, self._device)
         self._done[name] = {
             "state": state,
             "weights": fit.best[name],
@@ -131,6 +131,11 @@ class ModelFit:
             "held_out": list(said),
         }
         self._under_way = {}
+
+    @property
+    def _device(self) -> str:
+        """Sites that are pooled lie on one machine."""
+        return self._sites[0].config.resources.device
 
     def _left(self) -> list[str]:
         return [name for name in self._federation.modalities if name not in self._done and self._holders(name)]

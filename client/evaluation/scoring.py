@@ -84,4 +84,5 @@ def _model(study: ClientStudy, parts: Parts, head: str, temperature: float) -> F
     }
     own = {part.removeprefix(FUSION): arrays for part, arrays in parts.items() if part.startswith(FUSION)}
     name = head if len(branches) > 1 else "mean"  # with one modality, any head without parameters will do
-    return FittedModel(study.federation, branches, flat_parameters(own), name, {TEMPERATURE: np.array([temperature])})
+    calibration = {TEMPERATURE: np.array([temperature])}
+    return FittedModel(study.federation, branches, flat_parameters(own), name, calibration, study.device)

@@ -74,12 +74,12 @@ def scored_here(folder: Path, release: Release) -> Here:
         ValueError: every problem of the folder at once; or it has no labelled case that the release can read.
     """
     data, home = SiteData(folder, release.federation), Home(folder)
-    alone = own_model(data, home)
-    tests = {FEDERATED: of_tests(release.fitted(), data), LOCAL: of_tests(alone.model, data) if alone else {}}
+    alone, fitted = own_model(data, home), release.fitted(data.config.resources.device)
+    tests = {FEDERATED: of_tests(fitted, data), LOCAL: of_tests(alone.model, data) if alone else {}}
     if tests[FEDERATED]:
         return _here(data, release, TEST_CASES, list(data.tested.index), data.tested.to_numpy(), tests)
     training = {
-        FEDERATED: of_training(release.fitted(), data, _held_out(data, release)),
+        FEDERATED: of_training(fitted, data, _held_out(data, release)),
         LOCAL: of_training(alone.model, data, alone.held_out) if alone else {},
     }
     if not training[FEDERATED]:
@@ -96,7 +96,8 @@ def _held_out(data: SiteData, release: Release) -> HeldOut:
     for name in [name for name in data.modalities if name in release.modalities]:
         state = release.state(name)
         weights = {part: release.weights(part) for part in parts_of(name, federation.fusion)}
-        learned[name] = held_out_of(federation, name, state, data.training(name, state), weights)
+        training, device = data.training(name, state), data.config.resources.device
+        learned[name] = held_out_of(federation, name, state, training, weights, device)
     return aligned(learned, [data]) if learned else HeldOut((), release.fitted().outputs({}, []), torch.zeros(0))
 
 

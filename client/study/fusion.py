@@ -7,10 +7,11 @@ import torch
 
 from client.study.session import ClientStudy
 from modalities.core.blocks.branch import Weights, build_branch, load_weights
+from modalities.core.device import place
 from modalities.core.fusion.evidence import Evaluation, Evidence, Question, head_folds
 from modalities.core.fusion.head import Parameters
 from modalities.core.fusion.outputs import Outputs
-from modalities.core.model.predict import branch_outputs
+from modalities.core.model.predict import BATCH, branch_outputs
 from modalities.core.parts import held_out_fold, modality_of, rows_of
 
 
@@ -24,6 +25,7 @@ def held_out_outputs(study: ClientStudy, weights: Mapping[str, Weights]) -> dict
     for modality in sorted({modality_of(part) for part in weights}):
         config, data = study.federation.modalities[modality], study.training(modality)
         branch = build_branch(config, study.states[modality], study.federation.n_classes, seed=0)
+        place(branch, study.device, data.collate, data.prepared, BATCH)
         found[modality] = _empty(len(order), *branch.head.weight.shape)
         for part in weights:
             held_out = rows_of(part, data.folds, study.federation.fusion)[1]
@@ -49,7 +51,8 @@ def fusion_answer(
     `kept` is what `held_out_outputs` gave; `parameters` is by owner too.
     """
     fusion, listed, flat = study.federation.fusion, study.data.listed, flat_parameters(parameters)
-    evidence = Evidence(outputs_of(kept), torch.tensor(listed.labels), head_folds(listed.folds, fusion))
+    folds = head_folds(listed.folds, fusion)
+    evidence = Evidence(outputs_of(kept), torch.tensor(listed.labels), folds, study.device)
     weights = torch.tensor(list(class_weights), dtype=torch.float64)
     found = evidence.answer(question, flat, weights, fusion.modality_dropout)
     by_owner: dict[str, Weights] = {owner: {} for owner in parameters}

@@ -10,6 +10,8 @@ from client.study.private import private_part
 from client.study.session import ClientStudy
 from client.study.training import Pull, learning_rate, loss_sum, optimiser_of, train_epoch
 from modalities.core.blocks.branch import Branch, Weights, build_branch, load_weights, own_weights
+from modalities.core.device import computing, device_of, place
+from modalities.core.fields import CPU
 from modalities.core.parts import modality_of, rows_of
 from modalities.core.seeds import seed_of, seed_torch
 from modalities.core.site.store import BranchData
@@ -26,7 +28,7 @@ def train_part(
     """Local epochs from the global weights; the metrics also score those weights on the held-out fold."""
     modality = modality_of(part)
     settings, data = study.federation.modalities[modality], study.training(modality)
-    branch = _network(study, modality, weights)
+    branch = _network(study, modality, weights, data)
     if study.federation.privacy.epsilon:
         return private_part(study, branch, part, weights, server_round)
     rows, held_out = rows_of(part, data.folds, study.federation.fusion)
@@ -36,7 +38,7 @@ def train_part(
     optimiser = optimiser_of(federated.optimiser, branch, lr, settings.training.weight_decay)
     pull = Pull.from_here(branch, proximal_mu) if proximal_mu else None
     balance = balance_of(settings.training, study.class_counts, data.labels[rows])
-    seed_torch(seed_of(study.federation.seed, study.data.config.name, part, server_round))
+    seed_torch(seed_of(study.federation.seed, study.data.config.name, part, server_round), device_of(branch))
     loss = 0.0
     for _ in range(federated.local_epochs):
         loss = train_epoch(branch, data, rows, optimiser, federated.batch_size or max(1, len(rows)), pull, balance)
@@ -48,20 +50,27 @@ def score_part(study: ClientStudy, part: str, weights: Weights) -> Metrics:
     modality = modality_of(part)
     data = study.training(modality)
     held_out = rows_of(part, data.folds, study.federation.fusion)[1]
-    return {NUM_EXAMPLES: len(data.case_ids), **_scores(_network(study, modality, weights), data, held_out)}
+    return {NUM_EXAMPLES: len(data.case_ids), **_scores(_network(study, modality, weights, data), data, held_out)}
 
 
 def _scores(branch: Branch, data: BranchData, held_out: np.ndarray) -> Metrics:
     return {HELD_OUT_N: len(held_out), HELD_OUT_LOSS: loss_sum(branch, data, held_out)}
 
 
-def _network(study: ClientStudy, modality: str, weights: Mapping[str, np.ndarray]) -> Branch:
-    """A network with these weights; one network a modality serves every message of the process."""
+def _network(study: ClientStudy, modality: str, weights: Mapping[str, np.ndarray], data: BranchData) -> Branch:
+    """A network with these weights, where this site trains it; one a modality serves every message of the process.
+
+    Under an epsilon that is the processor: a site gives the same answer to the same question, to the bit.
+    """
     key = (study.federation.digest, modality, study.digests[modality])
     if key not in _networks:
         if len(_networks) >= _MOST_NETWORKS:
             _networks.clear()
         config, state = study.federation.modalities[modality], study.states[modality]
         _networks[key] = build_branch(config, state, study.federation.n_classes, seed=0)
-    load_weights(_networks[key], weights)
-    return _networks[key]
+    network, federated = _networks[key], study.federation.modalities[modality].federated
+    asked = CPU if study.federation.privacy.epsilon else study.device
+    place(network, asked, data.collate, data.prepared, federated.batch_size or len(data.case_ids))
+    with computing(device_of(network)):
+        load_weights(network, weights)
+    return network

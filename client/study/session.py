@@ -54,6 +54,11 @@ class ClientStudy:
         return self.data.federation
 
     @property
+    def device(self) -> str:
+        """Where this site computes, as its site.yaml says."""
+        return self.data.config.resources.device
+
+    @property
     def min_cell(self) -> int:
         """How many cases a number that leaves must be of; under masks it is of other sites' cases too."""
         return 0 if self.federation.privacy.is_masked else self.data.config.policy.min_cell

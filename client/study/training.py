@@ -1,7 +1,7 @@
 """Local training and scoring of one branch: the same code at a hospital, in a simulation and in the pooled arm."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from client.study.loss import Balance
 from modalities.core.blocks.branch import Branch
+from modalities.core.device import batches_on, computing, device_of, moved
+from modalities.core.model.predict import BATCH
 from modalities.core.site.store import BranchData
 
-_SCORING_BATCH = 512
 _PLAIN = Balance()
 
 
@@ -28,7 +29,8 @@ class Pull:
     @staticmethod
     def from_here(model: nn.Module, mu: float) -> "Pull":
         """Towards the weights that the model has now."""
-        return Pull(mu, {name: weights.detach().clone() for name, weights in model.named_parameters()})
+        with computing(device_of(model)):
+            return Pull(mu, {name: weights.detach().clone() for name, weights in model.named_parameters()})
 
 
 def proximal_penalty(model: nn.Module, pull: Pull) -> Float[Tensor, ""]:
@@ -70,19 +72,24 @@ def train_epoch(
     pull: Pull | None = None,
     balance: Balance = _PLAIN,
 ) -> float:
-    """One pass over the rows in an order drawn from torch's generator; the mean loss a case, 0 for no case."""
+    """One pass over the rows in an order drawn from torch's generator; the mean loss a case, 0 for no case.
+
+    It runs where the branch is. Losses are asked for at the end: asked for at each step, a GPU would wait for us.
+    """
     if not len(rows):
         return 0.0
     branch.train()
-    total = 0.0
+    device, losses = device_of(branch), list[tuple[Tensor, int]]()
+    weighed = moved(balance, device)
     order = torch.from_numpy(rows)[torch.randperm(len(rows))]
-    for batch_rows in order.split(batch_size):
-        optimiser.zero_grad(set_to_none=True)
-        loss = branch.loss(data.batch(batch_rows), data.labels[batch_rows], balance.losses)
-        (loss if pull is None else loss + proximal_penalty(branch, pull)).backward()
-        optimiser.step()
-        total += loss.item() * len(batch_rows)
-    return total / len(rows)
+    with computing(device):
+        for batch, labels in batches_on(device, data.labelled, order.split(batch_size)):
+            optimiser.zero_grad(set_to_none=True)
+            loss = branch.loss(batch, labels, weighed.losses)
+            (loss if pull is None else loss + proximal_penalty(branch, pull)).backward()
+            optimiser.step()
+            losses.append((loss.detach(), len(labels)))
+        return _total(losses) / len(rows)
 
 
 def set_learning_rate(optimiser: torch.optim.Optimizer, lr: float) -> None:
@@ -94,10 +101,21 @@ def set_learning_rate(optimiser: torch.optim.Optimizer, lr: float) -> None:
 @torch.no_grad()
 def loss_sum(branch: Branch, data: BranchData, rows: Int64[np.ndarray, " row"]) -> float:
     """Cross-entropy summed over the rows; 0 for none."""
+    if not len(rows):
+        return 0.0
     branch.eval()
+    device = device_of(branch)
+    with computing(device):
+        losses = [
+            (nn.functional.cross_entropy(branch(batch)[1], labels, reduction="sum"), 1)
+            for batch, labels in batches_on(device, data.labelled, torch.from_numpy(rows).split(BATCH))
+        ]
+        return _total(losses)
+
+
+def _total(losses: Iterable[tuple[Tensor, int]]) -> float:
+    """Added up on the processor in double precision, each times its number of cases."""
     total = 0.0
-    for batch_rows in torch.from_numpy(rows).split(_SCORING_BATCH):
-        if len(batch_rows):
-            logits = branch(data.batch(batch_rows))[1]
-            total += nn.functional.cross_entropy(logits, data.labels[batch_rows], reduction="sum").item()
+    for loss, times in losses:
+        total += loss.item() * times
     return total

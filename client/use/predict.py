@@ -13,6 +13,7 @@ from client.use.about import about
 from client.use.predictions import Predictions
 from client.use.shapley import shapley, subsets_of
 from modalities.core.contract import Cases, Source
+from modalities.core.fields import AUTO
 from modalities.core.files.delimited import listing
 from modalities.core.files.remarks import remarked
 from modalities.core.model.calibration import THRESHOLDS
@@ -86,7 +87,7 @@ def predict(release: Release, folder: Path) -> Predictions:
             f"{folder}: nothing to predict from: the release has {', '.join(release.modalities)}, the folder's sources "
             f"are {', '.join(sources) or 'none'}, and none of its files holds a case of {config.cases}"
         )
-    explained = _explained(release, found, case_ids, [*notes, *map(str, heard)])
+    explained = _explained(release, found, case_ids, [*notes, *map(str, heard)], config.resources.device)
     trained = _marked_for_training(folder, config, release.federation.task)
     return replace(explained, about=replace(explained.about, site=config.name), trained=trained)
 
@@ -138,8 +139,10 @@ def _read(
     return found, notes + [f"{name}: not a modality of this release; its files were not read" for name in unused]
 
 
-def _explained(release: Release, cases: dict[str, Cases], case_ids: Sequence[str], notes: Sequence[str]) -> Predictions:
-    model, rows = release.fitted(), np.arange(len(case_ids))
+def _explained(
+    release: Release, cases: dict[str, Cases], case_ids: Sequence[str], notes: Sequence[str], device: str = AUTO
+) -> Predictions:
+    model, rows = release.fitted(device), np.arange(len(case_ids))
     outputs = model.outputs(cases, case_ids)
     names = outputs.modalities
     classes = release.federation.task.classes

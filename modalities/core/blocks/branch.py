@@ -66,16 +66,19 @@ def build_branch(config: BranchConfig, state: State, n_classes: int, seed: int) 
 
 def weights_of(branch: nn.Module) -> Weights:
     """Copies of the branch's tensors, by name."""
-    return {name: tensor.detach().numpy().copy() for name, tensor in branch.state_dict().items()}
+    return {name: tensor.detach().cpu().numpy().copy() for name, tensor in branch.state_dict().items()}
 
 
 def own_weights(branch: nn.Module) -> Weights:
-    """The branch's tensors themselves, by name: no copy, for a branch that gets new ones before it is used again."""
-    return {name: tensor.numpy() for name, tensor in branch.state_dict().items()}
+    """The branch's tensors themselves, by name: no copy, for a branch that gets new ones before it is used again.
+
+    Those of a branch on a GPU are brought to the processor.
+    """
+    return {name: tensor.detach().cpu().numpy() for name, tensor in branch.state_dict().items()}
 
 
 def load_weights(branch: nn.Module, weights: Mapping[str, np.ndarray]) -> None:
-    """Give the branch copies of the arrays; the tensors that it had stay as they are with whoever took them.
+    """Give the branch copies of the arrays, where it is; the tensors that it had stay as they are with their takers.
 
     Raises:
         ValueError: a name is missing or unknown, or a shape differs.
@@ -86,4 +89,4 @@ def load_weights(branch: nn.Module, weights: Mapping[str, np.ndarray]) -> None:
     for name, tensor in own.items():
         if tensor.shape != weights[name].shape:
             raise ValueError(f"{name}: shape {weights[name].shape} does not fit {tuple(tensor.shape)}")
-        tensor.data = torch.from_numpy(np.array(weights[name], order="C")).to(tensor.dtype)
+        tensor.data = torch.from_numpy(np.array(weights[name], order="C")).to(tensor.device, tensor.dtype)

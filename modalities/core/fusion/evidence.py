@@ -14,6 +14,8 @@ import torch
 from jaxtyping import Float, Int, Int64
 from torch import Tensor
 
+from modalities.core.device import computing, device_for, moved
+from modalities.core.fields import CPU
 from modalities.core.fusion.head import Head, Parameters, fuse, head_named
 from modalities.core.fusion.outputs import Outputs
 from modalities.core.fusion.settings import Fusion
@@ -48,11 +50,20 @@ class Evidence:
     outputs: Outputs
     labels: Int64[Tensor, " case"]
     folds: Int64[Tensor, " case"]
+    device: str = CPU
+    """Where it is asked for to compute, as in `resources.device` of site.yaml; questions and answers are on the CPU."""
 
     def answer(
         self, question: Question, parameters: Parameters, weights: Float[Tensor, " class"], dropout: float
     ) -> Evaluation:
         """Loss and gradient over the cases that teach, and the loss over those held out."""
+        n_parameters = sum(values.numel() for values in parameters.values())
+        device = device_for(self.device, n_parameters, lambda: len(self.labels))
+        with computing(device):
+            here = moved(self, device)
+            return moved(here._answer(question, *moved((parameters, weights), device), dropout), CPU)
+
+    def _answer(self, question: Question, parameters: Parameters, weights: Tensor, dropout: float) -> Evaluation:
         head = head_named(question.head)
         teaches = self.folds != question.held_out
         loss, gradient = loss_and_gradient(
@@ -102,7 +113,7 @@ def loss_and_gradient(
     """
 
     def loss(parameters: Parameters) -> Tensor:
-        total = torch.zeros((), dtype=torch.float64)
+        total = torch.zeros((), dtype=torch.float64, device=labels.device)
         for kept, chance in [(list(shown), 1.0)] if shown else subsets_of(outputs.modalities, dropout):
             hidden = outputs.only(kept)
             fusible = hidden.n_present > 1

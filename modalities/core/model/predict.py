@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ from torch import Tensor
 
 from modalities.core.blocks.branch import Branch, Weights, build_branch, load_weights
 from modalities.core.contract import Cases, State
+from modalities.core.device import batches_on, computing, device_of, moved, place
+from modalities.core.fields import AUTO, CPU
 from modalities.core.fusion.head import Parameters, head_named
 from modalities.core.fusion.outputs import Outputs
 from modalities.core.model.calibration import Calibration, calibrated
@@ -18,7 +21,8 @@ from modalities.core.registry import plugin
 from modalities.core.settings.federation import Federation
 from modalities.core.settings.training import BranchConfig
 
-_BATCH = 512
+BATCH = 512
+"""Cases that go through a branch together where it only predicts."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +50,18 @@ class FittedModel:
     head_name: str = ""
     """Empty: the one that the settings name, which `auto` leaves open."""
     calibration: Calibration = field(default_factory=dict)
+    device: str = AUTO
+    """Where the branches compute, as in `resources.device` of site.yaml; what they say is on the processor."""
 
     def outputs(self, cases: Mapping[str, Cases], case_ids: Sequence[str]) -> Outputs:
         """What the branches say of these cases; `cases` holds the modalities that were read."""
         found = {}
         for name, fitted in self.branches.items():
             if name in cases and cases[name].case_ids:
-                prepared = plugin(fitted.config.kind).prepare(cases[name], fitted.state, fitted.config)
+                module = plugin(fitted.config.kind)
+                prepared = module.prepare(cases[name], fitted.state, fitted.config)
                 branch = fitted.build(self.federation.n_classes)
+                place(branch, self.device, module.collate, prepared, min(len(prepared), BATCH))
                 found[name] = (cases[name].case_ids, *branch_outputs(branch, fitted.config.kind, prepared))
         return align(found, case_ids, {name: self._sizes(name) for name in self.branches})
 
@@ -79,11 +87,12 @@ def by_branch(outputs: Outputs) -> dict[str, Float[np.ndarray, "case class"]]:
 def branch_outputs(
     branch: Branch, kind: str, prepared: Any, rows: Int64[Tensor, " row"] | None = None
 ) -> tuple[Float[Tensor, "case class"], Float[Tensor, "case embedding"]]:
-    """Logits and embeddings of the rows (all of them by default), as float64."""
+    """Logits and embeddings of the rows (all of them by default), as float64; computed where the branch is."""
     branch.eval()
-    collate = plugin(kind).collate
+    device, make = device_of(branch), partial(plugin(kind).collate, prepared)
     chosen = torch.arange(len(prepared)) if rows is None else rows
-    pairs = [branch(collate(prepared, part)) for part in chosen.split(_BATCH)]
+    with computing(device):
+        pairs = [moved(branch(batch), CPU) for batch in batches_on(device, make, chosen.split(BATCH))]
     embeddings, logits = (torch.cat(side).double() for side in zip(*pairs, strict=True))
     return logits, embeddings
 

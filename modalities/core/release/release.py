@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from safetensors.numpy import load
 
+from modalities.core.fields import AUTO
 from modalities.core.fusion.head import head_named
 from modalities.core.model.predict import FittedBranch, FittedModel
 from modalities.core.parts import modality_of, parts_of
@@ -78,11 +79,11 @@ class Release:
         """One branch, ready to build."""
         return FittedBranch(self.federation.modalities[modality], self.state(modality), self.weights(modality))
 
-    def fitted(self) -> FittedModel:
-        """The branches and the head, ready to predict."""
+    def fitted(self, device: str = AUTO) -> FittedModel:
+        """The branches and the head, ready to predict; `device` is as `resources.device` of site.yaml."""
         branches = {name: self.branch(name) for name in self.federation.modalities if name in self.modalities}
         head = {key: torch.from_numpy(array) for key, array in self.head.items()}
-        return FittedModel(self.federation, branches, head, self.head_name, self.calibration)
+        return FittedModel(self.federation, branches, head, self.head_name, self.calibration, device)
 
 
 def open_release(folder: Path) -> Release:

@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 from pydantic import AfterValidator, BeforeValidator, StrictBool
 
 from modalities.core.contract import IndexDate, SlideSettings, Source
-from modalities.core.fields import Count, NotNegative, Port, Whole, settings
+from modalities.core.fields import AUTO, Count, Device, NotNegative, Port, Whole, settings
 from modalities.core.problems import Problem, check, gathering, unusable
 from modalities.core.pseudonyms import Pseudonyms, read_pseudonyms
 from modalities.core.settings.structured import as_far_as_possible, plain_of
@@ -115,6 +115,14 @@ class CoordinatorConfig:
 
 
 @settings
+class Resources:
+    """What the site's machine computes with; section `resources` of site.yaml."""
+
+    device: Device = AUTO
+    """Where branches are trained and used: `cpu`; `cuda`, or `cuda:1` of several GPUs; `auto`: large ones on a GPU."""
+
+
+@settings
 class SiteConfig:
     """The whole of site.yaml."""
 
@@ -136,6 +144,8 @@ class SiteConfig:
     as they are read; empty: they are the study's."""
     slides: SlideSettings = field(default_factory=SlideSettings)
     """Of whole slides: their resolution where the files do not say it, and where what is made of them is kept."""
+    resources: Resources = field(default_factory=Resources)
+    """What the site's machine computes with."""
     policy: Policy = field(default_factory=Policy)
     """What the site allows, whatever a server asks."""
 
@@ -222,6 +232,7 @@ def write_site(
     sources: Mapping[str, Source],
     policy: Policy,
     takes_part: str = TRAIN,
+    device: str = AUTO,
 ) -> None:
     """A site folder over raw files that stand already; `cases` has the columns case_id, label, split."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -245,6 +256,7 @@ def write_site(
     }
     content: dict[str, Any] = {"name": name, "cases": "cases.csv", "sources": sections, "slides": slides}
     content |= {"policy": allowed, "takes_part": takes_part if takes_part != TRAIN else ""}
+    content |= {"resources": {"device": device} if device != AUTO else {}}
     OmegaConf.save({key: value for key, value in content.items() if value}, folder / "site.yaml")
 
 

@@ -45,6 +45,10 @@ class BranchData:
         """The encoder's input for these rows."""
         return self.collate(self.prepared, rows)
 
+    def labelled(self, rows: Int64[Tensor, " batch"]) -> tuple[Any, Int64[Tensor, " batch"]]:
+        """The same, with the labels."""
+        return self.batch(rows), self.labels[rows]
+
 
 class SiteData:
     """A site folder under one federation's settings; everything but site.yaml is opened when it is first asked for."""

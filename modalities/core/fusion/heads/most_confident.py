@@ -20,4 +20,4 @@ def logits(parameters: Mapping[str, Tensor], outputs: Outputs) -> Float[Tensor, 
     each = torch.stack([values.log_softmax(dim=1) for values in outputs.logits.values()], dim=1)
     held = torch.stack(list(outputs.present.values()), dim=1)
     sure = torch.where(held, each.amax(dim=2), -torch.inf).argmax(dim=1)
-    return each[torch.arange(outputs.n_cases), sure]
+    return each[torch.arange(outputs.n_cases, device=sure.device), sure]
