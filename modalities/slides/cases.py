@@ -13,17 +13,19 @@ from modalities.core.files.atomic import remove_parts
 from modalities.core.files.delimited import listing
 from modalities.core.problems import ProblemsError, problems_of, unusable
 from modalities.core.seeds import seed_of
+from modalities.slides.backbones import Backbone, backbone_of
 from modalities.slides.bags import SlideTiles, TileFeatures, TileFile
 from modalities.slides.config import SlidesConfig
 from modalities.slides.features.reading import read_features
 from modalities.slides.nuclei.composition import read_composition, with_composition
-from modalities.slides.prepare.prepare import Job
-from modalities.slides.prepare.state import DONE, EXCLUDED, FAILED, SlideState, read_states, write_states
-from modalities.slides.prepare.workers import prepare_all
+from modalities.slides.prepare.job import Job
+from modalities.slides.prepare.pace import Pace
+from modalities.slides.prepare.pipeline import prepare_all
+from modalities.slides.prepare.state import DONE, EXCLUDED, FAILED, SlideState
+from modalities.slides.prepare.tables import Shard, States
 from modalities.slides.reading.manifest import Listed, case_of_name, composition_tables, listed_files
 from modalities.slides.tissue.tiles import along_curve, most_tissue
 
-_STATES = "states.csv"
 _UNREAD = "slides that could not be read"
 _log = logging.getLogger(__name__)
 
@@ -36,39 +38,54 @@ def cache_of(source: Source) -> Path:
 
 
 def prepare_slides(
-    listed: Sequence[Listed], source: Source, config: SlidesConfig, workers: int = 0, retry: bool = False
+    listed: Sequence[Listed],
+    source: Source,
+    config: SlidesConfig,
+    workers: int = 0,
+    retry: bool = False,
+    pace: Pace | None = None,
+    shard: Shard | None = None,
 ) -> Iterator[tuple[Listed, SlideState]]:
     """Every listed file and what became of it; those that need no work first, the others as they get done.
 
     What was prepared under the same recipe stays; so does what failed, unless `retry` is set. The table of states is
-    kept up to date all along.
+    kept up to date all along. Of a shard only its part, with a table of its own.
 
     Raises:
         CannotWriteError: the cache takes no more files.
+        ValueError: the backbone cannot be had.
     """
-    cache = cache_of(source)
-    before = read_states(cache / _STATES)
-    known = {(state.recipe, state.file): state for state in before if not (retry and state.state == FAILED)}
-    found: dict[Path, SlideState] = {}
-    jobs: dict[Path, Job] = {}
-    for entry in listed:
-        job = _job(entry, source, config)
-        state = _left_out(entry, config) or _settled(job, known)
+    states = States(cache_of(source), shard)
+    known = {(state.recipe, state.file): state for state in states.before if not (retry and state.state == FAILED)}
+    jobs: dict[Path, tuple[Listed, Job]] = {}
+    for entry in shard.of_slides(listed) if shard else listed:
+        state = _left_out(entry, config)
+        if state is None:
+            job = _job(entry, source, config)
+            state = _settled(job, known)
+            jobs |= {} if state else {entry.path: (entry, job)}
         if state:
-            found[entry.path] = state
+            states.add(state)
             yield entry, state
-        else:
-            jobs[entry.path] = job
-    entries = {entry.path: entry for entry in listed}
     if jobs:
         _log.info("%d slides to prepare; `tessera-client prepare` does it ahead of a study", len(jobs))
-        remove_parts(cache)
-    for job, state in prepare_all(list(jobs.values()), workers):
-        found[job.path] = state
-        write_states(cache / _STATES, [*_of_others(before, found), *found.values()])
-        yield entries[job.path], state
-    if not jobs and set(found.values()) - set(before):
-        _write_if_possible(cache / _STATES, [*_of_others(before, found), *found.values()])
+        if not shard:  # other machines may be at work on theirs, whose processes are not seen from here
+            remove_parts(states.cache)
+        yield from _prepared(jobs, _backbone(source, config), states, workers, pace or Pace())
+    states.settle()
+
+
+def _prepared(
+    jobs: Mapping[Path, tuple[Listed, Job]], backbone: Backbone, states: States, workers: int, pace: Pace
+) -> Iterator[tuple[Listed, SlideState]]:
+    try:
+        for job, state in prepare_all([job for _, job in jobs.values()], workers, backbone, pace):
+            states.add(state)
+            states.write_now_and_then()
+            yield jobs[job.path][0], state
+        states.write()
+    finally:
+        states.settle()  # also what was done before an interrupt
 
 
 def prepared_cases(source: Source, config: SlidesConfig) -> tuple[dict[str, tuple[SlideTiles, ...]], dict[str, int]]:
@@ -131,9 +148,13 @@ def _tables(source: Source) -> dict[str, TileFeatures]:
     return {slide: tiles for table in found for slide, tiles in table.items()}
 
 
+def _backbone(source: Source, config: SlidesConfig) -> Backbone:
+    return backbone_of(config, source.slides.weights)
+
+
 def _job(entry: Listed, source: Source, config: SlidesConfig) -> Job:
-    settings = source.slides
-    return Job(entry.path, entry.case_id, entry.mpp, settings.default_mpp, config, settings.weights, cache_of(source))
+    recipe = config.digest(_backbone(source, config).digest)
+    return Job(entry.path, entry.case_id, entry.mpp, source.slides.default_mpp, config, cache_of(source), recipe)
 
 
 def _left_out(entry: Listed, config: SlidesConfig) -> SlideState | None:
@@ -168,20 +189,6 @@ def _settled(job: Job, known: Mapping[tuple[str, str], SlideState]) -> SlideStat
         return None
     seconds = state.seconds if state else 0.0
     return SlideState(job.path.stem, job.case_id, DONE, "", n_tiles, seconds, job.recipe, job.file)
-
-
-def _of_others(before: Sequence[SlideState], found: Mapping[Path, SlideState]) -> list[SlideState]:
-    """The rows that stay: of other recipes, and of slides of other sources in the same cache."""
-    now = {(state.recipe, state.slide) for state in found.values()}
-    return [state for state in before if (state.recipe, state.slide) not in now]
-
-
-def _write_if_possible(path: Path, states: Sequence[SlideState]) -> None:
-    """A cache that somebody else prepared, and that this one may only read, keeps its table."""
-    try:
-        write_states(path, states)
-    except ValueError:
-        return
 
 
 def _file_of(entry: Listed, state: SlideState, source: Source) -> Path:

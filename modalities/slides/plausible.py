@@ -16,7 +16,7 @@ from modalities.core.problems import Problem, warning
 from modalities.slides.bags import TileFeatures
 from modalities.slides.cases import cache_of, prepare_slides, tiles_of_file
 from modalities.slides.config import SlidesConfig
-from modalities.slides.prepare.prepare import fingerprint
+from modalities.slides.prepare.job import fingerprint
 from modalities.slides.prepare.state import DONE, EXCLUDED, FAILED, SlideState
 from modalities.slides.reading.manifest import Listed, listed_files
 from modalities.slides.reading.reading import mpp_of

@@ -4,11 +4,11 @@ from functools import lru_cache
 from pathlib import Path
 
 from modalities.core.problems import unusable
-from modalities.slides.backbones.backbone import Backbone
+from modalities.slides.backbones.backbone import Backbone, Network
 from modalities.slides.backbones.table import STAIN
 from modalities.slides.config import SlidesConfig
 
-__all__ = ["Backbone", "backbone_of"]
+__all__ = ["Backbone", "Network", "backbone_of"]
 
 
 def backbone_of(config: SlidesConfig, weights: str = "") -> Backbone:

@@ -4,21 +4,23 @@ import difflib
 import hashlib
 import importlib
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float32, UInt8
-from PIL import Image
 from torch import nn
 
 from modalities.core.files.delimited import listing
 from modalities.core.problems import ProblemsError, problems_of, unusable
+from modalities.slides.backbones.fitting import Fit
 from modalities.slides.backbones.importing import import_timm
 from modalities.slides.backbones.names import as_timm
-from modalities.slides.backbones.networks import features_of, filled
+from modalities.slides.backbones.networks import filled
 from modalities.slides.backbones.places import PLACE, from_hub, weights_file
+from modalities.slides.backbones.running import DeviceLane, Runner
 from modalities.slides.backbones.table import Encoder, encoders
 from modalities.slides.backbones.weights import file_digest, tensors_of
 from modalities.slides.nuclei.nuclei import Nuclei
@@ -35,35 +37,31 @@ class Pretrained:
     def __init__(self, encoder: Encoder, network: nn.Module, digest: str) -> None:
         """Over a network that is filled with its weights."""
         self.name, self.digest, self.licence = encoder.name, digest, encoder.licence
-        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        moved = network.eval().to(self._device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        self._features = features_of(encoder, moved)
-        self._px, self._resized_px = encoder.pixels, encoder.resized
-        scale = (torch.tensor(values, dtype=torch.float32) * 255 for values in (encoder.mean, encoder.std))
-        self._mean, self._std = (values.view(1, 3, 1, 1).to(self._device) for values in scale)
+        self.fit = Fit(encoder.resized, encoder.pixels)
+        self._runner = Runner(encoder, network, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+        self.on_cpu = self._runner.device.type == "cpu"
+        self.n_threads = torch.get_num_threads()
 
-    @torch.inference_mode()
     def encode(
         self, tiles: Sequence[UInt8[np.ndarray, "height width 3"]], nuclei: Sequence[Nuclei]
     ) -> Float32[np.ndarray, "tile feature"]:
-        """A row a tile; bfloat16 on a GPU, as pathology networks are published for."""
+        """A row a tile."""
         del nuclei
+        lane = self.lane(_BATCH)
         rows = []
         for start in range(0, len(tiles), _BATCH):
-            pixels = torch.from_numpy(np.stack([self._fitted(tile) for tile in tiles[start : start + _BATCH]]))
-            batch = pixels.to(self._device).permute(0, 3, 1, 2).float()
-            with torch.autocast(self._device.type, torch.bfloat16, enabled=self._device.type == "cuda"):
-                features = self._features((batch - self._mean) / self._std)
-            rows.append(features.float().cpu().numpy())
-        return np.concatenate(rows).astype(np.float32)
+            batch = tiles[start : start + _BATCH]
+            lane.pixels[: len(batch)] = [self.fit(tile) for tile in batch]
+            rows.append(lane.features(len(batch)))
+        return np.concatenate(rows)
 
-    def _fitted(self, tile: np.ndarray) -> np.ndarray:
-        """Resized as timm's transforms do it, and cropped in the middle: for 224 pixels from 256, for 299 from 342."""
-        if tile.shape[0] != self._resized_px:
-            side = self._resized_px, self._resized_px
-            tile = np.asarray(Image.fromarray(tile).resize(side, Image.Resampling.BICUBIC))
-        edge = round((self._resized_px - self._px) / 2)
-        return tile[edge : edge + self._px, edge : edge + self._px]
+    def lane(self, n_tiles: int) -> DeviceLane:
+        """See `Network`."""
+        return DeviceLane(self._runner, n_tiles, self.fit.pixels)
+
+    def at_work(self) -> AbstractContextManager[None]:
+        """See `Network`."""
+        return self._runner.at_work()
 
 
 def pretrained(name: str, folder: Path | None) -> Pretrained:

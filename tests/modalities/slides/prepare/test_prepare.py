@@ -15,11 +15,12 @@ import pytest
 
 from modalities.core.contract import SlideSettings, Source
 from modalities.core.files.atomic import remove_parts
+from modalities.slides import cases
 from modalities.slides.cases import cache_of, prepare_slides
 from modalities.slides.config import SlidesConfig
 from modalities.slides.features.reading import read_features
-from modalities.slides.prepare import prepare, workers
-from modalities.slides.prepare.prepare import fingerprint
+from modalities.slides.prepare.job import fingerprint
+from modalities.slides.prepare.pipeline import prepare_all
 from modalities.slides.prepare.state import SlideState, read_states, write_states
 from modalities.slides.reading.files import CannotWriteError, write_whole
 from modalities.slides.reading.manifest import listed_files
@@ -133,7 +134,12 @@ def test_features_are_those_of_the_chosen_tiles(prepared):
 def test_what_is_prepared_is_not_prepared_again_until_something_changes(prepared, monkeypatch):
     source, cache, before = prepared
     done = []
-    monkeypatch.setattr(workers, "prepare_slide", lambda job: done.append(job.path.stem) or prepare.prepare_slide(job))
+
+    def watched(jobs, *how):
+        done.extend(job.path.stem for job in jobs)
+        return prepare_all(jobs, *how)
+
+    monkeypatch.setattr(cases, "prepare_all", watched)
     assert run(source) == before
     assert done == []
     run(source, retry=True)
