@@ -12,7 +12,7 @@ import typer
 from rich.table import Table
 
 from client.audit.commands import audit
-from client.node import commands
+from client.node import commands, service
 from client.node.home import Home
 from client.use.words.command import map_command
 from modalities.core.console import console, plainly, say, show
@@ -228,6 +228,7 @@ def _row(found: "client.check.modality.ModalityReport") -> tuple[str, str, str]:
     return known[0], known[1], notes or ("" if found.takes_part else "see below")
 
 
+app.add_typer(service.app, name="service")
 app.command("map")(plainly(map_command))
 for _command in (commands.init, commands.trust, commands.join, commands.status, commands.leave, audit):
     app.command()(plainly(_command))

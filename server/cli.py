@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 
 from modalities.core.console import console, plainly, say
-from server.coordinator import commands
+from server.coordinator import commands, service
 from server.coordinator.audit import audit
 from server.coordinator.evaluate import evaluate
 from server.coordinator.settings_page import settings_text, written_into
@@ -65,6 +65,7 @@ def settings(
         raise ValueError(f"{into}: {error}") from error
 
 
+app.add_typer(service.app, name="service")
 for _command in (
     commands.init,
     commands.hand_out,

@@ -21,6 +21,7 @@ from client.node.home import Home
 from client.node.programs import write_programs
 from modalities.core import logs
 from modalities.core.files.atomic import write_json
+from modalities.core.keyfiles import private_file
 from modalities.core.settings.site import SiteConfig
 from strategies.flower.environment import FORKING, PROMPT, environment
 from strategies.flower.processes import end, start, wait_until
@@ -49,7 +50,7 @@ class Node:
         return [
             *("client.node.supernode", str(self.home.site.resolve())),
             *("--superlink", own.address, "--root-certificates", str((self.home.site / own.authority).resolve())),
-            *("--auth-supernode-private-key", str(self.home.key.resolve())),
+            *("--auth-supernode-private-key", str(private_file(self.home.key.resolve()))),
             *("--host", "127.0.0.1", "--port", str(own.local_port)),
             *("--node-config", f'site="{self.home.site.resolve()}"'),
         ]
@@ -113,10 +114,10 @@ def _run_once(node: Node, socket: Path, teller: "_Teller") -> str:
     """One life of the SuperNode and of the server that forks its tasks: why it ended."""
     for left in (socket, node.home.connection, node.home.complaints):
         left.unlink(missing_ok=True)
-    silence = _Silence()
     with node.program("client.node.fork_server", str(socket), str(node.home.site.resolve())) as forking:
         wait_until(lambda: socket.exists() or forking.poll() is not None)
         with node.program(*node.command()) as supernode:
+            silence = _Silence()  # a busy machine takes its time over what comes before
             _write_state(node.home, State.CONNECTING)
             while supernode.poll() is None and forking.poll() is None:
                 connection = read_connection(node.home)

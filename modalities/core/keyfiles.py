@@ -25,12 +25,20 @@ def write_private(path: Path, content: bytes) -> None:
         file.write(content)
 
 
+def private_file(path: Path) -> Path:
+    """Where a private key lies: a service has a copy of its own, as systemd's credential of the same name."""
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    return Path(folder) / path.name if folder and (Path(folder) / path.name).is_file() else path
+
+
 def read_private(path: Path) -> bytes:
-    """The content of a private key's file.
+    """The content of a private key's file, or of the credential in its place.
 
     Raises:
         ValueError: it is absent, or others than its owner can read it.
     """
+    if private_file(path) != path:
+        return private_file(path).read_bytes()
     if not path.is_file():
         raise unusable("no such key", "make one with `init`", file=str(path))
     mode = path.stat().st_mode & 0o777

@@ -18,6 +18,7 @@ import uvicorn
 from rich.live import Live
 
 from modalities.core.console import LogJson, Syslog, console, logged, say
+from modalities.core.keyfiles import private_file
 from modalities.core.release.signing import certificate_fingerprint, check_signature, fingerprint, public_key
 from server.coordinator.flower import end_broken_off, is_up, register_enrolled, superlink
 from server.coordinator.folder import Gateway, Settings, Study, enrol_site, init_study, revoke_site, write_gateway
@@ -231,7 +232,7 @@ def _gate(study: Study, settings: Settings) -> Iterator[threading.Thread]:
         host="0.0.0.0",
         port=settings.public_port,
         ssl_certfile=str(study.tls.certificate),
-        ssl_keyfile=str(study.tls.key),
+        ssl_keyfile=str(private_file(study.tls.key)),
         log_level="warning",
         log_config=None,  # its warnings are in the log of this command
         access_log=False,

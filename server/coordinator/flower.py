@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from modalities.core.files.atomic import write_json
+from modalities.core.keyfiles import private_file
 from modalities.core.logs import teller
 from server.coordinator.folder import Study, enrolled
 from strategies.flower import command_line
@@ -40,7 +41,12 @@ def superlink(study: Study) -> Iterator[subprocess.Popen]:
     command = [
         *(sys.executable, "-P", str(Path(__file__).parents[1] / "network" / "superlink.py")),
         *("--ssl-ca-certfile", str(tls.authority), "--ssl-certfile", str(tls.certificate)),
-        *("--ssl-keyfile", str(tls.key), "--enable-supernode-auth", "--disable-runtime-dependency-installation"),
+        *(
+            "--ssl-keyfile",
+            str(private_file(tls.key)),
+            "--enable-supernode-auth",
+            "--disable-runtime-dependency-installation",
+        ),
         *("--database", str(study.flower / "state.db"), "--host", "127.0.0.1", "--port", str(settings.superlink_port)),
     ]
     process = start(command, _environment(study), teller("superlink"))

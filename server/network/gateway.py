@@ -42,9 +42,12 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
-def nginx_configuration(tls: Tls, public_port: int, superlink_port: int, log: Path, *, log_json: bool = False) -> str:
+def nginx_configuration(
+    tls: Tls, public_port: int, superlink_port: int, log: Path, *, log_json: bool = False, to_syslog: bool = False
+) -> str:
     """A whole nginx.conf: only the fleet routes, bounded bodies and times, re-encrypted to the SuperLink.
 
+    Its own files, and its logs unless they go to syslog, lie in the folder `log`.
     Exact `location =` blocks: a pattern that ends in $ also matches a path with a line feed behind it.
     """
     routes = "\n".join(f"        location = {route} {{ proxy_pass https://superlink; }}" for route in FLEET_ROUTES)
@@ -57,6 +60,8 @@ def nginx_configuration(tls: Tls, public_port: int, superlink_port: int, log: Pa
         "authority": tls.authority.resolve(),
         "most": f"{MOST_BYTES // 2**20}m",
         "log": log.resolve(),
+        "errors": _SYSLOG if to_syslog else f"{log.resolve()}/nginx-error.log",
+        "requests": _SYSLOG if to_syslog else f"{log.resolve()}/nginx-access.log",
         "format": f"escape=json '{_JSON_LINE}'" if log_json else f"'{_TEXT_LINE}'",
         "routine": "|".join(_ROUTINE),
     }
@@ -156,6 +161,7 @@ _JSON_LINE = (
     '{"time": "$time_iso8601", "level": "$level_in_json", "program": "nginx", "text": "$request_method $shown_uri", '
     '"from": "$remote_addr", "status": $status, "bytes": $body_bytes_sent}'
 )
+_SYSLOG = "syslog:server=unix:/dev/log,facility=daemon,tag=tessera_gateway,nohostname"
 _NGINX = """\
 # Written by `tessera-server init` and `start`, from coordinator.yaml: what is changed here is lost.
 # Only the routes that sites need reach the SuperLink; everything else is 404.
@@ -163,7 +169,7 @@ _NGINX = """\
 worker_processes auto;
 worker_rlimit_nofile 8192;
 pid $log/nginx.pid;
-error_log $log/nginx-error.log warn;
+error_log $errors warn;
 events { worker_connections 4096; }   # an idle connection costs one of these, and nothing of the SuperLink
 http {
     # No header in the log: the signed ones are worth a site's identity for five minutes.
@@ -172,7 +178,7 @@ http {
     map $$request_uri $$shown_uri { default "(not in ASCII)"; "~^[!-~]+$$" $$request_uri; }   # JSON is UTF-8
     map "$$uri $$status" $$is_logged { default 1; "~^/v1/fleet/($routine) 2" 0; }
     log_format line $format;
-    access_log $log/nginx-access.log line if=$$is_logged;
+    access_log $requests line if=$$is_logged;
     server_tokens off;
     # Bodies stay in memory: no update lies on this disk, and a worker, which is `nobody` where root starts nginx,
     # needs no folder.

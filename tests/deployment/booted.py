@@ -1,0 +1,127 @@
+"""A systemd that runs for real beside this machine's own: first of its own namespaces, on a copy of its files.
+
+The copy is an overlay in memory: what is installed there is gone with it. The network is the machine's.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+from tests.deployment.machine import wait_until
+
+_SYSTEMD = Path("/lib/systemd/systemd")
+_NAMESPACES = ("--mount", "--pid", "--uts", "--ipc", "--cgroup", "--fork", "--propagation", "private", "--kill-child")
+_MASKED = (
+    *(
+        f"systemd-{name}.service"
+        for name in ("udevd", "udev-trigger", "modules-load", "sysctl", "remount-fs", "logind")
+    ),
+    *(f"systemd-{name}.service" for name in ("random-seed", "firstboot", "timesyncd", "networkd", "resolved")),
+    *("systemd-udevd-control.socket", "systemd-udevd-kernel.socket", "dev-hugepages.mount", "dev-mqueue.mount"),
+    *("sys-kernel-debug.mount", "sys-kernel-tracing.mount", "sys-fs-fuse-connections.mount", "getty.target"),
+    *("kmod-static-nodes.service", "apparmor.service", "networking.service", "e2scrub_reap.service"),
+)
+"""What concerns the hardware or the network that other processes use."""
+_BOOT = """\
+set -e
+mount -t tmpfs tmpfs {below}
+mkdir {below}/upper {below}/work {root}
+mount -t overlay overlay -o lowerdir=/,upperdir={below}/upper,workdir={below}/work {root}
+cd {root}
+for unit in {masked}; do ln -sf /dev/null etc/systemd/system/$unit; done
+printf '[Unit]\\nRequires=basic.target systemd-journald.service\\nAfter=basic.target\\nAllowIsolate=yes\\n' \
+    > etc/systemd/system/trial.target
+: > etc/fstab
+rm -f etc/machine-id
+echo uninitialized > etc/machine-id
+chmod o+x root          # Python may lie there
+mount -t proc proc proc
+for folder in run tmp dev; do mount -t tmpfs tmpfs $folder; done
+for name in null zero full random urandom tty; do touch dev/$name; mount --bind /dev/$name dev/$name; done
+mkdir dev/pts dev/shm run/lock
+mount -t tmpfs tmpfs dev/shm
+mount -t devpts -o newinstance,ptmxmode=666 devpts dev/pts
+ln -s pts/ptmx dev/ptmx
+ln -s /proc/self/fd dev/fd
+touch dev/console
+mount --rbind /sys sys
+mkdir -p srv/tessera
+mount --bind {shared} srv/tessera
+mount --make-rshared {root}   # systemd hands credentials over from a mount namespace of a child
+exec env -i container=trial PATH="$PATH" chroot . {systemd} --unit=trial.target --log-target=console --show-status=no
+"""
+
+
+class Booted:
+    """It runs until `end`; `shared` is a folder of this machine that it sees as /srv/tessera."""
+
+    def __init__(self, folder: Path, shared: Path) -> None:
+        below, self.log = folder / "booted", folder / "booted.log"
+        below.mkdir()
+        values = {"below": below, "root": below / "root", "shared": shared, "systemd": _SYSTEMD}
+        script = _BOOT.format(**values, masked=" ".join(_MASKED))
+        with self.log.open("w") as log:
+            command = [
+                "setpriv",
+                "--pdeathsig",
+                "KILL",
+                "nice",
+                "-n",
+                "-5",
+                "unshare",
+                *_NAMESPACES,
+                "sh",
+                "-c",
+                script,
+            ]
+            self._started = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+        wait_until(lambda: self._started.poll() is not None or self._is_up(), 30, "systemd runs")
+
+    @property
+    def runs(self) -> bool:
+        return self._started.poll() is None
+
+    def run(self, *command: object, **options) -> subprocess.CompletedProcess[str]:
+        """A command there, as root; its output in order."""
+        words = ["nsenter", "--target", str(self._first()), "--all", "--root", *map(str, command)]
+        words[3:4] = ["--mount", "--pid", "--uts", "--ipc", "--cgroup"]
+        return subprocess.run(
+            words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300, cwd="/", **options
+        )
+
+    def call(self, *command: object, **options) -> str:
+        """The output of one that succeeds."""
+        done = self.run(*command, **options)
+        assert done.returncode == 0, f"{command}\n{done.stdout}"
+        return done.stdout
+
+    def end(self) -> None:
+        """systemd, and with it everything in its namespaces."""
+        with suppress(psutil.Error):
+            psutil.Process(self._first()).send_signal(signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(self._started.pid, signal.SIGKILL)
+        self._started.wait(20)
+
+    def _first(self) -> int:
+        children = psutil.Process(self._started.pid).children()
+        return children[0].pid if children else 0
+
+    def _is_up(self) -> bool:
+        with suppress(psutil.Error):
+            if self._first() and psutil.Process(self._first()).name() == "systemd":
+                return self.run("systemctl", "is-active", "trial.target").stdout.strip() == "active"
+        return False
+
+
+def booted(folder: Path, shared: Path) -> Booted | None:
+    """One that runs; None where this machine does not allow it."""
+    if os.geteuid() or not _SYSTEMD.is_file() or not shutil.which("unshare") or not shutil.which("nsenter"):
+        return None
+    there = Booted(folder, shared)
+    return there if there.runs else None
