@@ -7,7 +7,7 @@ BENCH_ARGS ?=
 BIN := .venv/bin
 STAMP := .venv/.installed
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest
-PIP := $(BIN)/python -m pip install -qq --constraint constraints.txt
+PIP := $(BIN)/python -m pip install -qq --no-compile
 FUZZ_EXAMPLES ?= 2000
 MUTANTS ?= 200
 SEED ?= 0
@@ -18,31 +18,36 @@ BUILD := build/wheelhouse
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup format check test test-fast faults fuzz mutants demo bench wheelhouse clean
+.PHONY: help setup hashes format check test test-fast faults fuzz mutants demo bench wheelhouse clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' Makefile
 
 setup: $(STAMP) ## create .venv with the pinned dependencies
 
-# pip itself first: an old one takes a minute longer to resolve. torch then, and alone: whichever build of the pinned version
-# pip is pointed at (CPU or CUDA) satisfies everything else. Nothing is compiled ahead: most of it is never imported.
-$(STAMP): pyproject.toml constraints.txt
+# All but torch is exactly what hashes.txt lists, and pip refuses any other file. torch is whichever build of the pinned
+# version pip is pointed at (CPU or CUDA). Nothing is compiled ahead: most of it is never imported.
+$(STAMP): pyproject.toml constraints.txt hashes.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(PIP) pip
-	$(PIP) --no-compile torch
-	$(PIP) --no-compile --editable '.[simulation,slides,encoders,tensorboard,dev]'
+	$(PIP) --no-deps --require-hashes --requirement hashes.txt
+	$(PIP) --constraint constraints.txt torch
+	$(PIP) --no-deps --no-build-isolation --editable .
 	touch $@
+
+hashes: ## write hashes.txt anew: what is installed in .venv, with the SHA-256 of every file that the index has of it
+	$(BIN)/python -m pip freeze --all --exclude-editable --exclude torch | $(BIN)/uv pip compile - --output-file hashes.txt \
+		--no-deps --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet
 
 format: $(STAMP) ## rewrite the code in the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-check: $(STAMP) ## lint, format, types, import rules
+check: $(STAMP) ## lint, format, types, import rules, known weaknesses of the packages
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright
 	$(BIN)/lint-imports
+	$(BIN)/python .ci/audit.py
 
 # One process more for the slow tests: a deployment waits half of its time.
 test: test-fast ## all tests, the slow ones last
@@ -80,7 +85,13 @@ wheelhouse: ## offline install for this kind of machine and PYTHON's version, wi
 	@echo "3/4 wheels: half a minute to many, by pip's cache and the build of torch"
 	@$(BUILD)/venv/bin/python -m pip download --quiet --only-binary :all: --dest $(HOUSE)/wheels \
 		--constraint $(HOUSE)/constraints.txt torch setuptools './$(BUILD)/tessera[slides,encoders]'
-	@echo "4/4 sums"
+	@for file in $(HOUSE)/wheels/*.whl; do \
+		case $$file in */torch-*) continue ;; esac; \
+		grep -q "$$(sha256sum < $$file | cut -d ' ' -f 1)" hashes.txt || { echo "error: hashes.txt does not list $$file"; exit 1; }; \
+	done
+	@echo "4/4 bill of materials and sums"
+	@cd $(BUILD)/tessera && PYTHONPATH=$$(ls $(CURDIR)/$(HOUSE)/wheels/packaging-*.whl) $(PYTHON) -m modalities.core.supply \
+		$(CURDIR)/$(HOUSE)/wheels $(CURDIR)/$(HOUSE)
 	@(cd $(HOUSE) && find * -type f | LC_ALL=C sort | xargs sha256sum) > $(BUILD)/SHA256SUMS
 	@mv $(BUILD)/SHA256SUMS $(HOUSE)
 	@echo "$(HOUSE): $$(ls $(HOUSE)/wheels | wc -l) wheels, $$(du -sm $(HOUSE) | cut -f 1) MB; SHA-256 of its SHA256SUMS:"

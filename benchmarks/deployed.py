@@ -20,6 +20,7 @@ from client.node.roster import approve_roster
 from client.node.supervisor import Node, state_of
 from modalities.core.settings.federation import Federation
 from modalities.core.settings.site import read_site_config
+from modalities.core.supply.packages import contents, installed
 from server.coordinator.flower import is_up, nodes
 from server.coordinator.folder import enrol_site, init_study, write_gateway
 from server.coordinator.roster import make_roster
@@ -89,7 +90,7 @@ class Deployment:
             file.write(f"coordinator: {{address: '{address}', local_port: {local}, {agreed}}}\n")
         home.folder.mkdir(mode=0o700)
         make_node_key(home.key, home.public_key, site.name)
-        approve(home, digest_of_checkout(), "benchmark")
+        approve(home, digest_of_checkout(), "benchmark", contents(installed()))
         enrol_site(self.study, site.name, home.public_key)
 
     @contextmanager

@@ -9,14 +9,16 @@ from pathlib import Path
 
 from cryptography import x509
 
-from client.node.approval import approvals
+from client.node.approval import approvals, changed_packages
 from client.node.connection import why_taken
 from client.node.home import Home
 from client.node.supervisor import state_of
+from modalities.core.files.delimited import listing
 from modalities.core.keyfiles import read_private
 from modalities.core.problems import Problem, gathering, note, warning
 from modalities.core.release.signing import certificate_fingerprint, fingerprint, public_key
 from modalities.core.settings.site import CoordinatorConfig
+from modalities.core.supply.packages import contents, installed
 from strategies.masking.roster import load_roster
 
 _SOON_DAYS = 30
@@ -104,8 +106,14 @@ def _release_key(path: Path) -> list[Problem]:
 
 
 def _approval(home: Home) -> list[Problem]:
-    if approvals(home):
+    known, here = approvals(home), contents(installed())
+    if any(not changed_packages(approval, here) for approval in known.values()):
         return []
+    if known:
+        latest = max(known.values(), key=lambda approval: approval["time"])
+        what = f"packages changed since code was approved: {listing(changed_packages(latest, here))}"
+        remedy = f"install those again, or once you know why: tessera-client trust {home.site} --from-checkout"
+        return [Problem(what, remedy, file=".tessera/approved.json")]
     remedy = f"review it, then: tessera-client trust {home.site} --from-checkout"
     return [warning("no code is approved yet: needed to join", remedy, file=".tessera/approved.json")]
 

@@ -10,7 +10,7 @@ import typer
 
 from client.exports.begin import Begun, begin
 from client.exports.found import described, exports_in
-from client.node.approval import approvals, approve, last_refused, refusal, withdraw
+from client.node.approval import approvals, approve, last_refused, refusal, refuse_changed_files, withdraw
 from client.node.home import Home
 from client.node.keys import make_node_key
 from client.node.roster import approve_roster, key_lines, roster_problems, stand_of_roster, withdraw_roster
@@ -21,6 +21,7 @@ from modalities.core.problems import Problem, check, unusable
 from modalities.core.registry import kinds
 from modalities.core.settings.site import SITE_FILE, problem_of_name, read_site_config
 from modalities.core.settings.yaml_file import plain_in
+from modalities.core.supply.packages import contents, installed
 from strategies.bundle import REPOSITORY, digest_of_checkout
 
 Site = Annotated[Path, typer.Argument(help="The site folder, with its site.yaml.")]
@@ -163,12 +164,16 @@ def trust(
     roster: Annotated[
         str, typer.Option(help="Approve the roster of sites and keys: its digest, from the coordinator by telephone.")
     ] = "",
+    verify: Annotated[
+        bool, typer.Option("--verify", help="First hold every file of the installed packages against its SHA-256.")
+    ] = False,
     withdrawn: Annotated[bool, typer.Option("--withdraw", help="Take the approval back.")] = False,
 ) -> None:
     """Approve the code that a study may run here, or its roster, by digest; without one, say what is approved.
 
-    A run brings its code along. This site runs it only if every file is that of an approved digest. With masked sums
-    it takes the keys of other sites only from the roster that it approved.
+    A run brings its code along. This site runs it only if every file is that of an approved digest, and on the
+    packages that were installed when it was approved. With masked sums it takes the keys of other sites only from the
+    roster that it approved.
     """
     home = Home(site)
     if bool(digest) + from_checkout + bool(roster) > 1:
@@ -185,8 +190,10 @@ def trust(
         withdraw(home, chosen)
         say(f"no longer approved: {chosen}")
     elif chosen:
-        approve(home, chosen, f"the source in {REPOSITORY}" if from_checkout else "typed")
-        say(f"approved: {chosen}")
+        packages = installed()
+        refuse_changed_files(packages if verify else ())
+        approve(home, chosen, f"the source in {REPOSITORY}" if from_checkout else "typed", contents(packages))
+        say(f"approved: {chosen}, on the {len(packages)} packages that are installed here")
     else:
         for known, entry in approvals(home).items():
             say(f"approved: {known} ({entry['source']}, {_when(entry['time'])})")
@@ -222,7 +229,7 @@ def status(site: Site) -> None:
         for complaint in state.get("complaints", ()):
             say(complaint)
     if refused := last_refused(home):
-        say(refusal(refused["digest"], site))
+        say(refusal(refused, site))
     if not state.get("alive"):
         raise typer.Exit(1)
 

@@ -16,11 +16,14 @@ import signal
 import socket
 import sys
 import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from client.node.approval import CODE, refuse_unapproved
 from client.node.home import Home
+from modalities.core.supply.packages import contents, installed
 from strategies.bundle import digest_of_checkout
 from strategies.flower.processes import die_with_parent
 from strategies.flower.tasks import MODULE, PROGRAM, run_task
@@ -31,10 +34,20 @@ by an optimiser's step, Flower's client and the node key."""
 _OURS = ("client", "modalities", "server", "simulations", "strategies")
 
 
+@dataclass(frozen=True)
+class OwnCode:
+    """What this process imported."""
+
+    digest: str
+    """Of the site's own copy of the study's code; empty where there is no source of it to compare with."""
+    packages: Mapping[str, str]
+    """The packages that were installed as it began: name -> version and digest."""
+
+
 def serve(address: str, home: Home) -> None:
     """Fork once for every connection, whose bytes are the arguments of `flwr-clientapp`; until SIGTERM."""
     _import_all()
-    digest = _digest_of_own_code()
+    own = OwnCode(_digest_of_own_code(), contents(installed()))
     gc.freeze()  # so that a child's collector does not copy the parent's pages
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # ended children leave by themselves
     with socket.socket(socket.AF_UNIX) as listening:
@@ -46,7 +59,7 @@ def serve(address: str, home: Home) -> None:
                 arguments = json.loads(file.read())
             if os.fork() == 0:
                 listening.close()
-                _work(arguments, home, digest)
+                _work(arguments, home, own)
 
 
 def _import_all() -> None:
@@ -62,13 +75,13 @@ def _import_all() -> None:
     rules()
 
 
-def _work(arguments: list[str], home: Home, digest: str) -> None:
-    """One task, and the end of the process; `digest` is of the code that was imported here."""
+def _work(arguments: list[str], home: Home, own: OwnCode) -> None:
+    """One task, and the end of the process."""
     code = 1
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         sys.argv = [PROGRAM, *arguments]
-        run_task(partial(_approve, home, digest))
+        run_task(partial(_approve, home, own))
         code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1
@@ -80,14 +93,14 @@ def _work(arguments: list[str], home: Home, digest: str) -> None:
         os._exit(code)
 
 
-def _approve(home: Home, digest: str, bundle: bytes) -> None:
+def _approve(home: Home, own: OwnCode, bundle: bytes) -> None:
     """Refuse what the site did not approve; of what it did, the audit log is told the digest.
 
     What runs is the bundle's. Where that is the site's own copy, file by file, its modules are here already: importing
     them again would be most of a task's work. Any others are imported anew.
     """
-    os.environ[CODE] = refuse_unapproved(home, bundle)
-    if os.environ[CODE] != digest:
+    os.environ[CODE] = refuse_unapproved(home, bundle, own.packages)
+    if os.environ[CODE] != own.digest:
         for name in [name for name in sys.modules if name.partition(".")[0] in _OURS]:
             del sys.modules[name]
 

@@ -174,7 +174,7 @@ class _Teller:
                 self._complain(complaint)
         if last_refused(self._home) not in ({}, self._refused):
             self._refused = last_refused(self._home)
-            self.say(refusal(self._refused["digest"], self._home.site))
+            self.say(refusal(self._refused, self._home.site))
 
     def not_connected(self, meaning: str) -> None:
         """Why there is no connection; it is tried again."""

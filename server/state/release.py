@@ -28,6 +28,8 @@ from modalities.core.release.release import (
     file_of,
     open_release,
 )
+from modalities.core.supply.bill import BILL, LICENCES, bill_of, licences_of
+from modalities.core.supply.packages import installed
 from server.state.card import card_of
 from server.state.evaluation import results_in
 from server.state.study import StudyState
@@ -56,9 +58,16 @@ def write_release(folder: Path, study: StudyState, extra: Mapping[str, Any] | No
         **({"evaluation": results.to_plain()} if (results := results_in(study)) else {}),
         **(extra or {}),
     }
-    card = card_of(study.federation, model, study.cohorts.values()).encode()
-    write_atomically(folder / CARD, card)
-    model["files"] = {**files, CARD: hashlib.sha256(card).hexdigest()}
+    packages = installed()
+    texts = {
+        CARD: card_of(study.federation, model, study.cohorts.values()).encode(),
+        BILL: bill_of(packages),
+        LICENCES: licences_of(packages),
+    }
+    for name, text in texts.items():
+        write_atomically(folder / name, text)
+        files[name] = hashlib.sha256(text).hexdigest()
+    model["files"] = files
     write_atomically(folder / MODEL, json.dumps(model, indent=2, sort_keys=True).encode())
     return folder
 

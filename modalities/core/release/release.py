@@ -21,11 +21,14 @@ from modalities.core.model.predict import FittedBranch, FittedModel
 from modalities.core.parts import modality_of, parts_of
 from modalities.core.problems import unusable
 from modalities.core.settings.federation import Federation, federation_from
+from modalities.core.supply.bill import BILL, LICENCES
 
 FORMAT = 2
 MODEL, HEAD, CALIBRATION = "model.json", "fusion.safetensors", "calibration.safetensors"
 CARD = "README.md"
-"""The model card; a release from before there was one has none."""
+"""The model card."""
+_TEXTS = {CARD, BILL, LICENCES}
+"""What a release from before there was such a file lacks."""
 STATE, WEIGHT = "state.", "weight."
 Arrays = dict[str, np.ndarray]
 
@@ -99,7 +102,7 @@ def open_release(folder: Path) -> Release:
         federation = federation_from(model["federation"])
         expected = {file_of(part) for name in model["modalities"] for part in parts_of(name, federation.fusion)}
         head_named(_head_of(model, federation)["name"])
-        if model["format"] != FORMAT or set(model["files"]) - {CARD} != {*expected, HEAD, CALIBRATION}:
+        if model["format"] != FORMAT or set(model["files"]) - _TEXTS != {*expected, HEAD, CALIBRATION}:
             raise ValueError("another format, or other files than its modalities need")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise unusable(f"no release that this version reads: model.json: {error}", file=str(folder)) from error

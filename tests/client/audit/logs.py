@@ -62,7 +62,7 @@ def write_log(folder):
     pem = KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     (folder / "release.pub").write_bytes(pem)
     (folder / "site.yaml").write_text("name: st_anna\ncoordinator: {address: 'fed.example.org:9443'}\n")
-    approve(home, CODE, "typed")
+    approve(home, CODE, "typed", {})
     append(home, RECEIVED, {**ABOUT, "message": "query.capabilities", "holds": {"config.study": {}}})
     append(home, SENT, {**ABOUT, "message": "query.capabilities", "holds": {"metrics.cnv": {"num-examples": 17}}})
     for number in (1, 2):

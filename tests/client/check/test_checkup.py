@@ -17,6 +17,7 @@ from client.node.home import Home
 from client.node.keys import make_node_key
 from modalities.core.release.signing import make_release_key
 from modalities.core.settings.site import CoordinatorConfig
+from modalities.core.supply.packages import contents, installed
 from server.cli import app as server
 from server.coordinator.folder import enrol_site, init_study
 from server.network.certificates import AUTHORITY_DAYS, Tls, issue_server_certificate, make_authority
@@ -51,7 +52,7 @@ CODE = 64 * "0"
 def own(site, port, now=NOW):
     """What is said of a site that has approved some code."""
     Home(site).folder.mkdir(exist_ok=True)
-    approve(Home(site), CODE, "typed")
+    approve(Home(site), CODE, "typed", contents(installed()))
     return own_as_it_is(site, port, now)
 
 
@@ -80,6 +81,14 @@ def test_a_site_that_has_approved_no_code_is_told_to_before_it_joins(site, port)
     ((found,), (remedy,)) = own_as_it_is(site, port)
     assert found == ("warning", ".tessera/approved.json", "no code is approved yet: needed to join")
     assert remedy == f"review it, then: tessera-client trust {site} --from-checkout"
+
+
+def test_packages_that_changed_since_the_code_was_approved_are_an_error_that_names_them(site, port):
+    approve(Home(site), CODE, "typed", {**contents(installed()), "numpy": "1.0 aa", "gone": "2.0 bb"})
+    ((found,), (remedy,)) = own_as_it_is(site, port)
+    assert found[:2] == ("error", ".tessera/approved.json")
+    assert found[2].startswith("packages changed since code was approved: gone 2.0 -> none, numpy 1.0 -> 2.")
+    assert remedy == f"install those again, or once you know why: tessera-client trust {site} --from-checkout"
 
 
 def test_the_fingerprints_to_compare_are_those_that_the_coordinator_reads_out(tmp_path):

@@ -89,7 +89,7 @@ def test_a_site_that_leaves_keeps_nothing_that_was_prepared_of_its_data(tmp_path
 
 
 def test_withdrawing_no_digest_in_particular_is_an_error_that_lists_what_is_approved(tmp_path):
-    approve(Home(tmp_path), "a" * 64, "typed")
+    approve(Home(tmp_path), "a" * 64, "typed", {})
     found = CliRunner().invoke(app, ["trust", str(tmp_path), "--withdraw"])
     assert found.exit_code == 2
     assert f"approved are: {'a' * 64}" in found.output.replace("\n", "")
@@ -97,7 +97,7 @@ def test_withdrawing_no_digest_in_particular_is_an_error_that_lists_what_is_appr
 
 
 def test_a_digest_that_is_not_approved_cannot_be_withdrawn_while_another_is(tmp_path):
-    approve(Home(tmp_path), "a" * 64, "typed")
+    approve(Home(tmp_path), "a" * 64, "typed", {})
     with pytest.raises(ValueError, match=f"{'b' * 64}: not approved; approved are: {'a' * 64}"):
         withdraw(Home(tmp_path), "b" * 64)
 
@@ -105,7 +105,7 @@ def test_a_digest_that_is_not_approved_cannot_be_withdrawn_while_another_is(tmp_
 @pytest.mark.parametrize("digest", ["a" * 65, "a" * 64 + "\n", "a" * 63, "A" * 64])
 def test_what_is_not_exactly_a_digest_is_not_approved(tmp_path, digest):
     with pytest.raises(ValueError, match="a digest is 64 hexadecimal digits"):
-        approve(Home(tmp_path), digest, "typed")
+        approve(Home(tmp_path), digest, "typed", {})
     assert approvals(Home(tmp_path)) == {}
 
 

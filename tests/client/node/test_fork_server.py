@@ -1,6 +1,7 @@
 """A site runs approved code only, and what fails before that code runs says nothing of the site."""
 
 import io
+import json
 import os
 import stat
 import subprocess
@@ -12,10 +13,18 @@ from typer.testing import CliRunner
 
 from client.cli import app
 from client.node import fork_server
-from client.node.approval import approvals, approve, last_refused, refusal, refuse_unapproved, withdraw
-from client.node.fork_server import _approve, _digest_of_own_code, _work
+from client.node.approval import (
+    approvals,
+    approve,
+    last_refused,
+    refusal,
+    refuse_unapproved,
+    withdraw,
+)
+from client.node.fork_server import OwnCode, _approve, _digest_of_own_code, _work
 from client.node.home import Home
 from client.node.programs import write_programs
+from modalities.core.supply.packages import installed
 from strategies.bundle import REPOSITORY, digest_of_bundle, digest_of_checkout, staged_app
 from strategies.flower.bundles import build
 from strategies.flower.tasks import OTHER_PROGRAMS, PROGRAM, NotApprovedError
@@ -29,6 +38,7 @@ def bundle(files, compression=zipfile.ZIP_DEFLATED):
     return packed.getvalue()
 
 
+PACKAGES = {"numpy": "2.4.1 aa", "torch": "2.13.0 bb"}
 CODE = {"client/app.py": "x = 1", "pyproject.toml": "[project]"}
 
 
@@ -57,21 +67,22 @@ def test_a_task_knows_the_digest_of_the_code_that_was_approved_for_it(tmp_path, 
     monkeypatch.delenv("TESSERA_APPROVED_CODE")
     home, digest = Home(tmp_path), digest_of_bundle(bundle(CODE))
     with pytest.raises(NotApprovedError, match=f"sent the code {digest}, which"):
-        _approve(home, digest, bundle(CODE))
+        _approve(home, OwnCode(digest, PACKAGES), bundle(CODE))
     assert "TESSERA_APPROVED_CODE" not in os.environ
-    approve(home, digest, "typed")
-    _approve(home, digest, bundle(CODE))
+    approve(home, digest, "typed", PACKAGES)
+    _approve(home, OwnCode(digest, PACKAGES), bundle(CODE))
     assert os.environ["TESSERA_APPROVED_CODE"] == digest
 
 
 @pytest.mark.parametrize("is_same", [True, False])
 def test_the_servers_own_modules_serve_a_task_if_they_are_the_bundles_file_by_file(tmp_path, monkeypatch, is_same):
     home, digest = Home(tmp_path), digest_of_bundle(bundle(CODE))
-    approve(home, digest, "typed")
+    approve(home, digest, "typed", PACKAGES)
     modules = {"client": sys, "client.app": sys, "strategies.wire": sys, "torch": sys}
     monkeypatch.setattr(sys, "modules", modules)
     monkeypatch.setenv("TESSERA_APPROVED_CODE", "")
-    _approve(home, digest if is_same else digest_of_bundle(bundle({**CODE, "client/app.py": "x = 2"})), bundle(CODE))
+    own = digest if is_same else digest_of_bundle(bundle({**CODE, "client/app.py": "x = 2"}))
+    _approve(home, OwnCode(own, PACKAGES), bundle(CODE))
     assert list(modules) == (["client", "client.app", "strategies.wire", "torch"] if is_same else ["torch"])
 
 
@@ -84,17 +95,39 @@ def test_the_digest_of_this_servers_code_is_that_of_its_source_or_none(monkeypat
 def test_a_site_keeps_which_code_it_refused_until_that_is_approved(tmp_path):
     home = Home(tmp_path)
     with pytest.raises(NotApprovedError, match="which this site has not approved"):
-        refuse_unapproved(home, bundle(CODE))
+        refuse_unapproved(home, bundle(CODE), PACKAGES)
     digest = digest_of_bundle(bundle(CODE))
     assert last_refused(home)["digest"] == digest
-    approve(home, digest, "typed")
+    approve(home, digest, "typed", PACKAGES)
     assert last_refused(home) == {}
-    refuse_unapproved(home, bundle(CODE))
+    refuse_unapproved(home, bundle(CODE), PACKAGES)
     with pytest.raises(NotApprovedError):
-        refuse_unapproved(home, bundle({**CODE, "client/app.py": "x = 2"}))
+        refuse_unapproved(home, bundle({**CODE, "client/app.py": "x = 2"}), PACKAGES)
     withdraw(home, digest)
     with pytest.raises(NotApprovedError):
-        refuse_unapproved(home, bundle(CODE))
+        refuse_unapproved(home, bundle(CODE), PACKAGES)
+
+
+def test_approved_code_does_not_run_on_packages_that_changed_since_until_it_is_approved_again(tmp_path):
+    home, digest = Home(tmp_path), digest_of_bundle(bundle(CODE))
+    approve(home, digest, "typed", PACKAGES)
+    now = {"numpy": "2.4.2 cc", "torch": "2.13.0 dd", "wheel": "1.0 ee"}
+    changes = "numpy 2.4.1 -> 2.4.2, torch 2.13.0: other files under the same version, wheel none -> 1.0"
+    with pytest.raises(NotApprovedError, match=f"packages changed since the code was approved: {changes}"):
+        refuse_unapproved(home, bundle(CODE), now)
+    assert refusal(last_refused(home), tmp_path) == (
+        f"refused: the packages here are not those that the code was approved with: {changes}; install those again, or "
+        f"once you know why, allow it with: tessera-client trust {tmp_path} {digest}"
+    )
+    approve(home, digest, "typed", now)
+    assert (refuse_unapproved(home, bundle(CODE), now), last_refused(home)) == (digest, {})
+
+
+def test_an_approval_from_before_packages_counted_still_holds(tmp_path):
+    home, digest = Home(tmp_path), digest_of_bundle(bundle(CODE))
+    home.folder.mkdir()
+    home.approved.write_text(json.dumps({digest: {"source": "typed", "time": 1.0}}))
+    assert refuse_unapproved(home, bundle(CODE), PACKAGES) == digest
 
 
 def test_trust_approves_lists_and_withdraws(tmp_path):
@@ -103,7 +136,8 @@ def test_trust_approves_lists_and_withdraws(tmp_path):
         return found.exit_code, found.output.replace("\n", " ")
 
     ours = digest_of_checkout()
-    assert run("--from-checkout") == (0, f"approved: {ours} ")
+    on = f"on the {len(installed())} packages that are installed here"
+    assert run("--from-checkout") == (0, f"approved: {ours}, {on} ")
     assert list(approvals(Home(tmp_path))) == [ours]
     assert f"this source is {ours}" in run()[1]
     assert run("--withdraw", ours)[0] == 0
@@ -112,7 +146,7 @@ def test_trust_approves_lists_and_withdraws(tmp_path):
         code, output = run(wrong)
         assert (code, said in output) == (1 if said else 0, True)
     assert run("--from-checkout", ours)[0] == 1
-    assert refusal(ours, tmp_path).endswith(f"tessera-client trust {tmp_path} {ours}")
+    assert refusal({"digest": ours}, tmp_path).endswith(f"tessera-client trust {tmp_path} {ours}")
 
 
 def test_whatever_else_flower_would_start_at_a_site_is_refused(tmp_path):
@@ -141,7 +175,7 @@ def test_a_tasks_process_ends_with_its_code_and_an_error_is_in_the_log(end, code
     monkeypatch.setattr(fork_server, "run_task", task)
     child = os.fork()
     if not child:
-        _work(["--token", "t"], Home(tmp_path), "")
+        _work(["--token", "t"], Home(tmp_path), OwnCode("", {}))
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == code
     out, err = capfd.readouterr()
     assert out == "last words"

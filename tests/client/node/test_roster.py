@@ -195,7 +195,7 @@ def test_code_and_roster_are_approved_one_at_a_time(site):
 
 
 def test_a_site_that_requires_masks_does_not_join_without_an_approved_roster(site):
-    approve(Home(site), "0" * 64, "typed")
+    approve(Home(site), "0" * 64, "typed", {})
     found = run("join", site)
     assert found.exit_code == 1
     how = f"compare with what the coordinator reads out, then: tessera-client trust {site} --roster DIGEST"

@@ -66,7 +66,7 @@ def test_join_names_all_that_is_missing_and_refuses_a_key_that_others_can_read(t
     (tmp_path / "b" / "federation.yaml").write_text("modalities: {cnv: {features: [A]}}\n")
     settings = tmp_path / "b" / "site.yaml"  # without masks, so that it needs no roster of other sites
     settings.write_text(settings.read_text().replace("require_masking: true", "require_masking: false"))
-    approve(Home(tmp_path / "b"), 64 * "0", "typed")
+    approve(Home(tmp_path / "b"), 64 * "0", "typed", {})
     Home(tmp_path / "b").key.chmod(0o644)
     found = CliRunner().invoke(app, ["join", str(tmp_path / "b")])
     assert found.exit_code == 1

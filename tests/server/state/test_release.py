@@ -37,6 +37,8 @@ def test_a_release_is_a_file_a_branch_a_copy_and_the_head(release):
     assert set(files(release)) == {
         "model.json",
         "README.md",
+        "licences.csv",
+        "sbom.cdx.json",
         "fusion.safetensors",
         "calibration.safetensors",
         "branches/cnv.safetensors",
