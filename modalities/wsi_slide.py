@@ -16,6 +16,7 @@ from modalities.core.fields import settings
 from modalities.core.files.delimited import listing
 from modalities.core.hooks import Plausibility, RawFile
 from modalities.core.problems import Problem, check, unusable
+from modalities.slides.features.stores import table_in
 from modalities.slides.plugin import is_embedding
 from modalities.slides.reading.manifest import Listed, case_of_name, kind_of, listed_files
 from modalities.slides.reading.source import needs_extra
@@ -147,12 +148,12 @@ def _of_file(entry: Listed, owners: Mapping[str, str], source: Source) -> list[_
     from modalities.slides.features.embeddings import read_embeddings
 
     name = entry.path.name
-    if entry.is_unreadable or not entry.path.is_file():
+    if entry.is_unreadable or not entry.is_there:
         return [_Slide(name, entry.case_id, problem=Problem(entry.left_out, file=name))]
     if not entry.is_features:
         return [_Slide(name, entry.case_id, cause=entry.left_out or "no embedding of it is there")]
     try:
-        held = read_embeddings(entry.path)
+        held = read_embeddings(table_in(entry.path, source.columns.get("features", "")))
     except FeatureFileError as error:
         return [
             _Slide(name, entry.case_id, cause=entry.left_out, problem=None if entry.left_out else error.problems[0])

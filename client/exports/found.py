@@ -10,6 +10,7 @@ from modalities.core.hooks import MAPPED, Recognises
 from modalities.core.problems import unusable
 from modalities.core.registry import plugin
 from modalities.core.settings.training import BranchConfig
+from modalities.slides.features.stores import files_below, is_store
 
 _TABLES = (".csv", ".tsv", ".txt", ".seg", ".cns", ".xlsx")
 _LARGE = 20_000_000
@@ -59,9 +60,9 @@ def described(export: Export) -> str:
 
 def _files(path: Path) -> Iterable[Path]:
     """The file; or all in the folder but hidden ones and what a spreadsheet program keeps of an open workbook."""
-    if not path.is_dir():
+    if not path.is_dir() or is_store(path):
         return [path]
-    below = [file for file in sorted(path.rglob("*")) if file.is_file()]
+    below = [file for file in sorted(files_below(path)) if file.is_file() or is_store(file)]
     return [file for file in below if not any(part[0] in ".~" for part in file.relative_to(path).parts)]
 
 
@@ -76,7 +77,7 @@ def _format(path: Path, kind: str) -> str:
     module = plugin(kind)
     try:
         return module.recognised(path) if isinstance(module, Recognises) else ""
-    except ValueError:  # damaged, or no table at all
+    except (ValueError, IsADirectoryError):  # damaged, no table at all, or a store
         return ""
 
 

@@ -17,6 +17,7 @@ from modalities.slides.backbones import Backbone, backbone_of
 from modalities.slides.bags import SlideTiles, TileFeatures, TileFile
 from modalities.slides.config import SlidesConfig
 from modalities.slides.features.reading import read_features
+from modalities.slides.features.stores import table_in
 from modalities.slides.nuclei.composition import read_composition, with_composition
 from modalities.slides.prepare.job import Job
 from modalities.slides.prepare.pace import Pace
@@ -59,7 +60,7 @@ def prepare_slides(
     known = {(state.recipe, state.file): state for state in states.before if not (retry and state.state == FAILED)}
     jobs: dict[Path, tuple[Listed, Job]] = {}
     for entry in shard.of_slides(listed) if shard else listed:
-        state = _left_out(entry, config)
+        state = _left_out(entry, source, config)
         if state is None:
             job = _job(entry, source, config)
             state = _settled(job, known)
@@ -126,7 +127,7 @@ def _done(
     """By case, the slides that can be read, and those that the site has only the table of; what cannot, is noted."""
     listed = listed_files(source)
     owners = {entry.slide: entry.case_id for entry in listed}
-    files = [entry for entry in listed if entry.path.is_file() or entry.slide not in tables]
+    files = [entry for entry in listed if entry.is_there or entry.slide not in tables]
     held: dict[str, list[tuple[Listed, SlideState]]] = {}
     for entry, state in sorted(prepare_slides(files, source, config), key=lambda pair: str(pair[0].path)):
         if state.state == DONE:
@@ -157,21 +158,21 @@ def _job(entry: Listed, source: Source, config: SlidesConfig) -> Job:
     return Job(entry.path, entry.case_id, entry.mpp, source.slides.default_mpp, config, cache_of(source), recipe)
 
 
-def _left_out(entry: Listed, config: SlidesConfig) -> SlideState | None:
+def _left_out(entry: Listed, source: Source, config: SlidesConfig) -> SlideState | None:
     """The state of a file that is not a slide to prepare; no backbone is loaded for it."""
 
     def state(what: str, reason: str = "", n_tiles: int = 0, cause: str = "") -> SlideState:
         place = (config.digest(), entry.path.name)
         return SlideState(entry.slide, entry.case_id, what, reason, n_tiles, 0.0, *place, cause)
 
-    if entry.is_unreadable or not entry.path.is_file():
+    if entry.is_unreadable or not entry.is_there:
         return state(FAILED, f"{entry.path.name}: {entry.left_out}")
     if entry.left_out:
         return state(EXCLUDED, entry.left_out, cause=entry.left_out)
     if not entry.is_features:
         return None
     try:
-        return state(DONE, n_tiles=len(read_features(entry.path)))
+        return state(DONE, n_tiles=len(read_features(features_in(entry, source))))
     except ValueError as error:
         return state(FAILED, str(error))
 
@@ -193,7 +194,12 @@ def _settled(job: Job, known: Mapping[tuple[str, str], SlideState]) -> SlideStat
 
 def _file_of(entry: Listed, state: SlideState, source: Source) -> Path:
     """Where the features of a slide that is done lie."""
-    return entry.path if entry.is_features else cache_of(source) / state.recipe / state.file
+    return features_in(entry, source) if entry.is_features else cache_of(source) / state.recipe / state.file
+
+
+def features_in(entry: Listed, source: Source) -> Path:
+    """A feature file, or the table of a store that site.yaml names by `columns: {features: ...}`."""
+    return table_in(entry.path, source.columns.get("features", ""))
 
 
 def tiles_of_file(entry: Listed, state: SlideState, source: Source) -> TileFeatures:

@@ -92,7 +92,7 @@ def _features(file: TileFile, n_features: int) -> Float32[np.ndarray, "tile feat
     from modalities.slides.features.reading import read_features  # needs the `slides` extra
 
     path = Path(file.path)
-    if not path.is_file():
+    if not path.exists():
         raise unusable("the feature file is gone since the study first read it", "put it back", file=path.name)
     features = read_features(path).features
     if features.shape != (file.n_tiles, n_features):

@@ -85,8 +85,12 @@ def _refuse(slides: Sequence[SlideTiles], config: Config) -> None:
     uncounted = sorted({slide.slide for slide in slides if slide.tiles.composition is None})
     problems = []
     if placeless:
-        what = f"no tile coordinates for {listing(placeless)}"
-        problems.append(Problem(what, "put the .h5 files with `coords` there"))
+        what = f"no places of tiles for {listing(placeless)}, and a graph needs them"
+        remedy = (
+            "put there what the tool wrote with the features and `coords` in one file (.h5, .zarr) instead of .pt, or "
+            "use a modality of kind `wsi_image`, which needs no places"
+        )
+        problems.append(Problem(what, remedy))
     if config.inputs != "features" and uncounted:
         remedy = (
             "name a table of it in site.yaml, give the slides themselves, or agree on `inputs: features` in "

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -12,7 +13,7 @@ from modalities.core.settings.federation import federation_from
 from modalities.slides.bags import SlideTiles, TileFeatures
 
 
-def config_of(kind: str, **settings: object) -> object:
+def config_of(kind: str, **settings: object) -> Any:
     return federation_from({"modalities": {kind: settings}}).modalities[kind]
 
 
@@ -42,7 +43,9 @@ def classed_features(label: int, n_tiles: int, rng: np.random.Generator, n_featu
     return (rng.normal(0, 1, (n_tiles, n_features)) + shifted).astype(np.float32)
 
 
-def write_trident(folder: Path, case_ids: Sequence[str], labels: Sequence[int], rng: np.random.Generator) -> Path:
+def write_trident(
+    folder: Path, case_ids: Sequence[str], labels: Sequence[int] | np.ndarray, rng: np.random.Generator
+) -> Path:
     """features and coords as TRIDENT's `patches` and `features_*` folders have them; 20x of a 40x slide."""
     folder.mkdir(parents=True)
     for case_id, label in zip(case_ids, labels, strict=True):
@@ -66,7 +69,9 @@ def write_trident(folder: Path, case_ids: Sequence[str], labels: Sequence[int], 
     return folder
 
 
-def write_clam(folder: Path, case_ids: Sequence[str], labels: Sequence[int], rng: np.random.Generator) -> Path:
+def write_clam(
+    folder: Path, case_ids: Sequence[str], labels: Sequence[int] | np.ndarray, rng: np.random.Generator
+) -> Path:
     """CLAM's h5_files and pt_files: the .pt holds the features alone."""
     for kind in ("h5_files", "pt_files"):
         (folder / kind).mkdir(parents=True)
@@ -82,7 +87,9 @@ def write_clam(folder: Path, case_ids: Sequence[str], labels: Sequence[int], rng
     return folder
 
 
-def write_stamp(folder: Path, case_ids: Sequence[str], labels: Sequence[int], rng: np.random.Generator) -> Path:
+def write_stamp(
+    folder: Path, case_ids: Sequence[str], labels: Sequence[int] | np.ndarray, rng: np.random.Generator
+) -> Path:
     """STAMP 2.4's folder of an encoder: `feats` of half precision, places in micrometres, no pixels of the slide."""
     folder.mkdir(parents=True)
     for case_id, label in zip(case_ids, labels, strict=True):
@@ -105,7 +112,11 @@ def write_stamp(folder: Path, case_ids: Sequence[str], labels: Sequence[int], rn
 
 
 def write_trident_embeddings(
-    folder: Path, case_ids: Sequence[str], labels: Sequence[int], rng: np.random.Generator, encoder: str = "titan"
+    folder: Path,
+    case_ids: Sequence[str],
+    labels: Sequence[int] | np.ndarray,
+    rng: np.random.Generator,
+    encoder: str = "titan",
 ) -> Path:
     """TRIDENT's folder of a slide encoder: a vector beside the places of the tiles that it was made of."""
     folder = folder / f"slide_features_{encoder}"
@@ -120,7 +131,11 @@ def write_trident_embeddings(
 
 
 def write_stamp_embeddings(
-    folder: Path, case_ids: Sequence[str], labels: Sequence[int], rng: np.random.Generator, encoder: str = "titan"
+    folder: Path,
+    case_ids: Sequence[str],
+    labels: Sequence[int] | np.ndarray,
+    rng: np.random.Generator,
+    encoder: str = "titan",
 ) -> Path:
     """STAMP 2.4's folder of a slide encoder: [1, feature], and the encoder's name."""
     folder = folder / f"{encoder}-slide-0a1b2c3d"

@@ -2,7 +2,8 @@
 
 Source: the tools' files. TRIDENT: HDF5, `features` [feature] beside the `coords` of the tiles that it is made of, in a
 folder `slide_features_<encoder>`. STAMP: HDF5, `feats` [feature] or [1, feature], and the attributes `encoder` and
-`feat_type` (slide or patient); its version 2.0 has one file for all slides, an array for each. `.pt`: the vector.
+`feat_type` (slide or patient); its version 2.0 has one file for all slides, an array for each. LazySlide: `agg_slide`
+of a table in the slide's store. `.pt`: the vector.
 """
 
 import re
@@ -16,11 +17,12 @@ from jaxtyping import Float32
 from modalities.core.problems import Problem
 from modalities.slides.features.arrays import FeatureFileError, refuse, size_of
 from modalities.slides.features.hdf5 import datasets_in
+from modalities.slides.features.stores import is_in_store, store_of
 from modalities.slides.features.tensors import is_of_torch, tensors_in
 
 LAYOUTS = (
-    "TRIDENT's .h5 (`features`), STAMP's .h5 (`feats`, or an array a slide and the attribute `encoder`), and .pt files "
-    "of one vector"
+    "TRIDENT's .h5 (`features`), STAMP's .h5 (`feats`, or an array a slide and the attribute `encoder`), .pt files of "
+    "one vector, and LazySlide's .zarr (`agg_slide` of a table)"
 )
 """The layouts that are read, as errors name them."""
 _REMEDY = f"extract the embeddings again; known are {LAYOUTS}"
@@ -48,6 +50,8 @@ def read_embeddings(path: Path) -> list[SlideEmbedding]:
         FeatureFileError: the file is damaged, points at other files, or holds no embedding, tiles for instance.
     """
     try:
+        if is_in_store(path):
+            return [_in_store(path)]
         if h5py.is_hdf5(path):
             with h5py.File(path, "r") as file:
                 return _in_hdf5(file, path)
@@ -72,15 +76,28 @@ def holds_embeddings(path: Path) -> bool:
         return False
 
 
+def _in_store(path: Path) -> SlideEmbedding:
+    from modalities.slides.features.lazyslide import NAMED, slide_vectors  # Parquet takes a while to import
+
+    store = store_of(path)
+    vectors = slide_vectors(path)
+    if not vectors:
+        refuse(store, ["holds no embedding of the slide"], "make one with LazySlide's `feature_aggregation`")
+    if len(vectors) > 1:
+        refuse(store, [f"holds {len(vectors)} embeddings of the slide, one a table"], NAMED)
+    return _embedding(store, store.stem, vectors[0])
+
+
 def _in_hdf5(file: h5py.File, path: Path) -> list[SlideEmbedding]:
     held = datasets_in(file, path, ("features", "feats"))
     encoder = str(file.attrs.get("encoder", ""))
     if held:
         return [_embedding(path, path.stem, dataset, encoder) for dataset in list(held.values())[:1]]
-    if not encoder or not len(file):
+    of_all = datasets_in(file, path, list(file)) if encoder else {}
+    if not of_all:
         others = ", ".join(sorted(str(name) for name in file)[:10]) or "nothing"
         refuse(path, [f"holds {others}, which is no layout of slide embeddings"], _REMEDY)
-    return [_embedding(path, name, array, encoder) for name, array in datasets_in(file, path, list(file)).items()]
+    return [_embedding(path, name, array, encoder) for name, array in of_all.items()]
 
 
 def _embedding(path: Path, slide: str, held: h5py.Dataset | np.ndarray, encoder: str = "") -> SlideEmbedding:

@@ -15,11 +15,12 @@ from modalities.core.contract import Source
 from modalities.core.files.barcodes import case_of
 from modalities.core.files.delimited import listing, rows_of
 from modalities.core.problems import Problem, ProblemsError, check, unusable
+from modalities.slides.features.stores import STORE, files_below, holds_tables, is_store
 from modalities.slides.reading.dicom import is_dicom, series_of
 
 SLIDES = (".svs", ".tif", ".tiff", ".ndpi", ".mrxs", ".scn", ".vms", ".vmu", ".bif", ".svslide", ".dcm", ".czi")
 """File name endings that are taken for slides."""
-FEATURES = (".h5", ".hdf5", ".pt")
+FEATURES = (".h5", ".hdf5", STORE, ".pt")
 """File name endings that are taken for tile features; an .h5 wins over a .pt of the same name."""
 _DICOM = ".dcm"
 _UNREADABLE = {
@@ -53,6 +54,11 @@ class Listed:
     def is_features(self) -> bool:
         """Whether the file holds features already."""
         return self.path.suffix.lower() in FEATURES
+
+    @property
+    def is_there(self) -> bool:
+        """Whether there is a file, or a store of features."""
+        return self.path.is_file() or is_store(self.path)
 
 
 def listed_files(source: Source) -> list[Listed]:
@@ -111,8 +117,9 @@ def _files(source: Source) -> list[Path]:
     for path in source.paths:
         if not path.exists():
             raise unusable("no such file or folder", "correct the path in site.yaml", file=str(path))
-        inside = [file for file in sorted(path.rglob("*")) if not _is_hidden(file, path)] if path.is_dir() else [path]
-        files = [file for file in inside if not file.is_dir() and cache not in file.parents]
+        inside = [path] if is_store(path) or not path.is_dir() else sorted(files_below(path))
+        files = [file for file in inside if not _is_hidden(file, path) and cache not in file.parents]
+        files = _without_other_stores(files)
         known = set(slides.values())
         for file in sorted(files, key=lambda file: file.suffix.lower() == ".pt"):
             if file.suffix.lower() in FEATURES and file.stem not in known:
@@ -121,6 +128,12 @@ def _files(source: Source) -> list[Path]:
             if file.stem not in features:
                 slides[file] = file.stem
     return sorted([*slides, *features.values()], key=lambda file: (file.name, str(file)))
+
+
+def _without_other_stores(files: Sequence[Path]) -> list[Path]:
+    """Without stores that hold no table, as LazySlide begins one beside a slide before any features are there."""
+    slides = {file.stem for file in files if _is_slide(file)}
+    return [file for file in files if not is_store(file) or holds_tables(file) or file.stem not in slides]
 
 
 def kind_of(file: Path) -> str:
@@ -151,7 +164,7 @@ def _why_unreadable(path: Path) -> str:
     """Why a file that looks like a slide or features cannot be opened, and what to do; empty for others."""
     if path.is_symlink() and not path.exists():
         return "a link that leads nowhere; correct it or take it out"
-    if path.exists() and not path.is_file():
+    if path.exists() and not path.is_file() and not is_store(path):
         return "neither a file nor a link to one; take it out"
     if path.suffix.lower() == _DICOM and path.is_file():
         try:

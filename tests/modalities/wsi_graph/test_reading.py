@@ -2,8 +2,9 @@ import dataclasses
 
 import numpy as np
 import pytest
+import torch
 
-from modalities import wsi_graph
+from modalities import wsi_graph, wsi_image
 from modalities.core.contract import SlideSettings, Source
 from modalities.wsi_graph import reading
 from modalities.wsi_graph.reading import graph_of
@@ -14,6 +15,7 @@ def test_lengths_are_pixels_of_the_reference_whatever_the_scanner():
     """The same tissue at 20x: half the pixels, the same graph."""
     rng = np.random.default_rng(1)
     fine = tiles_of(60, rng, mpp=0.25)
+    assert fine.coords is not None
     coarse = dataclasses.replace(fine, coords=fine.coords // 2, side0=256, mpp=0.5)
     config = config_of("wsi_graph")
     one, other = graph_of(fine, config), graph_of(coarse, config)
@@ -57,3 +59,16 @@ def test_both_inputs_stand_side_by_side():
     tiles = tiles_of(30, np.random.default_rng(1), n_features=7)
     for inputs, width in (("composition", 5), ("features", 7), ("both", 12)):
         assert graph_of(tiles, config_of("wsi_graph", inputs=inputs, coordinates=False)).nodes.shape[1] == width
+
+
+def test_files_without_places_are_refused_by_name_and_train_bags_all_the_same(tmp_path):
+    folder = tmp_path / "pt_files"
+    folder.mkdir()
+    for case_id in ("case-a", "case-b"):
+        torch.save(torch.zeros(5, 7), folder / f"{case_id}.pt")
+    source = Source((folder,), slides=SlideSettings(cache=str(tmp_path / "cache")))
+    with pytest.raises(
+        ValueError, match=r"no places of tiles for case-a, case-b, and a graph needs them; .*`wsi_image`"
+    ):
+        wsi_graph.read(source, config_of("wsi_graph", inputs="features"))
+    assert wsi_image.read(source, config_of("wsi_image")).case_ids == ("case-a", "case-b")

@@ -60,6 +60,7 @@ def test_tridents_file_is_read_without_the_path_in_it(tmp_path, leading):
     features, coords = values(7, 5), np.arange(14).reshape(7, 2) * 512
     found = read_features(write_trident(tmp_path / "S1.h5", features, coords, leading))
     assert np.array_equal(found.features, features)
+    assert found.coords is not None
     assert np.array_equal(found.coords, coords)
     assert (found.side0, found.mpp, found.size0) == (512, 0.25, (40_000, 30_000))
     assert "someone" not in repr(found)
@@ -88,7 +89,10 @@ def test_files_that_are_no_features_say_why(tmp_path):
     with h5py.File(tmp_path / "nan.h5", "w") as file:
         file["features"] = np.full((2, 2), np.nan)
     for name, problem in (
-        ("text", r"neither a file of HDF5 nor of torch; extract .*TRIDENT.*CLAM.*STAMP"),
+        (
+            "text",
+            r"not a feature file that can be read \(neither a file of HDF5 nor of torch\); extract .*TRIDENT.*STAMP",
+        ),
         ("cut", r"not a feature file that can be read \("),
         ("places", "holds coords, but no `features`: places of tiles only"),
         ("short", "coords has 4 rows for 3 tiles; extract the features again"),
@@ -120,6 +124,8 @@ def test_composition_table_stands_alone_or_beside_features(tmp_path):
     table.write_text("\n".join(["slide,x,y,tumour,stroma", *rows, "p2,0,0,7,8", "p2,256,0,9,1"]) + "\n")
     cases, notes = read_slides(Source((tmp_path / "features", table)), SlidesConfig())
     (one,), (two,) = cases["p1"], cases["p2"]
+    assert one.tiles.composition is not None
+    assert two.tiles.composition is not None
     assert one.tiles.composition.tolist() == [[2, 3], [1, 2], [0, 1]]
     assert one.tiles.features.shape == (3, 4)
     assert two.tiles.features.tolist() == two.tiles.composition.tolist() == [[7, 8], [9, 1]]
