@@ -38,8 +38,9 @@ class Pretrained:
         """Over a network that is filled with its weights."""
         self.name, self.digest, self.licence = encoder.name, digest, encoder.licence
         self.fit = Fit(encoder.resized, encoder.pixels)
-        self._runner = Runner(encoder, network, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
-        self.on_cpu = self._runner.device.type == "cpu"
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.on_cpu = device.type == "cpu"
+        self._runner = Runner(encoder, network, device, halves=not self.on_cpu)
         self.n_threads = torch.get_num_threads()
 
     def encode(
