@@ -4,7 +4,6 @@ Commands that read data import what they need when they run: torch takes seconds
 """
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -74,17 +73,19 @@ def prepare(
         Path | None, typer.Option(help="The study's federation.yaml, which has the recipe; the default recipe without.")
     ] = None,
     workers: Annotated[int, typer.Option(help="Processes; 0 takes one a processor core.", min=0)] = 0,
+    shard: Annotated[str, typer.Option(help="Only a part of the slides: 3/16 is the third of sixteen.")] = "",
 ) -> None:
     """Turn the site's slides into tile features; interrupt it any time, it goes on where it was.
 
     Exit code 1 if a slide failed, after all others are done; 130 if it was interrupted.
     """
     from client.use.prepare import prepare_site
+    from modalities.core.device import processors
     from strategies.settings import load_federation
 
     settings = load_federation(federation) if federation else None
     try:
-        failed = prepare_site(site, settings, workers or os.cpu_count() or 1, console)
+        failed = prepare_site(site, settings, workers or processors(), console, shard)
     except KeyboardInterrupt:
         say("interrupted: finished slides are kept; the same command goes on from here")
         raise typer.Exit(130) from None

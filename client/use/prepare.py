@@ -22,6 +22,8 @@ from modalities.slides.reading.source import needs_extra
 
 if TYPE_CHECKING:
     from modalities.slides.backbones import Backbone
+    from modalities.slides.prepare.pace import Pace
+    from modalities.slides.prepare.tables import Shard
 
 _SHOWN = 20
 
@@ -63,31 +65,45 @@ def recipes_of(sources: Mapping[str, Source], federation: Federation | None) -> 
 
 
 @needs_extra
-def prepare_site(folder: Path, federation: Federation | None, workers: int, console: Console) -> int:
+def prepare_site(
+    folder: Path, federation: Federation | None, workers: int, console: Console, shard_text: str = ""
+) -> int:
     """Prepare every slide of the site and say what became of each; the number of slides that failed.
+
+    Of a shard, such as `3/16`, only its part, without the contact sheet: that is of all slides.
 
     Raises:
         ValueError: the site has no slides, slides.csv is wrong, or the cache cannot be written.
     """
     from modalities.slides.backbones import backbone_of
-    from modalities.slides.cases import cache_of
-    from modalities.slides.prepare.sheet import write_sheet
+    from modalities.slides.prepare.pace import Pace
+    from modalities.slides.prepare.tables import shard_of
     from modalities.slides.reading.manifest import listed_files, listed_only
 
+    shard = shard_of(shard_text)
     site, sources = open_sources(folder)
     cases = set(case_ids_of(folder, site))
     n_failed = 0
     for recipe in recipes_of(sources, federation):
         backbone = backbone_of(recipe.config, recipe.source.slides.weights)
         _announce(recipe, backbone, console)
-        listed = listed_only(listed_files(recipe.source), cases)
-        states = [state for _, state in _followed(recipe, listed, workers, console)]
-        sheet = cache_of(recipe.source) / f"contact_sheet_{'_'.join(recipe.modalities)}.html"
-        write_sheet(sheet, site.name, states, cache_of(recipe.source))
+        listed, pace = listed_only(listed_files(recipe.source), cases), Pace()
+        states = [state for _, state in _followed(recipe, listed, workers, console, pace, shard)]
         _summarise(states, console)
-        console.print(f"contact sheet: {escape(str(sheet))}", soft_wrap=True, highlight=False)
+        _say_pace(pace, console)
+        if shard is None:
+            _write_sheet(recipe, site.name, states, console)
         n_failed += sum(state.state == "failed" for state in states)
     return n_failed
+
+
+def _write_sheet(recipe: Recipe, site: str, states: Sequence, console: Console) -> None:
+    from modalities.slides.cases import cache_of
+    from modalities.slides.prepare.sheet import write_sheet
+
+    sheet = cache_of(recipe.source) / f"contact_sheet_{'_'.join(recipe.modalities)}.html"
+    write_sheet(sheet, site, states, cache_of(recipe.source))
+    console.print(f"contact sheet: {escape(str(sheet))}", soft_wrap=True, highlight=False)
 
 
 def _announce(recipe: Recipe, backbone: "Backbone", console: Console) -> None:
@@ -105,23 +121,41 @@ def _announce(recipe: Recipe, backbone: "Backbone", console: Console) -> None:
         console.print(note, soft_wrap=True, highlight=False, markup=False)
 
 
-def _followed(recipe: Recipe, listed: Sequence, workers: int, console: Console) -> Iterator[tuple]:
+def _followed(
+    recipe: Recipe, listed: Sequence, workers: int, console: Console, pace: "Pace", shard: "Shard | None"
+) -> Iterator[tuple]:
     """The slides as they get done, with a progress bar."""
     from modalities.slides.cases import prepare_slides
 
-    with progress_of(console, _Speed(), transient=True) as progress:
-        task = progress.add_task("slides", total=len(listed))
-        for entry, state in prepare_slides(listed, recipe.source, recipe.config, workers, retry=True):
+    mine = shard.of_slides(listed) if shard else listed
+    with progress_of(console, _Speed(pace), transient=True) as progress:
+        task = progress.add_task("slides", total=len(mine))
+        for entry, state in prepare_slides(listed, recipe.source, recipe.config, workers, True, pace, shard):
             progress.advance(task)
             yield entry, state
 
 
 class _Speed(ProgressColumn):
-    """Slides a second."""
+    """Tiles a second of late, and what holds up the rest."""
+
+    def __init__(self, pace: "Pace") -> None:
+        """Of a pace that is kept meanwhile."""
+        super().__init__()
+        self._pace = pace
 
     def render(self, task: Task) -> Text:
-        """The speed of late."""
-        return Text(f"{task.speed:.2f} slides/s" if task.speed else "- slides/s")
+        """Nothing is known before the first tiles are done."""
+        del task
+        slowest = f", slowest: {self._pace.slowest}" if self._pace.slowest else ""
+        return Text(f"{self._pace.tiles_s_lately:,.0f} tiles/s{slowest}")
+
+
+def _say_pace(pace: "Pace", console: Console) -> None:
+    """How fast it went, if anything was to be done."""
+    if pace.n_tiles:
+        waits = "" if pace.device_waits is None else f"; the network waited {pace.device_waits:.0%} of the time"
+        said = f"{pace.n_tiles} tiles encoded, {pace.tiles_s:.1f} a second; slowest stage: {pace.slowest}{waits}"
+        console.print(said, highlight=False, soft_wrap=True)
 
 
 def _summarise(states: Sequence, console: Console) -> None:

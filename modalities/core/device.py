@@ -23,6 +23,11 @@ _CASES_LOOKED_AT = 8
 _WHERE = {"file": "site.yaml", "where": "resources.device"}
 
 
+def processors() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def device_for(asked: str, n_parameters: int, rows: Callable[[], float]) -> torch.device:
     """The device for a network of so many parameters, by what site.yaml asks for.
 

@@ -11,6 +11,7 @@ import typer
 from pydantic import Field, StrictFloat
 
 from modalities.core.console import console
+from modalities.core.device import processors
 from modalities.core.fields import Count, ShareBelowOne, Whole, settings
 from modalities.core.problems import check
 from modalities.core.settings.federation import Federation
@@ -30,7 +31,6 @@ from simulations.cohorts.synthetic import DEMO_MODALITIES, SETTINGS, TABLES, mak
 from simulations.commands.options import MASKED, Cv, Data, Folds, Masking, Out, Seed, Settings, Settled, Small
 from simulations.commands.show import show, show_series
 from simulations.commands.study_file import STUDY, Command, carry_out, split
-from simulations.engines.machine import processors
 from simulations.studies.comparison import run_comparison
 from simulations.studies.coupling import keep_split
 from simulations.studies.experiment import PLAN, Protocol

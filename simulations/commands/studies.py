@@ -10,6 +10,7 @@ from pydantic import Field
 from rich.table import Table
 
 from modalities.core.console import console
+from modalities.core.device import processors
 from modalities.core.fields import Count, Whole, settings
 from modalities.core.problems import check
 from simulations.cohorts.inputs import federation_of, names_in, tcga_cohort, tcga_federation
@@ -18,7 +19,6 @@ from simulations.commands.options import Data, Folds, Out, Seed, Settings
 from simulations.commands.show import show_files, show_section
 from simulations.commands.study_file import Command, carry_out, split
 from simulations.engines.hostile import ATTACKS
-from simulations.engines.machine import processors
 from simulations.report.sections import representations as forms
 from simulations.report.sections.convergence import convergence_section
 from simulations.report.sections.robustness import robustness_section

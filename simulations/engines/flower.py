@@ -15,10 +15,10 @@ import psutil
 from rich.console import Console
 
 from client.study.session import site_folders
+from modalities.core.device import processors
 from modalities.core.problems import check
 from server.state.notes import INFO
 from server.state.status import read_status, stage
-from simulations.engines.machine import processors
 from strategies.bundle import REPOSITORY, staged_app
 from strategies.flower.command_line import COMPLETED, ask_flower, details_of
 from strategies.flower.environment import DIRECT, QUIET, environment

@@ -11,11 +11,6 @@ SITE_NOTES = "tessera.client.data"
 """The log of what sites lack, which a command says once, by their names."""
 
 
-def processors() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 @contextmanager
 def side_by_side() -> Iterator[None]:
     """One thread, since folds and arms run side by side; and no word, in each anew, of what sites lack."""

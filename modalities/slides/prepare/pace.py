@@ -72,7 +72,7 @@ class Pace:
     @property
     def tiles_s(self) -> float:
         """Tiles a second, from the first tiles to the last."""
-        return self.n_tiles / (self._last - self._first) if self._first is not None and self.n_tiles else 0.0
+        return self.n_tiles / max(self._last - self._first, 1e-9) if self._first is not None else 0.0
 
     @property
     def tiles_s_lately(self) -> float:

@@ -1,5 +1,6 @@
 """`tessera-client prepare`: what a data manager sees."""
 
+import re
 from dataclasses import dataclass
 from io import StringIO
 
@@ -40,6 +41,9 @@ def test_slides_are_prepared_once_for_both_modalities_and_the_summary_counts_the
     assert found.exit_code == 0, found.output
     assert "wsi_image, wsi_graph: backbone stain (no weights)" in found.output
     assert "2 slides done (2 cases, 8 tiles), 1 excluded, 0 failed" in found.output
+    assert re.search(
+        r"8 tiles encoded, [\d.]+ a second; slowest stage: (reading|nuclei and sharpness|encoding)\n", found.output
+    )
     assert "its case is not in cases.csv" in found.output
     cache = site / ".tessera" / "slides"
     assert len(list(cache.glob("*/*.h5"))) == 2
@@ -47,6 +51,26 @@ def test_slides_are_prepared_once_for_both_modalities_and_the_summary_counts_the
     assert sheet.count("data:image/jpeg;base64,") == 2
     assert "<b>stranger</b> (stranger)<br>excluded" in sheet
     assert "http" not in sheet
+
+
+def test_parts_prepared_by_themselves_come_together(site):
+    """Of three slides the stranger is used by nobody; the others are one a part."""
+    for part in ("1/2", "2/2"):
+        found = prepare(site, "--shard", part)
+        assert found.exit_code == 0, found.output
+        assert "1 slides done (1 cases, 4 tiles)" in found.output
+        assert "4 tiles encoded, " in found.output
+        assert "contact sheet" not in found.output
+    whole = prepare(site)
+    assert "2 slides done (2 cases, 8 tiles), 1 excluded, 0 failed" in whole.output
+    assert "tiles encoded" not in whole.output, "nothing was left to do"
+    assert {path.name for path in (site / ".tessera" / "slides").glob("*.*")} == {
+        "states.csv",
+        "contact_sheet_wsi_image_wsi_graph.html",
+    }
+    refused = prepare(site, "--shard", "3/2")
+    assert refused.exit_code == 1
+    assert "--shard 3/2: no part of a whole; give its number and how many there are, such as 3/16" in refused.output
 
 
 def test_slide_that_failed_ends_in_exit_code_1_after_the_others_are_done(site):
