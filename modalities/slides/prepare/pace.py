@@ -8,7 +8,7 @@ from contextlib import contextmanager
 READING, LOOKING, FITTING, ENCODING = "reading", "nuclei and sharpness", "resizing", "encoding"
 WAITING = "waiting"
 """Of readers: for a place in memory that the device has emptied."""
-_LATELY_S = 30.0
+_LATELY_S, _HARDLY = 30.0, 0.1
 
 
 class Stopwatch:
@@ -85,12 +85,12 @@ class Pace:
     def slowest(self) -> str:
         """The stage that the others wait for; empty before anything was done.
 
-        The device, if readers wait for it more of their time than it waits for them; else the readers' longest stage.
+        The device, if it hardly waits, or less of its time than readers wait for it; else the readers' longest stage.
         """
         stages = {stage: spent for stage, spent in list(self.seconds.items()) if stage != WAITING}
         if not stages or not sum(stages.values()):
             return ""
         waiting = self.seconds[WAITING] / (self.seconds[WAITING] + sum(stages.values()))
-        if self.device_waits is not None and waiting >= self.device_waits:
+        if self.device_waits is not None and self.device_waits < max(waiting, _HARDLY):
             return ENCODING
         return max(stages, key=lambda stage: stages[stage])

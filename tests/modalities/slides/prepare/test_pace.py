@@ -22,11 +22,14 @@ def pace_of(seconds, device=None):
         ({READING: 1.0, LOOKING: 0.5, ENCODING: 2.0}, None, ENCODING),
         ({READING: 1.0, LOOKING: 3.0, WAITING: 6.0}, (10.0, 0.9), ENCODING),
         ({READING: 2.0, LOOKING: 1.0, WAITING: 0.3}, (10.0, 0.2), READING),
+        ({READING: 2.0, LOOKING: 1.0}, (10.0, 0.97), ENCODING),
         ({FITTING: 2.0, READING: 1.0}, (10.0, 0.2), FITTING),
         ({}, None, ""),
     ],
 )
-def test_the_device_is_slowest_where_readers_wait_for_it_more_than_it_for_them(seconds, device, slowest):
+def test_the_device_is_slowest_where_it_hardly_waits_or_readers_wait_for_it_more_than_it_for_them(
+    seconds, device, slowest
+):
     assert pace_of(seconds, device).slowest == slowest
 
 
