@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from io import StringIO
+from typing import Any, cast
 
 import pytest
 from omegaconf import OmegaConf
@@ -149,10 +150,10 @@ class Announced:
 
 
 def announced(**recipe):
-    console = Console(file=StringIO(), width=80)
+    said, backbone = StringIO(), cast(Any, Announced())
     config = SlidesConfig(backbone="uni", **recipe)
-    _announce(Recipe(("wsi_image",), Source(()), config), Announced(), console)
-    first, *more = console.file.getvalue().splitlines()
+    _announce(Recipe(("wsi_image",), Source(()), config), backbone, Console(file=said, width=80))
+    first, *more = said.getvalue().splitlines()
     assert first == "wsi_image: backbone uni (its licence)"
     return more
 

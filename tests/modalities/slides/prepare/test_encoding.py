@@ -3,6 +3,7 @@
 import threading
 import time
 from contextlib import nullcontext
+from typing import Any
 
 import numpy as np
 import pytest
@@ -86,6 +87,7 @@ def encoded(network, tmp_path, sizes):
         slide.read(seen(len(pixels)))
         assert slide.is_whole
     assert pace.n_tiles == sum(sizes)
+    assert pace.device_waits is not None
     assert 0 <= pace.device_waits < 1
     return slides
 
@@ -105,8 +107,9 @@ def test_a_stand_in_is_taken_for_a_network():
 def test_features_come_back_to_the_tiles_of_their_slides(tmp_path, on_cpu, batches):
     network = Sums(on_cpu)
     for slide, pixels in encoded(network, tmp_path, [141, 171, 3]).items():
-        features = slide.features(network).features
-        assert np.array_equal(features[:, 0], pixels.astype(np.float32).sum(axis=(1, 2, 3)))
+        found = slide.features(network)
+        assert isinstance(found, TileFeatures)
+        assert np.array_equal(found.features[:, 0], pixels.astype(np.float32).sum(axis=(1, 2, 3)))
     assert sorted(network.batches) == sorted(batches)
 
 
@@ -165,7 +168,7 @@ class Nap(nn.Module):
 
 
 def test_a_batch_on_a_cpu_that_nobody_waits_for_ends_with_its_layer(tmp_path):
-    network = Sums(on_cpu=True)
+    network: Any = Sums(on_cpu=True)
     runner = runner_of(Slow())
     network.lane = lambda n_tiles: DeviceLane(runner, n_tiles, SIDE)
     network.at_work = runner.at_work
