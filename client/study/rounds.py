@@ -1,14 +1,17 @@
 """One part's share of a round at one site."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
+import torch
 
 from client.study.loss import balance_of
 from client.study.private import private_part
 from client.study.session import ClientStudy
-from client.study.training import Pull, learning_rate, loss_sum, optimiser_of, train_epoch
+from client.study.training import Pull, learning_rate, loss_sum, optimiser_of, set_learning_rate, train_epoch
 from modalities.core.blocks.branch import Branch, Weights, build_branch, load_weights, own_weights
 from modalities.core.device import computing, device_of, place
 from modalities.core.fields import CPU
@@ -20,6 +23,7 @@ from strategies.checks import HELD_OUT_LOSS, HELD_OUT_N, LOSS, NUM_EXAMPLES
 Metrics = dict[str, Any]
 _MOST_NETWORKS = 16
 _networks: dict[tuple[str, str, str], Branch] = {}
+_optimisers: WeakKeyDictionary[Branch, dict[tuple, torch.optim.Optimizer]] = WeakKeyDictionary()
 
 
 def train_part(
@@ -35,13 +39,13 @@ def train_part(
     metrics = _scores(branch, data, held_out)
     federated = settings.federated
     lr = learning_rate(federated.schedule, federated.lr, server_round - 1, federated.rounds)
-    optimiser = optimiser_of(federated.optimiser, branch, lr, settings.training.weight_decay)
     pull = Pull.from_here(branch, proximal_mu) if proximal_mu else None
     balance = balance_of(settings.training, study.class_counts, data.labels[rows])
     seed_torch(seed_of(study.federation.seed, study.data.config.name, part, server_round), device_of(branch))
-    loss = 0.0
-    for _ in range(federated.local_epochs):
-        loss = train_epoch(branch, data, rows, optimiser, federated.batch_size or max(1, len(rows)), pull, balance)
+    batch_size, loss = federated.batch_size or max(1, len(rows)), 0.0
+    with _optimiser(branch, federated.optimiser, lr, settings.training.weight_decay) as optimiser:
+        for _ in range(federated.local_epochs):
+            loss = train_epoch(branch, data, rows, optimiser, batch_size, pull, balance)
     return own_weights(branch), {NUM_EXAMPLES: len(rows), LOSS: loss * len(rows), **metrics}
 
 
@@ -74,3 +78,17 @@ def _network(study: ClientStudy, modality: str, weights: Mapping[str, np.ndarray
     with computing(device_of(network)):
         load_weights(network, weights)
     return network
+
+
+@contextmanager
+def _optimiser(branch: Branch, name: str, lr: float, weight_decay: float) -> Iterator[torch.optim.Optimizer]:
+    """An optimiser as new, which forgets at the end: making one takes longer than a step on a few cases."""
+    own, key = _optimisers.setdefault(branch, {}), (name, weight_decay, device_of(branch))
+    if key not in own:
+        own[key] = optimiser_of(name, branch, lr, weight_decay)
+    optimiser = own[key]
+    set_learning_rate(optimiser, lr)
+    try:
+        yield optimiser
+    finally:
+        optimiser.state.clear()

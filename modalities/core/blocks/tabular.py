@@ -1,7 +1,8 @@
 """What every modality of one numeric vector a case shares: statistics over sites, scaling, batches, encoder."""
 
 from collections.abc import Sequence
-from dataclasses import field
+from dataclasses import field, replace
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -83,8 +84,11 @@ def build_encoder(config: TabularConfig, state: State) -> nn.Module:
 
 def in_agreed_order(cases: Cases, features: Sequence[str], absent: str) -> Cases:
     """The cases with exactly the agreed columns; a column that the site lacks is NaN and counted as `absent`."""
-    if not features or tuple(features) == cases.features:
+    if not features:
         return cases
+    names = _once(tuple(features))
+    if names == cases.features:
+        return replace(cases, features=names)
     position = {name: column for column, name in enumerate(cases.features)}
     values = np.full((len(cases.case_ids), len(features)), np.nan, dtype=np.float32)
     held = [(target, position[name]) for target, name in enumerate(features) if name in position]
@@ -92,4 +96,10 @@ def in_agreed_order(cases: Cases, features: Sequence[str], absent: str) -> Cases
         targets, columns = (list(side) for side in zip(*held, strict=True))
         values[:, targets] = cases.values[:, columns]
     notes = {**cases.notes, absent: len(features) - len(held)}
-    return Cases(cases.case_ids, values, tuple(features), notes)
+    return Cases(cases.case_ids, values, names, notes)
+
+
+@lru_cache(maxsize=64)
+def _once(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Equal names as the same object: those of a wide table are larger than the values of a small site."""
+    return names

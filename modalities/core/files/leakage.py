@@ -7,6 +7,7 @@ whatever it is called, and so is a column of few numbers that tells one class fr
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -140,8 +141,14 @@ def _states(values: Float[np.ndarray, " case"]) -> int:
 
 
 def _group_of_name(name: str, allowed: Collection[str]) -> str | None:
+    return next((group for group in _groups_of_name(name) if group not in allowed), None)
+
+
+@lru_cache(maxsize=65_536)
+def _groups_of_name(name: str) -> tuple[str, ...]:
+    """Every group that the name belongs to; kept, since the tables of many sites have the same columns."""
     spaced = re.sub(r"[^A-Za-z0-9]+|(?<=[a-z])(?=[A-Z])", " ", name).casefold().strip()
-    return next((group.name for group in _GROUPS if group.name not in allowed and group.pattern.search(spaced)), None)
+    return tuple(group.name for group in _GROUPS if group.pattern.search(spaced))
 
 
 def _group_of_values(values: Iterable[object] | None, labels: Collection[str]) -> str | None:

@@ -26,7 +26,8 @@ from modalities.core.site.shelf import Shelf, code_digest
 
 OWN_FOLDER = ".tessera"
 """In the site folder: what Tessera makes itself, and no raw file."""
-_KEPT = 64
+_KEPT, _SMALL = 64, 2**14
+"""Tables that are kept, and the bytes up to which one counts as a 64th: a simulation may have thousands of such."""
 _kept: OrderedDict[tuple, Cases] = OrderedDict()
 
 
@@ -273,9 +274,14 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 def _keep(key: tuple, make: Callable[[], Cases]) -> Cases:
     """The cases read for this key before, or read now; the least recently used of many are forgotten."""
-    if key not in _kept:
-        _kept[key] = make()
-    _kept.move_to_end(key)
-    while len(_kept) > _KEPT:
+    if key in _kept:
+        _kept.move_to_end(key)
+        return _kept[key]
+    made = _kept[key] = make()
+    while len(_kept) > _KEPT and sum(map(_weight, _kept.values())) > _KEPT:
         _kept.popitem(last=False)
-    return _kept[key]
+    return made
+
+
+def _weight(cases: Cases) -> float:
+    return 1 / 64 if isinstance(cases.values, np.ndarray) and cases.values.nbytes <= _SMALL else 1.0

@@ -120,3 +120,11 @@ def test_agreed_columns_come_in_the_agreed_order_and_absent_ones_are_missing_and
 def test_without_an_agreement_the_columns_stay():
     own = cases([[1, 2]])
     assert in_agreed_order(own, [], absent="imputed") is own
+
+
+def test_the_agreed_names_are_one_object_however_many_sites_have_them():
+    """Read anew for each site, a thousand names take more memory than the values of eight cases."""
+    texts = [["f" + str(number) for number in (1, 2)] for _ in range(2)]
+    one, other = (in_agreed_order(Cases(("k",), np.zeros((1, 2)), tuple(own)), own, "imputed") for own in texts)
+    assert one.features == ("f1", "f2")
+    assert one.features is other.features

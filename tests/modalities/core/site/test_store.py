@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections import OrderedDict
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from modalities.core.blocks.tabular import finalise, sums
 from modalities.core.contract import Cases
 from modalities.core.settings.federation import federation_from
-from modalities.core.site.store import SiteData, digest_of
+from modalities.core.site.store import SiteData, _keep, digest_of
 from tests.modalities.core.files.workbooks import write_book
 from tests.support import small_federation, write_sites
 
@@ -87,7 +88,7 @@ def test_class_counts_are_of_the_cases_that_take_part(folder):
 def test_training_tensors_follow_the_shared_state(folder):
     data = SiteData(folder, federation())
     config = data.federation.modalities["hif"]
-    state = finalise(sums(data.cases("hif"), config), config)
+    state = finalise(sums(data.cases("hif"), config), config)  # pyright: ignore[reportArgumentType]
     found = data.training("hif", state)
     assert found.case_ids == ("k8", "k1", "k0", "k4", "k7", "k5")
     assert found.labels.tolist() == [0, 1, 0, 1, 1, 0]
@@ -107,6 +108,21 @@ def test_tune_holds_out_one_case_in_seven_and_none_holds_out_nothing(folder):
 def test_raw_files_are_read_once_a_process_whatever_the_folds(folder):
     one, other = SiteData(folder, federation()), SiteData(folder, federation(fit="tune"))
     assert one.cases("hif") is other.cases("hif")
+
+
+@pytest.mark.parametrize(("n_bytes", "n_read"), [(2**14, 100), (2**14 + 1, 200)])
+def test_small_tables_of_a_hundred_sites_are_read_once_and_large_ones_make_room(n_bytes, n_read, monkeypatch):
+    """64 of any size are kept; asked for in turn twice, the first of a hundred is gone again."""
+    monkeypatch.setattr("modalities.core.site.store._kept", OrderedDict())
+    values, read = np.zeros(n_bytes, dtype=np.uint8), []
+
+    def make():
+        read.append(1)
+        return Cases(("k1",), values)
+
+    for number in [*range(100), *range(100)]:
+        _keep((number,), make)
+    assert len(read) == n_read
 
 
 def test_a_replaced_raw_file_is_read_again(folder):
