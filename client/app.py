@@ -57,7 +57,9 @@ from client.study.session import (
     sums_of,
 )
 from client.study.settled import home_of
+from modalities.core.device import device_problems
 from modalities.core.files.remarks import remarked
+from modalities.core.problems import check
 from modalities.core.site.store import SiteData, digest_of
 from strategies.checks import CLASS_COUNTS, HELD_OUT_LOSS, HELD_OUT_N, LOSS, LOSSES, NUM_EXAMPLES
 from strategies.evaluation.wire import EVALUATES, TAKES_PART
@@ -96,6 +98,7 @@ def capabilities(message: Message, context: Context) -> Message:
         context.state.clear()  # what was kept under other settings
         context.state[SETTINGS] = ConfigRecord({"federation": sent})
     data = data_of(context)
+    check(device_problems(data.config.resources.device))
     introduction: dict[str, Any] = {"site": data.config.name, "digest": data.federation.digest}
     if is_other_than_agreed(data, context) or is_beyond_budget(data, context) or is_no_external(data, context):
         return Message(RecordDict({CONFIG + STUDY: ConfigRecord(introduction)}), reply_to=message)

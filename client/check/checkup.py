@@ -85,7 +85,7 @@ def _surroundings(folder: Path, config: SiteConfig, offline: bool) -> list[Probl
     cache = next((Path(source.slides.cache) for source in sources.values()), None)
     n_slides = slides_in(sources)
     places = {"the site's own folder": Home(folder).folder} | ({"slides": cache} if cache and n_slides else {})
-    found, own = machine_problems(places, n_slides), config.coordinator
+    found, own = machine_problems(places, n_slides, config.resources.device), config.coordinator
     if not own.address:
         what = "no coordinator.address: key, certificates and the way to the coordinator were not looked at"
         return [*found, note(what, "needed to join: docs/hospital.md", file="site.yaml", where="coordinator.address")]

@@ -3,7 +3,6 @@
 import os
 import platform
 import shutil
-import warnings
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
@@ -13,6 +12,8 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from modalities.core.contract import Source
+from modalities.core.device import device_problems, n_gpus
+from modalities.core.fields import AUTO, CPU
 from modalities.core.problems import Problem, note, warning
 from modalities.slides.reading.manifest import SLIDES
 
@@ -26,9 +27,13 @@ SLIDE_BYTES = 1e6
 _PROGRAM, _CRITICAL = "tessera", "flwr"
 
 
-def machine_problems(places: Mapping[str, Path], n_slides: int) -> list[Problem]:
-    """All that can be told of the machine; `places` says what is written where, the slides' features under `slides`."""
-    return [*version_problems(), *disk_problems(places, n_slides), *memory_problems(memory_available()), gpu_note()]
+def machine_problems(places: Mapping[str, Path], n_slides: int, device: str) -> list[Problem]:
+    """All that can be told of the machine.
+
+    `places` says what is written where, the slides' features under `slides`; `device` is `resources.device`.
+    """
+    left = memory_problems(memory_available())
+    return [*version_problems(), *disk_problems(places, n_slides), *left, *gpu_problems(device)]
 
 
 def version_problems() -> list[Problem]:
@@ -131,15 +136,16 @@ def _text(path: Path) -> str:
         return ""
 
 
-def gpu_note() -> Problem:
-    """Which GPU torch can use, if any: backbones of slides run on it, all else on the CPU."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a driver that does not fit: then there is none
-        if not torch.cuda.is_available():
-            return note("GPU: none that torch can use; a CPU is enough")
-        names = [torch.cuda.get_device_properties(number) for number in range(torch.cuda.device_count())]
+def gpu_problems(device: str) -> list[Problem]:
+    """Which GPUs torch can use, what for under this `resources.device`, and whether the one asked for is among them."""
+    n_there = n_gpus()
+    if not n_there:
+        return device_problems(device) or [note("GPU: none that torch can use; a CPU is enough")]
+    names = [torch.cuda.get_device_properties(number) for number in range(n_there)]
     shown = ", ".join(f"{one.name} ({one.total_memory / GB:.0f} GB)" for one in names)
-    return note(f"GPU: {shown}; `prepare` uses it for slides, training needs none")
+    trains = {AUTO: "training for large branches", CPU: "training stays on the CPU (resources.device: cpu)"}
+    uses = trains.get(device, f"training too (resources.device: {device})")
+    return [note(f"GPU: {shown}; `prepare` uses it for slides, {uses}"), *device_problems(device)]
 
 
 def slides_in(sources: Mapping[str, Source]) -> int:

@@ -39,7 +39,7 @@ def device_for(asked: str, n_parameters: int, rows: Callable[[], float]) -> torc
     """
     if asked == AUTO:
         is_worth_it = torch.backends.cuda.is_built() and n_parameters * rows() >= WORTH_A_GPU
-        asked = GPU if is_worth_it and _n_gpus() else CPU
+        asked = GPU if is_worth_it and n_gpus() else CPU
     elif asked != CPU:
         check(device_problems(asked))
     if asked != CPU:  # before cuBLAS is first used; without it, sums would depend on what else runs
@@ -51,11 +51,11 @@ def device_problems(asked: str) -> list[Problem]:
     """Why torch cannot compute on the device that site.yaml asks for; nothing where it can, or where any will do."""
     if asked in (AUTO, CPU):
         return []
-    n_gpus, last = _n_gpus(), int(asked.partition(":")[2] or 0)
-    if last < n_gpus:
+    n_there, last = n_gpus(), int(asked.partition(":")[2] or 0)
+    if last < n_there:
         return []
-    if n_gpus:
-        there = ", ".join(f"{GPU}:{number}" for number in range(n_gpus))
+    if n_there:
+        there = ", ".join(f"{GPU}:{number}" for number in range(n_there))
         return [Problem(f"{asked}: no such GPU; torch finds {there}", "name one of these, or set auto", **_WHERE)]
     remedy = "set auto or cpu, or see to it that `nvidia-smi` shows a GPU to the user that runs this"
     if not torch.backends.cuda.is_built():
@@ -151,8 +151,8 @@ def computing(device: torch.device) -> Iterator[None]:
         memory.fill_uninitialized_memory = fills
 
 
-def _n_gpus() -> int:
-    """How many torch can use."""
+def n_gpus() -> int:
+    """How many GPUs torch can use."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a driver that does not fit: then there is none
         return torch.cuda.device_count() if torch.cuda.is_available() else 0

@@ -14,7 +14,7 @@ from modalities.core.fusion.settings import Fusion
 from modalities.core.registry import plugin, plugins
 from modalities.core.settings.evaluation import Evaluation
 from modalities.core.settings.privacy import Privacy
-from modalities.core.settings.site import CoordinatorConfig, Policy, SiteConfig, SourceConfig
+from modalities.core.settings.site import CoordinatorConfig, Policy, Resources, SiteConfig, SourceConfig
 from modalities.core.settings.task import Task
 from modalities.core.settings.training import BranchConfig, Federated, Training
 
@@ -44,6 +44,7 @@ _SITE_SECTIONS = (
     ("`policy`", Policy),
     ("`coordinator`", CoordinatorConfig),
     ("`slides`", SlideSettings),
+    ("`resources`", Resources),
 )
 
 

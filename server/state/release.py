@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from safetensors.numpy import save
 
+from modalities.core.fields import AUTO
 from modalities.core.files.atomic import write_atomically
 from modalities.core.model.predict import FittedBranch, FittedModel
 from modalities.core.parts import modality_of, parts_of
@@ -96,14 +97,14 @@ def study_of(release: Release) -> StudyState:
     return study
 
 
-def fitted_model(study: StudyState) -> FittedModel:
-    """The branches and head of a study, ready to predict."""
+def fitted_model(study: StudyState, device: str = AUTO) -> FittedModel:
+    """The branches and head of a study, ready to predict; `device` is as `resources.device` of site.yaml."""
     names = [name for name in study.federation.modalities if name in study.weights]
     branches = {
         name: FittedBranch(study.federation.modalities[name], study.states[name], study.weights[name]) for name in names
     }
     head = {key: torch.from_numpy(array) for key, array in study.head.items()}
-    return FittedModel(study.federation, branches, head, study.head_name, study.calibration)
+    return FittedModel(study.federation, branches, head, study.head_name, study.calibration, device)
 
 
 def _branch_arrays(state: Weights, weights: Weights) -> Weights:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from client.alone.model import fit_pooled
 from client.study.session import site_folders
+from modalities.core.fields import AUTO
 from modalities.core.settings.federation import Federation
 from modalities.core.site.store import SiteData
 from server.phases.options import Options
@@ -44,6 +45,8 @@ class Fold:
     engine: str = "inline"
     heads: tuple[str, ...] = ()
     """Fusion heads to fit beside the one that the settings name."""
+    device: str = AUTO
+    """Where its sites compute: `resources.device` of each site.yaml."""
 
     @property
     def sites(self) -> Path:
@@ -115,7 +118,7 @@ def _federated(federation: Federation, sites: list[SiteData], tested: TestCases,
     study = federate(
         federation, fold.root / FEDERATION, fold.sites, fold.folder / "federated", fold.engine, evaluates=is_evaluated
     )
-    model = fitted_model(study)
+    model = fitted_model(study, fold.device)
     details: dict[str, Any] = {
         "head": study.head_name,
         "curves": {name: progress.curve for name, progress in study.progress.items()},
@@ -140,7 +143,9 @@ def _private(
     """The federated arm again, under an epsilon; nothing is held out that could tell of its curves."""
     study = federate(federation, settings, fold.sites, fold.folder / arm, fold.engine)
     details = {"head": study.head_name, "bytes": study.traffic.table(), "notes": [one._asdict() for one in study.notes]}
-    return ArmResult(_complete(score(fitted_model(study), tested, "federated"), sites, tested, subsets=True), details)
+    return ArmResult(
+        _complete(score(fitted_model(study, fold.device), tested, "federated"), sites, tested, subsets=True), details
+    )
 
 
 def federate(

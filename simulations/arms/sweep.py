@@ -15,8 +15,11 @@ import pandas as pd
 from rich.console import Console
 
 from modalities.core.console import progress_of
+from modalities.core.device import GPU
+from modalities.core.fields import AUTO
 from modalities.core.files.atomic import replacing, write_atomically
 from simulations.arms.arms import ARM_NAMES, Fold, run_arm
+from simulations.engines.machine import see_one_gpu
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,8 @@ def sweep(folds: Sequence[Fold], workers: int, console: Console, arms: Sequence[
                 progress.advance(bar)
             return
         spawn = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(min(workers, len(waiting)), mp_context=spawn, initializer=_end_with_parent)
+        turns = spawn.Value("i", 0) if folds[0].device in (AUTO, GPU) else None
+        pool = ProcessPoolExecutor(min(workers, len(waiting)), spawn, _begin, (turns,))
         try:
             for done in as_completed([pool.submit(run_job, job) for job in waiting]):
                 finished = done.result()
@@ -82,12 +86,16 @@ def sweep(folds: Sequence[Fold], workers: int, console: Console, arms: Sequence[
         pool.shutdown()
 
 
-def _end_with_parent() -> None:
-    """In a worker: do not outlive the command, however it was ended."""
+def _begin(turns: Any) -> None:
+    """In a worker: do not outlive the command, however it was ended; and take one of several GPUs if it is its turn."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
+    if turns is not None:
+        with turns.get_lock():
+            number, turns.value = turns.value, turns.value + 1
+        see_one_gpu(number)
 
 
 def gather(

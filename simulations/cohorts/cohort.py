@@ -10,6 +10,7 @@ import pandas as pd
 from omegaconf import OmegaConf
 
 from modalities.core.contract import Source
+from modalities.core.fields import AUTO
 from modalities.core.registry import plugin
 from modalities.core.seeds import seed_of
 from modalities.core.settings.federation import Federation, federation_from
@@ -59,7 +60,12 @@ def with_features_of_data(federation: Federation, cohort: Cohort, out: Path) -> 
 
 
 def write_fold(
-    cohort: Cohort, federation: Federation, tested: Sequence[str], removed: Mapping[str, Sequence[str]], root: Path
+    cohort: Cohort,
+    federation: Federation,
+    tested: Sequence[str],
+    removed: Mapping[str, Sequence[str]],
+    root: Path,
+    device: str = AUTO,
 ) -> Path:
     """Site folders in which the cases of `tested` are test cases; `removed` hides modalities of whole sites.
 
@@ -73,7 +79,7 @@ def write_fold(
         allowed = [name for name in sources if name not in removed.get(site, ())]
         policy = Policy(allowed, min_cohort=0, min_cell=0, evaluation=FULL)
         takes_part = TRAIN if labelled & set(own.index) - test else EVALUATE
-        write_site(root / site, site, table, sources, policy, takes_part)
+        write_site(root / site, site, table, sources, policy, takes_part, device)
     return root
 
 

@@ -11,8 +11,8 @@ import typer
 from pydantic import Field, StrictFloat
 
 from modalities.core.console import console
-from modalities.core.device import processors
-from modalities.core.fields import Count, ShareBelowOne, Whole, settings
+from modalities.core.device import device_problems, processors
+from modalities.core.fields import AUTO, Count, Device, ShareBelowOne, Whole, settings
 from modalities.core.problems import check
 from modalities.core.settings.federation import Federation
 from simulations.arms.heads import heads_named
@@ -52,11 +52,14 @@ class Comparison(Command):
     """`inline` (this process) or `flower` (Flower's simulation engine)."""
     workers: Whole = 0
     """Arms and folds run side by side; 0: one a processor."""
+    device: Device = AUTO
+    """Where branches are trained, as `resources.device` of site.yaml: auto, cpu, cuda."""
     release: str = ""
     """Where the release of the first fold's federated study is kept too."""
 
     def __post_init__(self) -> None:
         heads_named(self.heads)
+        check(replace(problem, file="", where="device") for problem in device_problems(self.device))
 
     @property
     def busy(self) -> int:
@@ -65,7 +68,8 @@ class Comparison(Command):
 
     def protocol(self, name: str, seed: int, **more: Any) -> Protocol:
         """How the comparison is made."""
-        return Protocol(name, seed, self.cv, self.folds, engine=self.engine, heads=tuple(self.heads), **more)
+        own = {"engine": self.engine, "heads": tuple(self.heads), "device": self.device}
+        return Protocol(name, seed, self.cv, self.folds, **own, **more)
 
     def compare(
         self,

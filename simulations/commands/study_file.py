@@ -34,7 +34,7 @@ class Command(ABC):
     NAME: ClassVar[str]
     NEEDED: ClassVar[tuple[str, ...]] = ()
     """Options without a default."""
-    FREE: ClassVar[tuple[str, ...]] = ("external", "release", "workers")
+    FREE: ClassVar[tuple[str, ...]] = ("external", "release", "workers", "device")
     """Options that may differ when a command goes on in the same folder."""
     SETTINGS: ClassVar[str] = "whole"
     """What the section `federation` holds: the `whole` settings, the `part` that joins a release, or `nothing`."""

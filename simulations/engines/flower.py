@@ -15,7 +15,7 @@ import psutil
 from rich.console import Console
 
 from client.study.session import site_folders
-from modalities.core.device import processors
+from modalities.core.device import n_gpus, processors
 from modalities.core.problems import check
 from server.state.notes import INFO
 from server.state.status import read_status, stage
@@ -68,11 +68,16 @@ def run_in_flower(
 
 
 def run_arguments(federation_yaml: Path, site_root: Path, out: Path, n_sites: int) -> list[str]:
-    """What follows `flwr run APP`: as many Ray workers as there are sites or processors, one processor each."""
+    """What follows `flwr run APP`: as many Ray workers as there are sites or processors, one processor each.
+
+    They share the GPUs that torch finds.
+    """
     n_workers = min(n_sites, processors())
     run_config = {"federation": federation_yaml, "site-root": site_root, "out": out}
     quoted = [f'{key}="{path}"' for key, path in run_config.items()]
     engine = f"num-supernodes={n_sites} client-resources-num-cpus=1 init-args-num-cpus={n_workers}"
+    if there := n_gpus():  # Ray hides them from a worker that asks for none
+        engine += f" client-resources-num-gpus={min(1.0, int(1000 * there / n_workers) / 1000)}"
     return ["--stream", "--federation-config", engine, "--run-config", " ".join([*quoted, f"sites={n_sites}"])]
 
 

@@ -123,6 +123,7 @@ class Protocol(TypedDict, total=False):
     epsilons: list[float]
     private: dict[str, Any]
     folds_file: str
+    device: str
     noise: str
     versions: dict[str, str]
     federation: dict[str, Any]

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from client.study.session import site_folders
+from modalities.core.fields import AUTO, Device
 from modalities.core.files.atomic import write_atomically, write_json
 from modalities.core.settings.federation import Federation
 from server.state.card import encoders_of
@@ -57,6 +58,8 @@ class Protocol:
     """Settings of those runs alone."""
     folds_file: str = ""
     """The file that says the folds, and its digest, where cv is `file`."""
+    device: Device = AUTO
+    """Where sites and pooled arms compute, as `resources.device` of site.yaml; another may go on with the folder."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -98,14 +101,14 @@ def prepare_folds(
     removed = modalities_to_remove(cohort, protocol.missing_rate, protocol.seed)
     folds = []
     for number in range(1, protocol.folds + 1):
-        fold = Fold(out, out / "folds" / str(number), protocol.engine, protocol.heads)
+        fold = Fold(out, out / "folds" / str(number), protocol.engine, protocol.heads, protocol.device)
         tested = [str(case_id) for case_id in fold_of.index[fold_of == number]]
-        write_fold(cohort, federation, tested, removed, fold.sites)
+        write_fold(cohort, federation, tested, removed, fold.sites, protocol.device)
         folds.append(fold)
     if external is not None:
-        fold = Fold(out, out / "folds" / "external", protocol.engine)
-        write_fold(cohort, federation, [], removed, fold.sites)
-        write_fold(external, federation, [str(case_id) for case_id in external.cases.index], {}, fold.outside)
+        fold, every = Fold(out, out / "folds" / "external", protocol.engine, (), protocol.device), external.cases.index
+        write_fold(cohort, federation, [], removed, fold.sites, protocol.device)
+        write_fold(external, federation, [str(case_id) for case_id in every], {}, fold.outside, protocol.device)
         folds.append(fold)
     refuse_leaks(folds, federation)
     refuse_modalities_of_one_class(folds, federation)
@@ -115,7 +118,8 @@ def prepare_folds(
 def _claim(out: Path, federation: Federation, protocol: Protocol, cohort: Cohort) -> None:
     """Write what this experiment is, or refuse the folder of another one."""
     sites = {site: sorted(sources) for site, sources in sorted(cohort.sources.items())}
-    plan = {"digest": federation.digest, "protocol": asdict(protocol), "n_cases": len(cohort.cases), "sites": sites}
+    fixed = {name: value for name, value in asdict(protocol).items() if name != "device"}
+    plan = {"digest": federation.digest, "protocol": fixed, "n_cases": len(cohort.cases), "sites": sites}
     path, text = out / PLAN, json.dumps(plan, indent=2, sort_keys=True)
     if path.is_file() and path.read_text(encoding="utf-8") != text:
         raise ValueError(f"{out} holds an experiment with other settings; choose another --out, or remove the folder")

@@ -6,6 +6,7 @@ import json
 import socket
 
 import pytest
+import torch
 from cryptography import x509
 from typer.testing import CliRunner
 
@@ -193,6 +194,18 @@ def test_without_a_studys_settings_the_rest_is_still_looked_at(folder):
     assert "no study's settings: cases and their files were not read" in said(report)
     assert any(what.startswith("versions: python ") for what in said(report))
     assert any(what.startswith("no coordinator.address: ") for what in said(report))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_a_gpu_that_the_site_asks_for_and_lacks_is_an_error_with_the_way_out(folder):
+    with (folder / "site.yaml").open("a", encoding="utf-8") as file:
+        file.write("resources: {device: cuda}\n")
+    report = check_everything(folder, None, offline=True)
+    assert not report.ok
+    (problem,) = [one for one in report.problems if one.where == "resources.device"]
+    assert (problem.level, problem.file) == ("error", "site.yaml")
+    assert "finds no GPU here" in problem.what
+    assert problem.remedy.startswith("set auto or cpu, or ")
 
 
 def test_the_settings_that_the_site_agreed_to_are_taken(folder):

@@ -9,7 +9,7 @@ import torch
 from client.check import machine
 from client.check.machine import (
     disk_problems,
-    gpu_note,
+    gpu_problems,
     memory_available,
     memory_problems,
     slides_in,
@@ -110,13 +110,21 @@ def test_a_group_of_version_1_counts_too(tmp_path):
     assert memory_available(proc, groups) == 0
 
 
-def test_a_gpu_is_noted_as_torch_sees_it(monkeypatch):
-    assert gpu_note().level == "note"
+def test_a_gpu_is_noted_as_torch_sees_it_with_what_it_is_for_here(monkeypatch):
+    assert [problem.what for problem in gpu_problems("auto")] == ["GPU: none that torch can use; a CPU is enough"]
     properties = namedtuple("Properties", "name total_memory")("Card 7", 48e9)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda number: properties)
-    assert gpu_note().what == "GPU: Card 7 (48 GB); `prepare` uses it for slides, training needs none"
+    shown = "GPU: Card 7 (48 GB); `prepare` uses it for slides, training "
+    for device, uses in (
+        ("auto", "for large branches"),
+        ("cpu", "stays on the CPU (resources.device: cpu)"),
+        ("cuda", "too (resources.device: cuda)"),
+    ):
+        (problem,) = gpu_problems(device)
+        assert (problem.level, problem.what) == ("note", shown + uses)
+    assert [(one.level, one.where) for one in gpu_problems("cuda:1")][1:] == [("error", "resources.device")]
 
 
 def test_slides_that_two_modalities_read_are_counted_once(tmp_path):

@@ -38,7 +38,7 @@ class Held:
 def two_gpus(monkeypatch):
     """As far as choosing one goes."""
     monkeypatch.setattr(torch.backends.cuda, "is_built", lambda: True)
-    monkeypatch.setattr(module, "_n_gpus", lambda: 2)
+    monkeypatch.setattr(module, "n_gpus", lambda: 2)
 
 
 def a_bag(n_tiles: int = 5) -> Bag:
@@ -56,7 +56,7 @@ def test_auto_takes_a_gpu_from_a_size_on_and_the_processor_below():
 
 
 def test_auto_without_a_gpu_is_the_processor_whatever_the_size(monkeypatch):
-    monkeypatch.setattr(module, "_n_gpus", lambda: 0)
+    monkeypatch.setattr(module, "n_gpus", lambda: 0)
     assert device_for("auto", int(WORTH_A_GPU), lambda: 1e9).type == "cpu"
 
 
@@ -65,7 +65,7 @@ def test_a_gpu_that_is_not_there_is_an_error_that_names_the_setting_and_a_way_ou
     with pytest.raises(ValueError, match=r"site\.yaml, resources\.device: cuda: torch \S+ finds no GPU.* CUDA build"):
         device_for("cuda", 1, lambda: 1)
     monkeypatch.setattr(torch.backends.cuda, "is_built", lambda: True)
-    monkeypatch.setattr(module, "_n_gpus", lambda: 0)
+    monkeypatch.setattr(module, "n_gpus", lambda: 0)
     with pytest.raises(ValueError, match=r"finds no GPU here; set auto or cpu, or see to it that `nvidia-smi`"):
         device_for("cuda:0", 1, lambda: 1)
 

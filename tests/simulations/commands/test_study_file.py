@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from typer.testing import CliRunner
 
@@ -39,7 +40,8 @@ def test_a_study_file_says_all_that_was_asked_defaults_included(first: Path) -> 
     assert study["command"] == "synthetic"
     options = {name: value for name, value in study.items() if name not in ("command", "federation")}
     assert options == {
-        "cv": "random", "folds": 2, "heads": [], "engine": "inline", "workers": 1, "release": "",
+        "cv": "random", "folds": 2, "heads": [], "engine": "inline", "workers": 1, "device": "auto",
+        "release": "",
         "name": "synthetic", "sites": 3, "cases": 40, "permute_labels": False,
     }  # fmt: skip
     federation = study["federation"]
@@ -96,6 +98,25 @@ def test_a_folder_of_another_experiment_is_refused_before_anything_in_it_changes
     assert result.exit_code == 1
     assert "holds an experiment with other settings (cases, federation)" in result.output.replace("\n", " ")
     assert {name: (first / name).read_bytes() for name in kept} == kept
+
+
+def test_a_run_goes_on_on_another_device_which_its_sites_then_name(first: Path) -> None:
+    before = json.loads((first / "results.json").read_text(encoding="utf-8"))
+    simulate("run", first / "study.yaml", "--out", first, "device=cpu")
+    assert {
+        path.read_text().count("resources:\n  device: cpu\n") for path in first.glob("folds/1/sites/*/site.yaml")
+    } == {1}
+    after = json.loads((first / "results.json").read_text(encoding="utf-8"))
+    assert (before["protocol"]["device"], after["protocol"]["device"]) == ("auto", "cpu")
+    assert after["arms"] == before["arms"]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_a_device_that_is_not_there_is_refused_before_anything_runs(first: Path, tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["run", str(first / "study.yaml"), "--out", str(tmp_path / "x"), "device=cuda"])
+    assert result.exit_code == 1
+    assert "finds no GPU here; set auto or cpu" in " ".join(result.output.split())
+    assert not (tmp_path / "x").exists()
 
 
 def test_sites_of_a_rehearsal_are_made_again_from_their_study_file(tmp_path: Path) -> None:

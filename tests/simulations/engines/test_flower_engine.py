@@ -211,6 +211,14 @@ def test_typed_line_is_what_runs_and_survives_the_shell():
     assert 'federation="/a b/federation.yaml" site-root="/sites" out="/out" sites=3' in arguments
 
 
+def test_workers_share_the_gpus_that_there_are_and_ask_for_none_where_there_are_none(monkeypatch):
+    monkeypatch.setattr(flower, "processors", lambda: 7)
+    for n_there, expected in ((0, ""), (2, " client-resources-num-gpus=0.285"), (9, " client-resources-num-gpus=1.0")):
+        monkeypatch.setattr(flower, "n_gpus", lambda n=n_there: n)
+        engine = run_arguments(Path("/f.yaml"), Path("/sites"), Path("/out"), n_sites=8)[2]
+        assert engine == f"num-supernodes=8 client-resources-num-cpus=1 init-args-num-cpus=7{expected}"
+
+
 def test_more_sites_than_site_folders_is_refused_at_once(sites, tmp_path):
     settings = write_settings(tmp_path / "federation.yaml", federation_with("cnv"))
     with pytest.raises(ValueError, match=r"4 site folders for 5 sites"):

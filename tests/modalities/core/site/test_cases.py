@@ -242,6 +242,18 @@ def test_how_slides_are_read_is_written_and_read_back_with_absolute_folders(tmp_
     assert open_site(tmp_path / "site", TASK).sources["wsi_image"].slides == slides
 
 
+def test_where_to_compute_is_written_and_read_back_and_anything_else_is_refused(tmp_path):
+    cases = pd.DataFrame({"case_id": ["c1"], "label": ["A"], "split": ["train"]})
+    write_site(tmp_path / "usual", "south", cases, {}, Policy())
+    assert "resources" not in (tmp_path / "usual" / "site.yaml").read_text()
+    assert read_site_config(tmp_path / "usual" / "site.yaml").resources.device == "auto"
+    write_site(tmp_path / "other", "south", cases, {}, Policy(), device="cuda:1")
+    assert read_site_config(tmp_path / "other" / "site.yaml").resources.device == "cuda:1"
+    (tmp_path / "site.yaml").write_text(SITE + "resources: {device: gpu}\n")
+    with pytest.raises(ValueError, match=r"site\.resources\.device: must be auto, cpu, cuda, .* got 'gpu'"):
+        read_site_config(tmp_path / "site.yaml")
+
+
 def test_setting_of_a_source_left_blank_keeps_its_default(tmp_path):
     (tmp_path / "site.yaml").write_text("name: north\nsources: {hif: {paths: [a.csv], format: , columns: }}\n")
     source = read_site_config(tmp_path / "site.yaml").sources["hif"]
