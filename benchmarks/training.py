@@ -107,13 +107,22 @@ def where() -> Iterator[tuple[str, str, int]]:
         yield torch.cuda.get_device_name(), "cuda", 1
 
 
-def compared(works: Sequence[Callable[[], Workload]]) -> Iterator[tuple[list[str], bool]]:
+def in_turn(work: Workload, n_rounds: int) -> Iterator[tuple[tuple[str, str, int], float]]:
+    """Each device's median seconds a step over rounds in which all of them take turns."""
+    found: dict[tuple[str, str, int], list[float]] = {}
+    for number in range(1, n_rounds + 1):
+        for place_of in where():
+            tell(f"{work.name}: {place_of[0]}, round {number} of {n_rounds}")
+            found.setdefault(place_of, []).append(seconds_a_step(work, *place_of[1:])[0])
+    for place_of, seconds in found.items():
+        yield place_of, float(np.median(seconds))
+
+
+def compared(works: Sequence[Callable[[], Workload]], n_rounds: int) -> Iterator[tuple[list[str], bool]]:
     """A row for each workload and device, and whether the goals are met there."""
     for make in works:
         work, first = make(), 0.0
-        for name, device, n_threads in where():
-            tell(f"{work.name}: {name}")
-            seconds, _ = seconds_a_step(work, device, n_threads)
+        for (name, device, _), seconds in in_turn(work, n_rounds):
             first = first or seconds
             row = [work.name, name, f"{seconds * 1000:.1f} ms", f"{seconds * work.epoch:.2f} s"]
             yield [*row, f"{first / seconds:.1f}"], device == "cpu" or first / seconds >= GOAL
@@ -129,13 +138,13 @@ def apart(n_steps: int) -> Iterator[tuple[str, float]]:
         yield name, max(float(np.abs(own - expected[key]).max()) for key, own in weights.items())
 
 
-def of_the_rule(n_steps: int) -> Iterator[list[str]]:
+def of_the_rule(n_steps: int, n_rounds: int) -> Iterator[list[str]]:
     """Milliseconds a step of networks of growing size, each a row."""
     for n_features, hidden in _RULE:
         config = _config("cnv", coding="number", hidden=hidden)
-        work = _vectors("", "cnv", config, n_features, n_steps)
+        work = _vectors(f"{n_features} inputs, {hidden}", "cnv", config, n_features, n_steps)
         n_parameters = sum(values.numel() for values in work.branch().parameters())
-        each = [f"{seconds_a_step(work, device, n)[0] * 1000:.2f}" for _, device, n in where()]
+        each = [f"{seconds * 1000:.2f}" for _, seconds in in_turn(work, n_rounds)]
         size = n_parameters * _BATCH
         shape = "-".join(map(str, [n_features, *hidden, _N_CLASSES]))
         yield [shape, f"{n_parameters:,}", f"{size:.1e}", *each, "GPU" if size >= WORTH_A_GPU else "processor"]
@@ -145,15 +154,17 @@ def main() -> None:
     """Print the tables; exit code 1 if a GPU is there and misses a goal."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=4, help="Steps that are timed, after one that warms up.")
-    n_steps = parser.parse_args().steps + 1
+    parser.add_argument("--rounds", type=int, default=3, help="Rounds in which devices take turns; medians are shown.")
+    asked = parser.parse_args()
+    n_steps, n_rounds = asked.steps + 1, asked.rounds
     names = [name for name, _, _ in where()]
     print(f"{machine()}; {'GPU: ' + names[-1] if torch.cuda.is_available() else 'no GPU that torch can use'}")
-    rows = list(compared([lambda: copy_number(n_steps), lambda: attention(n_steps)]))
+    rows = list(compared([lambda: copy_number(n_steps), lambda: attention(n_steps)], n_rounds))
     print(aligned([["", "on", "a step", "an epoch", "times one thread"], *(row for row, _ in rows)]))
     far = list(apart(n_steps))
     print(f"largest difference of a weight after {n_steps} steps:", ", ".join(f"{n} {d:.1e}" for n, d in far))
     print(f"`auto` takes a GPU from parameters x rows = {WORTH_A_GPU:.0e} on; milliseconds a step of {_BATCH} cases:")
-    print(aligned([["network", "parameters", "x rows", *names, "auto"], *of_the_rule(n_steps)]))
+    print(aligned([["network", "parameters", "x rows", *names, "auto"], *of_the_rule(n_steps, n_rounds)]))
     sys.exit(int(not all(met for _, met in rows) or any(difference > CLOSE for _, difference in far)))
 
 
