@@ -88,7 +88,7 @@ def test_memory_that_runs_out_is_one_error_with_the_remedy_and_leaves_torch_as_i
     assert not torch.are_deterministic_algorithms_enabled()
     with pytest.raises(ZeroDivisionError):
         fails(ZeroDivisionError())
-    assert torch.utils.deterministic.fill_uninitialized_memory
+    assert torch.utils.deterministic.fill_uninitialized_memory  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def test_tensors_move_wherever_they_stand_and_the_rest_stays():
