@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
+from subprocess import TimeoutExpired
 from typing import Annotated, Any
 
 import typer
@@ -86,6 +87,10 @@ def _plain_problems() -> Iterator[None]:
         for problem in problems_of(error):
             show(problem)
         raise typer.Exit(1) from None
+    except TimeoutExpired as late:
+        command = Path(late.cmd if isinstance(late.cmd, str) else str(late.cmd[0])).name
+        show(Problem(f"{command} did not answer within {late.timeout:.0f} s", "is this machine busy? type this again"))
+        raise typer.Exit(1) from None
     except PermissionError as error:
         remedy = "give this user the right to read and write there, or name another folder"
         show(Problem(str(error.strerror), remedy, file=str(error.filename or "")))
@@ -111,7 +116,7 @@ def logged(command: str, file: Path, *, as_json: bool = False, syslog: str = "")
     with logs.log_open(command, file, as_json=as_json, syslog=syslog, terminal=terminal), _plain_problems():
         try:
             yield
-        except (KeyboardInterrupt, OSError, RuntimeError, ValueError):
+        except (KeyboardInterrupt, OSError, RuntimeError, TimeoutExpired, ValueError):
             raise
         except Exception:
             logs.tell(logging.ERROR, traceback.format_exc(), inside=True)

@@ -14,7 +14,8 @@ import psutil
 
 from tests.deployment.machine import wait_until
 
-_SYSTEMD = Path("/lib/systemd/systemd")
+_SYSTEMD, _RUNS = Path("/lib/systemd/systemd"), Path("/run/systemd/system")
+_CGROUPS = Path("/sys/fs/cgroup")
 _NAMESPACES = ("--mount", "--pid", "--uts", "--ipc", "--cgroup", "--fork", "--propagation", "private", "--kill-child")
 _MASKED = (
     *(
@@ -27,6 +28,7 @@ _MASKED = (
     *("kmod-static-nodes.service", "apparmor.service", "networking.service", "e2scrub_reap.service"),
 )
 """What concerns the hardware or the network that other processes use."""
+_ITS_OWN = ("var/log/", "var/lib/systemd/", "etc/machine-id")
 _BOOT = """\
 set -e
 mount -t tmpfs tmpfs {below}
@@ -36,6 +38,8 @@ cd {root}
 for unit in {masked}; do ln -sf /dev/null etc/systemd/system/$unit; done
 printf '[Unit]\\nRequires=basic.target systemd-journald.service\\nAfter=basic.target\\nAllowIsolate=yes\\n' \
     > etc/systemd/system/trial.target
+mkdir -p etc/systemd/system/system.slice.d      # all services together: beside a load, as much as so many processes
+printf '[Slice]\nCPUShares=8192\nCPUWeight=800\n' > etc/systemd/system/system.slice.d/share.conf
 : > etc/fstab
 rm -f etc/machine-id
 echo uninitialized > etc/machine-id
@@ -63,22 +67,11 @@ class Booted:
     def __init__(self, folder: Path, shared: Path) -> None:
         below, self.log = folder / "booted", folder / "booted.log"
         below.mkdir()
+        self._upper = below / "upper"
         values = {"below": below, "root": below / "root", "shared": shared, "systemd": _SYSTEMD}
         script = _BOOT.format(**values, masked=" ".join(_MASKED))
         with self.log.open("w") as log:
-            command = [
-                "setpriv",
-                "--pdeathsig",
-                "KILL",
-                "nice",
-                "-n",
-                "-5",
-                "unshare",
-                *_NAMESPACES,
-                "sh",
-                "-c",
-                script,
-            ]
+            command = ["setpriv", "--pdeathsig", "KILL", "unshare", *_NAMESPACES, "sh", "-c", script]
             self._started = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
         wait_until(lambda: self._started.poll() is not None or self._is_up(), 30, "systemd runs")
 
@@ -88,8 +81,8 @@ class Booted:
 
     def run(self, *command: object, **options) -> subprocess.CompletedProcess[str]:
         """A command there, as root; its output in order."""
-        words = ["nsenter", "--target", str(self._first()), "--all", "--root", *map(str, command)]
-        words[3:4] = ["--mount", "--pid", "--uts", "--ipc", "--cgroup"]
+        namespaces = ("--mount", "--pid", "--uts", "--ipc", "--cgroup")
+        words = ["nsenter", "--target", str(self._first()), *namespaces, "--root", *map(str, command)]
         return subprocess.run(
             words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300, cwd="/", **options
         )
@@ -100,6 +93,13 @@ class Booted:
         assert done.returncode == 0, f"{command}\n{done.stdout}"
         return done.stdout
 
+    def written(self) -> set[str]:
+        """Every file that was made or changed there, but for what systemd itself and its journal keep."""
+        listed = ["find", self._upper, "-type", "f,l", "-printf", "%P\\n"]
+        words = ["nsenter", "--target", str(self._first()), "--mount", *map(str, listed)]
+        done = subprocess.run(words, capture_output=True, text=True, check=True, cwd="/")
+        return {name for name in done.stdout.splitlines() if not name.startswith(_ITS_OWN)}
+
     def end(self) -> None:
         """systemd, and with it everything in its namespaces."""
         with suppress(psutil.Error):
@@ -107,6 +107,10 @@ class Booted:
         with suppress(ProcessLookupError):
             os.killpg(self._started.pid, signal.SIGKILL)
         self._started.wait(20)
+        for group in [*_CGROUPS.glob("*/*.slice"), *_CGROUPS.glob("*/init.scope")]:
+            for folder, *_ in os.walk(group, topdown=False):
+                with suppress(OSError):
+                    Path(folder).rmdir()
 
     def _first(self) -> int:
         children = psutil.Process(self._started.pid).children()
@@ -121,7 +125,9 @@ class Booted:
 
 def booted(folder: Path, shared: Path) -> Booted | None:
     """One that runs; None where this machine does not allow it."""
-    if os.geteuid() or not _SYSTEMD.is_file() or not shutil.which("unshare") or not shutil.which("nsenter"):
+    if _RUNS.exists() or os.geteuid() or not _SYSTEMD.is_file():  # two would meet in the control groups
+        return None
+    if not all(map(shutil.which, ("unshare", "nsenter", "setpriv"))):
         return None
     there = Booted(folder, shared)
     return there if there.runs else None

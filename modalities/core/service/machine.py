@@ -17,6 +17,8 @@ from modalities.core.problems import Problem, check
 
 _RUNS = Path("/run/systemd/system")
 """There exactly where systemd is the machine's first process, as its own tools ask."""
+_FOLDER = "tessera"
+"""Below /etc, for what belongs to no unit alone."""
 MADE = "Tessera's service"
 """The comment of a user that `service install` made: such a one goes with the last service that runs as it."""
 _COMMAND_S = 120.0
@@ -60,7 +62,7 @@ class Machine:
         return True
 
     def remove(self, path: Path) -> None:
-        """Take a file or a folder away."""
+        """Take a file or a folder away, and a folder of ours that is empty then."""
         place = self.place(path)
         if place.is_dir():
             shutil.rmtree(place)
@@ -69,6 +71,8 @@ class Machine:
         else:
             return
         self._say(f"removed {place}")
+        if place.parent.name == _FOLDER and not any(place.parent.iterdir()):
+            place.parent.rmdir()
 
     def do(self, *command: str) -> None:
         """Run a command of the machine.

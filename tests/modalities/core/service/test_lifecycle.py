@@ -59,6 +59,7 @@ def test_removing_takes_all_away_with_what_was_changed_of_it_and_twice_does_no_h
     machine = Machine(tmp_path, print)
     assert remove([UNIT.name, LATER.name], [CONFIGURATION], machine)
     assert files_in(tmp_path) == {}
+    assert not (tmp_path / "etc/tessera").exists()
     assert machine.left == [
         "systemctl disable --now tessera-a.service",
         "systemctl disable --now tessera-b.service",
