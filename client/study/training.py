@@ -1,7 +1,7 @@
 """Local training and scoring of one branch: the same code at a hospital, in a simulation and in the pooled arm."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from client.study.loss import Balance
+from modalities.core.batches import Part
 from modalities.core.blocks.branch import Branch
 from modalities.core.device import batches_on, computing, device_of, moved
 from modalities.core.model.predict import BATCH
@@ -74,7 +75,8 @@ def train_epoch(
 ) -> float:
     """One pass over the rows in an order drawn from torch's generator; the mean loss a case, 0 for no case.
 
-    It runs where the branch is. Losses are asked for at the end: asked for at each step, a GPU would wait for us.
+    It runs where the branch is. A batch that is too large for memory gives its gradient part by part. Losses are asked
+    for at the end: asked for at each step, a GPU would wait for us.
     """
     if not len(rows):
         return 0.0
@@ -83,12 +85,15 @@ def train_epoch(
     weighed = moved(balance, device)
     order = torch.from_numpy(rows)[torch.randperm(len(rows))]
     with computing(device):
-        for batch, labels in batches_on(device, data.labelled, order.split(batch_size)):
-            optimiser.zero_grad(set_to_none=True)
+        for part, batch, labels in _drawn(data, device, order, batch_size):
+            if part.is_first:
+                optimiser.zero_grad(set_to_none=True)
             loss = branch.loss(batch, labels, weighed.losses)
-            (loss if pull is None else loss + proximal_penalty(branch, pull)).backward()
-            optimiser.step()
             losses.append((loss.detach(), len(labels)))
+            loss = loss * part.share
+            (loss if pull is None or not part.is_last else loss + proximal_penalty(branch, pull)).backward()
+            if part.is_last:
+                optimiser.step()
         return _total(losses) / len(rows)
 
 
@@ -108,9 +113,19 @@ def loss_sum(branch: Branch, data: BranchData, rows: Int64[np.ndarray, " row"]) 
     with computing(device):
         losses = [
             (nn.functional.cross_entropy(branch(batch)[1], labels, reduction="sum"), 1)
-            for batch, labels in batches_on(device, data.labelled, torch.from_numpy(rows).split(BATCH))
+            for _, batch, labels in _drawn(data, device, torch.from_numpy(rows), BATCH)
         ]
         return _total(losses)
+
+
+def _drawn(
+    data: BranchData, device: torch.device, order: Int64[Tensor, " row"], batch_size: int
+) -> Iterator[tuple[Part, Any, Int64[Tensor, " row"]]]:
+    """The batches of an epoch, part by part: the encoder's input, and the labels."""
+    parts = data.parts(order, batch_size)
+    batches = batches_on(device, data.labelled, [part.rows for part in parts], data.is_on_disk)
+    for part, (batch, labels) in zip(parts, batches, strict=True):
+        yield part, batch, labels
 
 
 def _total(losses: Iterable[tuple[Tensor, int]]) -> float:

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from modalities.core.batches import parts, read_ahead
 from modalities.core.fields import AUTO, CPU
 from modalities.core.problems import Problem, check, unusable
 
@@ -75,7 +76,8 @@ def place(
     """
 
     def rows() -> float:
-        some = torch.arange(min(len(prepared), _CASES_LOOKED_AT))
+        first = torch.arange(min(len(prepared), _CASES_LOOKED_AT))
+        some = next((part.rows for part in parts(prepared, first, _CASES_LOOKED_AT)), first)
         return rows_in(collate(prepared, some)) / max(1, len(some)) * min(batch_size, len(prepared))
 
     device = device_for(asked, sum(values.numel() for values in network.parameters()), rows)
@@ -89,10 +91,15 @@ def device_of(network: nn.Module) -> torch.device:
     return next((values.device for values in network.parameters()), torch.device(CPU))
 
 
-def batches_on(device: torch.device, make: Callable[[Tensor], Any], rows: Iterable[Tensor]) -> Iterator[Any]:
-    """What `make` gives of each batch's rows, on the device: the only way from a site's data into a network."""
-    for some in rows:
-        yield moved(make(some), device)
+def batches_on(
+    device: torch.device, make: Callable[[Tensor], Any], rows: Iterable[Tensor], ahead: bool = False
+) -> Iterator[Any]:
+    """What `make` gives of each batch's rows, on the device: the only way from a site's data into a network.
+
+    `ahead` makes the next one while this one is used: worth a thread where `make` reads from a disk.
+    """
+    for batch in read_ahead(make, rows) if ahead else map(make, rows):
+        yield moved(batch, device)
 
 
 def moved(value: Any, device: torch.device | str) -> Any:

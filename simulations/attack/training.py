@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Bool, Float, Float64, Int64
 
 from client.study.training import learning_rate, optimiser_of, train_epoch
 from modalities.core.blocks.branch import Branch, Weights, build_branch, load_weights, weights_of
@@ -80,11 +80,18 @@ def margins(branch: Branch, data: BranchData, rows: Int64[np.ndarray, " row"]) -
 
     Source: the statistic of Carlini et al. 2022, arXiv:2112.03570, section VI-A.
     """
-    chosen = torch.from_numpy(rows)
+    return margins_of(said_of(branch, data, rows)[1].double(), data.labels[torch.from_numpy(rows)])
+
+
+@torch.no_grad()
+def said_of(
+    branch: Branch, data: BranchData, rows: Int64[np.ndarray, " row"]
+) -> tuple[Float[torch.Tensor, "row embedding"], Float[torch.Tensor, "row class"]]:
+    """Embedding and logits of each row."""
     branch.eval()
-    with torch.no_grad():
-        logits = branch(data.batch(chosen))[1].double()
-    return margins_of(logits, data.labels[chosen])
+    pairs = [branch(data.batch(part.rows)) for part in data.parts(torch.from_numpy(rows), max(1, len(rows)))]
+    embeddings, logits = (torch.cat(side) for side in zip(*pairs, strict=True))
+    return embeddings, logits
 
 
 def margins_of(logits: torch.Tensor, labels: torch.Tensor) -> Float64[np.ndarray, " row"]:

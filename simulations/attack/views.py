@@ -15,7 +15,7 @@ from simulations.attack.cases import AttackedCases, halves
 from simulations.attack.counts import class_counts
 from simulations.attack.private import private_step
 from simulations.attack.sums import group_of, opened, ring
-from simulations.attack.training import Study, margins, margins_of, rate, train
+from simulations.attack.training import Study, margins, margins_of, rate, said_of, train
 from simulations.scores.predictions import FUSED
 
 MEMBERS, RELEASE, COUNTS, INPUTS = "members", "release", "counts", "inputs"
@@ -85,8 +85,7 @@ def _of_release(cases: AttackedCases, trained: Mapping[str, Study], view: str) -
         load_weights(branch, study.weights)
         every, rows = np.arange(len(study.data.labels)), cases.rows[name]
         found[f"{name}/{view}"] = _spread(cases, rows, margins(branch, study.data, every))
-        with torch.no_grad():
-            embedding, logits = branch(study.data.batch(torch.from_numpy(every)))
+        embedding, logits = said_of(branch, study.data, every)
         outputs[name] = (study.data.case_ids, logits.double(), embedding.double())
     if len(trained) > 1:
         sizes = {name: (own[1].shape[1], own[2].shape[1]) for name, own in outputs.items()}
@@ -140,8 +139,7 @@ def _margins_under(study: Study, branch: Branch, weights: Weights, rows: np.ndar
 def _mean_probabilities(study: Study, branch: Branch, weights: Weights, is_own: np.ndarray) -> np.ndarray:
     """Of cases that the attacker has: those that the study did not learn from."""
     load_weights(branch, weights)
-    with torch.no_grad():
-        logits = branch(study.data.batch(torch.from_numpy(np.flatnonzero(is_own))))[1]
+    logits = said_of(branch, study.data, np.flatnonzero(is_own))[1]
     return logits.double().softmax(dim=1).mean(dim=0).numpy()
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from modalities.core.blocks.ragged import refuse_other_width
 from modalities.core.contract import State
-from modalities.core.files.rows import LAID_OUT, Rows
+from modalities.core.files.rows import LAID_OUT, OnDisk, Rows
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Scale:
 
 
 @dataclass(frozen=True)
-class ScaledRows:
+class ScaledRows(OnDisk):
     """The rows of a case in standard deviations, cut to +-clip, as often as they are read."""
 
     rows: Rows = field(metadata=LAID_OUT)
@@ -41,6 +41,11 @@ class ScaledRows:
     def __len__(self) -> int:
         """Rows."""
         return self.rows.shape[0]
+
+    @property
+    def nbytes(self) -> int:
+        """Of all rows as they are read, in float32."""
+        return 4 * self.rows.shape[0] * self.rows.shape[1]
 
     def read_into(self, out: Float[Tensor, "row feature"]) -> None:
         """Read all rows to where they are wanted."""

@@ -10,7 +10,7 @@ from types import MappingProxyType
 import numpy as np
 import torch
 
-_BLOCK_BYTES = 4_000_000
+_BLOCK_BYTES = 1_000_000
 """What is read at once: it stays in the processor's cache until it is scaled."""
 LAID_OUT: Mapping[str, bool] = MappingProxyType({"laid out": True})
 """Metadata of a dataclass's field: a file that keeps the dataclass takes these rows into itself, not their place."""
@@ -36,6 +36,15 @@ class Rows(ABC):
         Raises:
             ValueError: they are not what they were when the object was made.
         """
+
+
+class OnDisk(ABC):
+    """A case that is read whenever a batch wants it."""
+
+    @property
+    @abstractmethod
+    def nbytes(self) -> int:
+        """Of the case in memory."""
 
 
 class OpenFile:

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from modalities.core.batches import is_on_disk, parts
 from modalities.core.blocks.branch import Branch, Weights, build_branch, load_weights
 from modalities.core.contract import Cases, State
 from modalities.core.device import batches_on, computing, device_of, moved, place
@@ -92,7 +93,8 @@ def branch_outputs(
     device, make = device_of(branch), partial(plugin(kind).collate, prepared)
     chosen = torch.arange(len(prepared)) if rows is None else rows
     with computing(device):
-        pairs = [moved(branch(batch), CPU) for batch in batches_on(device, make, chosen.split(BATCH))]
+        each = [part.rows for part in parts(prepared, chosen, BATCH)]
+        pairs = [moved(branch(batch), CPU) for batch in batches_on(device, make, each, is_on_disk(prepared))]
     embeddings, logits = (torch.cat(side).double() for side in zip(*pairs, strict=True))
     return logits, embeddings
 

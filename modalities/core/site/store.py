@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
+from modalities.core.batches import Part, is_on_disk, parts
 from modalities.core.contract import Cases, Source, State
 from modalities.core.registry import plugin
 from modalities.core.settings.federation import Federation
@@ -49,6 +50,15 @@ class BranchData:
     def labelled(self, rows: Int64[Tensor, " batch"]) -> tuple[Any, Int64[Tensor, " batch"]]:
         """The same, with the labels."""
         return self.batch(rows), self.labels[rows]
+
+    def parts(self, order: Int64[Tensor, " row"], batch_size: int) -> list[Part]:
+        """These rows in batches of this size, each in as many parts as memory wants."""
+        return parts(self.prepared, order, batch_size)
+
+    @property
+    def is_on_disk(self) -> bool:
+        """Whether batches are read from a disk."""
+        return is_on_disk(self.prepared)
 
 
 class SiteData:

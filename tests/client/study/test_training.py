@@ -16,10 +16,15 @@ from client.study.training import (
     set_learning_rate,
     train_epoch,
 )
-from modalities.core.blocks.branch import Branch
+from modalities import wsi_image
+from modalities.core import batches
+from modalities.core.blocks.branch import Branch, build_branch
 from modalities.core.blocks.networks import SelfNormalisingNetwork
+from modalities.core.blocks.streamed import Scale, ScaledRows, one_after_the_other
 from modalities.core.blocks.tabular import collate
 from modalities.core.site.store import BranchData
+from tests.modalities.core.blocks.test_streamed import Lying
+from tests.modalities.wsi import config_of
 
 
 def data_of(values, labels):
@@ -45,7 +50,7 @@ def test_proximal_penalty_is_half_mu_times_the_squared_distance_by_hand():
     assert float(proximal_penalty(model, pull).detach()) == 0
     with torch.no_grad():
         model.head.weight += torch.tensor([[1.0, 0.0], [0.0, -2.0]])
-        model.head.bias += torch.tensor([0.0, 3.0])
+        model.head.bias.add_(torch.tensor([0.0, 3.0]))
     # 0.5 / 2 * (1 + 4 + 9)
     assert float(proximal_penalty(model, pull).detach()) == pytest.approx(3.5)
 
@@ -55,9 +60,9 @@ def test_gradient_of_the_pull_is_mu_times_the_distance():
     pull = Pull.from_here(model, mu=0.3)
     with torch.no_grad():
         model.head.weight += 2.0
-    proximal_penalty(model, pull).backward()
-    assert model.head.weight.grad.tolist() == [[pytest.approx(0.6)] * 2] * 2
-    assert model.head.bias.grad.tolist() == [0, 0]
+    weight, bias = torch.autograd.grad(proximal_penalty(model, pull), [model.head.weight, model.head.bias])
+    assert weight.tolist() == [[pytest.approx(0.6)] * 2] * 2
+    assert bias.tolist() == [0, 0]
 
 
 def trained(pull=None, name="adam", weight_decay=0.0, epochs=4, batch_size=2, lr=0.1):
@@ -142,3 +147,37 @@ def test_learning_rate_is_set_for_weights_and_biases():
     optimiser = optimiser_of("adam", linear(), 0.1, 0.2)
     set_learning_rate(optimiser, 0.03)
     assert [group["lr"] for group in optimiser.param_groups] == [0.03, 0.03]
+
+
+def bags_of_both_kinds(sizes, labels):
+    """The same bags on a disk and in memory."""
+    rng, scale = np.random.default_rng(4), Scale(torch.full((3,), 0.5), torch.full((3,), 2.0), 4.0)
+    disk = [
+        ScaledRows(Lying(rng.normal(label, 1, (size, 3)).astype(np.float32)), scale)
+        for size, label in zip(sizes, labels, strict=True)
+    ]
+    return [
+        BranchData(tuple(map(str, sizes)), bags, torch.tensor(labels), np.zeros(len(sizes)), wsi_image.collate)
+        for bags in (disk, [one_after_the_other([bag]) for bag in disk])
+    ]
+
+
+@pytest.mark.parametrize("pooling", ["attention", "majority"])
+def test_a_batch_that_is_read_in_parts_takes_the_step_of_the_whole_batch(monkeypatch, pooling):
+    monkeypatch.setattr(batches, "PART_BYTES", 12 * 10)  # ten tiles of three features
+    config = config_of("wsi_image", pooling=pooling, hidden=[4])
+    state = {"mean": np.zeros(3), "inverse_scale": np.ones(3)}
+    rows, found = np.arange(7), []
+    for data in bags_of_both_kinds((4, 5, 1, 17, 2, 9, 3), [0, 1, 0, 1, 1, 0, 1]):
+        branch = build_branch(config, state, 2, seed=3)
+        optimiser, pull = optimiser_of("adam", branch, 0.01, 1e-3), Pull.from_here(branch, 0.3)
+        torch.manual_seed(8)
+        losses = [train_epoch(branch, data, rows, optimiser, 5, pull) for _ in range(3)]
+        found.append((losses, loss_sum(branch, data, rows), [own.detach().clone() for own in branch.parameters()]))
+    assert len(bags_of_both_kinds((4, 5, 1), [0, 1, 0])[0].parts(torch.arange(3), 3)) == 1
+    assert len(bags_of_both_kinds((4, 5, 2), [0, 1, 0])[0].parts(torch.arange(3), 3)) == 2
+    (disk_losses, disk_sum, disk), (losses, total, memory) = found
+    assert disk_losses == pytest.approx(losses, rel=1e-5)
+    assert disk_sum == pytest.approx(total, rel=1e-5)
+    for own, other in zip(disk, memory, strict=True):
+        assert torch.allclose(own, other, atol=1e-5)
