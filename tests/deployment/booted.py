@@ -107,10 +107,7 @@ class Booted:
         with suppress(ProcessLookupError):
             os.killpg(self._started.pid, signal.SIGKILL)
         self._started.wait(20)
-        for group in [*_CGROUPS.glob("*/*.slice"), *_CGROUPS.glob("*/init.scope")]:
-            for folder, *_ in os.walk(group, topdown=False):
-                with suppress(OSError):
-                    Path(folder).rmdir()
+        wait_until(_took_groups_away, 20, "its processes have ended")
 
     def _first(self) -> int:
         children = psutil.Process(self._started.pid).children()
@@ -131,3 +128,13 @@ def booted(folder: Path, shared: Path) -> Booted | None:
         return None
     there = Booted(folder, shared)
     return there if there.runs else None
+
+
+def _took_groups_away() -> bool:
+    """Whether none of its control groups is left; one that still has a process stays."""
+    groups = [*_CGROUPS.glob("*/*.slice"), *_CGROUPS.glob("*/init.scope")]
+    for group in groups:
+        for folder, *_ in os.walk(group, topdown=False):
+            with suppress(OSError):
+                Path(folder).rmdir()
+    return not any(group.exists() for group in groups)
