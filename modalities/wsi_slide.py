@@ -18,7 +18,8 @@ from modalities.core.hooks import Plausibility, RawFile
 from modalities.core.problems import Problem, check, unusable
 from modalities.slides.features.stores import table_in
 from modalities.slides.plugin import is_embedding
-from modalities.slides.reading.manifest import Listed, case_of_name, kind_of, listed_files
+from modalities.slides.reading.folder import kind_of
+from modalities.slides.reading.manifest import Listed, case_of_name, listed_files
 from modalities.slides.reading.source import needs_extra
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from modalities.core.contract import Source
 from modalities.core.device import device_problems, n_gpus
 from modalities.core.fields import AUTO, CPU
 from modalities.core.problems import Problem, note, warning
-from modalities.slides.reading.manifest import SLIDES
+from modalities.slides.reading.folder import SLIDES
 
 GB = 1e9
 ENOUGH_DISK, LEAST_DISK = 2 * GB, 0.5 * GB

@@ -66,6 +66,7 @@ def prepare_slides(
             state = _settled(job, known)
             jobs |= {} if state else {entry.path: (entry, job)}
         if state:
+            state = replace(state, slide=entry.slide)
             states.add(state)
             yield entry, state
     if jobs:
@@ -80,10 +81,12 @@ def _prepared(
     jobs: Mapping[Path, tuple[Listed, Job]], backbone: Backbone, states: States, workers: int, pace: Pace
 ) -> Iterator[tuple[Listed, SlideState]]:
     try:
-        for job, state in prepare_all([job for _, job in jobs.values()], workers, backbone, pace):
+        for job, made in prepare_all([job for _, job in jobs.values()], workers, backbone, pace):
+            entry = jobs[job.path][0]
+            state = replace(made, slide=entry.slide)  # a DICOM slide is not called after its file
             states.add(state)
             states.write_now_and_then()
-            yield jobs[job.path][0], state
+            yield entry, state
         states.write()
     finally:
         states.settle()  # also what was done before an interrupt

@@ -5,7 +5,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
-import openslide
 import pandas as pd
 
 from modalities.core.contract import Source
@@ -18,6 +17,7 @@ from modalities.slides.cases import cache_of, prepare_slides, tiles_of_file
 from modalities.slides.config import SlidesConfig
 from modalities.slides.prepare.job import fingerprint
 from modalities.slides.prepare.state import DONE, EXCLUDED, FAILED, SlideState
+from modalities.slides.reading.handles import open_handle
 from modalities.slides.reading.manifest import Listed, listed_files
 from modalities.slides.reading.reading import mpp_of
 
@@ -64,7 +64,7 @@ def plausibility(source: Source, config: SlidesConfig) -> Plausibility:
         return Plausibility()
     facts = pd.DataFrame(
         [_facts(entry, state, source) for entry, state in found],
-        index=pd.Index([entry.path.name for entry, _ in found]),
+        index=pd.Index([_called(entry) for entry, _ in found]),
     )
     problems = [*judged(RULES, facts, noun="slides"), *_same_slide(found)]
     quantities = [
@@ -73,6 +73,11 @@ def plausibility(source: Source, config: SlidesConfig) -> Plausibility:
     ]
     files = [_file(entry, state, source) for entry, state in found]
     return Plausibility(problems, [one for one in quantities if np.isfinite(one.values).any()], files=files)
+
+
+def _called(entry: Listed) -> str:
+    """Its file, or its name where that is not the file's."""
+    return entry.path.name if entry.path.name.startswith(entry.slide) else entry.slide
 
 
 def _facts(entry: Listed, state: SlideState, source: Source) -> dict[str, float]:
@@ -89,10 +94,13 @@ def _facts(entry: Listed, state: SlideState, source: Source) -> dict[str, float]
 
 def _own_mpp(path: Path) -> float:
     try:
-        with openslide.OpenSlide(path) as handle:
-            return mpp_of(handle)
-    except (openslide.OpenSlideError, OSError):
+        handle = open_handle(path)
+    except ValueError:
         return 0.0
+    try:
+        return mpp_of(handle)
+    finally:
+        handle.close()
 
 
 def _tiles(entry: Listed, state: SlideState, source: Source) -> TileFeatures | None:
@@ -108,7 +116,7 @@ def _file(entry: Listed, state: SlideState, source: Source) -> RawFile:
     picture = (cache_of(source) / state.recipe / state.file).with_suffix(".jpg") if state.file else None
     seen = picture if picture is not None and not entry.is_features and picture.is_file() else None
     return RawFile(
-        entry.path.name, source.called(state.case_id), _STATES.get(state.state, "not readable"), state.reason, seen
+        _called(entry), source.called(state.case_id), _STATES.get(state.state, "not readable"), state.reason, seen
     )
 
 
@@ -117,7 +125,7 @@ def _same_slide(found: Sequence[tuple[Listed, SlideState]]) -> list[Problem]:
     owners: dict[str, dict[str, str]] = {}
     for entry, state in found:
         if state.state != FAILED and state.case_id and entry.path.is_file():
-            owners.setdefault(fingerprint(entry.path), {})[state.case_id] = entry.path.name
+            owners.setdefault(fingerprint(entry.path), {})[state.case_id] = _called(entry)
     twice = [
         ", ".join(f"{name} of {case_id}" for case_id, name in own.items()) for own in owners.values() if len(own) > 1
     ]

@@ -16,7 +16,7 @@ EXAMPLE_FOLDER = "slides"
 
 def recognised(path: Path) -> str:
     """Whether it is a slide, features of its tiles, or the list of slides."""
-    from modalities.slides.reading.manifest import kind_of
+    from modalities.slides.reading.folder import kind_of
 
     kind = kind_of(path)
     return "" if kind == "features" and is_embedding(path) else kind

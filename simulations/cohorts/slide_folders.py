@@ -7,9 +7,10 @@ import pandas as pd
 
 from modalities.core.contract import SlideSettings, Source
 from modalities.core.files.delimited import refuse_any
+from modalities.slides.reading.dicom import is_dicom
 from modalities.slides.reading.manifest import Listed, composition_tables, listed_files
 
-_OF_SEVERAL_FILES = (".dcm", ".mrxs", ".vms", ".vmu")
+_OF_SEVERAL_FILES = (".mrxs", ".vms", ".vmu")
 
 
 def deal_slides(folder: Path, site_of: Mapping[str, str], folders: Mapping[str, Path]) -> dict[str, Path]:
@@ -26,7 +27,7 @@ def deal_slides(folder: Path, site_of: Mapping[str, str], folders: Mapping[str, 
         site = site_of.get(entry.case_id)
         if site and not entry.left_out:
             by_site.setdefault(site, []).append(entry)
-    torn = [e.path.name for held in by_site.values() for e in held if e.path.suffix.lower() in _OF_SEVERAL_FILES]
+    torn = [entry.path.name for held in by_site.values() for entry in held if _is_of_several(entry.path)]
     remedy = "extract their features, and name the folder of these in dataset.yaml"
     refuse_any(folder, torn, "slides of several files each are not dealt out: {}", remedy)
     written = {}
@@ -43,6 +44,10 @@ def deal_slides(folder: Path, site_of: Mapping[str, str], folders: Mapping[str, 
 def settings_of(folder: Path) -> SlideSettings:
     """What is made of the slides is kept beside the folder that they come from, and so made once for all runs."""
     return SlideSettings(cache=str((folder.parent / ".tessera" / "slides").resolve()))
+
+
+def _is_of_several(path: Path) -> bool:
+    return path.suffix.lower() in _OF_SEVERAL_FILES or is_dicom(path)
 
 
 def _link(link: Path, path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from modalities.slides.config import SlidesConfig
+from modalities.slides.reading.dicom import is_dicom, slide_images
 
 _SAMPLES, _SAMPLE_BYTES, _END_BYTES = 62, 1 << 14, 1 << 18
 
@@ -40,23 +41,28 @@ class Job:
 def fingerprint(path: Path) -> str:
     """SHA-256 of a slide's size and of samples spread over it, not of its name or place.
 
-    A slide of gigabytes takes milliseconds. MIRAX keeps the pixels in a folder beside, whose files count by name
-    and size.
+    A slide of gigabytes takes milliseconds. Of DICOM every file with a level counts, from its frames on: what names
+    the patient does not. MIRAX keeps the pixels in a folder beside, whose files count by name and size.
     """
-    stat = path.stat()
-    return _fingerprint(path, stat.st_size, stat.st_mtime_ns)
+    images = [(image.path, image.begin) for image in slide_images(path)] if is_dicom(path) else [(path, 0)]
+    stats = [(file, file.stat(), begin) for file, begin in images]
+    parts = sorted(_fingerprint(file, stat.st_size, stat.st_mtime_ns, begin) for file, stat, begin in stats)
+    return parts[0] if len(parts) == 1 else hashlib.sha256("|".join(parts).encode()).hexdigest()
 
 
 @lru_cache(maxsize=65536)
-def _fingerprint(path: Path, size: int, changed_ns: int) -> str:
+def _fingerprint(path: Path, size: int, changed_ns: int, begin: int) -> str:
+    """Of the file from a place on."""
     del changed_ns
-    digest = hashlib.sha256(str(size).encode())
+    digest = hashlib.sha256(str(size - begin).encode())
     with path.open("rb") as file:
+        file.seek(begin)
         digest.update(file.read(_END_BYTES))
-        for place in np.linspace(_END_BYTES, max(_END_BYTES, size - _END_BYTES), _SAMPLES).astype(np.int64):
+        first = begin + _END_BYTES
+        for place in np.linspace(first, max(first, size - _END_BYTES), _SAMPLES).astype(np.int64):
             file.seek(int(place))
             digest.update(file.read(_SAMPLE_BYTES))
-        file.seek(max(0, size - _END_BYTES))
+        file.seek(max(begin, size - _END_BYTES))
         digest.update(file.read())
     beside = path.with_suffix("")
     if path.suffix.lower() == ".mrxs" and beside.is_dir():

@@ -1,8 +1,9 @@
 """Which slide belongs to which case: slides.csv, or the TCGA barcodes of the file names, or the file names themselves.
 
 slides.csv (or .tsv, .txt, .xlsx) lies in the slide folder or is named among the source's paths: columns `case_id`,
-`slide` (file name, its ending optional, or path below the folder) and optionally `mpp`; other column names are mapped
-by `columns` in site.yaml. A case may have several slides.
+`slide` and optionally `mpp`; other column names are mapped by `columns` in site.yaml. A slide is named by its file
+(ending optional) or the path of that below the folder, of DICOM also by its SeriesInstanceUID or ContainerIdentifier;
+the path of a folder below the folder stands for every slide in it. A case may have several slides.
 """
 
 from collections.abc import Sequence
@@ -14,22 +15,10 @@ import numpy as np
 from modalities.core.contract import Source
 from modalities.core.files.barcodes import case_of
 from modalities.core.files.delimited import listing, rows_of
-from modalities.core.problems import Problem, ProblemsError, check, unusable
-from modalities.slides.features.stores import STORE, files_below, holds_tables, is_store
-from modalities.slides.reading.dicom import is_dicom, series_of
-
-SLIDES = (".svs", ".tif", ".tiff", ".ndpi", ".mrxs", ".scn", ".vms", ".vmu", ".bif", ".svslide", ".dcm", ".czi")
-"""File name endings that are taken for slides."""
-FEATURES = (".h5", ".hdf5", STORE, ".pt")
-"""File name endings that are taken for tile features; an .h5 wins over a .pt of the same name."""
-_DICOM = ".dcm"
-_UNREADABLE = {
-    ".isyntax": "OpenSlide does not read Philips iSyntax; export the slide as DICOM or TIFF",
-    ".vsi": "OpenSlide does not read Olympus VSI; export the slide as DICOM or TIFF",
-}
-"""Endings of slides that are named and not read, and what to do."""
-_TABLES = (".csv", ".tsv", ".txt", ".xlsx")
-_MANIFESTS = tuple(f"slides{ending}" for ending in _TABLES)
+from modalities.core.problems import Problem, check, unusable
+from modalities.slides.features.stores import is_store
+from modalities.slides.reading.folder import FEATURES, MANIFESTS, SLIDES, TABLES, slide_files
+from modalities.slides.reading.slide_file import SlideFile, folders_of
 
 
 @dataclass(frozen=True)
@@ -44,11 +33,13 @@ class Listed:
     """Why it is not used, if it isn't."""
     is_unreadable: bool = False
     """Not used since nothing here could open it, rather than by choice."""
+    name: str = ""
+    """Its name, where that is not its file's."""
 
     @property
     def slide(self) -> str:
-        """Its name: that of the file without the ending."""
-        return self.path.stem
+        """Its name: that of the file without the ending, unless it has one of its own."""
+        return self.name or self.path.stem
 
     @property
     def is_features(self) -> bool:
@@ -68,22 +59,15 @@ def listed_files(source: Source) -> list[Listed]:
         ValueError: there is none, a path does not exist, or slides.csv is wrong.
     """
     manifests = [path for path in _tables(source) if not _is_composition(path, source)]
-    files = _files(source)
+    files = slide_files(source)
     if not files and not composition_tables(source):
         where = ", ".join(str(path) for path in source.paths) or "the source"
         raise unusable(f"no slide ({' '.join(SLIDES)}) and no tile features ({' '.join(FEATURES)}) there", file=where)
     if len(manifests) > 1:
         what = f"{len(manifests)} lists of slides: {listing([str(path) for path in manifests])}"
         raise unusable(what, "keep one of them", file=manifests[0].name)
-    listed = _by_manifest(manifests[0], files, source) if manifests else [_by_name(path) for path in files]
-    reasons = {path: _why_unreadable(path) for path in files}  # of a name that is only listed, nothing is looked up
-    checked = [
-        replace(entry, left_out=reason, is_unreadable=True)
-        if not entry.left_out and (reason := reasons.get(entry.path, ""))
-        else entry
-        for entry in listed
-    ]
-    return [replace(entry, case_id=source.called(entry.case_id)) for entry in checked]
+    listed = _by_manifest(manifests[0], files, source) if manifests else [_by_name(file) for file in files]
+    return [replace(entry, case_id=source.called(entry.case_id)) for entry in listed]
 
 
 def composition_tables(source: Source) -> list[Path]:
@@ -92,8 +76,8 @@ def composition_tables(source: Source) -> list[Path]:
 
 
 def _tables(source: Source) -> list[Path]:
-    named = [path for path in source.paths if path.suffix.lower() in _TABLES and not path.is_dir()]
-    inside = [path / name for path in source.paths for name in _MANIFESTS if (path / name).is_file()]
+    named = [path for path in source.paths if path.suffix.lower() in TABLES and not path.is_dir()]
+    inside = [path / name for path in source.paths for name in MANIFESTS if (path / name).is_file()]
     return list(dict.fromkeys([*named, *inside]))
 
 
@@ -109,110 +93,26 @@ def case_of_name(slide: str) -> str | None:
     return case_of(barcode) if barcode.startswith("TCGA-") else slide
 
 
-def _files(source: Source) -> list[Path]:
-    """Slides and feature files; of a slide and features of the same name the first path's count, features first."""
-    cache = Path(source.slides.cache or "/nowhere")
-    slides: dict[Path, str] = {}
-    features: dict[str, Path] = {}
-    for path in source.paths:
-        if not path.exists():
-            raise unusable("no such file or folder", "correct the path in site.yaml", file=str(path))
-        inside = [path] if is_store(path) or not path.is_dir() else sorted(files_below(path))
-        files = [file for file in inside if not _is_hidden(file, path) and cache not in file.parents]
-        files = _without_other_stores(files)
-        known = set(slides.values())
-        for file in sorted(files, key=lambda file: file.suffix.lower() == ".pt"):
-            if file.suffix.lower() in FEATURES and file.stem not in known:
-                features.setdefault(file.stem, file)
-        for file in _one_a_series([file for file in files if _is_slide(file)]):
-            if file.stem not in features:
-                slides[file] = file.stem
-    return sorted([*slides, *features.values()], key=lambda file: (file.name, str(file)))
-
-
-def _without_other_stores(files: Sequence[Path]) -> list[Path]:
-    """Without stores that hold no table, as LazySlide begins one beside a slide before any features are there."""
-    slides = {file.stem for file in files if _is_slide(file)}
-    return [file for file in files if not is_store(file) or holds_tables(file) or file.stem not in slides]
-
-
-def kind_of(file: Path) -> str:
-    """`slide`, `features` or `list` of slides, by its name and ending; empty for any other file."""
-    if file.name.lower() in _MANIFESTS:
-        return "list"
-    if file.suffix.lower() in FEATURES:
-        return "features"
-    return "slide" if _is_slide(file) else ""
-
-
-def _is_hidden(file: Path, below: Path) -> bool:
-    return any(part.startswith(".") for part in file.relative_to(below).parts)
-
-
-def _is_slide(file: Path) -> bool:
-    """By its ending, or, where it has none, as a PACS exports DICOM, by its content."""
-    ending = file.suffix.lower()
-    return ending in (*SLIDES, *_UNREADABLE) or (not _is_named(file) and is_dicom(file))
-
-
-def _is_named(file: Path) -> bool:
-    """Whether the name has an ending; the last number of a DICOM identifier, 1.2.840.1, is none."""
-    return bool(file.suffix) and not file.suffix[1:].isdigit()
-
-
-def _why_unreadable(path: Path) -> str:
-    """Why a file that looks like a slide or features cannot be opened, and what to do; empty for others."""
-    if path.is_symlink() and not path.exists():
-        return "a link that leads nowhere; correct it or take it out"
-    if path.exists() and not path.is_file() and not is_store(path):
-        return "neither a file nor a link to one; take it out"
-    if path.suffix.lower() == _DICOM and path.is_file():
-        try:
-            series_of(path)
-        except ProblemsError as error:
-            return "\n".join(str(replace(problem, file="")) for problem in error.problems)
-    if not _is_named(path) and path.is_file():
-        return f"a DICOM file without the ending {_DICOM}; rename all files of its folder so"
-    return _UNREADABLE.get(path.suffix.lower(), "")
-
-
-def _one_a_series(files: Sequence[Path]) -> list[Path]:
-    """A DICOM slide is a series of files, of which any one opens all; a folder may hold many."""
-    first: dict[tuple[Path, str], Path] = {}
-    others = []
-    for file in sorted(files):
-        if file.suffix.lower() == _DICOM or not _is_named(file):
-            first.setdefault((file.parent, _series_or_name(file)), file)
-        else:
-            others.append(file)
-    return others + sorted(first.values())
-
-
-def _series_or_name(file: Path) -> str:
-    """A file that cannot be read stands for itself, so that it is named."""
-    try:
-        return series_of(file)
-    except ValueError:
-        return file.name
-
-
-def _by_name(path: Path) -> Listed:
-    case_id = case_of_name(path.stem)
+def _by_name(file: SlideFile) -> Listed:
+    case_id = case_of_name(file.name)
     if case_id is None:
-        return Listed(path, "", left_out="no primary tumour, by its barcode")
-    return Listed(path, case_id)
+        return Listed(file.path, "", left_out="no primary tumour, by its barcode", name=file.name)
+    return _listed(file, case_id)
 
 
-def _by_manifest(manifest: Path, files: Sequence[Path], source: Source) -> list[Listed]:
+def _listed(file: SlideFile, case_id: str, mpp: float = 0.0) -> Listed:
+    return Listed(file.path, case_id, mpp, file.reason, file.is_unreadable, file.name)
+
+
+def _by_manifest(manifest: Path, files: Sequence[SlideFile], source: Source) -> list[Listed]:
     """The files that the manifest lists, those that it lists but aren't there, and those it doesn't list."""
-    by_name: dict[str, list[Path]] = {}
+    by_name: dict[str, list[SlideFile]] = {}
+    by_folder: dict[str, list[SlideFile]] = {}
     for file in files:
-        for name in {
-            file.name,
-            file.stem,
-            *(str(file.relative_to(path)) for path in source.paths if path in file.parents),
-        }:
+        for name in file.names:
             by_name.setdefault(name, []).append(file)
+        for folder in folders_of(file.path, source):
+            by_folder.setdefault(folder, []).append(file)
     found: dict[Path, Listed] = {}
     problems: list[Problem] = []
     absent = f"no such file; correct {manifest.name} or copy the slide"
@@ -221,13 +121,18 @@ def _by_manifest(manifest: Path, files: Sequence[Path], source: Source) -> list[
         if len(named) > 1:
             what = f"{slide!r} is the name of {len(named)} files"
             problems.append(Problem(what, "give its path in the folder", file=manifest.name, where=f"line {line}"))
-        file = named[0] if named else manifest.parent / slide
-        if file in found:
+        chosen = [_listed(file, case_id, mpp) for file in named[:1] or by_folder.get(slide.rstrip("/"), [])]
+        chosen = chosen or [Listed(manifest.parent / slide, case_id, mpp, absent)]
+        if any(entry.path in found for entry in chosen):
             what = f"{slide!r} is listed more than once"
             problems.append(Problem(what, "keep one row a slide", file=manifest.name, where=f"line {line}"))
-        found[file] = Listed(file, case_id, mpp, "" if named else absent)
+        found |= {entry.path: entry for entry in chosen}
     check(problems)
-    unlisted = [Listed(file, "", left_out=f"not in {manifest.name}") for file in files if file not in found]
+    unlisted = [
+        replace(_listed(file, ""), left_out=f"not in {manifest.name}", is_unreadable=False)
+        for file in files
+        if file.path not in found
+    ]
     return sorted([*found.values(), *unlisted], key=lambda entry: (entry.path.name, str(entry.path)))
 
 

@@ -12,6 +12,7 @@ import openslide
 from jaxtyping import UInt8
 
 from modalities.core.problems import unusable
+from modalities.slides.reading.handles import Handle, open_handle
 from modalities.slides.reading.jpeg_tiff import VENDORS, JpegTiff
 
 _PLAUSIBLE_MPP = (0.05, 8.0)  # a TIFF without a resolution often claims 72 dots an inch: 353 micrometres a pixel
@@ -22,7 +23,7 @@ _NEARLY = 1.01  # a level of downsample 2.0005 serves a tile that wants 2
 class Slide:
     """An open slide; a context manager."""
 
-    def __init__(self, path: Path, handle: openslide.OpenSlide, mpp: float) -> None:
+    def __init__(self, path: Path, handle: Handle, mpp: float) -> None:
         """Take over the handle."""
         self.path = path
         self.mpp = mpp
@@ -113,14 +114,9 @@ def open_slide(path: Path, mpp: float = 0.0, default_mpp: float = 0.0) -> Slide:
     """The slide of this file; `mpp` overrules what the file says, `default_mpp` serves one that says nothing.
 
     Raises:
-        ValueError: OpenSlide cannot read the file, or nobody says how many micrometres a pixel is.
+        ValueError: nothing here can read the file, or nobody says how many micrometres a pixel is.
     """
-    try:
-        handle = openslide.OpenSlide(path)
-    except (openslide.OpenSlideError, OSError) as error:
-        raise unusable(
-            f"not a slide that can be read ({error})", "copy it again, or take it out of the folder", file=path.name
-        ) from error
+    handle = open_handle(path)
     found = mpp or mpp_of(handle) or default_mpp
     if not found:
         said = handle.properties.get(openslide.PROPERTY_NAME_MPP_X)
@@ -134,7 +130,7 @@ def open_slide(path: Path, mpp: float = 0.0, default_mpp: float = 0.0) -> Slide:
     return Slide(path, handle, found)
 
 
-def mpp_of(handle: openslide.OpenSlide) -> float:
+def mpp_of(handle: Handle) -> float:
     """Micrometres a pixel by the file's metadata: said, or as the objective's power makes it; 0 if neither."""
     properties = handle.properties
     try:

@@ -13,7 +13,7 @@ from modalities.core.problems import unusable
 from modalities.slides.bags import SlideTiles
 from modalities.slides.config import SlidesConfig
 
-_EXTRA = ("cv2", "h5py", "imagecodecs", "openslide", "tifffile")
+_EXTRA = ("cv2", "h5py", "imagecodecs", "openslide", "pydicom", "tifffile", "wsidicom")
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 

@@ -9,7 +9,6 @@ from modalities.slides.config import SlidesConfig
 from modalities.slides.reading.manifest import case_of_name, composition_tables, listed_files, listed_only
 from modalities.slides.reading.source import read_slides
 from tests.modalities.core.files.workbooks import write_book
-from tests.modalities.dicom import write_dicom
 from tests.slides import glass, with_tissue, write_slide
 
 
@@ -122,40 +121,43 @@ def test_first_path_wins_between_slides_and_features(tmp_path):
     assert found == ["S1.svs", "S2.h5"]
 
 
-def test_each_dicom_series_of_a_folder_is_a_slide_however_many_files_it_has(tmp_path):
-    for name, series in (("a/1", "1.2.3"), ("a/2", "1.2.4"), ("a/3", "1.2.3"), ("a/4", "1.2.4"), ("b/1", "1.2.3")):
-        write_dicom(tmp_path / f"{name}.dcm", series)
-    found = [f"{entry.path.parent.name}/{entry.path.name}" for entry in listed_files(Source((tmp_path,)))]
-    assert sorted(found) == ["a/1.dcm", "a/2.dcm", "b/1.dcm"]
-
-
 def test_what_looks_like_a_slide_and_cannot_be_read_is_named_with_what_to_do(tmp_path):
-    touch(tmp_path, "S1.isyntax", "S2.vsi", "S3.svs", "S4.dcm", "notes", "LICENSE.1")
-    for name in ("1.2.840.7", "1.2.840.8", "IM000001"):
-        write_dicom(tmp_path / "pacs" / name, "1.2.9" if name != "IM000001" else "1.2.8")
+    touch(tmp_path, "S1.isyntax", "S2.vsi", "S3.svs", "S4.dcm", "notes", "LICENSE.1", "S10.kfb")
     (tmp_path / "S5.svs").symlink_to(tmp_path / "gone.svs")
     (tmp_path / "S6.svs").symlink_to(tmp_path / "S6.svs")
     for name in ("S7.svs", "S8.dcm", "S9"):
         os.mkfifo(tmp_path / name)
-    said = {name: left_out for name, _, left_out in listed(tmp_path)}
-    assert said == {
-        "S1.isyntax": "OpenSlide does not read Philips iSyntax; export the slide as DICOM or TIFF",
-        "S2.vsi": "OpenSlide does not read Olympus VSI; export the slide as DICOM or TIFF",
+    (tmp_path / "S11").symlink_to("/dev/zero")
+    assert {name: left_out for name, _, left_out in listed(tmp_path)} == {
+        "S1.isyntax": "Philips iSyntax is not read; export it as DICOM or TIFF from the image management system",
+        "S10.kfb": "KFBio's format is not read; export it as SVS or TIFF with the scanner's software",
+        "S11": "neither a file nor a link to one; take it out",
+        "S2.vsi": "Olympus VSI is not read; export it as DICOM or TIFF, or convert it with bioformats2raw and then "
+        "raw2ometiff --rgb",
         "S3.svs": "",
         "S4.dcm": "not a DICOM file of a series; export the slide again",
         "S5.svs": "a link that leads nowhere; correct it or take it out",
         "S6.svs": "a link that leads nowhere; correct it or take it out",
         "S7.svs": "neither a file nor a link to one; take it out",
         "S8.dcm": "neither a file nor a link to one; take it out",
-        "1.2.840.7": "a DICOM file without the ending .dcm; rename all files of its folder so",
-        "IM000001": "a DICOM file without the ending .dcm; rename all files of its folder so",
+        "S9": "neither a file nor a link to one; take it out",
     }
 
 
 def test_a_slide_that_cannot_be_read_stays_so_when_the_manifest_lists_it(tmp_path):
     touch(tmp_path, "S1.isyntax", "S2.svs")
     (tmp_path / "slides.csv").write_text("case_id,slide\nc1,S1.isyntax\nc2,S2\n")
-    assert [(case_id, left_out[:9]) for _, case_id, left_out in listed(tmp_path)] == [("c1", "OpenSlide"), ("c2", "")]
+    assert [(case_id, left_out[:7]) for _, case_id, left_out in listed(tmp_path)] == [("c1", "Philips"), ("c2", "")]
+
+
+def test_a_folder_in_the_manifest_stands_for_every_slide_in_it(tmp_path):
+    touch(tmp_path, "P-01/a/S1.svs", "P-01/b/S2.svs", "P-02/S1.svs", "P-03/S4.svs")
+    (tmp_path / "slides.csv").write_text("case_id,slide,mpp\nc1,P-01,0.25\nc2,P-02/,\nc3,P-03/S4.svs,\n")
+    found = [(entry.path.parent.name, entry.case_id, entry.mpp) for entry in listed_files(Source((tmp_path,)))]
+    assert found == [("a", "c1", 0.25), ("P-02", "c2", 0.0), ("b", "c1", 0.25), ("P-03", "c3", 0.0)]
+    (tmp_path / "slides.csv").write_text("case_id,slide\nc1,P-01\nc2,S2.svs\n")
+    with pytest.raises(ValueError, match=r"line 3: 'S2\.svs' is listed more than once"):
+        listed_files(Source((tmp_path,)))
 
 
 def test_links_that_lead_nowhere_do_not_keep_the_other_slides_from_being_read(tmp_path):

@@ -1,0 +1,91 @@
+"""DICOM slides whose encoding OpenSlide does not know: JPEG-LS, HTJ2K, RLE, lossless JPEG, one colour of grey."""
+
+import logging
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import openslide
+from jaxtyping import UInt8
+
+from modalities.slides.reading.handles import Handle
+
+
+def _is_not_of_wsidicom(record: logging.LogRecord) -> bool:
+    return "wsidicom" not in Path(record.pathname).parent.parts
+
+
+# What they say of a file quotes its tags, which may be a patient's name; wsidicom says it through the root logger.
+logging.getLogger().addFilter(_is_not_of_wsidicom)
+logging.getLogger("pydicom").setLevel(logging.CRITICAL)
+
+
+class WsiDicomSlide:
+    """The first pyramid of the files, as OpenSlide would show it."""
+
+    def __init__(self, files: Sequence[Path]) -> None:
+        """Raise whatever wsidicom raises where it cannot read them, or LookupError where it leaves one out."""
+        with _quiet():
+            from wsidicom import WsiDicom  # takes a second
+
+            self._slide = WsiDicom.open(list(files))
+            self._pyramid = self._slide.pyramids[0]
+            self._levels = sorted(self._pyramid.levels, key=lambda level: level.level)
+            spacing = self._pyramid.mpp
+        if sum(len(level.datasets) for level in self._levels) < len(files):
+            self._slide.close()
+            raise LookupError
+        sizes = [(level.size.width, level.size.height) for level in self._levels]
+        self.dimensions: tuple[int, int] = sizes[0]
+        self.level_dimensions: tuple[tuple[int, int], ...] = tuple(sizes)
+        width, height = sizes[0]
+        self.level_downsamples = tuple((width / across + height / down) / 2 for across, down in sizes)
+        self.properties: Mapping[str, str] = {
+            openslide.PROPERTY_NAME_MPP_X: str(spacing.width),
+            openslide.PROPERTY_NAME_MPP_Y: str(spacing.height),
+        }
+
+    def read_region(
+        self, location: tuple[int, int], level: int, size: tuple[int, int]
+    ) -> UInt8[np.ndarray, "height width 4"]:
+        """RGBA pixels of the level; transparent beyond its edges, where wsidicom reads nothing.
+
+        Raises:
+            OpenSlideError: they cannot be decoded.
+        """
+        found = np.zeros((size[1], size[0], 4), dtype=np.uint8)
+        left, top = (int(place / self.level_downsamples[level]) for place in location)
+        across, down = self.level_dimensions[level]
+        x, y = max(0, left), max(0, top)
+        width, height = min(left + size[0], across) - x, min(top + size[1], down) - y
+        if width > 0 and height > 0:
+            part = self._read((x, y), self._levels[level].level, (width, height))
+            found[y - top : y - top + height, x - left : x - left + width] = part
+        return found
+
+    def _read(self, place: tuple[int, int], level: int, size: tuple[int, int]) -> UInt8[np.ndarray, "height width 4"]:
+        try:
+            with _quiet():
+                return np.asarray(self._slide.read_region(place, level, size).convert("RGBA"))
+        except Exception as error:  # of whichever decoder
+            raise openslide.OpenSlideError(f"wsidicom: {type(error).__name__}") from None
+
+    def close(self) -> None:
+        """Of all its files."""
+        self._slide.close()
+
+
+def open_wsidicom(files: Sequence[Path]) -> Handle:
+    """The slide of these files, the first tile decoded, since an encoding that is not known shows only then."""
+    slide = WsiDicomSlide(files)
+    try:
+        slide.read_region((0, 0), len(slide.level_dimensions) - 1, (1, 1))
+    except BaseException:
+        slide.close()
+        raise
+    return slide
+
+
+def _quiet() -> warnings.catch_warnings:
+    return warnings.catch_warnings(action="ignore")
