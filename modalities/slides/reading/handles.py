@@ -8,6 +8,7 @@ import openslide
 
 from modalities.core.problems import unusable
 from modalities.slides.reading.dicom import is_dicom
+from modalities.slides.reading.ome_tiff import open_ome_tiff
 from modalities.slides.reading.unreadable import remedy_of
 
 
@@ -54,6 +55,9 @@ def open_handle(path: Path) -> Handle:
         from modalities.slides.reading.dicom_slide import open_dicom  # here, since few sites have any
 
         return open_dicom(path)
+    ome = open_ome_tiff(path)
+    if ome is not None:
+        return ome
     try:
         return openslide.OpenSlide(path)
     except (openslide.OpenSlideError, OSError) as error:

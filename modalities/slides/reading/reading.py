@@ -13,7 +13,7 @@ from jaxtyping import UInt8
 
 from modalities.core.problems import unusable
 from modalities.slides.reading.handles import Handle, open_handle
-from modalities.slides.reading.jpeg_tiff import VENDORS, JpegTiff
+from modalities.slides.reading.jpeg_tiff import VENDORS, open_jpeg_tiff
 
 _PLAUSIBLE_MPP = (0.05, 8.0)  # a TIFF without a resolution often claims 72 dots an inch: 353 micrometres a pixel
 _STRIP_PX = 8_000_000
@@ -32,7 +32,7 @@ class Slide:
         """Of level 0, in pixels."""
         self._handle = handle
         plain = handle.properties.get(openslide.PROPERTY_NAME_VENDOR) in VENDORS
-        self._direct = JpegTiff.open(path, handle.level_dimensions) if plain else None
+        self._direct = open_jpeg_tiff(path, handle.level_dimensions) if plain else None
         colour = handle.properties.get(openslide.PROPERTY_NAME_BACKGROUND_COLOR, "FFFFFF")
         self._background = np.array([int(colour[place : place + 2], 16) for place in (0, 2, 4)], dtype=np.float32)
 

@@ -2,20 +2,20 @@
 
 from pathlib import Path
 
-_CONVERT = "export it as DICOM or TIFF, or convert it with bioformats2raw and then raw2ometiff --rgb"
+_CONVERT = "export the slide as DICOM or TIFF, or convert it with bioformats2raw and then raw2ometiff --rgb"
 UNREADABLE = {
-    ".isyntax": f"Philips iSyntax is not read; {_CONVERT.split(', or ')[0]} from the image management system",
-    ".i2syntax": f"Philips iSyntax is not read; {_CONVERT.split(', or ')[0]} from the image management system",
-    ".vsi": f"Olympus VSI is not read; {_CONVERT}",
-    ".lif": f"Leica LIF is not read; {_CONVERT}",
-    ".qptiff": f"Akoya QPTIFF is not read; {_CONVERT}",
-    ".nd2": f"Nikon ND2 is not read; {_CONVERT}",
-    ".zvi": f"Zeiss ZVI is not read; {_CONVERT}",
-    ".kfb": "KFBio's format is not read; export it as SVS or TIFF with the scanner's software",
-    ".sdpc": "Sqray's format is not read; export it as SVS or TIFF with the scanner's software",
-    ".mds": "Motic's format is not read; export it as SVS or TIFF with the scanner's software",
-    ".mdsx": "Motic's format is not read; export it as SVS or TIFF with the scanner's software",
-    ".tmap": "Unic's format is not read; export it as SVS or TIFF with the scanner's software",
+    ".isyntax": "OpenSlide does not read Philips iSyntax; export the slide as DICOM or TIFF",
+    ".i2syntax": "OpenSlide does not read Philips iSyntax; export the slide as DICOM or TIFF",
+    ".vsi": f"OpenSlide does not read Olympus VSI; {_CONVERT}",
+    ".lif": f"OpenSlide does not read Leica LIF; {_CONVERT}",
+    ".qptiff": f"OpenSlide does not read Akoya QPTIFF; {_CONVERT}",
+    ".nd2": f"OpenSlide does not read Nikon ND2; {_CONVERT}",
+    ".zvi": f"OpenSlide does not read Zeiss ZVI; {_CONVERT}",
+    ".kfb": "OpenSlide does not read KFBio's format; export the slide as SVS or TIFF with the scanner's software",
+    ".sdpc": "OpenSlide does not read Sqray's format; export the slide as SVS or TIFF with the scanner's software",
+    ".mds": "OpenSlide does not read Motic's format; export the slide as SVS or TIFF with the scanner's software",
+    ".mdsx": "OpenSlide does not read Motic's format; export the slide as SVS or TIFF with the scanner's software",
+    ".tmap": "OpenSlide does not read Unic's format; export the slide as SVS or TIFF with the scanner's software",
 }
 """Endings of slides that are named and not read, and what to do."""
 _REMEDIES = {

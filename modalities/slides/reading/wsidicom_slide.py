@@ -55,7 +55,7 @@ class WsiDicomSlide:
             OpenSlideError: they cannot be decoded.
         """
         found = np.zeros((size[1], size[0], 4), dtype=np.uint8)
-        left, top = (int(place / self.level_downsamples[level]) for place in location)
+        left, top = (round(place / self.level_downsamples[level]) for place in location)
         across, down = self.level_dimensions[level]
         x, y = max(0, left), max(0, top)
         width, height = min(left + size[0], across) - x, min(top + size[1], down) - y

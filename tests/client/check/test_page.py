@@ -54,7 +54,7 @@ def test_page_lies_with_tessera_s_own_files_and_says_what_the_terminal_says(site
     ]
     for problem in wrong:
         assert problem.what.replace("'", "&#39;").replace("`", "") in text
-    assert "Philips iSyntax is not read; export it as DICOM or TIFF from the image management system" in text
+    assert "OpenSlide does not read Philips iSyntax; export the slide as DICOM or TIFF" in text
     assert "This page names cases: it stays at the site." in text
     assert re.search(r"age years at diagnosis 12 0\.0\d+ 0\.0\d+ to 0\.0\d+ 0\.0\d+ 18 to 110 12 ", text)
 

@@ -36,7 +36,7 @@ def test_sound_slides_are_told_nothing_and_shown_with_their_pictures(folder):
         ("c1.svs", "c1", "used", ""),
         ("c2.svs", "c2", "used", ""),
     ]
-    assert all(file.picture.is_file() for file in found.files)
+    assert all(file.picture is not None and file.picture.is_file() for file in found.files)
     resolution, nuclei = found.quantities
     assert resolution.values.tolist() == [0.5, 0.5]
     assert (nuclei.values > nuclei.low).all()
@@ -74,7 +74,7 @@ def test_slides_that_cannot_be_read_say_why(folder, tcga_data):
     assert found["c3.svs"][1].startswith("c3.svs: no microns-per-pixel in the slide's metadata")
     assert found["c4.svs"][1].startswith("c4.svs: not a slide that can be read")
     assert found["c5.vsi"][1].startswith(
-        "c5.vsi: Olympus VSI is not read; export it as DICOM or TIFF, or convert it with"
+        "c5.vsi: OpenSlide does not read Olympus VSI; export the slide as DICOM or TIFF, or convert it with"
     )
     assert {found[name][0] for name in ("c3.svs", "c4.svs", "c5.vsi")} == {"not readable"}
     assert found["c1.svs"] == ("used", "")

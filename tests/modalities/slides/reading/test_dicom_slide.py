@@ -106,11 +106,13 @@ def test_names_and_endings_do_not_matter(files, tmp_path, level0):
 def test_label_overview_and_thumbnail_are_not_even_opened(files, level0):
     label = next(path for path in files if shows(path) == "LABEL")
     with open_slide(label) as slide:
-        linked = {link.resolve() for link in Path(slide._handle._folder.name).iterdir()}
+        assert isinstance(slide._handle, LinkedDicom)
+        folder = Path(slide._handle._folder.name)
+        linked = {link.resolve() for link in folder.iterdir()}
         assert {shows(path) for path in linked} == {"VOLUME"}
         assert len(linked) == len(files) - 3
         assert np.array_equal(slide.region(0, 0, 0, SIDE, SIDE), level0)
-    assert not Path(slide._handle._folder.name).exists()
+    assert not folder.exists()
 
 
 def test_a_pipe_beside_it_does_not_hold_it_up(files, level0):
@@ -160,7 +162,7 @@ def test_fingerprint_is_of_all_levels_and_of_nothing_else(files, tmp_path):
 
 def test_nothing_of_the_patient_is_kept_or_said(made_up_slide, tmp_path, caplog, capfd):
     caplog.set_level(logging.DEBUG)
-    folder = tmp_path / "pacs"
+    folder, moved = tmp_path / "pacs", []
     for number, encoding in enumerate((PLAIN, RLE, JPEG)):
         container = f"{dicom_slides.NUMBER}-{number}"
         files = write_dicom_slide(tmp_path / str(number), made_up_slide, encoding, container)

@@ -129,10 +129,12 @@ def test_what_looks_like_a_slide_and_cannot_be_read_is_named_with_what_to_do(tmp
         os.mkfifo(tmp_path / name)
     (tmp_path / "S11").symlink_to("/dev/zero")
     assert {name: left_out for name, _, left_out in listed(tmp_path)} == {
-        "S1.isyntax": "Philips iSyntax is not read; export it as DICOM or TIFF from the image management system",
-        "S10.kfb": "KFBio's format is not read; export it as SVS or TIFF with the scanner's software",
+        "S1.isyntax": "OpenSlide does not read Philips iSyntax; export the slide as DICOM or TIFF",
+        "S10.kfb": "OpenSlide does not read KFBio's format; export the slide as SVS or TIFF with the scanner's "
+        "software",
         "S11": "neither a file nor a link to one; take it out",
-        "S2.vsi": "Olympus VSI is not read; export it as DICOM or TIFF, or convert it with bioformats2raw and then "
+        "S2.vsi": "OpenSlide does not read Olympus VSI; export the slide as DICOM or TIFF, or convert it with "
+        "bioformats2raw and then "
         "raw2ometiff --rgb",
         "S3.svs": "",
         "S4.dcm": "not a DICOM file of a series; export the slide again",
@@ -147,7 +149,7 @@ def test_what_looks_like_a_slide_and_cannot_be_read_is_named_with_what_to_do(tmp
 def test_a_slide_that_cannot_be_read_stays_so_when_the_manifest_lists_it(tmp_path):
     touch(tmp_path, "S1.isyntax", "S2.svs")
     (tmp_path / "slides.csv").write_text("case_id,slide\nc1,S1.isyntax\nc2,S2\n")
-    assert [(case_id, left_out[:7]) for _, case_id, left_out in listed(tmp_path)] == [("c1", "Philips"), ("c2", "")]
+    assert [(case_id, left_out[:7]) for _, case_id, left_out in listed(tmp_path)] == [("c1", "OpenSli"), ("c2", "")]
 
 
 def test_a_folder_in_the_manifest_stands_for_every_slide_in_it(tmp_path):
