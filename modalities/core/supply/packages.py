@@ -3,7 +3,7 @@
 import base64
 import csv
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.metadata import Distribution, PackageNotFoundError, PathDistribution, distribution
@@ -41,13 +41,13 @@ class Package:
         """In SPDX's terms where the package says it so, else in its own words; empty if it says nothing."""
         about = self.of.metadata
         named = [line.split(" :: ")[-1] for line in about.get_all("Classifier") or () if line.startswith("License ::")]
-        said = about.get("License", "").strip().splitlines()[:1]
+        said = (about.get_all("License") or [""])[0].strip().splitlines()[:1]
         return self.licence_expression or "; ".join(named) or "".join(said)
 
     @property
     def licence_expression(self) -> str:
         """The licence as an SPDX expression; empty where the package gives none."""
-        return self.of.metadata.get("License-Expression", "")
+        return "".join(self.of.metadata.get_all("License-Expression") or ())
 
     @cached_property
     def digest(self) -> str:
@@ -113,7 +113,7 @@ def contents(packages: Sequence[Package]) -> dict[str, str]:
     return {package.name: f"{package.version} {package.digest}" for package in packages}
 
 
-def differences(before: dict[str, str], now: dict[str, str]) -> list[str]:
+def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     """What became of packages between two `contents`, in words."""
     found = []
     for name in sorted(before.keys() | now.keys()):
