@@ -12,6 +12,8 @@ from strategies.evaluation.names import FEDERATED, GAIN, LOCAL, PRIOR
 from strategies.report import figures
 from strategies.report.forest import Band, Line, forest
 from strategies.report.look import WIDTH, draw, plain, short
+from strategies.report.many import ends
+from strategies.report.section import LONG
 from strategies.report.words import Json, set_label
 
 
@@ -43,23 +45,36 @@ def gains(gain: Mapping[str, Json]) -> Figure | None:
 
 
 def by_site(evaluation: Json, name: str, what: str) -> Figure | None:
-    """A line a site that tells its own numbers, and what a random-effects meta-analysis makes of them."""
-    lines = [
+    """A line a site that tells its own numbers, and what a random-effects meta-analysis makes of them.
+
+    Of many sites those with the lowest and the highest values.
+    """
+    sites = [
         Line(LOOKS[FEDERATED], own["results"][what][name]["macro_auroc"], _site_label(site, own))
         for site, own in evaluation["sites"].items()
         if own["results"].get(what, {}).get(name, {}).get("macro_auroc", {}).get("value") is not None
     ]
-    pooled = evaluation["meta"].get(what, {}).get(name)
-    if pooled and pooled["macro_auroc"]["value"] is not None:
-        lines.append(Line(LOOKS[LOCAL], pooled["macro_auroc"], "A hospital on average", is_leading=True))
-        predicted = {"value": pooled["macro_auroc"]["value"], "low": pooled["prediction_low"]}
-        if predicted["low"] is not None:
-            estimate = {**predicted, "high": pooled["prediction_high"]}
-            lines.append(Line(LOOKS[PRIOR], estimate, "A new hospital"))
+    if len(sites) > LONG:
+        sites.sort(key=lambda line: line.estimate["value"])
     title = "Federated minus the site's own model" if what == GAIN else "Federated model"
+    whole, pooled = f"{title}: {set_label(name).lower()}", _pooled(evaluation["meta"].get(what, {}).get(name))
+    shown = [(heading or whole, [*lines]) for heading, lines in ends(sites).items()]
+    shown[-1][1].extend(pooled)
+    bands = [Band(heading, lines) for heading, lines in shown if lines]
     axis = "Difference in macro-AUROC" if what == GAIN else "Macro-AUROC"
-    bands = [Band(f"{title}: {set_label(name).lower()}", lines)] if lines else []
-    return forest(bands, f"{axis} with 95 % interval, by site", differences=what == GAIN)
+    above = whole if len(shown) > 1 else ""
+    return forest(bands, f"{axis} with 95 % interval, by site", above, differences=what == GAIN)
+
+
+def _pooled(own: Json | None) -> list[Line]:
+    """What a hospital has on average, and where a new one is expected; nothing where that is not known."""
+    if not own or own["macro_auroc"]["value"] is None:
+        return []
+    lines = [Line(LOOKS[LOCAL], own["macro_auroc"], "A hospital on average", is_leading=True)]
+    if own["prediction_low"] is not None:
+        expected = {"low": own["prediction_low"], "high": own["prediction_high"]}
+        lines.append(Line(LOOKS[PRIOR], {"value": own["macro_auroc"]["value"], **expected}, "A new hospital"))
+    return lines
 
 
 def _site_label(site: str, own: Json) -> str:

@@ -19,6 +19,7 @@ from server.phases.order import run_study
 from server.state.checkpoint import CHECKPOINT
 from server.state.release import fitted_model, read_release, write_release
 from server.state.study import StudyState
+from simulations.arms.alone import sites_alone
 from simulations.arms.evaluated import gathered
 from simulations.arms.heads import federated_search, score_heads
 from simulations.arms.held_out import outputs_by_site, pooled_by_site, thresholds_by_site
@@ -176,11 +177,13 @@ def federate(
 
 
 def _local(federation: Federation, sites: list[SiteData], tested: TestCases, fold: Fold) -> ArmResult:
-    """Each site alone, scored on all test cases; a case it cannot score gets the site's class prior."""
-    del fold
-    tables = []
+    """Each site alone, scored on all test cases; a case it cannot score gets the site's class prior.
+
+    Of many sites only some: see `sites_alone`.
+    """
+    tables, alone = [], sites_alone(fold.opened(federation))
     for site in sites:
-        if site.modalities:
+        if site.modalities and site.config.name in alone:
             arm = LOCAL + site.site.name
             fitted = fit_pooled([site], federation, arm)
             tables.append(_complete(score(fitted.model, tested, arm, subsets=False), [site], tested))

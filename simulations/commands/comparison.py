@@ -98,7 +98,7 @@ class Synthetic(Comparison):
     """In the report's protocol."""
     folds: Annotated[int, Field(ge=2)] = 3
     sites: Annotated[int, Field(ge=2)] = 6
-    cases: Annotated[int, Field(ge=12)] = 90
+    cases: Annotated[int, Field(ge=6)] = 90
     """A site, about."""
     permute_labels: bool = False
     """Break the link between labels and data: every arm must be at .5."""

@@ -83,10 +83,13 @@ def scored_by_site(
     """
     found: dict[str, dict[int, dict[tuple[str, str], Scored]]] = {}
     names, n_classes = list(federation.modalities), federation.n_classes
+    by_arm = {str(arm): rows for arm, rows in local.groupby("arm")}  # once: not looked through for each of many sites
+    nothing = local.iloc[:0]
     for of in sets_of(names):
         stored = FUSED if of == COMPLETE else of
         for site, rows in rows_of(federated, FEDERATED, of, names).groupby("site"):
-            own = rows_of(local, f"{LOCAL_ARM}{site}", stored, names).reindex(rows.index)
+            alone = by_arm.get(f"{LOCAL_ARM}{site}", nothing)
+            own = alone[alone["set"] == stored].set_index("case_id").reindex(rows.index)
             tables = {FEDERATED: probabilities_of(rows, n_classes)}
             if own["fold"].notna().any():
                 tables[LOCAL] = probabilities_of(own, n_classes)

@@ -6,6 +6,7 @@ gives. Sites differ in their classes, so a branch that knows the class knows som
 another baseline, and AUROC within classes compares only cases of the same class.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -39,11 +40,13 @@ def site_probe(folds: Sequence[Fold], federation: Federation) -> dict[str, Any]:
 
     Empty where whole sites are held out: no probe can name a site that it never saw.
     """
+    tested = Counter(name for fold in folds for name in _tested_at(fold.training(federation), federation))
+    asked = {name for (name, _), n in tested.items() if n >= MIN_SITE}
     scored: dict[tuple[str, str], list[pd.DataFrame]] = {}
     for number_of_fold, fold in enumerate(folds, start=1):
         model = fitted_model(read_release(fold.folder / "federated" / RELEASE)[0])
         sites = fold.training(federation)
-        for name in model.branches:
+        for name in [name for name in model.branches if name in asked]:
             for view, table in _probed(model, sites, name, seed_of(federation.seed, "probe", name, number_of_fold)):
                 scored.setdefault((name, view), []).append(table.assign(fold=number_of_fold))
     found: dict[str, Any] = {}
@@ -52,6 +55,14 @@ def site_probe(folds: Sequence[Fold], federation: Federation) -> dict[str, Any]:
         if one["sites"]:
             found.setdefault(name, {})[view] = one
     return found
+
+
+def _tested_at(sites: Sequence[SiteData], federation: Federation) -> Iterator[tuple[str, str]]:
+    """Modality and site of each test case: without a site that is large enough there is nothing to show."""
+    for site in sites:
+        for name in federation.modalities:
+            if name in site.modalities:
+                yield from [(name, site.config.name)] * len(site.tests(name).case_ids)
 
 
 def _probed(model: FittedModel, sites: Sequence[SiteData], name: str, seed: int) -> Iterator[tuple[str, pd.DataFrame]]:

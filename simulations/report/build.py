@@ -15,6 +15,8 @@ from simulations.report.sections import sections_of
 from simulations.scores.results import Json
 from strategies.report import page
 from strategies.report.look import ARM_LOOKS, STYLE, svg_uri
+from strategies.report.many import spread
+from strategies.report.section import Table
 from strategies.report.words import chance, interval, number, signed
 
 METRICS = {
@@ -115,6 +117,8 @@ def context(results: Json, predictions: pd.DataFrame) -> dict[str, Any]:
         "left_out": words.left_out(results.get("external_left_out") or {}),
         "cards": cards(results),
         "partly_scored": partly_scored(results),
+        "trained_alone": words.trained_alone(results),
+        "spreads": spreads(parts),
         "pictures": pictures(results, predictions),
         "traffic_columns": _columns(parts["bytes"]),
         "seconds_rows": {key: one for key, one in flat(parts["seconds"]).items() if isinstance(one, int | float)},
@@ -128,6 +132,21 @@ def partly_scored(results: Json) -> bool:
     name, local = words.headline(results), results["arms"].get("local", {})
     each = [sets[name]["n"] for sets in local.get("sites", {}).values() if name in sets]
     return any(n < local[name]["n"] for n in each)
+
+
+def spreads(parts: Mapping[str, Json]) -> dict[str, Table | None]:
+    """What the tables by site come to over many sites; None where each site is shown by itself."""
+    cases = {name: _by_column(parts[name]) for name in ("site_by_class", "site_by_modality")}
+    traffic: Json = {
+        f"{way}, MB": [sum(own.get(way, 0) for own in row.values()) / 1e6 for row in parts["bytes"].values()]
+        for way in ("up", "down")
+    }
+    return {name: spread(each, "", 0) for name, each in cases.items()} | {"bytes": spread(traffic, "", 2)}
+
+
+def _by_column(rows: Json) -> dict[str, list[int]]:
+    columns = list(dict.fromkeys(name for row in rows.values() for name in row))
+    return {name: [row.get(name, 0) for row in rows.values()] for name in columns}
 
 
 def cards(results: Json) -> list[dict[str, str]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from simulations.arms.alone import MOST_ALONE
 from simulations.scores.predictions import COMPLETE, FUSED
 from simulations.scores.results import Json
 from strategies.report.words import (
@@ -212,3 +213,12 @@ def limits(results: Json) -> str:
     parts += [f"{name} is encoded by {said}." for name, said in results["protocol"].get("encoders", {}).items()]
     parts.append("This is research software, not a medical device: nothing here may guide anyone's treatment.")
     return " ".join(parts)
+
+
+def trained_alone(results: Json) -> str:
+    """That only some of many sites were trained alone too; blank where all were that could be."""
+    n_alone, n_sites = len(results["arms"].get("local", {}).get("sites", {})), len(results.get("site_by_class") or {})
+    if n_sites <= MOST_ALONE or not n_alone:
+        return ""
+    which = "the smallest, the largest, and evenly between them by size"
+    return f"Of {n_sites:,} sites {n_alone} were trained alone too: {which}."

@@ -10,6 +10,9 @@ from matplotlib.figure import Figure
 
 from strategies.report.look import svg_uri
 
+LONG = 40
+"""Rows of a table that is not folded up."""
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -38,6 +41,11 @@ class Table:
     caption: str = ""
     own: tuple[int, ...] = ()
     """Rows to set off: the default, the chosen one."""
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it is folded up at first: nobody reads a thousand rows on the way to what follows."""
+        return len(self.rows) > LONG
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from server.report.site_sections import meta_analysis
 from simulations.scores.beside_exact import BesideExact, beside_exact
 from simulations.scores.by_site import SiteRow, rows_by_site
 from simulations.scores.results import Json
-from strategies.evaluation.names import FEDERATED, FUSED, GAIN, TEST
+from strategies.evaluation.names import FEDERATED, FUSED, GAIN, LOCAL, TEST
+from strategies.report.many import spread
 from strategies.report.section import Picture, Section, Table
 from strategies.report.words import VERDICTS, interval, number, set_label, shown, signed
 
@@ -16,7 +17,8 @@ def real_study(results: Json) -> Section | None:
     if not evaluation:
         return None
     beside, rows = beside_exact(results), rows_by_site(evaluation, FUSED)  # few sites have complete cases
-    tables = (_sums(beside), _sites(rows), meta_analysis(evaluation))
+    over = _over_sites(evaluation)
+    tables = (_sums(beside), *([over] if over else []), meta_analysis(evaluation), _sites(rows))
     return Section(
         "real-study",
         "What a real study would have known",
@@ -68,6 +70,17 @@ def _outside(beside: list[BesideExact]) -> str:
     """The SETs whose numbers differ by more than they may, which is a mistake in one of the two."""
     names = [set_label(row.name) for row in beside if row.n == row.n_exact and not row.is_within]
     return f"Further from the exact value than the bound allows: {', '.join(names)}." if names else ""
+
+
+def _over_sites(evaluation: Json) -> Table | None:
+    """The federated model, sites' own and the gain over many sites, in place of reading a row for each."""
+    models = {FEDERATED: "federated", LOCAL: "its own model", GAIN: "difference"}
+    each = {
+        label: [own["results"].get(model, {}).get(FUSED, {}).get("macro_auroc", {}).get("value") for own in told]
+        for told in [evaluation["sites"].values()]
+        for model, label in models.items()
+    }
+    return spread(each, f"Macro-AUROC on each site's own cases, over sites: {set_label(FUSED).lower()}")
 
 
 def _sites(rows: list[SiteRow]) -> Table:
