@@ -18,7 +18,7 @@ def real_study(results: Json) -> Section | None:
         return None
     beside, rows = beside_exact(results), rows_by_site(evaluation, FUSED)  # few sites have complete cases
     over = _over_sites(evaluation)
-    tables = (_sums(beside), *([over] if over else []), meta_analysis(evaluation), _sites(rows))
+    tables = (_sums(beside), *([over] if over else []), _sites(rows), meta_analysis(evaluation))
     return Section(
         "real-study",
         "What a real study would have known",
