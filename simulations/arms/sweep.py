@@ -5,7 +5,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,11 @@ from modalities.core.device import GPU
 from modalities.core.fields import AUTO
 from modalities.core.files.atomic import replacing, write_atomically
 from simulations.arms.arms import ARM_NAMES, Fold, run_arm
+from simulations.engines.cluster import run_on_cluster
 from simulations.engines.machine import see_one_gpu
+
+_SHARE_OF_GPU = 0.25
+"""Of a cluster's, where GPUs are asked for: so many jobs share one."""
 
 
 @dataclass(frozen=True)
@@ -56,34 +60,44 @@ def run_job(job: Job) -> Job:
     return job
 
 
-def sweep(folds: Sequence[Fold], workers: int, console: Console, arms: Sequence[str] = ARM_NAMES) -> None:
-    """Every arm of every fold that is not done yet, longest first.
+def sweep(folds: Sequence[Fold], workers: int | str, console: Console, arms: Sequence[str] = ARM_NAMES) -> None:
+    """Every arm of every fold that is not done yet, longest first; by so many processes, or a cluster of Ray's.
 
     Raises:
+        ValueError: the cluster that `workers` names cannot be used.
         KeyboardInterrupt: stopped by hand; the same command goes on from there.
     """
     jobs = [Job(arm, fold) for arm in arms for fold in folds]
     waiting = [job for job in jobs if not job.details.is_file()]
     with progress_of(console) as progress:
         bar = progress.add_task("arms", total=len(jobs), completed=len(jobs) - len(waiting))
-        if workers == 1 or len(waiting) < 2:
-            for job in waiting:
-                run_job(job)
-                progress.advance(bar)
-            return
-        spawn = multiprocessing.get_context("spawn")
-        turns = spawn.Value("i", 0) if folds[0].device in (AUTO, GPU) else None
-        pool = ProcessPoolExecutor(min(workers, len(waiting)), spawn, _begin, (turns,))
-        try:
-            for done in as_completed([pool.submit(run_job, job) for job in waiting]):
-                finished = done.result()
-                progress.update(bar, advance=1, description=f"{finished.arm}, {finished.fold.folder.name}")
-        except BaseException:
-            for process in multiprocessing.active_children():
-                process.terminate()
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-        pool.shutdown()
+        for done in _finished(waiting, workers):
+            progress.update(bar, advance=1, description=f"{done.arm}, {done.fold.folder.name}")
+
+
+def _finished(jobs: Sequence[Job], workers: int | str) -> Iterator[Job]:
+    """The jobs, as they get done."""
+    if isinstance(workers, str):
+        gpus = _SHARE_OF_GPU if jobs and jobs[0].fold.device.startswith(GPU) else 0.0
+        return run_on_cluster(run_job, jobs, workers, gpus)
+    if workers == 1 or len(jobs) < 2:
+        return map(run_job, jobs)
+    return _on_processes(jobs, workers)
+
+
+def _on_processes(jobs: Sequence[Job], workers: int) -> Iterator[Job]:
+    spawn = multiprocessing.get_context("spawn")
+    turns = spawn.Value("i", 0) if jobs[0].fold.device in (AUTO, GPU) else None
+    pool = ProcessPoolExecutor(min(workers, len(jobs)), spawn, _begin, (turns,))
+    try:
+        for done in as_completed([pool.submit(run_job, job) for job in jobs]):
+            yield done.result()
+    except BaseException:
+        for process in multiprocessing.active_children():
+            process.terminate()
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()
 
 
 def _begin(turns: Any) -> None:

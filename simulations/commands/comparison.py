@@ -31,6 +31,7 @@ from simulations.cohorts.synthetic import DEMO_MODALITIES, SETTINGS, TABLES, mak
 from simulations.commands.options import MASKED, Cv, Data, Folds, Masking, Out, Seed, Settings, Settled, Small
 from simulations.commands.show import show, show_series
 from simulations.commands.study_file import STUDY, Command, carry_out, split
+from simulations.engines.cluster import RayCluster
 from simulations.studies.comparison import run_comparison
 from simulations.studies.coupling import keep_split
 from simulations.studies.experiment import PLAN, Protocol
@@ -50,8 +51,8 @@ class Comparison(Command):
     """Fusion heads to print side by side."""
     engine: Literal["inline", "flower"] = "inline"
     """`inline` (this process) or `flower` (Flower's simulation engine)."""
-    workers: Whole = 0
-    """Arms and folds run side by side; 0: one a processor."""
+    workers: Whole | RayCluster = 0
+    """Arms and folds run side by side; 0: one a processor; `ray` or `ray:HOST:PORT`: on a Ray cluster."""
     device: Device = AUTO
     """Where branches are trained, as `resources.device` of site.yaml: auto, cpu, cuda."""
     release: str = ""
@@ -62,8 +63,8 @@ class Comparison(Command):
         check(replace(problem, file="", where="device") for problem in device_problems(self.device))
 
     @property
-    def busy(self) -> int:
-        """How many processes run side by side."""
+    def busy(self) -> int | str:
+        """How many processes run side by side, or which cluster."""
         return self.workers or processors()
 
     def protocol(self, name: str, seed: int, **more: Any) -> Protocol:
@@ -116,7 +117,7 @@ class Synthetic(Comparison):
     def run(self, raw: Mapping[str, Any], out: Path) -> None:
         """Make the sites up, and compare."""
         federation = federation_from(raw)
-        cohort = make_cohort(federation, out / "sites", self.sites, self.cases, self.permute_labels, self.busy)
+        cohort = make_cohort(federation, out / "sites", self.sites, self.cases, self.permute_labels, processors())
         protocol = self.protocol(self.name, federation.seed, labels_permuted=self.permute_labels)
         self.compare(cohort, federation, protocol, out)
 

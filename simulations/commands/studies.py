@@ -18,6 +18,7 @@ from simulations.cohorts.synthetic import make_cohort
 from simulations.commands.options import Data, Folds, Out, Seed, Settings
 from simulations.commands.show import show_files, show_section
 from simulations.commands.study_file import Command, carry_out, split
+from simulations.engines.cluster import RayCluster
 from simulations.engines.hostile import ATTACKS
 from simulations.report.sections import representations as forms
 from simulations.report.sections.convergence import convergence_section
@@ -51,7 +52,7 @@ class Representations(Command):
     folds: Annotated[int, Field(ge=2)] = 5
     min_site: Whole = 20
     sites_by: str = ""
-    workers: Whole = 0
+    workers: Whole | RayCluster = 0
 
     def run(self, raw: Mapping[str, Any], out: Path) -> None:
         """Every form on the same folds."""

@@ -57,14 +57,15 @@ def run_comparison(
     federation: Federation,
     protocol: Protocol,
     out: Path,
-    workers: int = 1,
+    workers: int | str = 1,
     external: Cohort | None = None,
     console: Console | None = None,
     given: pd.Series | None = None,
 ) -> Comparison:
     """Run every arm on every fold, and write report, results and predictions; goes on where an earlier call stopped.
 
-    With more than one of the `workers`, arms and folds run in processes of their own. `external` is a cohort that is
+    With more than one of the `workers`, arms and folds run in processes of their own; with `ray` or `ray:HOST:PORT` on
+    the machines of a Ray cluster, which share the disk of this folder and of `out`. `external` is a cohort that is
     only scored. Progress goes to `console`, or nowhere. `given` is the outer fold of each usable case, with 0 for those
     that are never tested.
 

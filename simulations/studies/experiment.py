@@ -130,7 +130,7 @@ def run_experiment(
     folds: Sequence[Fold],
     protocol: Protocol,
     out: Path,
-    workers: int,
+    workers: int | str,
     console: Console,
     lacks: Mapping[str, Lack] | None = None,
 ) -> Results:
@@ -202,7 +202,7 @@ def _private(
     folds: Sequence[Fold],
     protocol: Protocol,
     out: Path,
-    workers: int,
+    workers: int | str,
     console: Console,
     predictions: pd.DataFrame,
     holds: pd.DataFrame,

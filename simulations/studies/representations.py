@@ -34,7 +34,12 @@ class Scored:
 
 
 def compare_representations(
-    cohort: Cohort, federations: Mapping[str, Federation], protocol: Protocol, out: Path, workers: int, console: Console
+    cohort: Cohort,
+    federations: Mapping[str, Federation],
+    protocol: Protocol,
+    out: Path,
+    workers: int | str,
+    console: Console,
 ) -> dict[str, Any]:
     """Every representation on the same folds; writes results.json and report.html, and gives the former.
 

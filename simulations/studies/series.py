@@ -49,7 +49,7 @@ def plan_of(federation: Federation, protocol: Protocol, n_repeats: int, rates: S
     return None
 
 
-def run_series(cohort: Cohort, series: Series, out: Path, workers: int, console: Console) -> dict[str, Any]:
+def run_series(cohort: Cohort, series: Series, out: Path, workers: int | str, console: Console) -> dict[str, Any]:
     """Run what is not done yet; then results.json and report.html of the series, above those of the runs.
 
     Raises:

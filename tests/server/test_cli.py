@@ -39,7 +39,7 @@ def test_a_release_is_checked_and_shown_and_a_changed_one_refused(tmp_path):
     release = write_release(tmp_path / "release", run_small(root, FEDERATION))
     found = run("show", release)
     assert found.exit_code == 0
-    assert "fusion head: weighted_logits_bias; 9 files as released" in found.output
+    assert "fusion head: weighted_logits_bias; 11 files as released" in found.output
     (release / "branches" / "cnv.safetensors").write_bytes(b"other")
     found = run("show", release)
     assert found.exit_code == 1

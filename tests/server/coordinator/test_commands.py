@@ -116,7 +116,7 @@ def test_a_release_that_is_there_is_signed_and_verified(study, released, command
     assert f"release: {released}" in found.output
     found = run("verify", released, "--key", study.release_public_key)
     assert found.exit_code == 0
-    assert f"9 files as released, signed by {fingerprint(public_key(study.release_public_key))}" in found.output
+    assert f"11 files as released, signed by {fingerprint(public_key(study.release_public_key))}" in found.output
 
 
 def test_a_release_is_copied_signed_into_a_new_folder_only(study, released, tmp_path):
