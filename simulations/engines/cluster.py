@@ -3,6 +3,7 @@
 Source: Ray's tasks, https://docs.ray.io/en/latest/ray-core/tasks.html
 """
 
+import logging
 import os
 import re
 import socket
@@ -20,7 +21,8 @@ RayCluster = Annotated[str, Field(pattern=rf"^{RAY}(:[^:]+:[0-9]+)?$")]
 _TRIES = 3
 """So often a job is begun again elsewhere when its machine is lost."""
 _ANSWERS_S = 5.0
-Given, Result = TypeVar("Given"), TypeVar("Result")
+Given = TypeVar("Given")
+Result = TypeVar("Result")
 
 
 def run_on_cluster(
@@ -64,7 +66,7 @@ def _connected(where: str) -> Any:
     try:
         if match := re.fullmatch(r"(.+):(\d+)", address):
             socket.create_connection((match[1], int(match[2])), _ANSWERS_S).close()
-        ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, ConnectionError) as error:
         raise unusable(f"no Ray cluster answers at {address}", remedy, where="workers") from error
     return ray
