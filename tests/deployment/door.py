@@ -4,6 +4,7 @@ import dataclasses
 import http.client
 import socket
 import ssl
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,6 +21,7 @@ from flwr.supernode.fleet_http_client import FleetHttpClient
 from flwr.supernode.node_auth_http_interceptor import NodeAuthHttpInterceptor
 
 from client.node.keys import make_node_key
+from modalities.core.console import logged
 from server.coordinator.commands import _gate
 from server.coordinator.flower import register_enrolled, superlink
 from server.coordinator.folder import enrol_site, init_study, write_gateway
@@ -50,7 +52,8 @@ class Door:
     @contextmanager
     def open(self) -> Iterator["Door"]:
         try:
-            with superlink(self.study) as process:
+            self.study.flower.mkdir(parents=True, exist_ok=True)
+            with logged("start", self.study.superlink_log), superlink(self.study) as process:
                 self.process = psutil.Process(process.pid)
                 self.nodes = {site: node_id for node_id, site in register_enrolled(self.study).items()}
                 self.machine.start_gateway()
@@ -95,8 +98,16 @@ class Door:
 
     def reached(self, word: str = "") -> int:
         """How many requests with this word the SuperLink's log has; Flower leaves out routine ones that succeeded."""
-        lines = (self.study.flower / "superlink.log").read_text().splitlines()
+        lines = self._settled_log().splitlines()
         return sum("[uvicorn.access]" in line and word in line for line in lines)
+
+    def _settled_log(self) -> str:
+        """The SuperLink's log, once nothing more comes: its lines pass through another process."""
+        before = None
+        while before != (now := self.study.superlink_log.read_text(encoding="utf-8")):
+            before = now
+            time.sleep(0.5)
+        return now
 
     def context(self) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=str(self.study.tls.authority))
