@@ -114,7 +114,7 @@ def _rows(what: str, found: Mapping[str, Any], metric: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=pd.Index([what, "set", "n", "value", "low", "high"])).dropna(axis=1, how="all")
 
 
-def _refuse_what_others_lack(federation: Federation, protocol: Protocol, workers: int) -> None:
+def _refuse_what_others_lack(federation: Federation, protocol: Protocol, workers: int | str) -> None:
     """Other processes import files, and know nothing of what this one registered."""
     branches = federation.modalities.values()
     used = {
