@@ -17,8 +17,8 @@ from modalities.core.blocks.tabular import TabularConfig, build_encoder, collate
 from modalities.core.contract import Cases, Source, State, Sums
 from modalities.core.fields import settings
 from modalities.core.files.barcodes import case_of
-from modalities.core.files.delimited import listing, numbers, refuse_any, refuse_repeated, rows_of
 from modalities.core.files.leakage import refuse
+from modalities.core.files.tables.delimited import listing, numbers, refuse_any, refuse_repeated, rows_of
 from modalities.core.hooks import Plausibility, Quantity
 from modalities.core.plausible.rules import Rule, judged
 from modalities.core.plausible.scales import constant_columns, scale_problems

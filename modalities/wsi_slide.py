@@ -13,7 +13,7 @@ from modalities.core.blocks.ragged import scaled
 from modalities.core.blocks.tabular import TabularConfig, build_encoder, collate, finalise, sums
 from modalities.core.contract import Cases, Source, State
 from modalities.core.fields import settings
-from modalities.core.files.delimited import listing
+from modalities.core.files.tables.delimited import listing
 from modalities.core.hooks import Plausibility, RawFile
 from modalities.core.problems import Problem, check, unusable
 from modalities.slides.features.stores import table_in

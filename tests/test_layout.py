@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from collections import Counter
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -39,6 +40,12 @@ def test_wheel_names_exactly_the_five_packages():
 def test_every_folder_of_code_is_a_package_so_the_wheel_holds_it(name):
     folders = {PurePosixPath(file).parent for file in python_files(name)}
     assert [str(folder) for folder in folders if not (REPOSITORY / folder / "__init__.py").is_file()] == []
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_no_folder_of_code_has_more_than_sixteen_files(name):
+    sizes = Counter(str(PurePosixPath(file).parent) for file in python_files(name) if not file.endswith("__init__.py"))
+    assert {folder: size for folder, size in sizes.items() if size > 16} == {}
 
 
 def test_bundle_is_an_allow_list_of_four_packages():

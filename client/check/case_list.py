@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from client.check.identifiers import check_identifiers
-from modalities.core.files.delimited import listing, rows_of
 from modalities.core.files.spelling import cleaned
+from modalities.core.files.tables.delimited import listing, rows_of
 from modalities.core.problems import Problem, note, warning
 from modalities.core.pseudonyms import Pseudonyms
 from modalities.core.settings.federation import Task

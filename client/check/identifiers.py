@@ -6,7 +6,7 @@ A warning and no error: nothing that leaves a site holds a case id, and a pseudo
 import re
 from collections.abc import Sequence
 
-from modalities.core.files.delimited import listing
+from modalities.core.files.tables.delimited import listing
 from modalities.core.problems import Problem, warning
 
 _DATE = re.compile(

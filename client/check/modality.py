@@ -13,7 +13,7 @@ from client.check.facts import FileFacts, QuantityFacts, of_files, of_quantities
 from client.check.twins import Told
 from client.check.values import absent_values, plausibility, told
 from modalities.core.contract import Cases, Source
-from modalities.core.files.delimited import listing
+from modalities.core.files.tables.delimited import listing
 from modalities.core.hooks import Checks, Plausibility, Words
 from modalities.core.problems import Problem, gathering, note, warning
 from modalities.core.registry import plugin

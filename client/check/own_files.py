@@ -13,7 +13,7 @@ from client.node.approval import approvals, changed_packages
 from client.node.connection import why_taken
 from client.node.home import Home
 from client.node.supervisor import state_of
-from modalities.core.files.delimited import listing
+from modalities.core.files.tables.delimited import listing
 from modalities.core.keyfiles import read_private
 from modalities.core.problems import Problem, gathering, note, warning
 from modalities.core.release.signing import certificate_fingerprint, fingerprint, public_key

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from math import log2
 
-from modalities.core.files.delimited import listing
+from modalities.core.files.tables.delimited import listing
 from modalities.core.problems import Problem, warning
 
 SURE_BITS = 10.0

@@ -7,7 +7,7 @@ import numpy as np
 
 from client.check.twins import Told
 from modalities.core.contract import Cases, Source
-from modalities.core.files.delimited import listing
+from modalities.core.files.tables.delimited import listing
 from modalities.core.hooks import Plausibility, Plausible
 from modalities.core.problems import Problem
 from modalities.core.registry import plugin

@@ -14,7 +14,7 @@ import yaml
 from client.exports.case_ids import case_ids, id_columns, ids_read
 from client.exports.found import Export
 from modalities.core.contract import Source
-from modalities.core.files.delimited import listing
+from modalities.core.files.tables.delimited import listing
 from modalities.core.problems import Problem, note, unusable, warning
 from modalities.core.settings.federation import Federation
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from modalities.core.files.delimited import rows_of
-from modalities.core.files.header import header_of
+from modalities.core.files.tables.delimited import rows_of
+from modalities.core.files.tables.header import header_of
 from modalities.core.hooks import MAPPED, Recognises
 from modalities.core.problems import unusable
 from modalities.core.registry import plugin

@@ -9,7 +9,7 @@ from typing import Any
 
 from client.node.home import Home
 from modalities.core.files.atomic import write_json
-from modalities.core.files.delimited import listing
+from modalities.core.files.tables.delimited import listing
 from modalities.core.problems import check
 from modalities.core.supply.packages import Package, differences
 from strategies.bundle import digest_of_bundle

@@ -17,7 +17,7 @@ from client.node.complaints import COMPLAINT
 from client.node.home import Home
 from modalities.core.contract import State, Sums
 from modalities.core.files.atomic import write_json
-from modalities.core.files.delimited import listing
+from modalities.core.files.tables.delimited import listing
 from modalities.core.problems import Problem, warning
 from modalities.core.registry import plugin
 from modalities.core.site.store import SiteData

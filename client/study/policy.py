@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from modalities.core.files.delimited import listing
+from modalities.core.files.tables.delimited import listing
 from modalities.core.fusion.evidence import Question
 from modalities.core.parts import modality_of, parts_of
 from modalities.core.settings.differences import differences

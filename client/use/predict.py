@@ -14,8 +14,8 @@ from client.use.predictions import Predictions
 from client.use.shapley import shapley, subsets_of
 from modalities.core.contract import Cases, Source
 from modalities.core.fields import AUTO
-from modalities.core.files.delimited import listing
 from modalities.core.files.remarks import remarked
+from modalities.core.files.tables.delimited import listing
 from modalities.core.model.calibration import THRESHOLDS
 from modalities.core.model.conformal import sets_of
 from modalities.core.problems import check

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from modalities.clinical.dictionary import Record
 from modalities.core.contract import IndexDate
-from modalities.core.files.delimited import listing
+from modalities.core.files.tables.delimited import listing
 from modalities.core.problems import Problem
 
 PLACE = "sources.clinical.index"

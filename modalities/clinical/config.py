@@ -9,7 +9,7 @@ from pydantic import AfterValidator
 from modalities.clinical.dictionary import BY_NAME, inputs_of
 from modalities.core.blocks.tabular import TabularConfig
 from modalities.core.fields import ShareBelowOne, Widths, settings
-from modalities.core.files.delimited import listing
+from modalities.core.files.tables.delimited import listing
 from modalities.core.settings.private import PRIVATE_TRAINING
 from modalities.core.settings.training import Federated, Training
 

@@ -10,7 +10,7 @@ from modalities.clinical.dictionary import Record
 from modalities.clinical.readers.layout import Layout, Row
 from modalities.clinical.words.meanings import Meanings
 from modalities.core.contract import IndexDate
-from modalities.core.files.delimited import listing
+from modalities.core.files.tables.delimited import listing
 from modalities.core.problems import Problem
 
 

@@ -11,7 +11,7 @@ from modalities.clinical.readers.ages import with_dates
 from modalities.clinical.readers.fhir.resources import ENDINGS as FHIR
 from modalities.clinical.readers.layout import Layout
 from modalities.core.contract import Source
-from modalities.core.files.delimited import listing, n_comments, rows_of, table_of
+from modalities.core.files.tables.delimited import listing, n_comments, rows_of, table_of
 from modalities.core.problems import Problem, gathering, unusable
 
 # In order of trust: a site's own mapped table, the registry's own forms, then what others made of them.

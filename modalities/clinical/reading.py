@@ -13,8 +13,8 @@ from modalities.clinical.records import NAMES
 from modalities.clinical.words.meanings import meanings_of
 from modalities.core.blocks.tabular import in_agreed_order
 from modalities.core.contract import Cases, Source
-from modalities.core.files.delimited import listing
 from modalities.core.files.leakage import refuse
+from modalities.core.files.tables.delimited import listing
 from modalities.core.problems import Problem, check, unusable
 
 _MOST_LISTED = 20

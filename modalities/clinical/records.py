@@ -12,7 +12,7 @@ from modalities.clinical.readers.omop import reading as omop
 from modalities.clinical.readers.redcap import dictionary
 from modalities.clinical.readers.redcap import reading as redcap
 from modalities.core.contract import Source
-from modalities.core.files.header import header_of
+from modalities.core.files.tables.header import header_of
 from modalities.core.problems import Problem
 
 NAMES = (omop.NAME, fhir.NAME)

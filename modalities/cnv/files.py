@@ -11,7 +11,7 @@ from modalities.cnv.readers.matrix import CBIOPORTAL, XENA
 from modalities.cnv.segments import vcf
 from modalities.cnv.segments.layouts import TABLES, layout_of
 from modalities.core.contract import Source
-from modalities.core.files.delimited import listing, rows_of
+from modalities.core.files.tables.delimited import listing, rows_of
 from modalities.core.problems import ProblemsError, unusable
 
 MATRICES = {"cbioportal": CBIOPORTAL, "xena": XENA}

@@ -13,7 +13,7 @@ from modalities.cnv.readers.matrix import GeneValues, read_matrix
 from modalities.cnv.segments.reading import read_arms, read_genes
 from modalities.core.blocks.tabular import in_agreed_order
 from modalities.core.contract import Cases, Source
-from modalities.core.files.delimited import listing
+from modalities.core.files.tables.delimited import listing
 from modalities.core.problems import unusable
 
 _CALLS = (-2, -1, 0, 1, 2)

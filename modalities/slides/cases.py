@@ -10,7 +10,7 @@ import numpy as np
 
 from modalities.core.contract import Source
 from modalities.core.files.atomic import remove_parts
-from modalities.core.files.delimited import listing
+from modalities.core.files.tables.delimited import listing
 from modalities.core.problems import ProblemsError, problems_of, unusable
 from modalities.core.seeds import seed_of
 from modalities.slides.backbones import Backbone, backbone_of

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from modalities.core.contract import Source
-from modalities.core.files.delimited import listing
+from modalities.core.files.tables.delimited import listing
 from modalities.core.hooks import Plausibility, Quantity, RawFile
 from modalities.core.plausible.rules import Rule, judged
 from modalities.core.problems import Problem, warning

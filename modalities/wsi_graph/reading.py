@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from modalities.core.contract import Cases, Source
-from modalities.core.files.delimited import listing
+from modalities.core.files.tables.delimited import listing
 from modalities.core.problems import Problem, check
 from modalities.slides.bags import SlideTiles, TileFeatures
 from modalities.slides.reading.files import CannotWriteError, write_whole

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from modalities.core.blocks.tabular import TabularConfig
-from modalities.core.files.delimited import listing
+from modalities.core.files.tables.delimited import listing
 from modalities.core.problems import check
 from modalities.core.registry import plugin
 from modalities.core.settings.federation import Federation

@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from modalities.core.files.barcodes import case_of
-from modalities.core.files.delimited import listing, rows_of
+from modalities.core.files.tables.delimited import listing, rows_of
 from modalities.core.problems import Problem, check, unusable
 
 _CASES = ("case_id", "submitter_id", "patient", "patient_id", "case")

@@ -8,7 +8,7 @@ import pandas as pd
 
 from modalities.core.fields import settings
 from modalities.core.files.barcodes import case_of
-from modalities.core.files.delimited import listing, refuse_repeated, rows_of
+from modalities.core.files.tables.delimited import listing, refuse_repeated, rows_of
 from modalities.core.problems import Problem, problems_of, unusable
 from modalities.core.settings.task import Task
 

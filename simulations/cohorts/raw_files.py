@@ -11,8 +11,8 @@ import pandas as pd
 
 from modalities.cnv.files import aliquot_files
 from modalities.cnv.readers.aliquots import registers_in, samples_of
-from modalities.core.files.delimited import delimiter_of, rows_of
-from modalities.core.files.workbook import is_workbook
+from modalities.core.files.tables.delimited import delimiter_of, rows_of
+from modalities.core.files.tables.workbook import is_workbook
 from simulations.cohorts.slide_folders import deal_slides
 
 _CASE = re.compile(r"^(TCGA-[A-Z0-9]{2}-[A-Z0-9]{4})(?:-.+)?$")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from modalities.core.contract import SlideSettings, Source
-from modalities.core.files.delimited import refuse_any
+from modalities.core.files.tables.delimited import refuse_any
 from modalities.slides.reading.dicom import is_dicom
 from modalities.slides.reading.manifest import Listed, composition_tables, listed_files
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from modalities.core.files.delimited import rows_of
+from modalities.core.files.tables.delimited import rows_of
 from modalities.core.registry import plugin
 from modalities.core.settings.federation import Federation
 from modalities.core.site.cases import open_site

@@ -8,7 +8,7 @@ import pandas as pd
 
 from modalities.core.contract import SlideSettings, Source
 from modalities.core.fields import settings
-from modalities.core.files.delimited import listing, rows_of
+from modalities.core.files.tables.delimited import listing, rows_of
 from modalities.core.problems import Problem, check, gathering
 from modalities.core.registry import plugins
 from modalities.core.settings.structured import structured

@@ -13,7 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from modalities.core.fields import settings
 from modalities.core.files.atomic import write_atomically
-from modalities.core.files.delimited import listing
+from modalities.core.files.tables.delimited import listing
 from modalities.core.problems import Problem, check
 from modalities.core.problems import problems_of as problems_in
 from modalities.core.settings.federation import federation_from

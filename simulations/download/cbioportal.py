@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 
 from modalities.core.files.barcodes import case_of
-from modalities.core.files.delimited import listing
+from modalities.core.files.tables.delimited import listing
 from modalities.core.problems import unusable
 from simulations.download.asking import Manner, json_from
 from simulations.download.sheet import table

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from modalities.core.files.barcodes import case_of
-from modalities.core.files.delimited import listing
+from modalities.core.files.tables.delimited import listing
 from modalities.core.problems import Problem, check, note
 from simulations.download.entries import Entry
 

@@ -11,7 +11,7 @@ import httpx
 
 from modalities.core.console import console, say, show
 from modalities.core.files.atomic import write_atomically
-from modalities.core.files.delimited import rows_of
+from modalities.core.files.tables.delimited import rows_of
 from modalities.core.problems import Problem, check, gathering, unusable
 from simulations.download import cbioportal, gdc
 from simulations.download.asking import Manner, client_of

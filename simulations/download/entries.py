@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from modalities.core.files.delimited import refuse_any, refuse_repeated, rows_of
+from modalities.core.files.tables.delimited import refuse_any, refuse_repeated, rows_of
 from modalities.core.problems import Problem, check, unusable
 
 COLUMNS = ("id", "filename", "md5", "size", "state")

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from modalities.core.files.atomic import write_atomically
-from modalities.core.files.delimited import rows_of
+from modalities.core.files.tables.delimited import rows_of
 from modalities.core.problems import Problem, note
 from simulations.download.cbioportal import KINDS, Clinical
 from simulations.download.entries import Entry

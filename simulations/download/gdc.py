@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from modalities.core.files.delimited import listing
+from modalities.core.files.tables.delimited import listing
 from modalities.core.problems import unusable
 from simulations.download.asking import Manner, json_from
 from simulations.download.entries import Entry, Sample, checked

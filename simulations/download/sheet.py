@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from modalities.core.files.atomic import write_atomically
-from modalities.core.files.delimited import rows_of
+from modalities.core.files.tables.delimited import rows_of
 from simulations.download.entries import Entry
 
 NAME = "gdc_sample_sheet.tsv"

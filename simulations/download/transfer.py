@@ -13,7 +13,7 @@ from rich.text import Text
 
 from modalities.core.console import progress_of
 from modalities.core.files.atomic import write_atomically
-from modalities.core.files.delimited import listing
+from modalities.core.files.tables.delimited import listing
 from modalities.core.problems import Problem, unusable
 from simulations.download.asking import Manner, TroubleError
 from simulations.download.entries import Entry, manifest_of

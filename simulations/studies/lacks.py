@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from client.check.values import absent_features
 from client.study.session import site_folders
-from modalities.core.files.delimited import listing
+from modalities.core.files.tables.delimited import listing
 from modalities.core.problems import Problem, check
 from modalities.core.settings.federation import Federation
 from modalities.core.site.cases import LabelLeakError

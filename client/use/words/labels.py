@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
-from modalities.core.files.delimited import rows_of
 from modalities.core.files.spelling import cleaned
+from modalities.core.files.tables.delimited import rows_of
 from modalities.core.files.vocabulary import GENERAL, GLUE, MISSING, Vocabulary, words_of
 from modalities.core.hooks import Proposal
 from modalities.core.settings.task import Task

@@ -6,7 +6,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from modalities.core.console import console, say
-from modalities.core.files.delimited import listing
+from modalities.core.files.tables.delimited import listing
 from modalities.core.hooks import COLUMNS, UnknownWord
 
 _SURE, _UNSURE, _NONE = "green", "yellow", "dim"

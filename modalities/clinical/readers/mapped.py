@@ -8,7 +8,7 @@ from modalities.clinical.readers.ages import BIRTH, DIAGNOSIS
 from modalities.clinical.readers.layout import Layout, Row
 from modalities.core.contract import Source
 from modalities.core.files.barcodes import case_of
-from modalities.core.files.delimited import listing
+from modalities.core.files.tables.delimited import listing
 from modalities.core.hooks import MAPPED
 from modalities.core.problems import Problem
 

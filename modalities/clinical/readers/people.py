@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from modalities.core.files.barcodes import case_of
-from modalities.core.files.delimited import rows_of
+from modalities.core.files.tables.delimited import rows_of
 from modalities.core.problems import Problem, listing, unusable
 
 PERSON, CASE_ID = "person_id", "case_id"

@@ -12,9 +12,9 @@ from modalities.clinical.words.columns import field_held
 from modalities.clinical.words.meanings import meanings_of, permitted
 from modalities.clinical.words.proposals import propose
 from modalities.core.contract import Source
-from modalities.core.files.delimited import rows_of
 from modalities.core.files.leakage import refuse
 from modalities.core.files.spelling import cleaned
+from modalities.core.files.tables.delimited import rows_of
 from modalities.core.hooks import COLUMNS, VALUES, Proposal, UnknownWord
 from modalities.core.problems import Problem, gathering
 

@@ -7,8 +7,8 @@ from modalities.clinical.harmonise import File
 from modalities.clinical.reading import opened
 from modalities.clinical.words.meanings import PLACE
 from modalities.core.contract import Source
-from modalities.core.files.delimited import listing
 from modalities.core.files.spelling import cleaned
+from modalities.core.files.tables.delimited import listing
 from modalities.core.problems import Problem
 
 

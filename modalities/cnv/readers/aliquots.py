@@ -11,8 +11,8 @@ from pathlib import Path
 
 from modalities.cnv.readers.header import lists_below
 from modalities.core.files.barcodes import case_of
-from modalities.core.files.delimited import listing, refuse_any, refuse_repeated, rows_of
-from modalities.core.files.header import header_of
+from modalities.core.files.tables.delimited import listing, refuse_any, refuse_repeated, rows_of
+from modalities.core.files.tables.header import header_of
 from modalities.core.problems import unusable
 
 _BARCODE = re.compile(r"TCGA-[A-Z0-9]{2}-[A-Z0-9]{4}(?:-\d{2}[A-Z]?)?(?![A-Z0-9])")

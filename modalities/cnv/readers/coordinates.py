@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from modalities.cnv.genome import ASSEMBLIES, AUTOSOMES, SEX_CHROMOSOMES, Assembly, assembly
-from modalities.core.files.delimited import refuse_any
+from modalities.core.files.tables.delimited import refuse_any
 
 _WHOLE = re.compile(r"\d{1,12}(\.0+)?")
 _SCIENTIFIC = re.compile(r"\d(\.\d+)?[eE]\+?\d{1,2}")  # R writes 8.7e+07

@@ -17,7 +17,7 @@ from modalities.cnv.copies import most_frequent, relative
 from modalities.cnv.genome import AUTOSOMES, assembly
 from modalities.cnv.readers.coordinates import chromosomes_of, columns_of, spans_of
 from modalities.cnv.readers.matrix import GeneValues, distinct
-from modalities.core.files.delimited import numbers, refuse_any, rows_of
+from modalities.core.files.tables.delimited import numbers, refuse_any, rows_of
 from modalities.core.problems import unusable
 
 COLUMNS = ("gene_id", "gene_name", "chromosome", "start", "end", "copy_number")

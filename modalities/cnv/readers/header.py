@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from modalities.core.files.header import header_of
+from modalities.core.files.tables.header import header_of
 
 VCF_HEADER = "#CHROM"
 _LISTS = (".csv", ".xlsx")

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from modalities.core.files.barcodes import case_of
-from modalities.core.files.delimited import numbers, refuse_any, refuse_repeated, table_of
+from modalities.core.files.tables.delimited import numbers, refuse_any, refuse_repeated, table_of
 from modalities.core.problems import unusable
 
 # What GISTIC writes between the gene's name and the samples.

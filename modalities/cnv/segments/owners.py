@@ -14,8 +14,8 @@ from modalities.cnv.readers.aliquots import Sample, barcodes_in, registers_in, s
 from modalities.cnv.readers.header import lists_below
 from modalities.cnv.segments.profile import Profile
 from modalities.core.files.barcodes import is_primary_tumour
-from modalities.core.files.delimited import n_comments, refuse_any, refuse_repeated, rows_of
-from modalities.core.files.header import header_of
+from modalities.core.files.tables.delimited import n_comments, refuse_any, refuse_repeated, rows_of
+from modalities.core.files.tables.header import header_of
 from modalities.core.problems import unusable
 
 STUDY_SAMPLES = "data_clinical_sample.txt"

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int64
 
 from modalities.cnv.genome import AUTOSOMES, SEX_CHROMOSOMES, Assembly
 from modalities.cnv.readers.coordinates import AGAIN
-from modalities.core.files.delimited import refuse_any
+from modalities.core.files.tables.delimited import refuse_any
 
 LOG2, RATIO, COPIES, CALLS = UNITS = ("log2", "ratio", "copies", "calls")
 """log2 of a ratio to the tumour's own baseline; that ratio; whole copies, or the mean over cells; -2 to 2."""

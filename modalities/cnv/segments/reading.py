@@ -19,8 +19,8 @@ from modalities.cnv.segments.units import in_unit
 from modalities.cnv.segments.vcf import FORMAT as VCF
 from modalities.cnv.segments.vcf import read_vcf
 from modalities.core.contract import Cases, Source
-from modalities.core.files.delimited import listing
 from modalities.core.files.remarks import remark
+from modalities.core.files.tables.delimited import listing
 from modalities.core.problems import Problem, check, gathering, unusable
 
 Tumours = list[tuple[str, Profile]]

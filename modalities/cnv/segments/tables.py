@@ -14,7 +14,7 @@ from modalities.cnv.segments.layouts import LAYOUTS, PLACE, UNSAID, Layout, layo
 from modalities.cnv.segments.profile import CALLS, LOG2, Profile, profiles_of
 from modalities.cnv.segments.units import known_units
 from modalities.core.contract import Source
-from modalities.core.files.delimited import n_comments, numbers, refuse_any, rows_of
+from modalities.core.files.tables.delimited import n_comments, numbers, refuse_any, rows_of
 from modalities.core.problems import Problem, check, gathering, unusable
 
 _BUILDS = ("build", "genome_build", "assembly", "ncbi_build", "reference_genome", "genome")

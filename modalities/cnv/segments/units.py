@@ -13,7 +13,7 @@ from jaxtyping import Float
 from modalities.cnv.copies import NO_COPY_LOG2, most_frequent, relative
 from modalities.cnv.segments.layouts import UNSAID
 from modalities.cnv.segments.profile import CALLS, COPIES, LOG2, RATIO, UNITS, Profile
-from modalities.core.files.delimited import listing
+from modalities.core.files.tables.delimited import listing
 from modalities.core.problems import unusable
 
 SETTING = "sources.cnv.units"

@@ -23,8 +23,8 @@ from modalities.cnv.segments.build import assembly_of, fitting, said_by_header
 from modalities.cnv.segments.profile import COPIES, LOG2, RATIO, Profile, profiles_of
 from modalities.cnv.segments.units import known_units
 from modalities.core.contract import Source
-from modalities.core.files.delimited import n_comments, numbers, rows_of
-from modalities.core.files.header import head_of
+from modalities.core.files.tables.delimited import n_comments, numbers, rows_of
+from modalities.core.files.tables.header import head_of
 from modalities.core.problems import unusable
 
 FORMAT = "vcf"

@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 from typing import Any, Protocol
 
 from modalities.core.contract import Modality
-from modalities.core.files.delimited import listing
+from modalities.core.files.tables.delimited import listing
 from modalities.core.fusion.settings import AUTO, FUSION_PRESETS, Fusion
 from modalities.core.problems import Problem, ProblemsError, check, gathering, problems_of, unusable
 from modalities.core.registry import kinds, plugin

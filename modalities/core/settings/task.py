@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import Field
 
 from modalities.core.fields import settings
-from modalities.core.files.delimited import listing
+from modalities.core.files.tables.delimited import listing
 from modalities.core.problems import Problem, check
 
 Classes = Annotated[list[str], Field(min_length=2, max_length=1000)]

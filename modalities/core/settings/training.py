@@ -17,7 +17,7 @@ from modalities.core.fields import (
     Whole,
     settings,
 )
-from modalities.core.files.delimited import listing
+from modalities.core.files.tables.delimited import listing
 
 Schedule = Literal["constant", "cosine"]
 

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from modalities.core.contract import Cases, Source
-from modalities.core.files.delimited import listing, rows_of
 from modalities.core.files.leakage import columns_that_tell
 from modalities.core.files.spelling import cleaned
+from modalities.core.files.tables.delimited import listing, rows_of
 from modalities.core.problems import Problem, ProblemsError, check, gathering, unusable
 from modalities.core.pseudonyms import Pseudonyms
 from modalities.core.registry import plugin

@@ -5,7 +5,7 @@ import pandas as pd
 
 from modalities.core.blocks.tabular import in_agreed_order
 from modalities.core.contract import Cases
-from modalities.core.files.delimited import listing
+from modalities.core.files.tables.delimited import listing
 from modalities.core.hooks import FromFrame
 from modalities.core.problems import check
 from modalities.core.registry import plugin

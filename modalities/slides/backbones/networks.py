@@ -7,7 +7,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from modalities.core.files.delimited import listing
+from modalities.core.files.tables.delimited import listing
 from modalities.core.problems import unusable
 from modalities.slides.backbones.attention import AttentionPooled
 from modalities.slides.backbones.importing import import_timm

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float32, UInt8
 from torch import nn
 
-from modalities.core.files.delimited import listing
+from modalities.core.files.tables.delimited import listing
 from modalities.core.problems import ProblemsError, problems_of, unusable
 from modalities.slides.backbones.fitting import Fit
 from modalities.slides.backbones.importing import import_timm

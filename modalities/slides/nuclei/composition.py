@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from modalities.core.contract import Source
-from modalities.core.files.delimited import numbers, rows_of
+from modalities.core.files.tables.delimited import numbers, rows_of
 from modalities.core.problems import unusable
 from modalities.slides.bags import TileFeatures
 

@@ -8,7 +8,7 @@ import openslide
 
 from modalities.core.problems import unusable
 from modalities.slides.reading.dicom import is_dicom
-from modalities.slides.reading.ome_tiff import open_ome_tiff
+from modalities.slides.reading.tiff.ome_tiff import open_ome_tiff
 from modalities.slides.reading.unreadable import remedy_of
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from modalities.core.contract import Source
 from modalities.core.files.barcodes import case_of
-from modalities.core.files.delimited import listing, rows_of
+from modalities.core.files.tables.delimited import listing, rows_of
 from modalities.core.problems import Problem, check, unusable
 from modalities.slides.features.stores import is_store
 from modalities.slides.reading.folder import FEATURES, MANIFESTS, SLIDES, TABLES, slide_files

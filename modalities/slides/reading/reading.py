@@ -13,7 +13,7 @@ from jaxtyping import UInt8
 
 from modalities.core.problems import unusable
 from modalities.slides.reading.handles import Handle, open_handle
-from modalities.slides.reading.jpeg_tiff import VENDORS, open_jpeg_tiff
+from modalities.slides.reading.tiff.jpeg_tiff import VENDORS, open_jpeg_tiff
 
 _PLAUSIBLE_MPP = (0.05, 8.0)  # a TIFF without a resolution often claims 72 dots an inch: 353 micrometres a pixel
 _STRIP_PX = 8_000_000

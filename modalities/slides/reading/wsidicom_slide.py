@@ -10,6 +10,7 @@ import openslide
 from jaxtyping import UInt8
 
 from modalities.slides.reading.handles import Handle
+from modalities.slides.reading.levels import Levels
 
 
 def _is_not_of_wsidicom(record: logging.LogRecord) -> bool:
@@ -21,7 +22,7 @@ logging.getLogger().addFilter(_is_not_of_wsidicom)
 logging.getLogger("pydicom").setLevel(logging.CRITICAL)
 
 
-class WsiDicomSlide:
+class WsiDicomSlide(Levels):
     """The first pyramid of the files, as OpenSlide would show it."""
 
     def __init__(self, files: Sequence[Path]) -> None:
@@ -36,38 +37,16 @@ class WsiDicomSlide:
         if sum(len(level.datasets) for level in self._levels) < len(files):
             self._slide.close()
             raise LookupError
-        sizes = [(level.size.width, level.size.height) for level in self._levels]
-        self.dimensions: tuple[int, int] = sizes[0]
-        self.level_dimensions: tuple[tuple[int, int], ...] = tuple(sizes)
-        width, height = sizes[0]
-        self.level_downsamples = tuple((width / across + height / down) / 2 for across, down in sizes)
+        super().__init__([(level.size.width, level.size.height) for level in self._levels])
         self.properties: Mapping[str, str] = {
             openslide.PROPERTY_NAME_MPP_X: str(spacing.width),
             openslide.PROPERTY_NAME_MPP_Y: str(spacing.height),
         }
 
-    def read_region(
-        self, location: tuple[int, int], level: int, size: tuple[int, int]
-    ) -> UInt8[np.ndarray, "height width 4"]:
-        """RGBA pixels of the level; transparent beyond its edges, where wsidicom reads nothing.
-
-        Raises:
-            OpenSlideError: they cannot be decoded.
-        """
-        found = np.zeros((size[1], size[0], 4), dtype=np.uint8)
-        left, top = (round(place / self.level_downsamples[level]) for place in location)
-        across, down = self.level_dimensions[level]
-        x, y = max(0, left), max(0, top)
-        width, height = min(left + size[0], across) - x, min(top + size[1], down) - y
-        if width > 0 and height > 0:
-            part = self._read((x, y), self._levels[level].level, (width, height))
-            found[y - top : y - top + height, x - left : x - left + width] = part
-        return found
-
     def _read(self, place: tuple[int, int], level: int, size: tuple[int, int]) -> UInt8[np.ndarray, "height width 4"]:
         try:
             with _quiet():
-                return np.asarray(self._slide.read_region(place, level, size).convert("RGBA"))
+                return np.asarray(self._slide.read_region(place, self._levels[level].level, size).convert("RGBA"))
         except Exception as error:  # of whichever decoder
             raise openslide.OpenSlideError(f"wsidicom: {type(error).__name__}") from None
 

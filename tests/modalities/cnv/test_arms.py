@@ -7,7 +7,7 @@ from modalities.cnv import Config, write_example
 from modalities.cnv.arms import ARMS, arm_of_gene, means_over_genes
 from modalities.cnv.reading import read
 from modalities.core.contract import Source
-from modalities.core.files.delimited import rows_of
+from modalities.core.files.tables.delimited import rows_of
 
 
 def test_thirty_nine_arms_in_the_order_of_the_genome():

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from simulations.cohorts.raw_files import deal
-from tests.modalities.core.files.workbooks import write_book
+from tests.modalities.core.files.tables.workbooks import write_book
 
 SITE_OF = {"TCGA-AA-0001": "north", "TCGA-AA-0002": "south", "TCGA-AA-0003": "north", "p7": "south"}
 

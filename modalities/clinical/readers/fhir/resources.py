@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from modalities.clinical.dates import Day, iso_day
-from modalities.core.files.decoding import text_of
+from modalities.core.files.tables.decoding import text_of
 from modalities.core.problems import unusable
 
 ENDINGS = (".ndjson", ".jsonl", ".ndjson.gz", ".jsonl.gz")

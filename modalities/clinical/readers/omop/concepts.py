@@ -23,7 +23,7 @@ from modalities.clinical.readers.codes import DIAGNOSIS, LOINC
 from modalities.clinical.readers.mapped import nearest
 from modalities.clinical.readers.omop.tables import Table
 from modalities.core.contract import Source
-from modalities.core.files.delimited import rows_of
+from modalities.core.files.tables.delimited import rows_of
 from modalities.core.problems import Problem, unusable
 
 # Source: OHDSI standardised vocabularies (Meas Value; LOINC answers).

@@ -8,8 +8,8 @@ import pyarrow
 import pyarrow.compute
 import pyarrow.parquet
 
-from modalities.core.files.delimited import table_of
-from modalities.core.files.header import header_of
+from modalities.core.files.tables.delimited import table_of
+from modalities.core.files.tables.header import header_of
 from modalities.core.problems import unusable
 
 PERSON, CONDITION, MEASUREMENT, OBSERVATION = "person", "condition_occurrence", "measurement", "observation"

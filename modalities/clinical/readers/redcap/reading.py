@@ -17,7 +17,7 @@ from modalities.clinical.readers.redcap.dictionary import (
 )
 from modalities.clinical.values import is_missing
 from modalities.core.contract import Source
-from modalities.core.files.delimited import listing, rows_of
+from modalities.core.files.tables.delimited import listing, rows_of
 from modalities.core.problems import Problem, gathering, unusable
 
 NAME, CODES, LABELS = "redcap", "redcap_raw", "redcap_labels"

@@ -11,7 +11,7 @@ from modalities.core.blocks.tabular import finalise, sums
 from modalities.core.contract import Cases
 from modalities.core.settings.federation import federation_from
 from modalities.core.site.store import SiteData, _keep, digest_of
-from tests.modalities.core.files.workbooks import write_book
+from tests.modalities.core.files.tables.workbooks import write_book
 from tests.support import small_federation, write_sites
 
 LABELS = ["A", "B", "A", "", "B", "A", "X", "B", "A", "B", "A"]

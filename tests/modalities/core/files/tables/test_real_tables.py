@@ -3,9 +3,9 @@
 import csv
 import gzip
 
-from modalities.core.files.delimited import delimiter_of, rows_of
-from modalities.core.files.header import header_of
 from modalities.core.files.remarks import remarked
+from modalities.core.files.tables.delimited import delimiter_of, rows_of
+from modalities.core.files.tables.header import header_of
 
 _ENDINGS = (".csv", ".tsv", ".txt", ".csv.gz")
 

@@ -6,8 +6,8 @@ import openslide
 import pytest
 import tifffile
 
-from modalities.slides.reading.ome_tiff import OmeTiff
 from modalities.slides.reading.reading import open_slide
+from modalities.slides.reading.tiff.ome_tiff import OmeTiff
 from tests.slides import glass, with_tissue
 
 LOSSLESS = {"compression": "adobe_deflate", "predictor": True}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modalities.core.files.delimited import delimiter_of, listing, numbers, refuse_repeated, rows_of
+from modalities.core.files.tables.delimited import delimiter_of, listing, numbers, refuse_repeated, rows_of
 
 CELL = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp", "Nd"]), max_size=6)  # no decimal comma
 

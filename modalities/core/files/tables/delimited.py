@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from modalities.core.files.decimals import with_points
-from modalities.core.files.decoding import text_of
-from modalities.core.files.splitting import NAMES, n_comments, split
-from modalities.core.files.workbook import cells_of, is_workbook
+from modalities.core.files.tables.decimals import with_points
+from modalities.core.files.tables.decoding import text_of
+from modalities.core.files.tables.splitting import NAMES, n_comments, split
+from modalities.core.files.tables.workbook import cells_of, is_workbook
 from modalities.core.problems import listing, unusable
 
 __all__ = [

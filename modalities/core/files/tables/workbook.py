@@ -14,11 +14,11 @@ from datetime import datetime, time
 from pathlib import Path
 from typing import Any
 
-from modalities.core.files.decimals import with_points
-from modalities.core.files.decoding import bytes_of
 from modalities.core.files.remarks import remark
-from modalities.core.files.splitting import n_comments
-from modalities.core.files.workbook_parts import Facts, facts_of, place_of
+from modalities.core.files.tables.decimals import with_points
+from modalities.core.files.tables.decoding import bytes_of
+from modalities.core.files.tables.splitting import n_comments
+from modalities.core.files.tables.workbook_parts import Facts, facts_of, place_of
 from modalities.core.problems import Problem, ProblemsError, check, listing, note, unusable, warning
 
 _LEADING_ZEROS = re.compile(r"0{2,}")

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modalities.core.files.delimited import rows_of
 from modalities.core.files.remarks import remarked
+from modalities.core.files.tables.delimited import rows_of
 
 
 def read(tmp_path, *rows, delimiter=";"):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import tifffile
 
-from modalities.slides.reading.tiff_tiles import TiffTiles, is_of_colours
+from modalities.slides.reading.tiff.tiff_tiles import TiffTiles, is_of_colours
 
 VENDORS = ("aperio", "generic-tiff")
 """Whose levels are plain TIFF pages, by OpenSlide's property."""

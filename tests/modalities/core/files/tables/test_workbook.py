@@ -5,10 +5,10 @@ import datetime
 import openpyxl
 import pytest
 
-from modalities.core.files.delimited import rows_of
-from modalities.core.files.header import header_of
 from modalities.core.files.remarks import remarked
-from tests.modalities.core.files.workbooks import changed, with_rows, with_strings, write_book
+from modalities.core.files.tables.delimited import rows_of
+from modalities.core.files.tables.header import header_of
+from tests.modalities.core.files.tables.workbooks import changed, with_rows, with_strings, write_book
 
 HEADER = ["case_id", "a"]
 

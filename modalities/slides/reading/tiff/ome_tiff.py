@@ -12,46 +12,29 @@ import tifffile
 from jaxtyping import UInt8
 
 from modalities.core.problems import unusable
-from modalities.slides.reading.ome_xml import slide_in
-from modalities.slides.reading.tiff_tiles import TiffTiles, is_of_colours
+from modalities.slides.reading.levels import Levels
+from modalities.slides.reading.tiff.ome_xml import slide_in
+from modalities.slides.reading.tiff.tiff_tiles import TiffTiles, is_of_colours
 
 ENDINGS = (".tif", ".tiff", ".btf", ".tf2", ".tf8")
 """Of files that may be OME-TIFF."""
 _REMEDY = "export it as a pyramid of tiles in RGB, with raw2ometiff: --rgb"
 
 
-class OmeTiff:
-    """The slide's levels as OpenSlide would show them."""
+class OmeTiff(Levels):
+    """The slide's levels, white where the file leaves a tile out."""
 
     def __init__(self, tiles: TiffTiles, sizes: list[tuple[int, int]], properties: Mapping[str, str]) -> None:
         """Over the levels' tiles, the largest first."""
+        super().__init__(sizes)
         self._tiles = tiles
         self.properties = properties
-        self.dimensions: tuple[int, int] = sizes[0]
-        self.level_dimensions: tuple[tuple[int, int], ...] = tuple(sizes)
-        (width, height) = sizes[0]
-        self.level_downsamples = tuple((width / across + height / down) / 2 for across, down in sizes)
 
-    def read_region(
-        self, location: tuple[int, int], level: int, size: tuple[int, int]
-    ) -> UInt8[np.ndarray, "height width 4"]:
-        """RGBA pixels of the level; transparent beyond its edges, white where the file leaves a tile out.
-
-        Raises:
-            OpenSlideError: a tile is damaged.
-        """
-        found = np.zeros((size[1], size[0], 4), dtype=np.uint8)
-        left, top = (round(place / self.level_downsamples[level]) for place in location)
-        across, down = self.level_dimensions[level]
-        x, y = max(0, left), max(0, top)
-        width, height = min(left + size[0], across) - x, min(top + size[1], down) - y
-        if width > 0 and height > 0:
-            pixels = self._tiles.region(x, y, level, width, height, absent=255)
-            if pixels is None:
-                raise openslide.OpenSlideError("a tile cannot be decoded")
-            part = found[y - top : y - top + height, x - left : x - left + width]
-            part[..., :3], part[..., 3] = pixels, 255
-        return found
+    def _read(self, place: tuple[int, int], level: int, size: tuple[int, int]) -> UInt8[np.ndarray, "height width 4"]:
+        pixels = self._tiles.region(*place, level, *size, absent=255)
+        if pixels is None:
+            raise openslide.OpenSlideError("a tile cannot be decoded")
+        return np.dstack([pixels, np.full(pixels.shape[:2], 255, dtype=np.uint8)])
 
     def close(self) -> None:
         """The file."""

@@ -5,10 +5,10 @@ import zipfile
 
 import pytest
 
-from modalities.core.files import workbook_parts
-from modalities.core.files.delimited import rows_of
-from modalities.core.files.workbook_parts import facts_of
-from tests.modalities.core.files.workbooks import changed, with_rows, with_strings, write_book
+from modalities.core.files.tables import workbook_parts
+from modalities.core.files.tables.delimited import rows_of
+from modalities.core.files.tables.workbook_parts import facts_of
+from tests.modalities.core.files.tables.workbooks import changed, with_rows, with_strings, write_book
 
 SHEET = "xl/worksheets/sheet1.xml"
 HEADER = '<row r="1"><c r="A1" t="inlineStr"><is><t>a</t></is></c><c r="B1" t="inlineStr"><is><t>b</t></is></c></row>'

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modalities.core.files.delimited import rows_of, table_of
+from modalities.core.files.tables.delimited import rows_of, table_of
 
 
 def read(tmp_path, text, name="t.csv", comment=""):

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from modalities.core.files.decoding import beginning_of
-from modalities.core.files.splitting import NAMES
-from modalities.core.files.workbook import first_row_of, is_workbook
+from modalities.core.files.tables.decoding import beginning_of
+from modalities.core.files.tables.splitting import NAMES
+from modalities.core.files.tables.workbook import first_row_of, is_workbook
 
 _BYTES = 4096
 _BYTES_OF_COMMENTS = 2**20

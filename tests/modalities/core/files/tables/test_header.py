@@ -4,7 +4,7 @@ import gzip
 
 import pytest
 
-from modalities.core.files.header import header_of
+from modalities.core.files.tables.header import header_of
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from modalities.core.files.decoding import beginning_of
-from modalities.core.files.delimited import rows_of
-from modalities.core.files.header import header_of
 from modalities.core.files.remarks import remarked
+from modalities.core.files.tables.decoding import beginning_of
+from modalities.core.files.tables.delimited import rows_of
+from modalities.core.files.tables.header import header_of
 
 TEXT = "case;Größe;é\np;1;µ€\n"
 ROWS = [["case", "Größe", "é"], ["p", "1", "µ€"]]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modalities.core.files.remarks import remark
-from modalities.core.files.splitting import Lines
+from modalities.core.files.tables.splitting import Lines
 from modalities.core.problems import Problem, check, note
 
 _GROUPED = r"[1-9]\d{0,2}(?:(?P<group>[. \u00a0\u202f'’])\d{3})(?:(?P=group)\d{3})*"  # noqa: RUF001

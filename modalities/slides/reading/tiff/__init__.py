@@ -1,0 +1,1 @@
+"""TIFF files beyond what OpenSlide reads of them, or reads fast enough."""
