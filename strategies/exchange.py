@@ -1,6 +1,6 @@
 """One exchange with the sites: a message to each, its reply once checked, and what the replies add up to."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -115,7 +115,7 @@ class Folded:
     refused: list[Refusal] = field(default_factory=list)
     answered: set[str] = field(default_factory=set)
     """Sites of which at least one part was used."""
-    usable: Counter[str] = field(default_factory=Counter)
+    usable: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     """By part: the sites whose reply to it was used, those included that had nothing to train on."""
     kept: dict[str, list[tuple[Weights, int]]] = field(default_factory=dict)
     """By part whose rule sees replies side by side: what each site sent for it, with the cases it learned from."""
@@ -130,7 +130,7 @@ class Folded:
                 self.sums.setdefault(part, RunningSum()).add(arrays, float(weight))
             self.metrics[part] = sums_of([self.metrics.get(part, {}), metrics])
             self.answered.update(holder.sites(part))
-            self.usable[part] += len(holder.sites(part))
+            self.usable[part].update(holder.sites(part))
         if not holder.cohorts:  # under masks, a site that had to compute but nothing to send
             self.answered.add(holder.site)
 

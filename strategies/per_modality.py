@@ -155,7 +155,7 @@ class PerModality(Strategy):
         self.short = {}
         for name in dict.fromkeys(owner_of(part) for part in self._template):
             parts = [part for part in self._template if owner_of(part) == name]
-            reason = self.rules[parts[0]].too_few(min(self.last.usable[part] for part in parts))
+            reason = self.rules[parts[0]].too_few(min(len(self.last.usable[part]) for part in parts))
             if reason:
                 self.short[name] = reason
                 for part in parts:

@@ -17,6 +17,7 @@ from server.state.study import StudyState
 from simulations.engines.inline import InlineGrid
 from strategies.flower.grids import LocalGrid
 from strategies.flower.messages import be_server, give_id
+from strategies.wire import CONFIG
 
 KINDS = {"cnv": "cnv", "hif": "table"}
 HOLDINGS = (("cnv", "hif"), ("cnv",), ("cnv", "hif"))
@@ -141,6 +142,24 @@ def run_small(
 def site_number(message: Message) -> int:
     """1 for the first site: the one a message goes to."""
     return message.metadata.dst_node_id - FIRST_NODE + 1
+
+
+def loses_what_was_missing(incomplete: Mapping[str, Mapping[str, Sequence[int]]]) -> Callable[[Message], bool]:
+    """For a WatchedGrid: the replies that are not in a study's sums, by the `incomplete` of its status."""
+
+    def is_lost(message: Message) -> bool:
+        missing = incomplete.get(f"site_{site_number(message)}", {})
+        if message.metadata.message_type == "query.statistics":
+            return any(what.startswith("statistics of ") for what in missing)
+        rounds = {
+            key.removeprefix(CONFIG).partition("@")[0]: record["server-round"]
+            for key, record in message.content.config_records.items()
+            if "server-round" in record
+        }
+        is_training = message.metadata.message_type == "train.branches"
+        return is_training and any(number in missing.get(name, ()) for name, number in rounds.items())
+
+    return is_lost
 
 
 def with_content(reply: Message, content: RecordDict) -> Message:

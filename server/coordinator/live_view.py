@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from server.coordinator.evaluation_table import evaluation_table
+from server.state.missing import said
 from server.state.status import stage
 
 _NOTES = 5
@@ -39,6 +40,8 @@ def _lines(status: Mapping[str, Any]) -> list[str]:
     """What is not as it should be: who is away, what waits, and the last notes."""
     lines = [f"not here yet: {', '.join(status['missing'])}"] if status.get("missing") else []
     lines += [f"away: {', '.join(status['away'])}"] if status.get("away") else []
+    incomplete = said(status.get("incomplete", {}))
+    lines += [f"not in every sum: {site}: {what}" for site, what in incomplete.items()]
     lines += [f"waiting: {_about(name)}{reason}" for name, reason in status.get("waiting", {}).items()]
     lines += [
         f"noted: {_about(note['site'], note['part'])}{note['text']}" for note in status.get("notes", [])[-_NOTES:]

@@ -7,6 +7,7 @@ and, once the branches are final, scores them again. A site that was away at the
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, TypeVar
 
 from flwr.serverapp import Grid
@@ -59,6 +60,8 @@ class Attendance(Sites):
         """Where the study stands, for the status."""
         self._introduced = set(nodes)
         self._failed: Counter[str] = Counter()
+        self._gone_on_without: set[str] = set()
+        """Sites that were waited for in vain, until they answer."""
 
     def present(self) -> list[Holder]:
         """The sites that can be asked now, in order of their names."""
@@ -75,39 +78,55 @@ class Attendance(Sites):
         behind = study.away | study.unsettled
         return self.agreed_on_keys([holder for holder in self.holders if holder.site not in behind])
 
-    def present_when(self, lacks_of: Callable[[Sequence[Holder]], Lacks]) -> list[Holder]:
+    def present_when(
+        self, lacks_of: Callable[[Sequence[Holder]], Lacks], expected: Collection[str] = (), phase: str = "*"
+    ) -> list[Holder]:
         """The sites that are there, once they suffice: `lacks_of` says what is lacking with some sites.
 
+        The phase goes on without sites that are `expected` and not there in time.
+
         Raises:
-            RuntimeError: that took longer than the time to wait.
+            RuntimeError: there were too few for longer than the time to wait.
         """
         deadline = time.monotonic() + self.options.wait
-        while lacks := lacks_of(present := self.present()):
+        while True:
+            present = self.present()
+            absent = self._waited_for(expected) - {holder.site for holder in present}
+            lacks = lacks_of(present) or ({phase: f"for {', '.join(sorted(absent))}"} if absent else {})
             self.set_waiting(lacks)
+            if not lacks:
+                return present
             if time.monotonic() > deadline:
-                raise RuntimeError(self.stalled(lacks))
+                if lacks_of(present):
+                    raise RuntimeError(self.stalled(lacks))
+                self._go_on_without(absent, phase, f"it was not there for {self.options.wait:.0f} s")
             time.sleep(_LOOK_S)
-        self.set_waiting({})
-        return present
 
     def gather(
         self,
         phase: str,
         lacks_of: Callable[[Sequence[Holder]], Lacks],
         exchange: Callable[[Sequence[Holder]], tuple[T, Collection[str]]],
-    ) -> T:
-        """The result of an exchange that enough sites answered; `exchange` gives it, and their names.
+        expected: AbstractSet[str] = frozenset(),
+    ) -> tuple[T, set[str]]:
+        """The result of an exchange that enough sites answered, and their names; `exchange` gives both.
+
+        Sites that are `expected` are waited for, and asked again; the phase goes on without those that do not answer.
+        A sum under masks is opened once, so there nobody is asked again for what was opened.
 
         Raises:
             RuntimeError: too few sites are there, or too few of those that are there sent what can be used.
         """
         lacks: Lacks = {}
-        for _ in range(MOST_TRIES):
-            present = self.present_when(lacks_of)
+        for tries in range(1, MOST_TRIES + 1):
+            present = self.present_when(lacks_of, expected, phase)
             result, answered = exchange(present)
+            self._gone_on_without -= set(answered)
+            late = self._waited_for(expected) - set(answered)
             lacks = lacks_of([holder for holder in present if holder.site in answered])
-            if not lacks:
-                return result
+            if not lacks and (not late or self.keyring is not None or tries == MOST_TRIES):
+                self._go_on_without(late, phase, "it was there, and did not answer with what can be used")
+                return result, set(answered)
         raise RuntimeError(f"{phase}: {self.stalled(lacks)}")
 
     def begin_evaluation(self) -> list[Holder]:
@@ -156,6 +175,26 @@ class Attendance(Sites):
         few = f"{n_sites} of at least {self.least_fused} sites with two modalities"
         return reasons or ({"*": few} if n_sites < self.least_fused else {})
 
+    def _waited_for(self, expected: Collection[str]) -> set[str]:
+        """Those of these sites one of whose modalities says `wait`; without those that were waited for in vain.
+
+        Nor does a phase wait for somebody at a site to approve the roster.
+        """
+        study, modalities = self.study, self.study.federation.modalities
+        return {
+            site
+            for site in expected
+            if site not in self._gone_on_without
+            and self._failed[site] < MOST_TRIES
+            and not (self.keyring and self.keyring.approved_another(site))
+            and any(modalities[name].federated.absent == "wait" for name in study.cohorts.get(site, ()))
+        }
+
+    def _go_on_without(self, sites: Collection[str], phase: str, reason: str) -> None:
+        for site in sorted(sites):
+            self._gone_on_without.add(site)
+            self.note(WARNING, site, phase, f"the study goes on without it: {reason}")
+
     @property
     def least_fused(self) -> int:
         """Sites whose sum the fusion head may learn from."""
@@ -164,14 +203,11 @@ class Attendance(Sites):
 
     def n_able(self, name: str) -> int:
         """Sites of the study, here or not, that have this modality beside another one."""
-        return sum(name in cohorts for cohorts in self._able_cohorts())
+        return len(self.study.able() & self.study.holders(name))
 
     def can_fuse(self) -> bool:
         """Whether a fusion head can be fitted, and calibrated, in this study."""
-        return len(self._able_cohorts()) >= self.least_fused
-
-    def _able_cohorts(self) -> list[Mapping[str, int]]:
-        return [cohorts for cohorts in self.study.cohorts.values() if len(cohorts) > 1]
+        return len(self.study.able()) >= self.least_fused
 
     def stalled(self, lacks: Lacks) -> str:
         """What to say where the study cannot go on."""

@@ -11,7 +11,7 @@ from modalities.core.seeds import seed_of
 from server.phases.attendance import MOST_TRIES, Attendance, Lacks
 from server.phases.closing import evaluate, score_final
 from server.phases.sites import Sites, held
-from server.phases.stopwatch import Stopwatch
+from server.phases.stopwatch import CLOSING, Stopwatch
 from server.state.notes import WARNING
 from server.state.study import Progress, StudyState
 from strategies.aggregation import Aggregation
@@ -19,8 +19,6 @@ from strategies.checks import HELD_OUT_LOSS, HELD_OUT_N, Holder
 from strategies.per_modality import PerModality
 from strategies.streaming import replies_in_order
 from strategies.wire import Weights, flatten, unflatten
-
-CLOSING = "closing evaluation"
 
 
 def train_branches(sites: Attendance) -> None:

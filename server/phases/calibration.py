@@ -30,22 +30,25 @@ def calibrate(sites: Attendance) -> None:
     if study.federation.fusion.fit == "none":
         return  # nothing was held out to learn from
     sites.event = {"phase": "calibration"}
-    watch, temperature = Stopwatch(study), 1.0
+    watch, temperature, missing = Stopwatch(study), 1.0, set[str]()
     if sites.can_fuse():
         losses = {SHARED: {LOSSES: np.zeros(len(GRID))}}
 
         def temperature_losses(present: Sequence[Holder]) -> tuple[Weights, Collection[str]]:
             return _summed(sites, able(present), "query.calibration", losses, {})
 
-        temperature = temperature_of(sites.gather("calibration", sites.able_lacking, temperature_losses)[LOSSES])
+        able_sites = study.able()
+        summed, answered = sites.gather("calibration", sites.able_lacking, temperature_losses, able_sites)
+        temperature, missing = temperature_of(summed[LOSSES]), able_sites - answered
     counts = {STUDY: {CLASS_COUNTS: np.zeros((study.federation.n_classes, N_BINS))}}
 
     def score_counts(present: Sequence[Holder]) -> tuple[Weights, Collection[str]]:
         return _summed(sites, present, "query.conformal", counts, {"temperature": temperature})
 
-    summed = sites.gather("calibration", _nobody, score_counts)
+    known = {site for name in study.progress for site in study.holders(name)}
+    summed, answered = sites.gather("calibration", _nobody, score_counts, known)
     study.calibration = {TEMPERATURE: np.array([temperature]), THRESHOLDS: thresholds_of(summed[CLASS_COUNTS])}
-    watch.stop("calibration")
+    watch.stop("calibration", answered=answered, missing=missing | known - answered)
     sites.options.step(study, {"phase": "calibration", "temperature": temperature})
 
 

@@ -66,18 +66,27 @@ class _Rounds:
         self._sites, self._watch, self._last = sites, Stopwatch(sites.study), Folded()
 
     def ask(self, question: Question, parameters: Parameters) -> Evaluation:
-        """The answer of all sites, once enough of them gave one."""
+        """The answer of the sites of this fit, whose first round says who they are.
+
+        All rounds of a fit are sums over the same cases: a search on a loss that changes under it goes astray. A site
+        that comes back, or joins, is in the sums from the next fit on; one that falls out is in no later round.
+        """
         sites, study = self._sites, self._sites.study
         weights = class_weights(np.asarray(study.class_counts), study.federation.fusion.class_weight_exponent)
         config = {"head": question.head, "held-out": question.held_out, "class-weights": weights.tolist()}
         config |= {"shown": list(question.shown)} if question.shown else {}
 
+        expected = {*study.taught_by} if study.search.progress.evaluations else study.able()
+
         def exchange(present: Sequence[Holder]) -> tuple[Folded, Collection[str]]:
             self._watch.restart()
-            folded = _fusion_round(sites, able(present), parameters, config)
+            same = [holder for holder in able(present) if holder.site in expected]
+            asked = able(present) if sites.able_lacking(same) else same
+            folded = _fusion_round(sites, asked, parameters, config)
             return folded, folded.answered
 
-        self._last = sites.gather("fusion", sites.able_lacking, exchange)
+        self._last, answered = sites.gather("fusion", sites.able_lacking, exchange, expected)
+        study.taught_by = sorted(answered)
         return _evaluation(self._last, sites.least_fused)
 
     def report(self, event: Mapping[str, Any]) -> None:
@@ -87,7 +96,9 @@ class _Rounds:
         done, answer = sum(fit.rounds for fit in study.search.fits.values()) + len(answers), answers[-1]
         held_out = answer.held_out / answer.n_held_out if answer.n_held_out else None
         cases = int(self._last.metrics.get(FUSION + SHARED, {}).get(NUM_EXAMPLES, 0))
-        self._watch.stop("fusion", done, None, held_out, None, answer.loss, len(self._last.answered), cases)
+        answered = self._last.answered
+        missing = study.able() - answered
+        self._watch.stop("fusion", done, None, held_out, None, answer.loss, answered, missing, cases)
         self._sites.event = event
         self._sites.options.step(study, event)
 
@@ -119,7 +130,7 @@ def _evaluation(folded: Folded, least: int) -> Evaluation:
     gradient = {
         f"{part.removeprefix(FUSION)}.{name}": torch.from_numpy(array)
         for part, own in folded.sums.items()
-        if folded.usable[part] >= least
+        if len(folded.usable[part]) >= least
         for name, array in own.total().items()
     }
     sums = folded.metrics.get(FUSION + SHARED, {})

@@ -81,6 +81,10 @@ class Keyring:
             return ""
         return f"away: it approved another roster than enough others; {HOW}"
 
+    def approved_another(self, site: str) -> bool:
+        """Whether it was here in this run, with a roster that is not this run's."""
+        return site in self._approved and bool(self.left_out(site))
+
     def forget(self, site: str) -> None:
         """The site was started anew, and has to be told again."""
         self._told.pop(site, None)

@@ -138,9 +138,15 @@ def _ask_for_sums(
         for asked in asked_of.values()
     ]
     sums: dict[str, list[tuple[str, Weights]]] = {part: [] for part in templates}
+    answered: dict[str, set[str]] = {part: set() for part in templates}
     for asked, parts in sites.ask(message_type, questions, read):
         for part, arrays in parts.items():
             sums[part].append((asked.site, arrays))
+            answered[part].update(asked.sites(part))
+    for part in templates:
+        what = f"statistics of {part}" if part != STUDY else "class counts"
+        holders_of_it = {site for site, own in left.items() if part == STUDY or part in own.cohorts}
+        sites.study.missing.add(what, None, holders_of_it - answered[part])
     return sums, left
 
 

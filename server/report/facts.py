@@ -44,6 +44,8 @@ class Facts:
     curves: Mapping[str, Sequence[float]] = field(default_factory=dict)
     """Modality -> held-out loss a case after round 0, 1, 2, ..."""
     notes: Sequence[Json] = ()
+    missing: Mapping[str, Mapping[str, Sequence[int]]] = field(default_factory=dict)
+    """Site -> the sums that it is not in -> their rounds; 0 where they have none."""
     date: str = ""
     """When the last step was done, UTC; empty where nothing says it."""
 
@@ -67,6 +69,7 @@ class Facts:
                 "masking": privacy.masking,
                 "epsilon": privacy.epsilon,
                 "notes": list(self.notes),
+                "missing": self.missing,
             },
             "settings": self.federation.to_dict(),
             "config_digest": self.federation.digest,
@@ -113,6 +116,7 @@ def facts_of_study(state: StudyState, run: Path) -> Facts:
         external=state.evaluation.external,
         curves={name: own.curve for name, own in state.progress.items() if own.curve},
         notes=[note._asdict() for note in state.notes],
+        missing=state.missing.rounds,
         date=str(lines[-1]["time"]) if lines else "",
     )
 

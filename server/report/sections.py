@@ -14,7 +14,7 @@ Make = Callable[[Facts, Measured], Section | None]
 
 
 def sections_of(facts: Facts, measured: Measured) -> list[Section]:
-    """Those that there is something for; a study without an evaluation has curves, cases and notes."""
+    """Those that there is something for; a study without an evaluation has curves, cases, sums and notes."""
     makers = [*(MEASURED if facts.evaluation else ()), *ALWAYS]
     return [section for make in makers if (section := make(facts, measured)) is not None]
 
@@ -170,4 +170,4 @@ def _curves(facts: Facts, measured: Measured) -> Section | None:
 MEASURED: tuple[Make, ...] = (
     *(_models, _classes, _gain, site_sections.by_site, _confusion, _reliability, _out_of_fold, _not_available),
 )
-ALWAYS: tuple[Make, ...] = (_curves, site_sections.cases, site_sections.notes)
+ALWAYS: tuple[Make, ...] = (_curves, site_sections.cases, site_sections.missing, site_sections.notes)

@@ -4,6 +4,7 @@ from server.report import pictures
 from server.report.facts import Facts
 from server.report.measured import Measured
 from server.report.words import counted
+from server.state.missing import said
 from strategies.evaluation.names import FEDERATED, GAIN, LOCAL
 from strategies.report.section import Picture, Section, Table
 from strategies.report.words import Json, number, percent, set_label, shown, signed
@@ -104,6 +105,19 @@ def cases(facts: Facts, measured: Measured) -> Section | None:
         (Table(header, (*rows, total), own=(len(rows),)),),
         f"Training cases by class: {counts}." if counts else "",
     )
+
+
+def missing(facts: Facts, measured: Measured) -> Section | None:
+    """Which sums lack which sites."""
+    del measured
+    if not facts.missing:
+        return None
+    rows = tuple(said(facts.missing).items())
+    reading = (
+        "Sums and rounds that a site's answer is not in, though the study knew the site. Of the branches such a round "
+        "is one of the others alone; the fusion head's fit goes on without a site once it was waited for."
+    )
+    return Section("missing", "Who was missing", reading, (), (Table(("site", "not in"), rows),))
 
 
 def notes(facts: Facts, measured: Measured) -> Section | None:

@@ -29,7 +29,9 @@ class Measurement(TypedDict):
     loss_sum: float | None
     """Of the fusion head, summed over the cases and weighted by class: what its fit lowers."""
     sites: int | None
-    """Whose answers counted."""
+    """Whose answers counted: how many."""
+    missing: list[str]
+    """The sites that the study knows to hold this, and whose answers are not in it."""
     cases: int | None
     """That these sites learned from; None under an epsilon, which hides their number."""
     bytes_up: int

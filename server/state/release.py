@@ -55,6 +55,7 @@ def write_release(folder: Path, study: StudyState, extra: Mapping[str, Any] | No
         "cases": {name: sum(own.get(name, 0) for own in study.cohorts.values()) for name in held},
         "class_counts": dict(zip(study.federation.task.classes, study.class_counts, strict=True)),
         "rounds": {name: own.stop.best_round or own.rounds for name, own in study.progress.items()},
+        **({"incomplete_sums": sums} if (sums := study.missing.sums()) else {}),
         "head": {"name": study.head_name, "out_of_fold_loss": study.out_of_fold},
         **({"evaluation": results.to_plain()} if (results := results_in(study)) else {}),
         **(extra or {}),

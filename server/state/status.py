@@ -32,6 +32,7 @@ def write_status(folder: Path, study: "server.state.study.StudyState", event: Ma
         "bytes": bytes_by_owner(study),
         "evaluation": _evaluation(study),
         "away": sorted(study.away),
+        "incomplete": study.missing.rounds,
         "waiting": study.waiting,
         "notes": [note._asdict() for note in study.notes[-20:]],
     }

@@ -16,6 +16,7 @@ from server.state.checkpoint import load_checkpoint, save_checkpoint
 from server.state.evaluation import Evaluation
 from server.state.head_search import search_from_arrays, search_to_arrays
 from server.state.measured import Measured
+from server.state.missing import Missing
 from server.state.notes import REFUSED, Note
 from strategies.exchange import Traffic
 from strategies.wire import SHARED, STUDY, Weights
@@ -61,6 +62,8 @@ class StudyState:
     """The head that was fitted: the one set, or `auto`'s choice."""
     out_of_fold: dict[str, float] = field(default_factory=dict)
     """Out-of-fold loss a case by head, where `auto` chose."""
+    taught_by: list[str] = field(default_factory=list)
+    """The sites in the sums of the fit under way: all its rounds are of the same."""
     fusion_rounds: int = 0
     """Rounds that the fits of the fusion phase took."""
     calibration: dict[str, np.ndarray] = field(default_factory=dict)
@@ -71,6 +74,8 @@ class StudyState:
     cohorts: dict[str, dict[str, int]] = field(default_factory=dict)
     """Site -> modality -> training cases, as last announced."""
     notes: list[Note] = field(default_factory=list)
+    missing: Missing = field(default_factory=Missing)
+    """Which sums lack which of these sites."""
     measured: Measured = field(default_factory=Measured)
     """Lines of metrics.jsonl that the next step writes."""
     traffic: Traffic = field(default_factory=Traffic)
@@ -86,6 +91,14 @@ class StudyState:
     def __post_init__(self) -> None:
         """Bytes are counted under the names that the settings know, whatever a site sends."""
         self.traffic.owners = {*self.federation.modalities, SHARED, STUDY}
+
+    def holders(self, modality: str) -> set[str]:
+        """The sites known to hold it, here or not."""
+        return {site for site, own in self.cohorts.items() if modality in own}
+
+    def able(self) -> set[str]:
+        """The sites known to hold two modalities or more, and so to have cases that may teach a fusion head."""
+        return {site for site, own in self.cohorts.items() if len(own) > 1}
 
     @property
     def refused(self) -> list[Note]:
@@ -139,6 +152,7 @@ class StudyState:
         }
         state.notes = [Note(*note) for note in meta.get("notes", ())]
         state.measured = Measured(**meta.get("measured", {}))
+        state.missing, state.taught_by = Missing(meta.get("missing", {})), meta.get("taught_by", [])
         _restore(state.traffic, meta["traffic"])
         return state
 
@@ -153,6 +167,8 @@ class StudyState:
             "notes": self.notes,
             _EVALUATION: self.evaluation.plain(),
             "measured": asdict(self.measured),
+            "missing": self.missing.rounds,
+            "taught_by": self.taught_by,
             "traffic": self.traffic.table(),
         }
 

@@ -175,7 +175,7 @@ def test_a_site_that_learned_from_no_case_counts_as_usable_but_not_in_the_mean()
     folded.add(Holder(3, "c", {"cnv": 1}), {"cnv": ({"w": np.array([9.0])}, {"num-examples": 1})})
     assert folded.sums["cnv"].mean()["w"].tolist() == [6.0]  # (3 x 5 + 9) / 4
     assert folded.metrics["cnv"] == {"num-examples": 4, "held-out-n": 3}
-    assert folded.usable["cnv"] == 3
+    assert folded.usable["cnv"] == {"a", "b", "c"}
     assert folded.answered == {"a", "b", "c"}
     unweighted = Folded()
     unweighted.add(Holder(1, "a", {"cnv": 2}), {"cnv": ({"w": np.array([1.0])}, {"num-examples": 0})}, weighted=False)

@@ -61,7 +61,7 @@ def _summed(sites: Attendance, message_type: str, template: Arrays, sent: Mappin
         total, _ = add_sums([("", own) for _, own in sums], STUDY)  # none is refused: the template has every length
         return total, {site for holder, _ in sums for site in holder.sites(STUDY)}
 
-    return sites.gather("evaluation", lambda present: _too_few(sites, present), exchange)
+    return sites.gather("evaluation", lambda present: _too_few(sites, present), exchange)[0]
 
 
 def _too_few(sites: Attendance, present: Sequence[Holder]) -> dict[str, str]:

@@ -85,6 +85,12 @@ def test_every_section_is_there_and_nothing_is_fetched(report):
     assert "://" not in "".join(page.words)
 
 
+def test_who_was_missing_from_which_sums_stands_in_the_page(made, tmp_path):
+    page = rendered(replace(facts_in(made[0]), missing={"site_2": {"cnv": [2, 3], "calibration": [0]}}), tmp_path)
+    assert "missing" in page.ids
+    assert "site_2 cnv, rounds 2 to 3; calibration" in " ".join(page.text.split())
+
+
 def test_the_same_study_gives_the_same_page(made, report, tmp_path):
     page, results = write_report(facts_in(made[0]), tmp_path)
     assert page.read_bytes() == (report / "report.html").read_bytes()

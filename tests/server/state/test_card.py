@@ -10,6 +10,7 @@ import yaml
 from modalities.core.release.release import CARD, open_release
 from modalities.slides.backbones.table import origin_of
 from server.state.card import card_of, encoders_of, header_of
+from server.state.missing import Missing
 from server.state.release import write_release
 from server.state.tripod import CLUSTER, TRIPOD_AI, YOURS, answered
 from strategies.report.words import interval, number
@@ -77,6 +78,14 @@ def test_the_card_names_neither_site_nor_case_and_counts_both(made):
     n_cnv, n_hif = (sum(own.get(name, 0) for own in made[1].cohorts.values()) for name in ("cnv", "hif"))
     assert f"| cnv | cnv | {n_cnv} | 4 | 2 |" in text
     assert f"| hif | table | {n_hif} | 3 | 2 |" in text  # site 3 has none
+
+
+def test_sums_that_lack_a_site_are_counted_and_nobody_is_named(made, tmp_path):
+    assert "lack the answer of a site" not in card_in(made[0])[1]
+    study = replace(made[1], missing=Missing({"site_2": {"cnv": [2, 5], "fusion": [3]}, "site_3": {"cnv": [5]}}))
+    release = write_release(tmp_path / "release", study)
+    assert open_release(release).model["incomplete_sums"] == {"cnv": 2, "fusion": 1}
+    assert "lack the answer of a site that the study knew: cnv 2, fusion 1." in card_in(release)[1]
 
 
 def test_without_an_evaluation_there_is_no_number_and_it_says_so(made):
