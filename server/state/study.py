@@ -12,12 +12,12 @@ from modalities.core.contract import State
 from modalities.core.fusion.search import Memory
 from modalities.core.patience import Patience
 from modalities.core.settings.federation import Federation
-from server.state.checkpoint import load_checkpoint, save_checkpoint
+from server.state.checkpoint import load_or_restore, save_checkpoint
 from server.state.evaluation import Evaluation
 from server.state.head_search import search_from_arrays, search_to_arrays
 from server.state.measured import Measured
 from server.state.missing import Missing
-from server.state.notes import REFUSED, Note
+from server.state.notes import REFUSED, WARNING, Note
 from strategies.exchange import Traffic
 from strategies.wire import SHARED, STUDY, Weights
 
@@ -123,12 +123,12 @@ class StudyState:
 
     @staticmethod
     def load(path: Path, federation: Federation) -> "StudyState":
-        """Read the checkpoint.
+        """Read the checkpoint, or, where it is damaged, the one before.
 
         Raises:
-            ValueError: it is damaged, or belongs to a study with other settings.
+            ValueError: both are damaged, or it belongs to a study with other settings.
         """
-        arrays, meta = load_checkpoint(path)
+        (arrays, meta), restored = load_or_restore(path)
         if meta["digest"] != federation.digest:
             raise ValueError(
                 f"{path}: this checkpoint is of a study with other settings (config digest {meta['digest'][:12]}, "
@@ -151,6 +151,7 @@ class StudyState:
             for name, own in meta["progress"].items()
         }
         state.notes = [Note(*note) for note in meta.get("notes", ())]
+        state.notes += [Note(WARNING, "*", "*", restored)] * bool(restored)
         state.measured = Measured(**meta.get("measured", {}))
         state.missing, state.taught_by = Missing(meta.get("missing", {})), meta.get("taught_by", [])
         _restore(state.traffic, meta["traffic"])

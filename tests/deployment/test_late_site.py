@@ -45,7 +45,7 @@ def test_a_round_ends_at_its_deadline_without_the_slow_site_and_its_late_reply_i
         assert run.returncode == 0, machine.said("run")
         log, incomplete = Home(machine.sites / SLOW).log.read_text(), read_status(study.run)["incomplete"]
         assert log.count(f"Sending: {REQUEST} message") == log.count(f"Receiving: {REQUEST} message")  # late, too
-        assert min(incomplete[SLOW]["cnv"]) > FIRST_ROUNDS
+        assert max(incomplete[SLOW]["cnv"]) > FIRST_ROUNDS
         assert f"not in every sum: {SLOW}: cnv, round" in machine.said("run")
         machine.call("server", "verify", study.run / "release", "--key", study.release_public_key)
 

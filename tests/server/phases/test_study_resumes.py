@@ -115,3 +115,19 @@ def test_a_networks_fit_that_is_killed_in_any_round_ends_with_the_same_bits(root
             assert same_arrays({"": finished.head}, {"": resumed.head}), f"killed in exchange {group}"
             assert resumed.fusion_rounds == finished.fusion_rounds
     assert killed >= finished.fusion_rounds - 1
+
+
+def test_a_damaged_checkpoint_costs_a_step_and_the_study_ends_with_the_same_bits(root, tmp_path):
+    whole, path, seen = run_small(root, FEDERATION), tmp_path / "checkpoint.safetensors", []
+
+    def pull_the_plug(event):
+        seen.append(event)
+        if len(seen) == 4:
+            raise PlugPulledError("after this step")
+
+    with pytest.raises(PlugPulledError):
+        run_small(root, FEDERATION, checkpoint=path, report=pull_the_plug)
+    path.write_bytes(path.read_bytes()[:-7])
+    resumed = run_small(root, FEDERATION, checkpoint=path)
+    assert same_study(resumed, whole)
+    assert "goes on from the step before" in resumed.notes[0].text

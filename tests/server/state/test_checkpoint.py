@@ -87,6 +87,64 @@ def test_a_fresh_study_comes_back_too(tmp_path):
     assert found.progress.get("cnv", Progress()).stop.best_loss == float("inf")
 
 
+def flipped(content):
+    """One bit of the last array's bytes."""
+    return content[:-3] + bytes([content[-3] ^ 4]) + content[-2:]
+
+
+def test_one_flipped_bit_is_seen(tmp_path):
+    """It would otherwise be trained on, and signed."""
+    path = tmp_path / "checkpoint.safetensors"
+    grown_state().save(path)
+    path.write_bytes(flipped(path.read_bytes()))
+    with pytest.raises(ValueError, match=r"checkpoint\.safetensors: other bytes than were written; move it away"):
+        StudyState.load(path, FEDERATION)
+
+
+def test_in_the_place_of_a_damaged_checkpoint_the_one_before_is_taken_and_the_damaged_one_kept(tmp_path):
+    path, state = tmp_path / "checkpoint.safetensors", grown_state()
+    state.save(path)
+    state.fusion_rounds = 5
+    state.save(path)
+    damaged = flipped(path.read_bytes())
+    path.write_bytes(damaged)
+    found = StudyState.load(path, FEDERATION)
+    assert found.fusion_rounds == 4
+    assert found.notes[-1].text == (
+        "checkpoint.safetensors was damaged, and is kept as damaged-checkpoint.safetensors: the study goes on from the "
+        "step before"
+    )
+    assert (tmp_path / "damaged-checkpoint.safetensors").read_bytes() == damaged
+    found.save(path)
+    again = StudyState.load(path, FEDERATION)
+    assert (again.fusion_rounds, again.notes) == (4, found.notes)
+    for file in ("checkpoint.safetensors", "before-checkpoint.safetensors"):
+        (tmp_path / file).write_bytes(b"")
+    with pytest.raises(ValueError, match=r"/checkpoint\.safetensors: no readable checkpoint"):
+        StudyState.load(path, FEDERATION)
+
+
+def test_where_the_disk_has_no_second_names_the_one_before_is_a_copy(tmp_path, monkeypatch):
+    def refuses(*args):
+        raise PermissionError("no hard links here")
+
+    monkeypatch.setattr(os, "link", refuses)
+    path, state = tmp_path / "checkpoint.safetensors", grown_state()
+    state.save(path)
+    first = path.read_bytes()
+    state.fusion_rounds = 5
+    state.save(path)
+    assert (tmp_path / "before-checkpoint.safetensors").read_bytes() == first != path.read_bytes()
+
+
+def test_a_checkpoint_of_a_version_that_wrote_no_digest_is_read(tmp_path):
+    from safetensors.numpy import save_file
+
+    path = tmp_path / "checkpoint.safetensors"
+    save_file({"w": np.ones(3)}, path, metadata={"tessera": '{"note": 1}'})
+    assert load_checkpoint(path)[1] == {"note": 1}
+
+
 @pytest.mark.parametrize("damage", ["empty", "cut", "text", "header"])
 def test_a_damaged_checkpoint_is_refused_by_name(tmp_path, damage):
     path = tmp_path / "checkpoint.safetensors"
