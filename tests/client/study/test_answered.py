@@ -7,9 +7,8 @@ from flwr.app import ConfigRecord, RecordDict
 from client.node.home import Home
 from client.study.answered import count_round
 from strategies.wire import to_record
-from tests.client.sites import RealSite
+from tests.client.sites import FEDERATION, RealSite
 from tests.client.study.test_policy import set_policy
-from tests.client.test_app import FEDERATION
 from tests.support import all_arrays, write_sites
 
 MOST = 3

@@ -13,8 +13,7 @@ from simulations.engines.inline import InlineGrid
 from strategies.audit.statements import Head, Receipt
 from strategies.checks import NO_SETTINGS
 from strategies.wire import config_record, to_record
-from tests.client.sites import RealSite
-from tests.client.test_app import FEDERATION, Site
+from tests.client.sites import FEDERATION, RealSite, Site
 from tests.support import write_sites
 
 KEY = Ed25519PrivateKey.generate()

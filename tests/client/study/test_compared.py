@@ -15,8 +15,7 @@ from modalities.core.blocks.tabular import TabularConfig, finalise, sums
 from modalities.core.contract import Cases
 from modalities.core.site.store import SiteData
 from strategies.wire import to_record
-from tests.client.sites import RealSite
-from tests.client.test_app import FEDERATION
+from tests.client.sites import FEDERATION, RealSite
 from tests.support import small_federation, write_sites
 
 CONFIG = TabularConfig()

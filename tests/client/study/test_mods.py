@@ -4,7 +4,7 @@ import pytest
 from flwr.app import ConfigRecord, Message, RecordDict
 
 from strategies.packing import is_packed, packed, unpacked
-from tests.client.test_app import FEDERATION, Site
+from tests.client.sites import FEDERATION, Site
 from tests.support import FIRST_NODE, all_arrays, same_arrays, write_sites
 
 STATISTICS = {

@@ -8,8 +8,8 @@ from client.study.session import sums_of
 from modalities.core.blocks.tabular import finalise
 from modalities.core.site.store import SiteData
 from strategies.wire import to_record
+from tests.client.sites import Site
 from tests.client.study.test_policy import set_policy
-from tests.client.test_app import Site
 from tests.support import all_arrays, run_small, small_federation, write_sites
 
 FEDERATION = small_federation()

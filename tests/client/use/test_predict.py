@@ -10,13 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 from client.cli import app
-from client.use.about import About
 from client.use.predict import predict, predict_folder, predict_frames
 from client.use.prediction_page import page_of, write_predictions
-from client.use.predictions import Predictions
-from client.use.shapley import shapley
 from modalities.core.contract import Source
-from modalities.core.model.conformal import sets_of
 from modalities.core.release.release import open_release
 from modalities.core.release.signing import fingerprint, make_release_key, public_key, sign
 from modalities.core.settings.site import Policy, write_site
@@ -143,13 +139,6 @@ def test_columns_that_a_frame_has_beside_or_lacks_are_counted(signed):
     assert found.notes == ("hif: 1 columns that the release does not read", "hif: 2 columns imputed")
 
 
-def test_shapley_of_a_game_worked_out_by_hand():
-    """v() = 1, v(a) = 4, v(b) = 3, v(ab) = 10: a adds (3 + 7) / 2, b adds (2 + 6) / 2."""
-    value = {(): 1.0, ("a",): 4.0, ("b",): 3.0, ("a", "b"): 10.0}
-    found = shapley({frozenset(names): np.array([own]) for names, own in value.items()}, ["a", "b"])
-    assert {name: added.tolist() for name, added in found.items()} == {"a": [5.0], "b": [4.0]}
-
-
 def test_what_was_told_of_a_file_by_itself_alone_is_a_note(root, signed, tmp_path):
     path = masked(root, tmp_path / "site", ("hif",)) / "cases.csv"
     text = path.read_text().replace("\n", ",Köln\n").replace("label,Köln", "label,Größe", 1)
@@ -187,41 +176,6 @@ def test_the_page_names_its_columns_as_the_csv_does(root, signed, tmp_path):
     csv, text = list(pd.read_csv(table).columns), page.read_text("utf-8")
     assert heads_of(text) == [name for name in csv if name not in ("training_case", "modalities")]
     assert "<b>modalities</b> and\n<b>training_case</b>" in text
-
-
-def test_the_set_holds_what_its_thresholds_do_not_rule_out_and_close_probabilities_are_not_told_apart():
-    """By hand: thresholds of .8 and .3 leave the classes of .2 and of .7 or more."""
-    probabilities = np.array([[0.26, 0.74], [0.31, 0.69], [0.9, 0.1], [np.nan, np.nan]])
-    sets = sets_of(probabilities, np.array([0.8, 0.3]))
-    facts = About("grade", {"low": "low grade"}, "0" * 64, {"cnv": 11}, None)
-    present = np.array([[True], [True], [True], [False]])
-    found = Predictions(
-        ("a", "b", "c", "d"),
-        ("low", "high"),
-        ("cnv",),
-        probabilities,
-        sets,
-        present,
-        np.array([0.5, 0.5]),
-        np.array([[0.24], [0.19], [0.4], [0.0]]),
-        (),
-        facts,
-        frozenset({"b"}),
-    )
-    assert found.table()["set"].tolist() == ["low+high", "low", "low", ""]
-    text = page_of(found)
-    assert '<td class="t open">any class: nothing is ruled out</td>' in text
-    assert '<td class="t open">low, though high is more probable</td>' in text
-    assert "1 cases with one class left; 2 " in text
-    assert "1 without data" in text
-    assert "not measured: this release holds no evaluation" in text
-    assert text.count('<span class="tag">training</span></th>') == 1
-    assert (
-        "a would be high with probability 0.50 if nothing were known of it but the study&#39;s share of that class; "
-        in text
-    )
-    assert "cnv added 0.24, which makes 0.74" in text
-    assert "<th>low</th><td>low grade</td><td>0.50</td>" in text
 
 
 def test_cases_with_a_label_that_are_no_test_cases_are_marked_and_others_are_not(root, signed, tmp_path):

@@ -18,7 +18,7 @@ from simulations.export.write import export_run
 from simulations.report import overview
 from simulations.scores.named import named
 from strategies.report.look import draw
-from tests.simulations.report.test_report import MODALITIES, MadeUpStudy, made_up_results
+from tests.simulations.report.made_up import MODALITIES, MadeUpStudy, made_up_results
 
 FEDERATED = {"strategy": "fedadam", "rounds": 83, "local_epochs": 2, "optimiser": "sgd", "lr": 0.07, "server_lr": 0.013}
 SECTION = {"features": 41, "federated": FEDERATED, "training": {"epochs": 29}}

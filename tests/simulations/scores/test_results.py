@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from simulations.scores.compare import compare
 from simulations.scores.results import RESULTS, schema
-from tests.simulations.report.test_report import PROTOCOL, TASK, MadeUpStudy
+from tests.simulations.report.made_up import PROTOCOL, TASK, MadeUpStudy
 
 ROOT = Path(__file__).parents[3]
 
