@@ -170,7 +170,8 @@ def test_a_batch_that_is_read_in_parts_takes_the_step_of_the_whole_batch(monkeyp
     rows, found = np.arange(7), []
     for data in bags_of_both_kinds((4, 5, 1, 17, 2, 9, 3), [0, 1, 0, 1, 1, 0, 1]):
         branch = build_branch(config, state, 2, seed=3)
-        optimiser, pull = optimiser_of("adam", branch, 0.01, 1e-3), Pull.from_here(branch, 0.3)
+        # Adam would make a step of the rounding in the gradient of a score's bias, which softmax takes out again.
+        optimiser, pull = optimiser_of("sgd", branch, 0.1, 1e-3), Pull.from_here(branch, 0.3)
         torch.manual_seed(8)
         losses = [train_epoch(branch, data, rows, optimiser, 5, pull) for _ in range(3)]
         found.append((losses, loss_sum(branch, data, rows), [own.detach().clone() for own in branch.parameters()]))
