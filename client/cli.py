@@ -13,6 +13,7 @@ from rich.table import Table
 from client.audit.commands import audit
 from client.node import commands, service
 from client.node.home import Home
+from client.report.page import page
 from client.use.words.command import map_command
 from modalities.core.console import console, plainly, say, show
 from modalities.core.problems import LEVELS
@@ -231,5 +232,5 @@ def _row(found: "client.check.modality.ModalityReport") -> tuple[str, str, str]:
 
 app.add_typer(service.app, name="service")
 app.command("map")(plainly(map_command))
-for _command in (commands.init, commands.trust, commands.join, commands.status, commands.leave, audit):
+for _command in (commands.init, commands.trust, commands.join, commands.status, commands.leave, page, audit):
     app.command()(plainly(_command))

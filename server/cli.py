@@ -13,6 +13,7 @@ from server.coordinator.evaluate import evaluate
 from server.coordinator.settings_page import settings_text, written_into
 from server.coordinator.track import track
 from server.report.command import report
+from server.report.page import page
 from strategies.settings import load_federation
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -76,6 +77,7 @@ for _command in (
     commands.run,
     commands.resume,
     commands.status,
+    page,
     commands.release,
     report,
     commands.renew,

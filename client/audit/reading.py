@@ -1,15 +1,17 @@
 """The audit log as it is read again: its lines, what each says, and receipts from wherever they were kept."""
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from client.node.home import Home
-from modalities.core.files.journal import last_line, lines_of, opened
+from modalities.core.files.journal import last_line, lines_of, read_only
 from modalities.core.problems import unusable
-from strategies.audit.statements import Receipt, receipt_from
+from strategies.audit.statements import Head, Receipt, receipt_from
+from strategies.audit.tree import SIZE, n_nodes, root
 
 Entry = dict[str, Any]
 
@@ -35,8 +37,22 @@ def read_log(home: Home) -> Log:
     """
     if not home.audit.is_file():
         raise unusable("no such file", "a site's audit log begins with its first message", file=str(home.audit))
-    with opened(home.audit) as file:
+    with read_only(home.audit) as file:
         return Log(list(lines_of(file)), last_line(file)[1])
+
+
+def head_of(home: Home) -> Head:
+    """The head of the log by the tree beside it, which may lack an entry that is just being written.
+
+    Raises:
+        ValueError: the log has no entry yet, or the tree is not whole.
+        OSError: there is no tree.
+    """
+    with read_only(home.audit_tree) as tree:
+        nodes, broken = divmod(os.fstat(tree).st_size, SIZE)
+        sizes = range(nodes // 2, nodes // 2 + nodes.bit_length() + 1)
+        size = next((n for n in sizes if n_nodes(n) == nodes and not broken), 0)
+        return Head(size, root(size, lambda place: os.pread(tree, SIZE, place * SIZE)).hex())
 
 
 def entry_in(line: bytes) -> Entry:

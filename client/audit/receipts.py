@@ -19,7 +19,7 @@ from client.audit.log import head_at, proof_between
 from client.node.complaints import COMPLAINT
 from client.node.home import Home
 from client.node.keys import node_key
-from modalities.core.files.journal import add_line, lines_of, opened
+from modalities.core.files.journal import add_line, lines_of, read_only
 from modalities.core.release.signing import public_key
 from modalities.core.settings.site import SiteConfig
 from strategies.audit.statements import HEAD, WITNESSED, Receipt, canonical, receipt_from, signed_by_site
@@ -133,7 +133,7 @@ def kept_in(path: Path) -> list[Receipt]:
     if not path.is_file():
         return []
     found = []
-    with opened(path) as file:
+    with read_only(path) as file:
         for line in lines_of(file):
             try:
                 found.append(receipt_from(json.loads(line)))

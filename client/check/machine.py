@@ -2,7 +2,6 @@
 
 import os
 import platform
-import shutil
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
@@ -14,6 +13,7 @@ from packaging.specifiers import SpecifierSet
 from modalities.core.contract import Source
 from modalities.core.device import device_problems, n_gpus
 from modalities.core.fields import AUTO, CPU
+from modalities.core.files.disk import free_bytes
 from modalities.core.problems import Problem, note, warning
 from modalities.slides.reading.folder import SLIDES
 
@@ -74,18 +74,12 @@ def disk_problems(places: Mapping[str, Path], n_slides: int) -> list[Problem]:
     found = []
     for name, path in places.items():
         slides = n_slides if name == "slides" else 0
-        free, needed = _free(path), ENOUGH_DISK + slides * SLIDE_BYTES
+        free, needed = free_bytes(path), ENOUGH_DISK + slides * SLIDE_BYTES
         why = f"{needed / GB:.1f} GB are wanted" + f", about 1 MB for each of {slides} slides among them" * (slides > 0)
         level = "error" if free < LEAST_DISK else "warning" if free < needed else "note"
         remedy = "" if level == "note" else "make room, or for slides set slides.cache in site.yaml to a larger disk"
         found.append(Problem(f"disk: {free / GB:.1f} GB free for {name}; {why}", remedy, level=level))
     return found
-
-
-def _free(path: Path) -> float:
-    """Bytes free where this path is, or would be."""
-    there = next(place for place in (path, *path.resolve().parents) if place.exists())
-    return float(shutil.disk_usage(there).free)
 
 
 def memory_problems(available: float) -> list[Problem]:

@@ -36,6 +36,8 @@ Syslog = Annotated[
     str, typer.Option(help="Send what this command says to syslog too: a socket such as /dev/log, or host:port (UDP).")
 ]
 
+PagePort = Annotated[int, typer.Option("--port", help="A port of this machine; 0 takes a free one.", min=0, max=65535)]
+
 
 def say(text: str) -> None:
     """Text as it is, in lines of any length, so that it can be copied; a line of the log where one is kept."""

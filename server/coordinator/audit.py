@@ -9,9 +9,11 @@ from rich.table import Table
 
 from modalities.core.console import console, say, show
 from modalities.core.files.atomic import write_json
-from modalities.core.problems import warning
+from modalities.core.problems import Problem, warning
 from server.audit.receipts import AUDIT_FILE, Book, read_book
 from server.coordinator.folder import Study
+
+HEADER = ("site", "entries", "countersigned", "root")
 
 
 def audit(
@@ -47,11 +49,24 @@ def _show(book: Book) -> None:
     if not book.last:
         say("nothing is countersigned yet: no site has answered in this study")
         return
-    table = Table("site", "entries", "countersigned", "root", title="audit logs")
-    for site, receipt in book.last.items():
-        table.add_row(site, str(receipt.size), receipt.time, receipt.root[:16])
+    table = Table(*HEADER, title="audit logs")
+    for row in rows_of(book):
+        table.add_row(*row)
     console.print(table)
+    for problem in breaks_in(book):
+        show(problem)
+
+
+def rows_of(book: Book) -> list[tuple[str, ...]]:
+    """A row a site, as text."""
+    return [(site, str(receipt.size), receipt.time, receipt.root[:16]) for site, receipt in book.last.items()]
+
+
+def breaks_in(book: Book) -> list[Problem]:
+    """Where a log did not extend its earlier self."""
+    found = []
     for broken in book.breaks:
         had, got = broken["had"], broken["got"]
         what = f"{had['site']}: the log of {got['size']} entries on {got['time']} does not begin with the {had['size']}"
-        show(warning(f"{what} that were countersigned on {had['time']}", "ask the site why"))
+        found.append(warning(f"{what} that were countersigned on {had['time']}", "ask the site why"))
+    return found

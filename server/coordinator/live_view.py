@@ -1,4 +1,4 @@
-"""What `run` and `status` show of a study."""
+"""What `run` and `status` show of a study, and `page` too."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,6 +12,7 @@ from server.state.missing import said
 from server.state.status import stage
 
 _NOTES = 5
+PROGRESS = ("modality", "rounds", "held-out loss", "received", "sent")
 
 
 def view(status: Mapping[str, Any]) -> Group:
@@ -24,16 +25,24 @@ def view(status: Mapping[str, Any]) -> Group:
         )
     for site in status.get("only_evaluate", ()):
         sites.add_row(f"{site} (evaluates only)", *("-" for _ in names))
-    progress = Table("modality", "rounds", "held-out loss", "received", "sent")
-    for name, rounds in status.get("rounds", {}).items():
-        traffic = status.get("bytes", {}).get(name, {"up": 0, "down": 0})
-        loss = status.get("held_out", {}).get(name)
-        done = f"{rounds['done']} of {rounds['of']}{' (ended)' if rounds['ended'] else ''}"
-        shown = "-" if loss is None else f"{loss:.4f}"
-        progress.add_row(name, done, shown, f"{traffic['up'] / 1e6:.2f} MB", f"{traffic['down'] / 1e6:.2f} MB")
+    progress = Table(*PROGRESS)
+    for row in progress_rows(status):
+        progress.add_row(*row)
     head = Text(f"phase: {stage(status, 'waiting for the sites')}")
     measured = [evaluation_table(status["evaluation"])] if status.get("evaluation") else []
     return Group(head, sites, progress, *measured, *(Text(line) for line in _lines(status)))
+
+
+def progress_rows(status: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """A row a modality, as text."""
+    rows = []
+    for name, own in status.get("rounds", {}).items():
+        traffic = status.get("bytes", {}).get(name, {"up": 0, "down": 0})
+        loss = status.get("held_out", {}).get(name)
+        done = f"{own['done']} of {own['of']}{' (ended)' if own['ended'] else ''}"
+        shown = "-" if loss is None else f"{loss:.4f}"
+        rows.append((name, done, shown, f"{traffic['up'] / 1e6:.2f} MB", f"{traffic['down'] / 1e6:.2f} MB"))
+    return rows
 
 
 def _lines(status: Mapping[str, Any]) -> list[str]:
@@ -42,14 +51,12 @@ def _lines(status: Mapping[str, Any]) -> list[str]:
     lines += [f"away: {', '.join(status['away'])}"] if status.get("away") else []
     incomplete = said(status.get("incomplete", {}))
     lines += [f"not in every sum: {site}: {what}" for site, what in incomplete.items()]
-    lines += [f"waiting: {_about(name)}{reason}" for name, reason in status.get("waiting", {}).items()]
-    lines += [
-        f"noted: {_about(note['site'], note['part'])}{note['text']}" for note in status.get("notes", [])[-_NOTES:]
-    ]
+    lines += [f"waiting: {about(name)}{reason}" for name, reason in status.get("waiting", {}).items()]
+    lines += [f"noted: {about(note['site'], note['part'])}{note['text']}" for note in status.get("notes", [])[-_NOTES:]]
     return lines + ([status["note"]] if status.get("note") else [])
 
 
-def _about(*names: str) -> str:
+def about(*names: str) -> str:
     """Site and part, or what there is of both: `*` stands for all of them."""
     named = ", ".join(name for name in names if name != "*")
     return f"{named}: " if named else ""

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 
 from cryptography import x509
 
+from modalities.core.release.signing import days_left
 from server.coordinator.folder import LOOPBACK, Study
-from server.network.certificates import SERVER_DAYS, Tls, days_left, issue_server_certificate
+from server.network.certificates import SERVER_DAYS, Tls, issue_server_certificate
 
 _WARNING_DAYS = 30
 

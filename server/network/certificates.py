@@ -92,19 +92,6 @@ def issue_server_certificate(tls: Tls, names: Sequence[str], now: datetime.datet
     tls.certificate.write_bytes(certificate.public_bytes(Encoding.PEM))
 
 
-def days_left(path: Path, now: datetime.datetime) -> int:
-    """Whole days until the certificate in this file ends; negative once it has.
-
-    Raises:
-        ValueError: the file holds no certificate.
-    """
-    try:
-        certificate = x509.load_pem_x509_certificate(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{path}: no certificate in PEM format: {error}") from error
-    return (certificate.not_valid_after_utc - now).days
-
-
 def _builder(
     subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, now: datetime.datetime, days: int
 ) -> x509.CertificateBuilder:

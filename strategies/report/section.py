@@ -5,10 +5,12 @@ A report's own code turns a part of results.json into one of these.
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-from matplotlib.figure import Figure
+from strategies.report.curve import Curve
 
-from strategies.report.look import svg_uri
+if TYPE_CHECKING:  # a live page draws none of these, and need not wait for matplotlib
+    from matplotlib.figure import Figure
 
 LONG = 40
 """Rows of a table that is not folded up."""
@@ -18,16 +20,18 @@ LONG = 40
 class Picture:
     """A figure, and what it shows for whoever cannot see it."""
 
-    figure: Figure
+    figure: "Figure"
     alt: str
 
     @cached_property
     def uri(self) -> str:
         """The figure as a data URI."""
+        from strategies.report.look import svg_uri
+
         return svg_uri(self.figure)
 
 
-def pictured(figure: Figure | None, alt: str) -> tuple[Picture, ...]:
+def pictured(figure: "Figure | None", alt: str) -> tuple[Picture, ...]:
     """A section's pictures where there is at most one."""
     return (Picture(figure, alt),) if figure else ()
 
@@ -41,6 +45,8 @@ class Table:
     caption: str = ""
     own: tuple[int, ...] = ()
     """Rows to set off: the default, the chosen one."""
+    in_words: bool = False
+    """Whether the cells are sentences: they are broken into lines, and not set as numbers."""
 
     @property
     def is_long(self) -> bool:
@@ -61,3 +67,8 @@ class Section:
     tables: tuple[Table, ...] = ()
     note: str = ""
     """What was not shown, or must be kept in mind."""
+    facts: tuple[tuple[str, str], ...] = ()
+    """What it is about, and how that stands."""
+    curves: tuple[Curve, ...] = ()
+    alerts: tuple[str, ...] = ()
+    """What somebody has to see to."""

@@ -22,6 +22,7 @@ from server.state.release import read_release
 from server.state.study import StudyState
 from simulations.engines.inline import InlineGrid
 from tests.deployment.machine import NGINX, SITES, STUDY_S, Machine, meaning, wait_until
+from tests.deployment.pages import FollowedPage, seconds_behind
 from tests.support import small_federation
 
 TOLERANCE = 1e-6
@@ -50,7 +51,12 @@ def test_three_hospitals_from_init_to_a_verified_release_of_the_inline_engines_w
         assert client.get("/health").status_code == 404
         assert client.post("/v1/control/list-runs").status_code == 404
 
+    pages = (
+        FollowedPage(machine, "study's page", "server", study.folder),
+        FollowedPage(machine, "site's page", "client", machine.sites / "site_1"),
+    )
     machine.log("run").write_text(machine.call("server", "run", study.folder, timeout=STUDY_S))
+    assert_followed(*pages, study.run)
     release = study.run / "release"
     machine.log("verify").write_text(machine.type_in("server", "verify", release, "--key", study.release_public_key))
     machine.log("status").write_text(machine.type_in("server", "status", study.folder))
@@ -61,6 +67,19 @@ def test_three_hospitals_from_init_to_a_verified_release_of_the_inline_engines_w
     assert meaning(machine.sites / "site_3").startswith("the coordinator does not take this site's key")
     machine.log("leave").write_text(machine.type_in("client", "leave", machine.sites / "site_1"))
     assert not state_of(Home(machine.sites / "site_1"))["alive"]
+
+
+def assert_followed(of_study: FollowedPage, of_site: FollowedPage, run: Path) -> None:
+    """Both pages showed the study as it went, a round within two seconds; on a busy machine at least once so soon."""
+    finished = of_study.events.wait_for(lambda change: change["news"] == "phase: finished")[1]
+    assert "site_3" in str([change["parts"].get("sites") for _, change in of_study.events.got])
+    assert {"now"} <= {*finished["parts"]}
+    behind = seconds_behind(of_study, run)
+    assert min(behind) < 2, behind
+    of_site.events.wait_for(lambda change: "train.branches" in change["parts"].get("latest", ""))
+    assert "connected" in {change["news"] for _, change in of_site.events.got}
+    for page in (of_study, of_site):
+        page.end()
 
 
 def assert_as_inline(machine: Machine, release: Path) -> None:

@@ -58,7 +58,7 @@ def entries_of(path: Path, remedy: str) -> list[Any]:
     """
     if not path.is_file():
         return []
-    with opened(path) as descriptor:
+    with read_only(path) as descriptor:
         return _entries(path, descriptor, remedy)
 
 
@@ -80,6 +80,16 @@ def opened(path: Path) -> Iterator[int]:
     try:
         if is_new:
             _sync_folder(path.parent)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def read_only(path: Path) -> Iterator[int]:
+    """A descriptor to read a file that is there, for whoever may do no more than that."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
         yield descriptor
     finally:
         os.close(descriptor)

@@ -1,6 +1,7 @@
 """Signatures of releases: Ed25519 over model.json, which names the SHA-256 of every other file of a release."""
 
 import base64
+import datetime
 import hashlib
 from pathlib import Path
 
@@ -109,6 +110,19 @@ def certificate_fingerprint(path: Path) -> str:
         OSError: the file cannot be read.
     """
     return _readable(load_pem_x509_certificate(path.read_bytes()).public_bytes(Encoding.DER))
+
+
+def days_left(path: Path, now: datetime.datetime) -> int:
+    """Whole days until the certificate in this file ends; negative once it has.
+
+    Raises:
+        ValueError: the file holds no certificate.
+    """
+    try:
+        certificate = load_pem_x509_certificate(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path}: no certificate in PEM format: {error}") from error
+    return (certificate.not_valid_after_utc - now).days
 
 
 def _readable(content: bytes) -> str:

@@ -16,6 +16,7 @@ from client.check.machine import (
     version_problems,
 )
 from modalities.core.contract import Source
+from modalities.core.files import disk
 
 KB = 1024
 
@@ -59,7 +60,7 @@ def test_free_disk_is_held_against_two_gigabytes_and_one_megabyte_a_slide(tmp_pa
         asked.append(path)
         return Usage(1e12, 0, free)
 
-    monkeypatch.setattr(machine.shutil, "disk_usage", usage)
+    monkeypatch.setattr(disk.shutil, "disk_usage", usage)
     (found,) = disk_problems({"slides": tmp_path / "not" / "made"}, slides)
     assert found.level == level
     assert f"{free / 1e9:.1f} GB free for slides; {2 + slides / 1000:.1f} GB are wanted" in found.what

@@ -6,10 +6,11 @@ import pytest
 from cryptography import x509
 from typer.testing import CliRunner
 
+from modalities.core.release.signing import days_left
 from server.cli import app
 from server.coordinator.folder import init_study
 from server.coordinator.renewal import names_in, problem_of_certificate, renew_certificate
-from server.network.certificates import SERVER_DAYS, days_left
+from server.network.certificates import SERVER_DAYS
 
 NOW = datetime.datetime.now(datetime.UTC)
 

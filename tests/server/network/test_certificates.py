@@ -7,11 +7,11 @@ import pytest
 from cryptography import x509
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
+from modalities.core.release.signing import days_left
 from server.network.certificates import (
     AUTHORITY_DAYS,
     SERVER_DAYS,
     Tls,
-    days_left,
     issue_server_certificate,
     make_authority,
 )
