@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from client.node.approval import last_refused, refusal
 from client.node.complaints import complaints_of
@@ -35,6 +35,8 @@ _SILENT_S = 120.0
 _BLINK_S = 5.0
 """Nobody is told of a connection that is back after that long."""
 _END_S, _LOOK_S = 20.0, 0.3
+_GLANCE_S = 1.0
+"""Longer than `status` or a live page holds the lock to see whether somebody else does."""
 
 
 @dataclass(frozen=True)
@@ -81,11 +83,9 @@ def keep_joined(node: Node, say: Say, complain: Say) -> None:
     """
     node.home.flower.mkdir(parents=True, exist_ok=True)
     with node.home.lock.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        if not wait_until(lambda: _takes(lock, fcntl.LOCK_EX), _GLANCE_S, _LOOK_S):
             process = state_of(node.home).get("pid")
-            raise ValueError(f"{node.home.site}: this site takes part already (process {process})") from None
+            raise ValueError(f"{node.home.site}: this site takes part already (process {process})")
         signal.signal(signal.SIGTERM, _interrupt)
         _keep_running(node, _Teller(node.home, say, complain))
 
@@ -215,11 +215,16 @@ def _is_held(lock: Path) -> bool:
     if not lock.is_file():
         return False
     with lock.open("r") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            return True
-    return False
+        return not _takes(file, fcntl.LOCK_SH)
+
+
+def _takes(lock: IO[str], kind: int) -> bool:
+    """Whether the lock could be taken, until the file is closed."""
+    try:
+        fcntl.flock(lock, kind | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def _interrupt(number: int, frame: Any) -> None:

@@ -36,7 +36,7 @@ def shown_of(home: Home, config: SiteConfig) -> Shown:
         lead="How this site takes part, by what it keeps itself. This page stays at the site.",
         sections={
             "now": ("Now", board.now),
-            "told": ("What to see to", board.told),
+            "told": ("What needs attention", board.told),
             "rounds": ("Rounds and losses", board.rounds),
             "left": ("What left this site", board.left),
             "latest": ("The latest messages", board.latest),
@@ -120,12 +120,12 @@ class Board:
             (
                 kind["meaning"] or kind["message"],
                 str(kind["n"]),
-                kind["last"],
                 f"sum over {kind['smallest_group']} sites or more" if kind["smallest_group"] else "as it is",
+                kind["last"],
             )
             for kind in (logged[-1].kinds() if logged else ())
         )
-        table = Table(("what it told", "times", "last", "who can read it"), rows, "Replies, by kind", in_words=True)
+        table = Table(("what it told", "times", "who can read it", "last"), rows, "Replies, by kind", in_words=True)
         spent = sum(section.epsilon for section in logged)
         note = f"Spent of the patients' differential privacy, over all studies: epsilon {spent:.3g}." if spent else ""
         return Section(name, title, "", tables=(table,) * bool(rows), note=note if rows else "Nothing left yet.")
@@ -134,11 +134,11 @@ class Board:
         """The last entries of the audit log."""
         logged = sorted((row for section in self._logged() for row in section.rows), key=lambda row: -row.number)
         rows = tuple(
-            (str(row.number), row.time, row.way, row.message, f"{row.smallest_group} sites" * bool(row.smallest_group))
+            (str(row.number), row.way, row.message, row.time, f"{row.smallest_group} sites" * bool(row.smallest_group))
             for row in logged[:_LATEST]
         )
         table = Table(
-            ("entry", "time", "", "message", "masked among"), rows, f"The last {_LATEST} messages", in_words=True
+            ("entry", "", "message", "time", "masked among"), rows, f"The last {_LATEST} messages", in_words=True
         )
         note = "" if rows else "No message yet."
         return Section(name, title, "", tables=(table,) * bool(rows), note=note)

@@ -87,7 +87,8 @@ class Board:
             "server's certificate": f"{days} days left" if days >= 0 else "has ended",
             "disk of the study": f"{bytes_text(free)} free",
         }
-        alerts = [f"the SuperLink does not answer: tessera-server start {study.folder}"] * (not is_reached)
+        is_missed = not (is_reached or status.get("finished"))
+        alerts = [f"the SuperLink does not answer: tessera-server start {study.folder}"] * is_missed
         alerts += [f"only {bytes_text(free)} are free on the study's disk"] * (free < _ROOM_BYTES)
         return Section(name, title, "", facts=tuple(facts.items()), alerts=(*alerts, *self._certificate()))
 

@@ -3,8 +3,10 @@
 import fcntl
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,6 +48,20 @@ def test_a_second_join_of_a_site_is_refused(home):
         assert state_of(home)["alive"] is True
         with pytest.raises(ValueError, match=rf"this site takes part already \(process {os.getpid()}\)"):
             keep_joined(node, print, print)
+
+
+def test_a_join_that_begins_while_somebody_looks_whether_there_is_one_is_not_refused(home, monkeypatch):
+    node = Node(home, SiteConfig("a", coordinator=CoordinatorConfig("localhost:1")))
+    began, before = threading.Event(), signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(supervisor, "_keep_running", lambda *given: began.set())
+    with home.lock.open("w") as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        ends = threading.Timer(0.2, lambda: fcntl.flock(looking, fcntl.LOCK_UN))
+        ends.start()
+        keep_joined(node, print, print)
+        ends.join()
+    signal.signal(signal.SIGTERM, before)
+    assert began.is_set()
 
 
 def test_join_names_all_that_is_missing_and_refuses_a_key_that_others_can_read(tmp_path):
