@@ -31,7 +31,7 @@ ODD = {
     ],
 }
 HARMLESS = {"X-Forwarded-Host: evil.org", "Forwarded: host=evil.org", "Content-Length: 0"}
-HARMLESS |= {RIGHT["more"], "Upgrade: websocket", "Expect: 100-continue"}
+HARMLESS |= {RIGHT["more"], "Upgrade: websocket", "Expect: 100-continue", "Transfer-Encoding: chunked"}
 
 
 def test_only_requests_that_are_right_are_shown_the_page_and_none_ends_in_an_error_of_ours():
