@@ -20,6 +20,7 @@ from server.coordinator.live_view import PROGRESS, about, progress_rows
 from server.coordinator.renewal import problem_of_certificate
 from server.coordinator.track import Point, points_of
 from server.state.measured import METRICS
+from server.state.missing import said
 from server.state.status import STATUS, read_status, stage
 from strategies.page.live import Shown
 from strategies.report.curve import Curve, Trace
@@ -105,7 +106,8 @@ class Board:
         )
         table = Table(("site", "how it stands", *held), rows, "Sites and their training cases")
         note = "" if every else "No site is enrolled yet."
-        return Section(name, title, "", tables=(table,) * bool(rows), note=note)
+        alerts = tuple(f"not in every sum: {site}: {what}" for site, what in said(status.get("incomplete", {})).items())
+        return Section(name, title, "", tables=(table,) * bool(rows), note=note, alerts=alerts)
 
     def rounds(self, name: str, title: str) -> Section:
         """How far each modality is, its losses, and what travelled."""

@@ -89,7 +89,10 @@ def test_a_site_that_was_shut_out_or_is_not_here_yet_or_only_evaluates_is_called
     state = state_of()
     state.evaluators = {"west"}
     write_status(study.run, state, {"phase": "waiting for the sites", "missing": ["north"]})
+    status = read_status(study.run) | {"incomplete": {"north": {"cnv": [2, 3, 5]}}}
+    (study.run / STATUS).write_text(json.dumps(status))
     shown = text_of(study, "sites")
+    assert shown.startswith("not in every sum: north: cnv, rounds 2 to 3, 5 Sites")
     assert shown.endswith("north not here yet 17 - south shut out 5 13 west evaluates only - -")
 
 
