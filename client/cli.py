@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 
 from client.audit.commands import audit
+from client.leaving.command import leave
 from client.node import commands, service
 from client.node.home import Home
 from client.report.page import page
@@ -232,5 +233,5 @@ def _row(found: "client.check.modality.ModalityReport") -> tuple[str, str, str]:
 
 app.add_typer(service.app, name="service")
 app.command("map")(plainly(map_command))
-for _command in (commands.init, commands.trust, commands.join, commands.status, commands.leave, page, audit):
+for _command in (commands.init, commands.trust, commands.join, commands.status, leave, page, audit):
     app.command()(plainly(_command))

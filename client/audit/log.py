@@ -20,8 +20,9 @@ from strategies.audit.statements import ENTRY, Head, canonical, signed_by_site
 from strategies.audit.tree import SIZE, added, consistency, leaf_hash, n_nodes, root
 
 _LOG = getLogger("tessera.client")
-RECEIVED, SENT, TORN = "received", "sent", "torn"
-"""Directions of an entry; the last is a note that the line after the entry before was broken off by a crash."""
+RECEIVED, SENT, TORN, ERASED = "received", "sent", "torn", "erased"
+"""Directions of an entry; the last two are notes: that the line after the entry before was broken off by a crash, and
+that what the site kept was erased."""
 NOTHING_BEFORE = "0" * 64
 
 

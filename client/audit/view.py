@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from client.audit.log import RECEIVED, SENT, TORN
+from client.audit.log import ERASED, RECEIVED, SENT, TORN
 from client.audit.reading import Entry
 
 MEANINGS: Mapping[str, str] = {
@@ -30,7 +30,7 @@ MEANINGS: Mapping[str, str] = {
 """What the reply to each message tells."""
 _MOST_LINES = 12
 """Different contents of a kind of message that are written out in its summary."""
-_ARROWS = {RECEIVED: "came", SENT: "left", TORN: "note"}
+_ARROWS = {RECEIVED: "came", SENT: "left", TORN: "note", ERASED: "note"}
 
 
 @dataclass(frozen=True)
@@ -174,6 +174,8 @@ def _holds(entry: Entry) -> list[str]:
         return ["this line cannot be read"]
     if entry.get("direction") == TORN:
         return [f"a line of {entry.get('bytes')} bytes was broken off, as by a crash; what it told of did not leave"]
+    if entry.get("direction") == ERASED:
+        return [f"erased: {name}: {_values(counted)}" for name, counted in entry.get("erased", {}).items()]
     if "error" in entry:
         return [f"error {entry['error']}: that something failed, and nothing else"]
     holds = entry.get("holds")

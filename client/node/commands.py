@@ -1,6 +1,5 @@
-"""The commands with which a site takes part: init, trust, join, status, leave."""
+"""The commands with which a site takes part: init, trust, join, status."""
 
-import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from client.node.approval import approvals, approve, last_refused, refusal, refu
 from client.node.home import Home
 from client.node.keys import make_node_key
 from client.node.roster import approve_roster, key_lines, roster_problems, stand_of_roster, withdraw_roster
-from client.node.supervisor import Node, keep_joined, state_of, stop
+from client.node.supervisor import Node, keep_joined, state_of
 from modalities.core.console import LogJson, Syslog, logged, say, say_inside, show
 from modalities.core.keyfiles import line_fingerprint, read_private
 from modalities.core.problems import Problem, check, unusable
@@ -138,6 +137,8 @@ def _join(site: Path) -> None:
         + [f"{home.key}: no node key; make one with `tessera-client init`"] * (not home.key.is_file())
         + [f"{site}: no code is approved yet; review it, then: tessera-client trust {site} --from-checkout"]
         * (not approvals(home))
+        + [f"{site}: an erasure was broken off here; end it first: tessera-client leave {site} --erase"]
+        * home.erasing.is_file()
         + roster_problems(home, config)
         + _not_agreed(site, own.federation)
     )
@@ -232,14 +233,6 @@ def status(site: Site) -> None:
         say(refusal(refused, site))
     if not state.get("alive"):
         raise typer.Exit(1)
-
-
-def leave(site: Site) -> None:
-    """Stop taking part, and clear away what was prepared of the data; what the site sent stays in the study."""
-    home = Home(site)
-    say("left" if stop(home) else "this site does not take part")
-    for folder in (home.prepared, home.alone, home.answered, home.masks):
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _when(seconds: float) -> str:

@@ -66,6 +66,8 @@ class Home:
     """refused.json: the code that a coordinator sent last and that is not approved."""
     approved_roster = Place("approved-roster.json")
     """approved-roster.json: the sites and keys of the study, as this site approved them."""
+    erasing = Place("erasing.json")
+    """erasing.json: what an erasure that is under way takes away."""
     programs = Place("bin")
     """What Flower finds first when it starts a program for a task."""
     flower = Place("flower")

@@ -85,6 +85,8 @@ class Policy:
     own AUROCs, with their variances, in the clear, and sums where a study has no masks; `none`: nothing."""
     max_evaluations: Count = 1
     """How many different finished models a study of the same settings may have this site score."""
+    retention_days: Whole = 0
+    """Days since its last message after which `leave --erase` takes the audit log and its receipts too; 0: never."""
 
 
 def _address(text: str) -> str:

@@ -1,0 +1,1 @@
+"""How a site ends: it leaves a study, and erases what it kept of it."""
