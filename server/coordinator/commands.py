@@ -27,6 +27,7 @@ from server.coordinator.live_view import view
 from server.coordinator.renewal import problem_of_certificate, renew_certificate
 from server.coordinator.roster import fingerprints, kept_roster, lacking, make_roster, outdated
 from server.network.gateway import FleetGate
+from server.network.renewed import renewing
 from server.state.status import read_status
 from strategies.bundle import digest_of_checkout
 from strategies.flower.processes import wait_until
@@ -192,9 +193,9 @@ def renew(
     study = Study(folder)
     names = renew_certificate(study, san or [], datetime.datetime.now(datetime.UTC))
     say(f"new certificate for {', '.join(names)}")
-    say(f"now end `tessera-server start {folder}` and start it again; a run goes on by itself")
     if study.settings().gateway == "nginx":
-        say(f"and: nginx -c {study.nginx.resolve()} -s reload")
+        say(f"now: nginx -c {study.nginx.resolve()} -s reload")
+    say("a study that is started goes on, and shows the new one to whoever connects from now on")
 
 
 def status(folder: Folder) -> None:
@@ -233,6 +234,7 @@ def _gate(study: Study, settings: Settings) -> Iterator[threading.Thread]:
         port=settings.public_port,
         ssl_certfile=str(study.tls.certificate),
         ssl_keyfile=str(private_file(study.tls.key)),
+        ssl_context_factory=renewing,
         log_level="warning",
         log_config=None,  # its warnings are in the log of this command
         access_log=False,

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from modalities.core.files.atomic import replacing, write_atomically
 from modalities.core.files.place import Place
 from modalities.core.keyfiles import read_private, write_private
 
@@ -87,9 +88,9 @@ def issue_server_certificate(tls: Tls, names: Sequence[str], now: datetime.datet
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False)
         .sign(authority_key, hashes.SHA256())
     )
-    tls.key.unlink(missing_ok=True)
-    write_private(tls.key, _pem(key))
-    tls.certificate.write_bytes(certificate.public_bytes(Encoding.PEM))
+    with replacing(tls.key) as beside:
+        write_private(beside, _pem(key))
+    write_atomically(tls.certificate, certificate.public_bytes(Encoding.PEM))
 
 
 def _builder(

@@ -5,6 +5,11 @@ Flower holds a node's key against the request, not against the messages inside, 
 in the server's, if it learnt two ids that are never sent to it. Here it cannot.
 """
 
+import ssl
+from collections.abc import Callable
+from functools import partial
+
+import uvicorn
 from fastapi import HTTPException, Request
 from flwr.proto.fleet_pb2 import PushMessagesRequest
 from flwr.superlink.cli import flower_superlink
@@ -28,7 +33,11 @@ def authenticate(request: Request) -> None:
                 raise HTTPException(403, "A node sends replies of its own only")
 
 
-def run_superlink() -> None:
-    """What the command flower-superlink does, with the check above in place of Flower's."""
+def run_superlink(context_of: Callable[..., ssl.SSLContext]) -> None:
+    """What the command flower-superlink does, with the check above in place of Flower's.
+
+    Flower reads the certificate once; `context_of`, as uvicorn's `ssl_context_factory`, may do better.
+    """
     node_auth.authenticate_node = authenticate
+    uvicorn.run = partial(uvicorn.run, ssl_context_factory=context_of)
     flower_superlink()

@@ -44,7 +44,10 @@ def test_flowers_own_check_comes_first():
 
 def test_flowers_router_looks_the_check_up_where_it_is_put(monkeypatch):
     monkeypatch.setattr(node_auth, "authenticate_node", node_auth.authenticate_node)  # and is put back after this test
-    monkeypatch.setattr(superlink, "flower_superlink", lambda: None)
-    superlink.run_superlink()
+    run_by_flower = []
+    monkeypatch.setattr(superlink.uvicorn, "run", lambda **options: run_by_flower.append(options))
+    monkeypatch.setattr(superlink, "flower_superlink", lambda: superlink.uvicorn.run(ssl_certfile="server.pem"))
+    superlink.run_superlink(renewing := lambda config, make: make())
+    assert run_by_flower == [{"ssl_certfile": "server.pem", "ssl_context_factory": renewing}]
     assert node_auth.authenticate_node is superlink.authenticate
     assert "authenticate_node" in node_auth.NodeAuthMiddleware.dispatch.__code__.co_names
