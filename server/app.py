@@ -20,7 +20,7 @@ from server.phases.released import evaluate_release
 from server.state.checkpoint import CHECKPOINT
 from server.state.evaluation import write_evaluation
 from server.state.notes import WARNING, Note
-from server.state.release import study_of, write_release
+from server.state.release import made_by, study_of, write_release
 from server.state.study import StudyState
 from strategies.flower.log import log
 from strategies.flower.polling import look_often_for_replies
@@ -61,7 +61,7 @@ def main(grid: Grid, context: Context) -> None:
         write_evaluation(out, evaluate_release(grid, _released(config, federation), options))
         return
     study = run_study(grid, federation, options)
-    write_release(out / "release", study)
+    write_release(out / "release", study, made_by(str(config.get("code", ""))))
     log(INFO, "tessera: release written to %s", out / "release")
 
 

@@ -7,6 +7,7 @@ import typer
 from rich.table import Table
 
 from modalities.core.console import console, plainly, say
+from server.backup.commands import backup, restore
 from server.coordinator import commands, service
 from server.coordinator.audit import audit
 from server.coordinator.evaluate import evaluate
@@ -82,6 +83,8 @@ for _command in (
     report,
     commands.renew,
     commands.verify,
+    backup,
+    restore,
     evaluate,
     audit,
     track,

@@ -28,6 +28,11 @@ def staged_app(repository: Path, folder: Path) -> Path:
     return folder
 
 
+def version_of_source(repository: Path = REPOSITORY) -> str:
+    """The version that this source calls itself, whatever was installed."""
+    return tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+
+
 def digest_of_checkout(repository: Path = REPOSITORY) -> str:
     """The digest of the bundle that this source makes.
 

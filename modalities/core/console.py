@@ -7,6 +7,7 @@ import logging
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from errno import EACCES, EDQUOT, ENOSPC, EPERM, EROFS
 from functools import wraps
 from pathlib import Path
 from subprocess import TimeoutExpired
@@ -31,6 +32,9 @@ from modalities.core.problems import Problem, problems_of
 console = Console()
 _COLOURS = {"error": "bold red", "warning": "yellow", "note": "dim"}
 _LEVELS = {"error": logging.ERROR, "warning": logging.WARNING, "note": logging.INFO}
+_RIGHTS = "give this user the right to read and write there, or name another folder"
+_SPACE = "make room on this disk, or name a folder on another"
+_REMEDIES = {EACCES: _RIGHTS, EPERM: _RIGHTS, EROFS: _RIGHTS, ENOSPC: _SPACE, EDQUOT: _SPACE}
 LogJson = Annotated[bool, typer.Option("--log-json", help="Log one JSON object a line, on standard output too.")]
 Syslog = Annotated[
     str, typer.Option(help="Send what this command says to syslog too: a socket such as /dev/log, or host:port (UDP).")
@@ -93,9 +97,10 @@ def _plain_problems() -> Iterator[None]:
         command = Path(late.cmd if isinstance(late.cmd, str) else str(late.cmd[0])).name
         show(Problem(f"{command} did not answer within {late.timeout:.0f} s", "is this machine busy? type this again"))
         raise typer.Exit(1) from None
-    except PermissionError as error:
-        remedy = "give this user the right to read and write there, or name another folder"
-        show(Problem(str(error.strerror), remedy, file=str(error.filename or "")))
+    except OSError as error:
+        if error.errno not in _REMEDIES:
+            raise
+        show(Problem(str(error.strerror), _REMEDIES[error.errno], file=str(error.filename or "")))
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         say("stopped; the same command goes on from here")

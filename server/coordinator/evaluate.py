@@ -1,7 +1,6 @@
 """`tessera-server evaluate`: the sites of a study score a release, without any training."""
 
 import json
-import shutil
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,6 +8,7 @@ import typer
 from rich.live import Live
 
 from modalities.core.console import console, say
+from modalities.core.files.atomic import write_atomically
 from modalities.core.problems import check, unusable
 from modalities.core.release.signing import check_signature
 from modalities.core.settings.differences import differences
@@ -47,7 +47,7 @@ def _prepared(study: Study, release: Path) -> tuple[Path, str]:
     out = study.run / "evaluations" / opened.digest[:12]
     out.mkdir(parents=True, exist_ok=True)
     if (study.run / SURVIVORS).is_file() and not (out / SURVIVORS).exists():
-        shutil.copyfile(study.run / SURVIVORS, out / SURVIVORS)
+        write_atomically(out / SURVIVORS, (study.run / SURVIVORS).read_bytes())
     return out, opened.digest
 
 

@@ -3,7 +3,9 @@
 The SuperLink listens on loopback with TLS; every setting that Flower keeps stands in the study's folder.
 """
 
+import fcntl
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -47,7 +49,7 @@ def superlink(study: Study) -> Iterator[subprocess.Popen]:
             "--enable-supernode-auth",
             "--disable-runtime-dependency-installation",
         ),
-        *("--database", str(study.flower / "state.db"), "--host", "127.0.0.1", "--port", str(settings.superlink_port)),
+        *("--database", str(database(study)), "--host", "127.0.0.1", "--port", str(settings.superlink_port)),
     ]
     process = start(command, _environment(study), teller("superlink"))
     try:
@@ -67,6 +69,23 @@ def register_enrolled(study: Study) -> dict[int, str]:
     Raises:
         RuntimeError: Flower refuses a key.
     """
+    with registering(study):
+        _register_enrolled(study)
+    return nodes(study)
+
+
+@contextmanager
+def registering(study: Study) -> Iterator[None]:
+    """Nobody else registers a key meanwhile, so that Flower's database and nodes.json agree."""
+    descriptor = os.open(study.flower, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _register_enrolled(study: Study) -> None:
     wanted = {path.stem: _key_in(path) for path in enrolled(study)}
     known = _registered(study)
     for node_id, node in list(known.items()):
@@ -80,7 +99,11 @@ def register_enrolled(study: Study) -> dict[int, str]:
         registered = ask_flower(study, "supernode", "register", path, CONNECTION, "--name", site)
         known[int(registered["node-id"])] = {"site": site, "key": wanted[site]}
         _write_registered(study, known)
-    return nodes(study)
+
+
+def database(study: Study) -> Path:
+    """Flower's own: nodes, runs, and messages on their way."""
+    return study.flower / "state.db"
 
 
 def nodes_file(study: Study) -> Path:

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 
 from modalities.core.fields import Count, Port, Positive, settings
+from modalities.core.files.atomic import write_atomically
 from modalities.core.files.place import Place
 from modalities.core.keyfiles import line_fingerprint
 from modalities.core.problems import Problem, check
@@ -118,7 +119,6 @@ def init_study(folder: Path, names: Sequence[str], gateway: Gateway = "nginx") -
     issue_server_certificate(study.tls, list(dict.fromkeys([*names, *LOOPBACK])), now)
     make_release_key(study.release_key, study.release_public_key)
     study.sites.mkdir()
-    study.nginx.parent.mkdir()
     study.settings_file.write_text(_commented(settings), encoding="utf-8")
     write_gateway(study)
     if not study.federation.exists():
@@ -131,7 +131,7 @@ def write_gateway(study: Study, *, log_json: bool = False) -> None:
     settings = study.settings()
     ports = settings.public_port, settings.superlink_port
     text = nginx_configuration(study.tls, *ports, study.nginx.parent, log_json=log_json)
-    study.nginx.write_text(text, encoding="utf-8")
+    write_atomically(study.nginx, text.encode())
 
 
 def enrol_site(study: Study, site: str, public: Path) -> str:
@@ -153,7 +153,7 @@ def enrol_site(study: Study, site: str, public: Path) -> str:
     owner = next((name for name, key in held.items() if key == line.split()[1]), None)
     if owner is not None:
         raise ValueError(f"{public}: this is the key of {owner}; every site needs a key of its own")
-    (study.sites / f"{site}.pub").write_text(line + "\n", encoding="ascii")
+    write_atomically(study.sites / f"{site}.pub", f"{line}\n".encode("ascii"))
     return line_fingerprint(line)
 
 

@@ -15,10 +15,10 @@ from modalities.core.release.signing import sign
 from server.coordinator.flower import is_up, nodes, nodes_file, outcome, submit, unfinished_runs
 from server.coordinator.folder import Study
 from server.state.checkpoint import CHECKPOINT
-from server.state.release import write_release
+from server.state.release import made_by, write_release
 from server.state.status import read_status, stage
 from server.state.study import StudyState
-from strategies.bundle import REPOSITORY, staged_app
+from strategies.bundle import REPOSITORY, digest_of_checkout, staged_app
 from strategies.flower.command_line import COMPLETED, is_finished
 from strategies.settings import load_federation
 
@@ -87,14 +87,14 @@ def finished_release(study: Study) -> Path:
                 f"{study.folder}: this study is not finished, so there is no release: it is in phase {where}; go on "
                 f"with `tessera-server resume {study.folder}`"
             )
-        write_release(release, state)
+        write_release(release, state, made_by(digest_of_checkout()))
     return _signed(study, release)
 
 
 def _signed(study: Study, release: Path) -> Path:
     _refuse_another_studys(study, release)
     sign(release, study.release_key)
-    shutil.copyfile(study.release_public_key, release / "release.pub")
+    write_atomically(release / "release.pub", study.release_public_key.read_bytes())
     return release
 
 
@@ -219,6 +219,7 @@ def _run_config(study: Study, work: Work) -> dict[str, str | int | float]:
         "nodes": str(nodes_file(study).resolve()),
         "rosters": str(study.rosters.resolve()) if study.rosters.is_dir() else "",
         "release-key": str(study.release_key.resolve()),
+        "code": digest_of_checkout(),
         "sites": settings.sites,
         "wait": settings.wait_s,
         "round-timeout": settings.round_timeout_s,

@@ -34,6 +34,7 @@ from modalities.core.supply.packages import installed
 from server.state.card import card_of
 from server.state.evaluation import results_in
 from server.state.study import StudyState
+from strategies.bundle import version_of_source
 from strategies.wire import Weights
 
 
@@ -72,6 +73,11 @@ def write_release(folder: Path, study: StudyState, extra: Mapping[str, Any] | No
     model["files"] = files
     write_atomically(folder / MODEL, json.dumps(model, indent=2, sort_keys=True).encode())
     return folder
+
+
+def made_by(code: str) -> dict[str, Any]:
+    """What model.json says of the program: its version, and the digest of the code that the sites approved."""
+    return {"tessera": {"version": version_of_source(), "code": code}}
 
 
 def read_release(folder: Path) -> tuple[StudyState, dict[str, Any]]:

@@ -8,7 +8,7 @@ from typing import Any
 from strategies.flower.processes import programs
 
 COMPLETED, _FINISHED = "finished:completed", "finished:"
-_PATIENCE_S = 60.0
+_PATIENCE_S = 180.0
 
 
 def ask_flower(environment: Mapping[str, str], *arguments: str) -> dict[str, Any]:

@@ -55,6 +55,10 @@ class Machine:
         self.ports = free_ports(2 + len(SITES) + _SPARE_PORTS)
         """Gateway, SuperLink, then one for each node."""
         self.started: dict[str, subprocess.Popen] = {}
+        self.source = REPOSITORY
+        """The source whose commands are typed, in processes of their own."""
+        self.user: list[str] = []
+        """What stands before every command, to make another user type it."""
 
     def run(self, program: str, *arguments: object, timeout: float = 120.0) -> subprocess.CompletedProcess[str]:
         """A command to its end, whatever that is."""
@@ -222,7 +226,9 @@ class Machine:
     def start_gateway(self) -> None:
         """nginx with the study's configuration, until it listens."""
         assert NGINX, "nginx is not installed: apt-get install nginx"
-        started = self.start_command("nginx", [NGINX, "-c", self.study.nginx.resolve(), "-g", "daemon off;"])
+        started = self.start_command(
+            "nginx", [*self.user, NGINX, "-c", self.study.nginx.resolve(), "-g", "daemon off;"]
+        )
         wait_until(
             lambda: started.poll() is not None or is_open(self.study.settings().public_port), 20, "nginx listens"
         )
@@ -254,10 +260,10 @@ class Machine:
         return folder
 
     def _command(self, program: str, arguments: tuple[object, ...]) -> list[str]:
-        return [sys.executable, "-c", f"from {program}.cli import app; app()", *map(str, arguments)]
+        return [*self.user, sys.executable, "-P", "-c", f"from {program}.cli import app; app()", *map(str, arguments)]
 
     def _environment(self) -> dict[str, str]:
-        return {**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONUNBUFFERED": "1", _MARK: self.mark}
+        return {**os.environ, "PYTHONPATH": str(self.source), "PYTHONUNBUFFERED": "1", _MARK: self.mark}
 
 
 class Asked:

@@ -79,7 +79,7 @@ def opened(path: Path) -> Iterator[int]:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, _MODE)
     try:
         if is_new:
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
         yield descriptor
     finally:
         os.close(descriptor)
@@ -165,7 +165,8 @@ def lines_of(descriptor: int) -> Iterator[bytes]:
                 yield line[:-1]
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Wait until the disk has the names of the files in the folder."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

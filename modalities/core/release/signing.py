@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509 import load_pem_x509_certificate
 
+from modalities.core.files.atomic import write_atomically
 from modalities.core.keyfiles import read_private, write_private
 from modalities.core.problems import unusable
 
@@ -43,7 +44,7 @@ def sign(folder: Path, private: Path) -> Path:
         ValueError: the key cannot be read or is of another kind; there is no model.json.
     """
     path, key = folder / SIGNATURE, release_key(private)
-    path.write_text(base64.b64encode(key.sign(_model(folder))).decode() + "\n", encoding="ascii")
+    write_atomically(path, base64.b64encode(key.sign(_model(folder))) + b"\n")
     return path
 
 

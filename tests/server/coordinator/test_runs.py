@@ -7,9 +7,10 @@ from server.coordinator import runs
 from server.coordinator.flower import end_broken_off
 from server.coordinator.folder import init_study
 from server.coordinator.runs import _answer, carry_out, finished_release, refuse_unbegun
-from server.state.release import write_release
+from server.state.release import made_by, write_release
 from server.state.status import write_status
 from server.state.study import StudyState
+from strategies.bundle import digest_of_checkout
 from tests.support import run_small, small_federation, write_sites
 
 
@@ -24,7 +25,7 @@ def study(finished, tmp_path):
     """A study's folder whose release is written, not yet signed; no SuperLink runs."""
     study = init_study(tmp_path / "study", ["localhost"])
     study.federation.write_text(finished.federation.to_json(), encoding="utf-8")
-    write_release(study.run / "release", finished)
+    write_release(study.run / "release", finished, made_by(digest_of_checkout()))
     return study
 
 

@@ -18,6 +18,7 @@ from server.coordinator.runs import (
 )
 from server.state.status import write_status
 from server.state.study import StudyState
+from strategies.bundle import digest_of_checkout
 from strategies.settings import load_federation
 from tests.support import small_federation
 
@@ -201,6 +202,7 @@ def test_paths_of_the_run_config_are_whole(study, monkeypatch):
         "wait": 600.0,
         "round-timeout": 600.0,
         "release-key": str((study.folder / "keys" / "release.key").resolve()),
+        "code": digest_of_checkout(),
     }
 
 
