@@ -71,8 +71,8 @@ def _added(archive: ZipFile, name: str, pieces: Iterable[bytes]) -> str:
     return digest.hexdigest()
 
 
-def unpack(file: Path, folder: Path, mode: int = 0o644) -> dict[str, Any]:
-    """Write everything into a folder, where no such file may be; the manifest.
+def unpack(file: Path, folder: Path) -> dict[str, Any]:
+    """Write everything into a folder, for its owner alone, where no such file may be; the manifest.
 
     Raises:
         ValueError: all that is wrong with the archive; the folder then holds a part of it.
@@ -91,7 +91,7 @@ def unpack(file: Path, folder: Path, mode: int = 0o644) -> dict[str, Any]:
         unsound = {name for name, _ in wrong}
         for info in archive.infolist():
             if info.filename in files and info.filename not in unsound:
-                what = _extracted(archive, info, folder / info.filename, mode, files[info.filename])
+                what = _extracted(archive, info, folder / info.filename, files[info.filename])
                 wrong += [(info.filename, what)] * bool(what)
     check(Problem(what, _ANOTHER_COPY, file=str(file), where=_shown(name)) for name, what in wrong)
     return manifest
@@ -134,11 +134,11 @@ def _is_safe(name: str) -> bool:
     return name.isprintable() and "\\" not in name and not {"", ".", ".."} & set(parts)
 
 
-def _extracted(archive: ZipFile, info: ZipInfo, path: Path, mode: int, expected: str) -> str:
+def _extracted(archive: ZipFile, info: ZipInfo, path: Path, expected: str) -> str:
     """Write one file, and wait for the disk; what is wrong with it, or nothing."""
     digest = hashlib.sha256()
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, PRIVATE_MODE)
     with os.fdopen(descriptor, "wb") as written:
         try:
             with archive.open(info) as member:
