@@ -93,7 +93,7 @@ class Board:
         alerts = [f"not connected: {state['meaning']}"] if state.get("meaning") else []
         alerts += [refusal(refused, self._home.site)] if refused else []
         rows = tuple((str(number), text) for number, text in enumerate(state.get("complaints", ()), start=1))
-        table = Table(("", "why"), rows, "Since it connected", in_words=True)
+        table = Table(("number", "why"), rows, "Since it connected", in_words=True)
         note = "" if alerts or rows else "Nothing."
         return Section(name, title, "", tables=(table,) * bool(rows), note=note, alerts=tuple(alerts))
 
@@ -138,7 +138,7 @@ class Board:
             for row in logged[:_LATEST]
         )
         table = Table(
-            ("entry", "", "message", "time", "masked among"), rows, f"The last {_LATEST} messages", in_words=True
+            ("entry", "way", "message", "time", "masked among"), rows, f"The last {_LATEST} messages", in_words=True
         )
         note = "" if rows else "No message yet."
         return Section(name, title, "", tables=(table,) * bool(rows), note=note)

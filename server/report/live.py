@@ -127,7 +127,7 @@ class Board:
             (about(note["site"], note["part"]).removesuffix(": ") or "all", note["level"], note["text"])
             for note in reversed(found)
         )
-        table = Table(("of", "", "note"), rows, "The last 20 notes, the newest first", in_words=True)
+        table = Table(("of", "level", "note"), rows, "The last 20 notes, the newest first", in_words=True)
         note = "" if rows else "Nothing was refused, and nobody was missing."
         return Section(name, title, "", tables=(table,) * bool(rows), note=note)
 

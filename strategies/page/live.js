@@ -25,4 +25,4 @@ stream.onerror = () => link(
     ? "No longer brought up to date: the command was started again; open the address that it printed."
     : "No longer brought up to date: the command that shows this page does not answer. Trying again.", true);
 // Whoever listens to this page hears the latest line, and not every one of a quick study.
-setInterval(() => { if (at("news").textContent !== news) at("news").textContent = news; }, 2000);
+setInterval(() => { if (at("news").textContent !== news) at("news").textContent = news; }, 1000);
