@@ -40,7 +40,7 @@ def read_private(path: Path) -> bytes:
     if private_file(path) != path:
         return private_file(path).read_bytes()
     if not path.is_file():
-        raise unusable("no such key", "make one with `init`", file=str(path))
+        raise unusable("no such key", "make one with `init`, or bring it back from where keys are kept", file=str(path))
     mode = path.stat().st_mode & 0o777
     if mode & 0o077:
         what = f"others can read this key (mode {mode:o})"

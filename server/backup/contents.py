@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from errno import ENOSPC
 from pathlib import Path
 from urllib.parse import quote
 
@@ -73,8 +74,13 @@ def database_copied(study: Study, beside: Path) -> dict[str, Path]:
             ):
                 source.backup(copy)
         except sqlite3.Error as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+                raise OSError(ENOSPC, os.strerror(ENOSPC), str(beside)) from None
+            is_damaged = error.sqlite_errorcode in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
             remedy = f"move it and {known.name} away, since `start` makes both anew, and back up again"
-            raise unusable(f"cannot be copied: {error}", remedy, file=str(live)) from error
+            raise unusable(
+                f"cannot be copied: {error}", remedy if is_damaged else "try again", file=str(live)
+            ) from error
         if known.is_file():
             shutil.copyfile(known, beside / known.name)
     return {path.relative_to(study.folder).as_posix(): beside / path.name for path in (live, known)}

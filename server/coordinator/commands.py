@@ -18,7 +18,8 @@ import uvicorn
 from rich.live import Live
 
 from modalities.core.console import LogJson, Syslog, console, logged, say
-from modalities.core.keyfiles import private_file
+from modalities.core.keyfiles import private_file, read_private
+from modalities.core.problems import Problem, check, gathering
 from modalities.core.release.signing import certificate_fingerprint, check_signature, fingerprint, public_key
 from server.coordinator.flower import end_broken_off, is_up, register_enrolled, superlink
 from server.coordinator.folder import Gateway, Settings, Study, enrol_site, init_study, revoke_site, write_gateway
@@ -124,6 +125,11 @@ def _start(study: Study, log_json: bool) -> None:
     settings = study.settings()
     if ends_soon := problem_of_certificate(study, datetime.datetime.now(datetime.UTC)):
         say(f"warning: {ends_soon}")
+    problems: list[Problem] = []
+    for key in (study.tls.key, study.release_key):
+        with gathering(problems):
+            read_private(key)
+    check(problems)
     write_gateway(study, log_json=log_json)
     signal.signal(signal.SIGTERM, _interrupt)
     with superlink(study) as process:

@@ -132,7 +132,8 @@ class StudyState:
         if meta["digest"] != federation.digest:
             raise ValueError(
                 f"{path}: this checkpoint is of a study with other settings (config digest {meta['digest'][:12]}, "
-                f"now {federation.digest[:12]}); restore the settings, or begin in another folder"
+                f"now {federation.digest[:12]}); restore the settings, or begin in another folder; where nobody "
+                "changed them, this version has other defaults: go on with the version that began it"
             )
         groups: dict[str, dict[str, Weights]] = defaultdict(lambda: defaultdict(dict))
         for key, array in arrays.items():

@@ -77,6 +77,10 @@ def test_a_study_comes_back_as_it_was_without_its_keys_and_what_is_missing_is_sa
     with closing(sqlite3.connect(database(restored))) as connection:
         assert connection.execute("SELECT id FROM node").fetchall() == [(7,)]
     assert said.count("not here: ") == 3
+    code, lines = run("start", restored.folder)
+    assert code == 1
+    for key in ("tls/server.key", "keys/release.key"):
+        assert f"{restored.folder / key}: no such key; make one with `init`, or bring it back" in lines
     assert f"tessera-server restore KEYS --to {restored.folder}" in said
 
 
@@ -166,6 +170,37 @@ def test_links_to_files_and_folders_elsewhere_are_followed_and_a_loop_is_not(stu
     assert run("restore", tmp_path / "brca.zip", "--to", tmp_path / "new")[0] == 0
     assert load_checkpoint(tmp_path / "new" / "run" / CHECKPOINT)[1] == {"round": 3}
     assert not (tmp_path / "new" / "loop").exists()
+
+
+SMALL = """\
+mount -t tmpfs -o size=300k tmpfs {small}
+cd {source}
+{python} -c 'from server.cli import app; app()' {words}
+code=$?
+ls -A {small}
+exit $code
+"""
+
+
+@pytest.mark.parametrize("full_of", ["database", "checkpoint"])
+def test_a_full_disk_is_said_and_nothing_is_left_of_a_backup_and_of_a_restore(study, tmp_path, full_of):
+    if os.geteuid() or subprocess.run(["unshare", "--mount", "true"], check=False).returncode:
+        pytest.skip("needs a small disk of its own")
+    if full_of == "database":
+        with closing(sqlite3.connect(database(study))) as connection:
+            connection.execute("INSERT INTO node VALUES (zeroblob(1000000))")
+            connection.commit()
+    else:
+        save_checkpoint(study.run / CHECKPOINT, {"a": np.zeros(100_000)}, {})
+    assert run("backup", study.folder, "--to", tmp_path / "brca.zip")[0] == 0
+    small = tmp_path / "small"
+    small.mkdir()
+    for words in (f"backup {study.folder} --to {small}/b.zip", f"restore {tmp_path}/brca.zip --to {small}/new"):
+        script = SMALL.format(small=small, source=Path.cwd(), python=sys.executable, words=words)
+        done = subprocess.run(["unshare", "--mount", "sh", "-c", script], capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        said = " ".join(done.stdout.split())
+        assert said.endswith("No space left on device; make room on this disk, or name a folder on another"), done
 
 
 WRITER = """
