@@ -4,6 +4,7 @@ A command that goes on for days keeps a log: what it says, each line with its ti
 """
 
 import logging
+import os
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,6 +32,8 @@ from modalities.core.problems import Problem, problems_of
 
 console = Console()
 _COLOURS = {"error": "bold red", "warning": "yellow", "note": "dim"}
+_OTHERS_WRITE = 0o022
+"""Rights that no command gives others, whatever the umask it is called under."""
 _LEVELS = {"error": logging.ERROR, "warning": logging.WARNING, "note": logging.INFO}
 _RIGHTS = "give this user the right to read and write there, or name another folder"
 _SPACE = "make room on this disk, or name a folder on another"
@@ -77,6 +80,7 @@ def plainly(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> None:
+        os.umask(os.umask(_OTHERS_WRITE) | _OTHERS_WRITE)
         with _plain_problems():
             command(*args, **kwargs)
 

@@ -17,6 +17,7 @@ from modalities.core.files.atomic import write_json
 from modalities.core.keyfiles import private_file
 from modalities.core.logs import teller
 from server.coordinator.folder import Study, enrolled
+from server.network.database import DATABASE, is_new, opened
 from strategies.flower import command_line
 from strategies.flower.command_line import details_of, is_finished
 from strategies.flower.environment import DIRECT, environment
@@ -32,14 +33,24 @@ def superlink(study: Study) -> Iterator[subprocess.Popen]:
     """A running SuperLink; it ends with the block.
 
     Raises:
-        ValueError: the study has one that runs; its health would pass for that of a second, and its runs be ended.
+        ValueError: the study has one that runs; its health would pass for that of a second, and its runs be ended. Or
+            its database is damaged.
         RuntimeError: it does not start; its log says why.
     """
-    settings, tls = study.settings(), study.tls
+    settings = study.settings()
     if is_up(study):
         raise ValueError(f"{study.folder}: another `tessera-server start` has opened this study; end that one first")
-    study.flower.mkdir(parents=True, exist_ok=True)
-    _write_connection(study)
+    with opened(study.flower):
+        if is_new(database(study)):
+            nodes_file(study).unlink(missing_ok=True)  # every key is to be registered anew
+        _write_connection(study)
+        with _started(study, settings.superlink_port) as process:
+            yield process
+
+
+@contextmanager
+def _started(study: Study, port: int) -> Iterator[subprocess.Popen]:
+    tls = study.tls
     command = [
         *(sys.executable, "-P", str(Path(__file__).parents[1] / "network" / "superlink.py")),
         *("--ssl-ca-certfile", str(tls.authority), "--ssl-certfile", str(tls.certificate)),
@@ -49,11 +60,11 @@ def superlink(study: Study) -> Iterator[subprocess.Popen]:
             "--enable-supernode-auth",
             "--disable-runtime-dependency-installation",
         ),
-        *("--database", str(database(study)), "--host", "127.0.0.1", "--port", str(settings.superlink_port)),
+        *("--database", str(database(study)), "--host", "127.0.0.1", "--port", str(port)),
     ]
     process = start(command, _environment(study), teller("superlink"))
     try:
-        wait_until_healthy(process, study.superlink_log, settings.superlink_port, tls.authority)
+        wait_until_healthy(process, study.superlink_log, port, tls.authority)
         yield process
     finally:
         end(process)
@@ -103,7 +114,7 @@ def _register_enrolled(study: Study) -> None:
 
 def database(study: Study) -> Path:
     """Flower's own: nodes, runs, and messages on their way."""
-    return study.flower / "state.db"
+    return study.flower / DATABASE
 
 
 def nodes_file(study: Study) -> Path:

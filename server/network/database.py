@@ -1,0 +1,60 @@
+"""The SuperLink's database: whether it can be opened, and by whom."""
+
+import fcntl
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from modalities.core.problems import unusable
+
+DATABASE = "state.db"
+_LOCK = "start.lock"
+_AGAIN = (
+    "move {} away and type this again: every enrolled site is registered anew, its `join` comes back by itself, and "
+    "`resume` goes on from the last finished step"
+)
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[None]:
+    """Flower's folder, which is nobody else's: neither other users of this machine nor a second `start` may open it.
+
+    Raises:
+        ValueError: another process has opened it, or the database is damaged.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    with (folder / _LOCK).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            what = "another `tessera-server start` has opened this study"
+            raise unusable(what, "end that one first", file=str(folder.parent)) from None
+        refuse_damaged(folder / DATABASE)
+        yield
+
+
+def is_new(database: Path) -> bool:
+    """Whether it knows nothing yet: it was never there, or somebody moved it away."""
+    return not database.is_file() or not database.stat().st_size
+
+
+def refuse_damaged(database: Path) -> None:
+    """Look at every page, which takes about a second for 500 MB.
+
+    Raises:
+        ValueError: a power cut, a full disk or a bad one has left what SQLite cannot read.
+    """
+    if is_new(database):
+        return
+    try:
+        with closing(sqlite3.connect(f"file:{database.resolve()}?mode=rw", uri=True)) as connection:
+            (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.DatabaseError as error:
+        found = str(error)
+    if found != "ok":
+        names = f"{database.name}, {database.name}-wal and {database.name}-shm"
+        raise unusable(
+            f"Flower's database is damaged ({' '.join(str(found).split())})", _AGAIN.format(names), file=str(database)
+        )

@@ -1,0 +1,52 @@
+"""The SuperLink's database is damaged, or gone: `start` says so, and registers the sites anew."""
+
+import shutil
+
+import pytest
+
+from client.node.home import Home
+from client.node.supervisor import state_of
+from server.coordinator.flower import nodes
+from server.network.database import DATABASE
+from tests.deployment.machine import Machine, wait_until
+from tests.support import small_federation
+
+FEDERATION = small_federation()
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(1800)
+def test_a_damaged_database_is_named_and_one_that_is_moved_away_is_made_anew(tmp_path):
+    machine = Machine(tmp_path)
+    study = machine.study
+    machine.set_up(FEDERATION, "builtin", holdings=(("cnv", "hif"),), n_cases=(29,), sites=1)
+    database = study.flower / DATABASE
+    try:
+        machine.open()
+        second = machine.run("server", "start", study.folder)
+        assert second.returncode == 1
+        assert "another `tessera-server start` has opened this study; end that one first" in second.stdout
+        before = nodes(study)
+        assert list(before.values()) == ["site_1"]
+        assert machine.kill_all_of("tessera") + machine.kill_all_of("server.cli") + machine.kill_all_of("superlink.py")
+        machine.started["start"].wait(30)
+
+        database.write_bytes(database.read_bytes()[: database.stat().st_size // 2])
+        for path in study.flower.glob(f"{DATABASE}-*"):
+            path.unlink()
+        damaged = machine.run("server", "start", study.folder)
+        assert damaged.returncode == 1
+        said = " ".join(damaged.stdout.split())
+        assert f"{DATABASE}: Flower's database is damaged (" in said
+        assert "every enrolled site is registered anew" in said
+
+        shutil.move(database, tmp_path / "moved-away.db")
+        machine.log("start").unlink()
+        machine.open()
+        assert "1 sites enrolled: site_1" in machine.said("start")
+        assert list(nodes(study).values()) == ["site_1"]
+        assert nodes(study).keys() != before.keys()
+        machine.join("site_1")
+        wait_until(lambda: state_of(Home(machine.sites / "site_1")).get("state") == "connected", 200, "it is let in")
+    finally:
+        machine.end_all()
