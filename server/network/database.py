@@ -36,8 +36,11 @@ def opened(folder: Path) -> Iterator[None]:
 
 
 def is_new(database: Path) -> bool:
-    """Whether it knows nothing yet: it was never there, or somebody moved it away."""
-    return not database.is_file() or not database.stat().st_size
+    """Whether it knows nothing yet: it was never there, was moved away, or lost the journal that held everything."""
+    if not database.is_file():
+        return True
+    with _connected(database) as connection:
+        return not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
 
 
 def refuse_damaged(database: Path) -> None:
@@ -46,10 +49,10 @@ def refuse_damaged(database: Path) -> None:
     Raises:
         ValueError: a power cut, a full disk or a bad one has left what SQLite cannot read.
     """
-    if is_new(database):
+    if not database.is_file():
         return
     try:
-        with closing(sqlite3.connect(f"file:{database.resolve()}?mode=rw", uri=True)) as connection:
+        with _connected(database) as connection:
             (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     except sqlite3.DatabaseError as error:
         found = str(error)
@@ -58,3 +61,8 @@ def refuse_damaged(database: Path) -> None:
         raise unusable(
             f"Flower's database is damaged ({' '.join(str(found).split())})", _AGAIN.format(names), file=str(database)
         )
+
+
+def _connected(database: Path) -> closing[sqlite3.Connection]:
+    """A connection to a file that is there; one that is not stays so."""
+    return closing(sqlite3.connect(f"file:{database.resolve()}?mode=rw", uri=True))

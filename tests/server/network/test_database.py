@@ -55,6 +55,16 @@ def test_one_that_is_gone_or_empty_knows_nothing_yet_and_is_not_made_here(tmp_pa
     assert is_new(path)
 
 
+def test_one_whose_journal_was_deleted_while_it_held_everything_knows_nothing_either(database):
+    """As after a kill: the file itself may be a page long, and all the rest in the journal."""
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("PRAGMA journal_mode=DELETE")
+        connection.execute("DROP TABLE node")
+        connection.execute("VACUUM")
+    refuse_damaged(database)
+    assert is_new(database)
+
+
 def test_a_second_start_is_refused_until_the_first_has_ended(tmp_path):
     folder = tmp_path / "study" / "flower"
     said = "study: another `tessera-server start` has opened this study; end that one first"
