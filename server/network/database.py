@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 from modalities.core.problems import unusable
 
@@ -65,4 +66,4 @@ def refuse_damaged(database: Path) -> None:
 
 def _connected(database: Path) -> closing[sqlite3.Connection]:
     """A connection to a file that is there; one that is not stays so."""
-    return closing(sqlite3.connect(f"file:{database.resolve()}?mode=rw", uri=True))
+    return closing(sqlite3.connect(f"file:{quote(str(database.resolve()))}?mode=rw", uri=True))

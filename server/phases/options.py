@@ -1,6 +1,7 @@
 """How a study is run, as opposed to what it computes."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,18 @@ from strategies.masking.roster import Roster
 
 def _say_nothing(event: Mapping[str, Any]) -> None:
     del event
+
+
+@contextmanager
+def _on_disk(folder: Path) -> Iterator[None]:
+    """What a disk that is full or fails means for the study."""
+    try:
+        yield
+    except OSError as error:
+        raise RuntimeError(
+            f"{folder}: this disk does not take the study's progress ({error.strerror or error}): make room on it, or "
+            "see to its rights, then resume; every step that was finished before is kept"
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -45,22 +58,29 @@ class Options:
     """What parts that know no study have to note; asked for at every step, and gives each note once."""
 
     def step(self, study: StudyState, event: Mapping[str, Any]) -> None:
-        """A step is done: keep it, add its lines to metrics.jsonl, then tell of it."""
+        """A step is done: keep it, add its lines to metrics.jsonl, then tell of it.
+
+        Raises:
+            RuntimeError: the disk does not take it, as for `catch_up` and `tell`.
+        """
         study.notes += self.notes()
         if self.checkpoint is not None:
-            study.save(self.checkpoint)
+            with _on_disk(self.checkpoint.parent):
+                study.save(self.checkpoint)
             self.catch_up(study)
         self.tell(study, event)
 
     def catch_up(self, study: StudyState) -> None:
         """Write the lines of metrics.jsonl that the checkpoint holds."""
         if self.checkpoint is not None:
-            complaints = study.measured.write(self.checkpoint.with_name(METRICS))
+            with _on_disk(self.checkpoint.parent):
+                complaints = study.measured.write(self.checkpoint.with_name(METRICS))
             study.notes += [Note(WARNING, "*", "*", text) for text in complaints]
 
     def tell(self, study: StudyState, event: Mapping[str, Any]) -> None:
         """Something happened that the checkpoint need not know."""
         study.notes += self.notes()
         if self.status is not None:
-            write_status(self.status, study, event)
+            with _on_disk(self.status):
+                write_status(self.status, study, event)
         self.report(event)

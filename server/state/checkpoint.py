@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
+from errno import EIO
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +29,21 @@ Read = tuple[dict[str, np.ndarray], dict[str, Any]]
 
 
 def save_checkpoint(path: Path, arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> None:
-    """Write arrays and plain values; the file that stood there is there until the new one is complete, then beside."""
+    """Write arrays and plain values; the file that stood there is there until the new one is complete, then beside.
+
+    Raises:
+        OSError: the disk is full, or fails.
+    """
     contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     text = json.dumps(meta, sort_keys=True)
     if path.is_file():
         with replacing(_beside(path, _BEFORE)) as beside:
             _same_file(path, beside)
     with replacing(path) as beside:  # straight from the arrays: their bytes in one piece would double the memory
-        save_file(contiguous, beside, metadata={_META: text, _SHA256: _sha256(contiguous, text)})
+        try:
+            save_file(contiguous, beside, metadata={_META: text, _SHA256: _sha256(contiguous, text)})
+        except SafetensorError as error:  # its word for what a disk says
+            raise OSError(EIO, str(error), str(path)) from error
 
 
 def load_checkpoint(path: Path) -> Read:
