@@ -7,6 +7,7 @@ from fastapi import HTTPException
 from flwr.proto.fleet_pb2 import PullMessagesRequest, PushMessagesRequest
 from flwr.proto.message_pb2 import Message, Metadata
 from flwr.proto.node_pb2 import Node
+from flwr.superlink.cli import flower_superlink
 from flwr.superlink.routers.fleet import node_auth
 
 from strategies.flower import superlink
@@ -47,6 +48,7 @@ def test_flowers_router_looks_the_check_up_where_it_is_put(monkeypatch):
     run_by_flower = []
     monkeypatch.setattr(superlink.uvicorn, "run", lambda **options: run_by_flower.append(options))
     monkeypatch.setattr(superlink, "flower_superlink", lambda: superlink.uvicorn.run(ssl_certfile="server.pem"))
+    assert flower_superlink.__globals__["uvicorn"] is superlink.uvicorn  # Flower looks `run` up where it is put
     superlink.run_superlink(renewing := lambda config, make: make())
     assert run_by_flower == [{"ssl_certfile": "server.pem", "ssl_context_factory": renewing}]
     assert node_auth.authenticate_node is superlink.authenticate
