@@ -9,6 +9,7 @@ STAMP := .venv/.installed
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest
 PIP := $(BIN)/python -m pip install -qq --no-compile
 FUZZ_EXAMPLES ?= 2000
+FUZZ_REQUESTS ?= 10000
 MUTANTS ?= 200
 SEED ?= 0
 HOUSE := dist/wheelhouse
@@ -59,8 +60,9 @@ test-fast: $(STAMP) ## all but the slow tests, in JOBS processes
 faults: $(STAMP) ## real deployments whose parts fail in turn (25 minutes): what is said, and that nothing is lost
 	$(PYTEST) -m faults tests/deployment
 
-fuzz: $(STAMP) ## damage a file of every table format FUZZ_EXAMPLES times (minutes): no traceback, no row lost
+fuzz: $(STAMP) ## damage a file of every table format FUZZ_EXAMPLES times, and send each gateway FUZZ_REQUESTS mutated requests (minutes): no traceback, no row lost
 	TESSERA_FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(PYTEST) tests/fuzz --timeout 0 --numprocesses $(JOBS)
+	TESSERA_FUZZ_REQUESTS=$(FUZZ_REQUESTS) $(PYTEST) tests/deployment/test_mutated_requests.py --timeout 0
 
 mutants: $(STAMP) ## put MUTANTS small faults into the code, drawn by SEED: which does no fast test see? (hours; goes on where it was interrupted)
 	$(BIN)/python -m benchmarks.mutants --count $(MUTANTS) --seed $(SEED)

@@ -23,7 +23,7 @@ from server.state.notes import WARNING, Note
 from server.state.release import made_by, study_of, write_release
 from server.state.study import StudyState
 from strategies.flower.log import log
-from strategies.flower.polling import look_often_for_replies
+from strategies.flower.replies import whole_replies
 from strategies.masking.roster import read_public_key, rosters_in
 from strategies.packing import PackingGrid
 from strategies.settings import load_federation
@@ -40,11 +40,10 @@ def main(grid: Grid, context: Context) -> None:
     """
     config = context.run_config
     _refuse_relative_paths(config)
-    look_often_for_replies()
     federation = _federation(str(config.get("federation", "")), int(config.get("seed", 0)))
     out = Path(str(config.get("out", "")) or Path.home() / ".tessera" / f"run-{context.run_id}")
     nodes = _nodes(str(config.get("nodes", "")))
-    grid = _with_receipts(PackingGrid(grid), out, nodes, str(config.get("release-key", "")))
+    grid = _with_receipts(PackingGrid(whole_replies(grid)), out, nodes, str(config.get("release-key", "")))
     options = Options(
         checkpoint=out / CHECKPOINT,
         timeout=float(config.get("round-timeout", 600)),

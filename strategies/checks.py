@@ -33,6 +33,8 @@ LARGEST_SUM = 1e100
 NO_SETTINGS, UNAVAILABLE = 101, 5
 """Codes of errors: Tessera's own for a site that lacks what it was sent before in this run, as after a restart, and
 Flower's for a node that is not connected (flwr.common.constant.ErrorCode, as are those below)."""
+UNREADABLE_REPLY, TOO_LARGE = 102, 103
+"""Tessera's own for a reply that is no message, and for one far larger than its question (strategies/flower)."""
 NOT_APPROVED = "bundle not approved"
 """The reason that a site gives with code 2 where nobody there has approved the code."""
 
@@ -48,6 +50,8 @@ _MEANINGS: Mapping[int, str] = {
     UNAVAILABLE: AWAY,
     7: "the site refused the code: does it have the coordinator's version of Tessera?",
     8: "the site's process died, perhaps for want of memory; its own log says more",
+    UNREADABLE_REPLY: UNREADABLE,
+    TOO_LARGE: "its reply is far larger than what it was asked",
     NO_SETTINGS: "it was started anew and lacks what it was sent in this run; it gets that again",
 }
 _WARNING, _TOLERANCE, _BLOCK = 30, 1e-6, 16_384

@@ -15,11 +15,3 @@ _FIRST_S, _LONGEST_S = 0.1, 1.0
 def looking_often(pull: Callable[..., Any]) -> Callable[..., Any]:
     """Such a function with short waits; Flower's limit on the whole time, two hours, stays."""
     return partial(pull, initial_backoff=_FIRST_S, backoff_cap=_LONGEST_S, max_tries_per_object=None)
-
-
-def look_often_for_replies() -> None:
-    """In this process's grid, which is a ServerApp's."""
-    from flwr.superlink.grid import http_grid
-
-    grid: Any = http_grid
-    grid.pull_objects = looking_often(grid.pull_objects)

@@ -1,29 +1,41 @@
-"""Flower's SuperLink, in which a site's key speaks for that site alone.
+"""Flower's SuperLink, in which a site's key speaks for that site alone, and no request of a site surprises it.
 
 Flower holds a node's key against the request, not against the messages inside, and its check is not public: it is
 `authenticate_node` of the fleet's router. So a registered site could reply in another's name, or send work to another
-in the server's, if it learnt two ids that are never sent to it. Here it cannot.
+in the server's, if it learnt two ids that are never sent to it. Here it cannot. What its handlers do not expect of a
+registered site (no message where one is due, a run that nobody knows) they answer with 500, as if the fault were here.
 """
 
 import ssl
 from collections.abc import Callable
-from functools import partial
+from functools import partial, wraps
+from itertools import islice
+from typing import Any
 
 import uvicorn
 from fastapi import HTTPException, Request
 from flwr.proto.fleet_pb2 import PushMessagesRequest
+from flwr.supercore.inflatable.inflatable_object import iterate_object_tree
 from flwr.superlink.cli import flower_superlink
 from flwr.superlink.routers.fleet import node_auth
+from flwr.superlink.servicer.fleet import fleet_handlers
 
 authenticate_node = node_auth.authenticate_node
 """Flower's own check, of the key against the request's node."""
+HANDLERS = (
+    *("activate_node", "deactivate_node", "send_node_heartbeat", "pull_messages", "push_messages", "get_run"),
+    *("get_fab", "push_object", "pull_object", "confirm_message_received"),
+)
+"""By which the fleet's router answers the routes that the gateway passes."""
+MOST_PIECES = 5_000
+"""Of a reply: 20 GB of what a site of ours sends in pieces of 4 MiB."""
 
 
 def authenticate(request: Request) -> None:
     """Flower's check; then every pushed message must be the reply of the node whose key signed the request.
 
     Raises:
-        HTTPException: 401 as Flower has it, or 403 for a message in another's name.
+        HTTPException: 401 as Flower has it, 403 for a message in another's name, 400 for what is not one reply.
     """
     authenticate_node(request)
     asked = request.state.protobuf_request
@@ -31,13 +43,37 @@ def authenticate(request: Request) -> None:
         for message in asked.messages_list:
             if message.metadata.src_node_id != asked.node.node_id or not message.metadata.reply_to_message_id:
                 raise HTTPException(403, "A node sends replies of its own only")
+        _refuse_all_but_one_reply(asked)
+
+
+def _refuse_all_but_one_reply(asked: PushMessagesRequest) -> None:
+    if len(asked.messages_list) != 1 or len(asked.message_object_trees) != 1:
+        raise HTTPException(400, "One reply, with its pieces, is due")
+    pieces = iterate_object_tree(asked.message_object_trees[0])
+    if next(islice(pieces, MOST_PIECES, None), None) is not None:
+        raise HTTPException(400, f"A reply has at most {MOST_PIECES} pieces")
+
+
+def refusing(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """The handler, which answers 400 where a request makes it stumble; what fails otherwise is still a 500."""
+
+    @wraps(handler)
+    def handled(*arguments: Any, **named: Any) -> Any:
+        try:
+            return handler(*arguments, **named)
+        except (LookupError, TypeError, ValueError) as error:
+            raise HTTPException(400, "This request makes no sense") from error
+
+    return handled
 
 
 def run_superlink(context_of: Callable[..., ssl.SSLContext]) -> None:
-    """What the command flower-superlink does, with the check above in place of Flower's.
+    """What the command flower-superlink does, with the checks above in their places.
 
     Flower reads the certificate once; `context_of`, as uvicorn's `ssl_context_factory`, may do better.
     """
     node_auth.authenticate_node = authenticate
+    for name in HANDLERS:
+        setattr(fleet_handlers, name, refusing(getattr(fleet_handlers, name)))
     uvicorn.run = partial(uvicorn.run, ssl_context_factory=context_of)
     flower_superlink()

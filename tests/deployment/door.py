@@ -19,6 +19,7 @@ from flwr.proto.node_pb2 import Node
 from flwr.supercore.primitives.asymmetric import public_key_to_bytes
 from flwr.supernode.fleet_http_client import FleetHttpClient
 from flwr.supernode.node_auth_http_interceptor import NodeAuthHttpInterceptor
+from google.protobuf.message import Message
 
 from client.node.keys import make_node_key
 from modalities.core.console import logged
@@ -46,6 +47,8 @@ class Door:
             enrol_site(self.study, site, folder / f"{site}.pub")
         self.signed: set[str] = set()
         """Every signature that went out."""
+        self.asked: dict[str, Message] = {}
+        """What Flower's clients last asked of each route."""
         self.nodes: dict[str, int] = {}
         self.process: psutil.Process
 
@@ -69,7 +72,7 @@ class Door:
 
     def client(self, site: str, port: int, authority: Path | None = None) -> FleetHttpClient:
         """Flower's client, as a SuperNode has it."""
-        key = self._key(site)
+        key = self.key(site)
         return FleetHttpClient.from_server_address(
             f"localhost:{port}",
             False,
@@ -80,9 +83,9 @@ class Door:
     @contextmanager
     def online(self, site: str, port: int, authority: Path | None = None) -> Iterator[FleetHttpClient]:
         """A client whose node is there, as a SuperNode's is, for as long as the block."""
-        public = public_key_to_bytes(self._key(site).public_key())
+        public = public_key_to_bytes(self.key(site).public_key())
         with self.client(site, port, authority) as client:
-            node_id = client.ActivateNode(ActivateNodeRequest(public_key=public, heartbeat_interval=60)).node_id
+            node_id = client.ActivateNode(ActivateNodeRequest(public_key=public, heartbeat_interval=600)).node_id
             try:
                 yield client
             finally:
@@ -98,10 +101,10 @@ class Door:
 
     def reached(self, word: str = "") -> int:
         """How many requests with this word the SuperLink's log has; Flower leaves out routine ones that succeeded."""
-        lines = self._settled_log().splitlines()
+        lines = self.log().splitlines()
         return sum("[uvicorn.access]" in line and word in line for line in lines)
 
-    def _settled_log(self) -> str:
+    def log(self) -> str:
         """The SuperLink's log, once nothing more comes: its lines pass through another process."""
         before = None
         while before != (now := self.study.superlink_log.read_text(encoding="utf-8")):
@@ -116,7 +119,7 @@ class Door:
         """A bare TLS connection."""
         return self.context().wrap_socket(tcp(port, source), server_hostname="localhost")
 
-    def _key(self, site: str) -> EllipticCurvePrivateKey:
+    def key(self, site: str) -> EllipticCurvePrivateKey:
         return cast(
             EllipticCurvePrivateKey, load_ssh_private_key((self.machine.folder / f"{site}.key").read_bytes(), None)
         )
@@ -124,6 +127,7 @@ class Door:
     def intercept(self, context, call_next):
         """Flower's clients pass every request through here, after they signed it."""
         self.signed |= {value for name, value in context.request.headers.items() if "signature" in name.lower()}
+        self.asked[context.request.url.path] = context.message
         return call_next(context)
 
 

@@ -1,4 +1,4 @@
-"""A run that sends each site one message and notes who answered what; and replies, true and false, to it."""
+"""A run that sends each site messages and notes who answered what; and replies, true and false, to them."""
 
 import json
 import time
@@ -31,15 +31,19 @@ serverapp = "post:app"
 clientapp = "post:client"
 [tool.flwr.app.config]
 out = ""
+end = ""
+timeout = 60
 """
 _CODE = '''\
-"""One message to each node; who answered what."""
+"""A message to each node, again and again until there is a file `end`; who answered what the last time."""
 import json
 from pathlib import Path
 
 from flwr.app import Message, RecordDict
 from flwr.clientapp import ClientApp
 from flwr.serverapp import ServerApp
+from strategies.flower.replies import whole_replies
+from strategies.streaming import replies_in_order
 
 app = ServerApp()
 client = ClientApp()
@@ -47,11 +51,14 @@ client = ClientApp()
 
 @app.main()
 def main(grid, context):
-    nodes = sorted(grid.get_node_ids())
-    messages = [Message(RecordDict(), node, "query") for node in nodes]
-    replies = grid.send_and_receive(messages, timeout=60)
-    said = {str(reply.metadata.src_node_id): reply.content["said"]["word"] for reply in replies}
-    Path(context.run_config["out"]).write_text(json.dumps(said))
+    config, is_last, grid = context.run_config, False, whole_replies(grid)
+    while not is_last:
+        is_last = not config["end"] or Path(config["end"]).is_file()
+        messages = [Message(RecordDict(), node, "query") for node in sorted(grid.get_node_ids())]
+        replies = replies_in_order(grid, messages, config["timeout"])
+        told = [reply for reply in replies if reply.has_content() and "said" in reply.content]
+        said = {str(reply.metadata.src_node_id): reply.content["said"]["word"] for reply in told}
+    Path(config["out"]).write_text(json.dumps(said))
 '''
 
 

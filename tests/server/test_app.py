@@ -21,11 +21,11 @@ def context(**config):
 
 
 @pytest.fixture(autouse=True)
-def quickened(monkeypatch):
-    """Each time that this process was told to look often for replies; here it is not."""
-    calls = []
-    monkeypatch.setattr(app, "look_often_for_replies", lambda: calls.append(1))
-    return calls
+def taken_whole(monkeypatch):
+    """The grids of which replies were taken when they are whole, and not before."""
+    grids = []
+    monkeypatch.setattr(app, "whole_replies", lambda grid: grids.append(grid) or grid)
+    return grids
 
 
 @pytest.fixture
@@ -35,12 +35,13 @@ def settings(tmp_path):
     return str(path)
 
 
-def test_the_release_of_a_study_stands_below_out(root, whole, settings, tmp_path, quickened):
+def test_the_release_of_a_study_stands_below_out(root, whole, settings, tmp_path, taken_whole):
     whole.save(tmp_path / "run" / "checkpoint.safetensors")
-    main(WatchedGrid(root), context(federation=settings, out=str(tmp_path / "run")))
+    grid = WatchedGrid(root)
+    main(grid, context(federation=settings, out=str(tmp_path / "run")))
     study, _ = read_release(tmp_path / "run" / "release")
     assert study.federation.digest == whole.federation.digest
-    assert quickened == [1]
+    assert taken_whole == [grid]
 
 
 @pytest.mark.parametrize(("given", "seconds"), [({}, 600), ({"round_timeout": 45.5}, 45.5)])

@@ -91,8 +91,7 @@ def test_a_site_that_trained_in_the_release_cannot_pass_for_an_external_one(tmp_
     assert any("its cases were trained on in a study of these settings" in line for line in sites.complaints("site_5"))
 
 
-def test_the_app_scores_the_release_of_its_run_config_and_leaves_evaluation_json(made, tmp_path, monkeypatch):
-    monkeypatch.setattr("server.app.look_often_for_replies", lambda: None)
+def test_the_app_scores_the_release_of_its_run_config_and_leaves_evaluation_json(made, tmp_path):
     root, release = made
     (tmp_path / "federation.yaml").write_text(read_release(release)[0].federation.to_json())
     config = {"federation": str(tmp_path / "federation.yaml"), "out": str(tmp_path / "run"), "sites": 4}

@@ -3,9 +3,8 @@
 import time
 
 from flwr.supercore.inflatable.inflatable_utils import ObjectUnavailableError, pull_objects
-from flwr.superlink.grid import http_grid
 
-from strategies.flower.polling import look_often_for_replies, looking_often
+from strategies.flower.polling import looking_often
 
 
 def test_what_comes_half_a_second_late_is_looked_for_again_and_again_until_then():
@@ -19,10 +18,3 @@ def test_what_comes_half_a_second_late_is_looked_for_again_and_again_until_then(
 
     assert looking_often(pull_objects)(object_ids=["a"], pull_object_fn=fetch) == {"a": b"here"}
     assert len(asked) >= 3  # Flower's own second look would come after a whole second
-
-
-def test_a_servers_grid_looks_often_for_replies(monkeypatch):
-    monkeypatch.setattr(http_grid, "pull_objects", http_grid.pull_objects)  # and is put back after this test
-    look_often_for_replies()
-    assert http_grid.pull_objects.func is pull_objects
-    assert http_grid.pull_objects.keywords["initial_backoff"] < 0.5

@@ -5,17 +5,25 @@ from types import SimpleNamespace
 import pytest
 from fastapi import HTTPException
 from flwr.proto.fleet_pb2 import PullMessagesRequest, PushMessagesRequest
-from flwr.proto.message_pb2 import Message, Metadata
+from flwr.proto.message_pb2 import Message, Metadata, ObjectTree
 from flwr.proto.node_pb2 import Node
 from flwr.superlink.cli import flower_superlink
-from flwr.superlink.routers.fleet import node_auth
+from flwr.superlink.routers.fleet import node_auth, router
+from flwr.superlink.servicer.fleet import fleet_handlers
 
 from strategies.flower import superlink
 
 
-def pushed(source, reply_to="asked"):
+def pushed(source, reply_to="asked", n_messages=1, n_pieces=1, n_trees=1):
     message = Message(metadata=Metadata(src_node_id=source, reply_to_message_id=reply_to))
-    return PushMessagesRequest(node=Node(node_id=7), messages_list=[message])
+    tree = ObjectTree(object_id="0", children=[ObjectTree(object_id=str(piece)) for piece in range(1, n_pieces)])
+    return PushMessagesRequest(
+        node=Node(node_id=7), messages_list=[message] * n_messages, message_object_trees=[tree] * n_trees
+    )
+
+
+def asked_for(request):
+    return SimpleNamespace(state=SimpleNamespace(protobuf_request=request))
 
 
 @pytest.mark.parametrize(
@@ -29,13 +37,35 @@ def pushed(source, reply_to="asked"):
 )
 def test_a_node_sends_replies_of_its_own_only(monkeypatch, request_, passes):
     monkeypatch.setattr(superlink, "authenticate_node", lambda request: None)
-    asked = SimpleNamespace(state=SimpleNamespace(protobuf_request=request_))
+    asked = asked_for(request_)
     if passes:
         superlink.authenticate(asked)
     else:
         with pytest.raises(HTTPException, match="A node sends replies of its own only") as raised:
             superlink.authenticate(asked)
         assert raised.value.status_code == 403
+
+
+@pytest.mark.parametrize("wrong", [{"n_messages": 0}, {"n_messages": 2}, {"n_trees": 0}, {"n_pieces": 5001}])
+def test_a_push_is_of_one_reply_with_as_many_pieces_as_one_may_have(monkeypatch, wrong):
+    monkeypatch.setattr(superlink, "authenticate_node", lambda request: None)
+    superlink.authenticate(asked_for(pushed(7, n_pieces=5000)))
+    with pytest.raises(HTTPException, match=r"due|at most") as raised:
+        superlink.authenticate(asked_for(pushed(7, **wrong)))
+    assert raised.value.status_code == 400
+
+
+def test_a_handler_that_a_request_makes_stumble_answers_400_and_any_other_failure_is_the_servers():
+    def stumbles(error):
+        raise error
+
+    for error in (KeyError(3), IndexError(), ValueError(), TypeError()):
+        with pytest.raises(HTTPException, match="makes no sense") as raised:
+            superlink.refusing(stumbles)(error)
+        assert raised.value.status_code == 400
+    with pytest.raises(OSError, match="disk"):
+        superlink.refusing(stumbles)(OSError("disk"))
+    assert superlink.refusing(lambda **named: named)(a=1) == {"a": 1}
 
 
 def test_flowers_own_check_comes_first():
@@ -45,6 +75,9 @@ def test_flowers_own_check_comes_first():
 
 def test_flowers_router_looks_the_check_up_where_it_is_put(monkeypatch):
     monkeypatch.setattr(node_auth, "authenticate_node", node_auth.authenticate_node)  # and is put back after this test
+    handlers = {name: getattr(fleet_handlers, name) for name in superlink.HANDLERS}
+    for name, handler in handlers.items():
+        monkeypatch.setattr(fleet_handlers, name, handler)
     run_by_flower = []
     monkeypatch.setattr(superlink.uvicorn, "run", lambda **options: run_by_flower.append(options))
     monkeypatch.setattr(superlink, "flower_superlink", lambda: superlink.uvicorn.run(ssl_certfile="server.pem"))
@@ -52,4 +85,7 @@ def test_flowers_router_looks_the_check_up_where_it_is_put(monkeypatch):
     superlink.run_superlink(renewing := lambda config, make: make())
     assert run_by_flower == [{"ssl_certfile": "server.pem", "ssl_context_factory": renewing}]
     assert node_auth.authenticate_node is superlink.authenticate
+    for name, handler in handlers.items():
+        assert getattr(fleet_handlers, name).__wrapped__ is handler
+        assert name in getattr(router, f"fleet_{name}").__code__.co_names
     assert "authenticate_node" in node_auth.NodeAuthMiddleware.dispatch.__code__.co_names
