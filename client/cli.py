@@ -17,6 +17,7 @@ from client.node.home import Home
 from client.report.page import page
 from client.use.words.command import map_command
 from modalities.core.console import console, plainly, say, show
+from modalities.core.keyfiles import keep_from_others
 from modalities.core.problems import LEVELS
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ _Unsigned = Annotated[bool, typer.Option("--unsigned", help="Take a release that
 @app.callback()
 def main() -> None:
     """What a site runs."""
+    keep_from_others()
 
 
 @app.command()
@@ -56,7 +58,7 @@ def check(
         raise typer.BadParameter(f"{page}: a page is written with --html")
     report = check_everything(site, federation, offline)
     if as_json:
-        typer.echo(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(report.to_dict(), indent=2))
     else:
         _show(report)
     if as_page:

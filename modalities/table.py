@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import numpy as np
 import pandas as pd
 import pyarrow
+import pyarrow.parquet
 from pydantic import AfterValidator, StrictBool, StrictFloat
 from torch import Tensor
 
@@ -18,11 +19,12 @@ from modalities.core.contract import Cases, Source, State, Sums
 from modalities.core.fields import settings
 from modalities.core.files.barcodes import case_of
 from modalities.core.files.leakage import refuse
+from modalities.core.files.packed import refuse_bomb
 from modalities.core.files.tables.delimited import listing, numbers, refuse_any, refuse_repeated, rows_of
 from modalities.core.hooks import Plausibility, Quantity
 from modalities.core.plausible.rules import Rule, judged
 from modalities.core.plausible.scales import constant_columns, scale_problems
-from modalities.core.problems import Problem, check, gathering, unusable
+from modalities.core.problems import Problem, ProblemsError, check, gathering, unusable
 from modalities.core.settings.private import PRIVATE_TRAINING
 
 __all__ = [
@@ -43,6 +45,8 @@ ENDINGS = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz", ".xlsx", ".p
 _ID_COLUMNS = ("case_id", "patient", "patient_id", "case", "sample", "sample_id", "barcode", "id")
 _EXAMPLE_FEATURES = 12
 PRESETS: Mapping[str, Mapping[str, Any]] = {"private": PRIVATE_TRAINING}
+_LEAST_BYTES = 4
+"""That a value takes in memory."""
 _LEAST_RATIO = 1e-6
 """What is less counts as this in a logarithm: a ratio of 0 is far out, and cut with the rest."""
 
@@ -217,9 +221,13 @@ def _cells(path: Path, sheet: str) -> tuple[list[str], list[list[Any]]]:
         raise unusable(f"a table must end in one of {', '.join(ENDINGS)}", "save it as one of them", file=path.name)
     if path.suffix == ".parquet":
         try:
+            held = pyarrow.parquet.read_metadata(path)
+            refuse_bomb(path, _LEAST_BYTES * held.num_rows * held.num_columns, path.stat().st_size)
             frame = pd.read_parquet(path)
             frame = frame.reset_index() if frame.index.name else frame
             cells = frame.astype(object).where(frame.notna(), "").values.tolist()  # decodes texts, damaged ones too
+        except ProblemsError:
+            raise
         except (OSError, ValueError, pyarrow.ArrowException) as error:
             raise unusable("no readable Parquet file", "export it again", file=path.name) from error
         return [str(name) for name in frame.columns], cells

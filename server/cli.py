@@ -7,6 +7,7 @@ import typer
 from rich.table import Table
 
 from modalities.core.console import console, plainly, say
+from modalities.core.keyfiles import keep_from_others
 from server.backup.commands import backup, restore
 from server.coordinator import commands, service
 from server.coordinator.audit import audit
@@ -18,6 +19,12 @@ from server.report.page import page
 from strategies.settings import load_federation
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+
+
+@app.callback()
+def main() -> None:
+    """What the coordinator runs."""
+    keep_from_others()
 
 
 @app.command()

@@ -8,6 +8,7 @@ import zipfile
 from io import BytesIO
 from pathlib import Path
 
+from modalities.core.logs import plain
 from strategies.flower.bundles import build
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -51,12 +52,15 @@ def digest_of_bundle(bundle: bytes) -> str:
     Flower's own hash is of the packed bytes, which differ with the compression library of the machine that packed them.
 
     Raises:
-        ValueError: it is no bundle, holds a file twice, or unpacks to more than any bundle does.
+        ValueError: it is no bundle, holds a file twice or under a name that would pass for two, or unpacks to more than
+            any bundle does.
     """
     try:
         with zipfile.ZipFile(BytesIO(bundle)) as packed:
             files = packed.infolist()
             names = [file.filename for file in files]
+            if any(name != plain(name) for name in names):
+                raise ValueError("the bundle holds a file whose name has a line break or a control character")
             if len(set(names)) < len(names) or sum(file.file_size for file in files) > _MOST_BYTES:
                 raise ValueError("the bundle holds a file twice, or is too large")
             lines = [

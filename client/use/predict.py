@@ -49,8 +49,11 @@ def checked_release(release: Path, key: Path | None) -> tuple[Release, str]:
             f"{release}: no signature here ({SIGNATURE}); ask the coordinator for the whole release, or give "
             "--unsigned for one that tessera-simulate made, which nobody signs"
         )
-    signer = check_signature(release, key) if key is not None else ""
-    return open_release(release), signer
+    if key is None:
+        return open_release(release), ""
+    check_signature(release, key)  # first, so that whatever was changed is told as that
+    opened = open_release(release)
+    return opened, check_signature(release, key, opened.written)
 
 
 def key_of(folder: Path, given: Path | None, unsigned: bool = False) -> Path | None:

@@ -25,14 +25,22 @@ tbody th { white-space: nowrap }
 font-size: 12px; font-weight: normal }
 @media (max-width: 700px) { body { margin: .8em } dl { grid-template-columns: 1fr } dt { margin-top: .4em } }"""
 
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+"""With these a spreadsheet's formula begins."""
+
 
 def write_predictions(found: Predictions, out: Path) -> tuple[Path, Path]:
     """predictions.csv and predictions.html."""
     out.mkdir(parents=True, exist_ok=True)
     table, page = out / "predictions.csv", out / "predictions.html"
-    found.table().to_csv(table, index=False)
+    found.table().map(_inert).to_csv(table, index=False)
     page.write_text(page_of(found), encoding="utf-8")
     return table, page
+
+
+def _inert(cell: object) -> object:
+    """The cell, so that a spreadsheet shows it and does not calculate it: a hospital's ids may begin with any sign."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULAS) else cell
 
 
 def page_of(found: Predictions) -> str:

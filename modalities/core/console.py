@@ -15,7 +15,7 @@ from subprocess import TimeoutExpired
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
@@ -26,11 +26,23 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.segment import Segment
 
 from modalities.core import logs
 from modalities.core.problems import Problem, problems_of
 
-console = Console()
+
+class _PlainConsole(Console):
+    """What others wrote (names of sites, columns, files) is shown, and steers no terminal: not by a table either."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        for segment in super().render(renderable, options):
+            text, style, control = segment
+            lines = text.split("\n")
+            yield segment if control else Segment("\n".join(map(logs.plain, lines)), style)
+
+
+console = _PlainConsole()
 _COLOURS = {"error": "bold red", "warning": "yellow", "note": "dim"}
 _OTHERS_WRITE = 0o022
 """Rights that no command gives others, whatever the umask it is called under."""

@@ -10,8 +10,10 @@ from pydantic.dataclasses import dataclass as validating
 _CHECKED = ConfigDict(extra="forbid", allow_inf_nan=False, coerce_numbers_to_str=True)
 _Section = TypeVar("_Section")
 
-Whole = Annotated[StrictInt, Field(ge=0)]
-Count = Annotated[StrictInt, Field(ge=1)]
+MOST_COUNT = 1_000_000_000
+"""More than any count of a study: the numbers of a site's settings are another's, and fit whatever reads them."""
+Whole = Annotated[StrictInt, Field(ge=0, le=MOST_COUNT)]
+Count = Annotated[StrictInt, Field(ge=1, le=MOST_COUNT)]
 Port = Annotated[StrictInt, Field(ge=1, le=65535)]
 Level = Annotated[StrictInt, Field(ge=0, le=255)]
 """Of a colour or a saturation, of 255."""

@@ -8,6 +8,12 @@ from pathlib import Path
 from modalities.core.problems import unusable
 
 PRIVATE_MODE = 0o600
+_FROM_OTHERS = 0o027
+
+
+def keep_from_others() -> None:
+    """Whatever this process makes from now on, others of the machine can neither read nor change; a group may read."""
+    os.umask(os.umask(0o077) | _FROM_OTHERS)
 
 
 def write_private(path: Path, content: bytes) -> None:

@@ -26,23 +26,25 @@ def evaluate(
     """Let the enrolled sites of a study score a signed release; nothing is trained. It goes on from where it stands."""
     study = Study(folder)
     signer = check_signature(release, key)
-    out, digest = _prepared(study, release)
+    out, digest = _prepared(study, release, key)
     found = _evaluated(study, release, out, digest)
     say(f"{release}, signed by {signer}, scored by {_n_sites(found)} sites: {out / 'evaluation.json'}")
 
 
-def _prepared(study: Study, release: Path) -> tuple[Path, str]:
+def _prepared(study: Study, release: Path, key: Path) -> tuple[Path, str]:
     """The folder of this release's evaluation below the study's run, and the release's digest.
 
     What the study's own evaluation settled on goes along: a site opens a sum for a question with one set of sites only.
 
     Raises:
-        ValueError: the release is damaged or of other settings than the study, or these allow no evaluation.
+        ValueError: the release is damaged, or not what the key signed, or of other settings than the study, or these
+            allow no evaluation.
     """
     from modalities.core.release.release import open_release
     from server.phases.sites import SURVIVORS
 
     opened, settings = open_release(release), load_federation(study.federation)
+    check_signature(release, key, opened.written)
     check(list(_problems(study, opened.federation, settings)))
     out = study.run / "evaluations" / opened.digest[:12]
     out.mkdir(parents=True, exist_ok=True)

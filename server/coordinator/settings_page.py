@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any, Literal, get_args, get_origin
 
 from modalities.core.contract import IndexDate, SlideSettings
+from modalities.core.fields import MOST_COUNT
 from modalities.core.fusion.settings import Fusion
 from modalities.core.registry import plugin, plugins
 from modalities.core.settings.evaluation import Evaluation
@@ -50,7 +51,8 @@ _SITE_SECTIONS = (
 
 def settings_text() -> str:
     """The tables of both files, a heading above each."""
-    parts = ["## Settings of federation.yaml", "`seed` (0): of everything random in the study."]
+    parts = ["## Settings of federation.yaml", f"Every count is at most {MOST_COUNT:,}."]
+    parts.append("`seed` (0), a whole number of 64 bits: of everything random in the study.")
     parts += [part for title, cls in _SECTIONS for part in (f"### {title}", _table(cls()))]
     for kind in sorted(plugins()):
         parts += _kind(kind)
@@ -108,11 +110,11 @@ def _table(config: Any, only: set[str] | None = None) -> str:
 
 
 def _range(checked: Any) -> str:
-    """What a setting may be, where its type alone does not say it."""
+    """What a setting may be, where its type alone does not say it; what holds for every count is said above."""
     if get_origin(checked.annotation) is Literal:
         return ", ".join(f"`{choice}`" for choice in get_args(checked.annotation))
     bounds = [(text, getattr(rule, name, None)) for rule in checked.metadata for name, text in _BOUNDS.items()]
-    return ", ".join(text.format(bound) for text, bound in bounds if bound is not None)
+    return ", ".join(text.format(bound) for text, bound in bounds if bound not in (None, MOST_COUNT))
 
 
 def meanings_of(cls: type) -> dict[str, str]:

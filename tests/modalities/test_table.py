@@ -155,3 +155,11 @@ def test_one_plugin_serves_two_sections():
 def test_real_table_of_slide_features_is_read_whole(tcga_data):
     cases = read(Source((tcga_data / "tcga-brca" / "wsi_hif" / "hif.csv.gz",)), Config())
     assert cases.values.shape == (673, 607)
+
+
+def test_a_parquet_file_that_holds_far_more_than_its_size_is_refused_before_it_fills_the_memory(tmp_path):
+    frame = pd.DataFrame({"case_id": [f"p{n}" for n in range(7)], "a": 1.0})
+    rows = pd.concat([frame] * 30_000)
+    rows.assign(**{f"x{n}": 0.0 for n in range(40)}).to_parquet(tmp_path / "t.parquet")
+    with pytest.raises(ValueError, match=r"^t\.parquet: [\d,]+ bytes that unpack to more than [\d,]+, as no export"):
+        read(Source((tmp_path / "t.parquet",)), Config())

@@ -42,8 +42,13 @@ class Release:
     federation: Federation
     content: Mapping[str, bytes]
     """File -> the bytes that were checked, so that nothing can change between check and use."""
-    digest: str
-    """SHA-256 of model.json, which the signature is of."""
+    written: bytes
+    """model.json as it was read, which the signature is of."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of model.json."""
+        return hashlib.sha256(self.written).hexdigest()
 
     @property
     def modalities(self) -> list[str]:
@@ -93,8 +98,8 @@ def open_release(folder: Path) -> Release:
     """The release in this folder.
 
     Raises:
-        ValueError: model.json is none of this version, or a file is missing or differs from its digest in it; all of
-            them are named.
+        ValueError: model.json is none of this version, or a file is missing, differs from its digest in it, or holds
+            what is no finite number; all of them are named.
     """
     try:
         written = (folder / MODEL).read_bytes()
@@ -110,7 +115,9 @@ def open_release(folder: Path) -> Release:
     wrong = [name for name, digest in model["files"].items() if hashlib.sha256(content[name]).hexdigest() != digest]
     if wrong:
         raise unusable(f"missing or changed since the release: {', '.join(sorted(wrong))}", file=str(folder))
-    return Release(model, federation, content, hashlib.sha256(written).hexdigest())
+    if infinite := [name for name, held in content.items() if not _is_finite(name, held)]:
+        raise unusable(f"holds numbers that are not finite: {', '.join(sorted(infinite))}", file=str(folder))
+    return Release(model, federation, content, written)
 
 
 def file_of(part: str) -> str:
@@ -124,6 +131,12 @@ def _head_of(model: Mapping[str, Any], federation: Federation) -> Mapping[str, A
 
 def _read(path: Path) -> bytes:
     return path.read_bytes() if path.is_file() else b""
+
+
+def _is_finite(name: str, content: bytes) -> bool:
+    """A branch of NaN would predict one class for everybody."""
+    arrays = load(content) if name not in _TEXTS else {}
+    return all(np.isfinite(array).all() for array in arrays.values() if array.dtype.kind == "f")
 
 
 def _below(arrays: Arrays, prefix: str) -> Arrays:

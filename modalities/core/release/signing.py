@@ -60,8 +60,10 @@ def release_key(private: Path) -> Ed25519PrivateKey:
     return key
 
 
-def check_signature(folder: Path, public: Path) -> str:
+def check_signature(folder: Path, public: Path, model: bytes | None = None) -> str:
     """Refuse a release that this key did not sign; the key's fingerprint otherwise.
+
+    `model` is its model.json where that was read before: what is used is what is checked.
 
     Raises:
         ValueError: the key cannot be read, the signature is missing, or it does not fit key and model.json.
@@ -72,7 +74,7 @@ def check_signature(folder: Path, public: Path) -> str:
     except (OSError, ValueError) as error:
         raise unusable("no signature here", "ask the coordinator for the whole release", file=str(path)) from error
     try:
-        key.verify(signature, _model(folder))
+        key.verify(signature, _model(folder) if model is None else model)
     except InvalidSignature:
         raise unusable(
             f"the signature does not fit model.json and {public.name}: the release was changed, or "

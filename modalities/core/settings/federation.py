@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -25,6 +26,7 @@ _SECTIONS = ("seed", "task", "fusion", "privacy", "evaluation", "modalities")
 _DEFAULT_KIND = "table"
 _MOST_MODALITIES = 100
 _MOST_BYTES = 32 * 2**20  # of a list of features: a million names
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
 _TAKEN = ("fused", "fused_complete", "shared", "study")  # names of reports and of the wire
 
 
@@ -107,8 +109,8 @@ def federation_from(
     """
     problems = [unknown_key(str(key), _SECTIONS, "") for key in raw if key not in _SECTIONS]
     seed = raw.get("seed", 0)
-    if not isinstance(seed, int) or isinstance(seed, bool):
-        problems.append(Problem(f"must be a whole number, got {seed!r}", where="seed"))
+    if not isinstance(seed, int) or isinstance(seed, bool) or abs(seed) >= 2**63:
+        problems.append(Problem(f"must be a whole number of 64 bits, got {str(seed)[:40]!r}", where="seed"))
     task = structured(Task, {}, raw.get("task") or {}, "task", problems)
     fusion = _fusion(raw.get("fusion") or {}, problems)
     privacy: Privacy = as_far_as_possible(Privacy, raw.get("privacy") or {}, "privacy", problems)
@@ -120,6 +122,7 @@ def federation_from(
     if len(sections) > _MOST_MODALITIES:
         problems.append(Problem(f"at most {_MOST_MODALITIES}, got {len(sections)}", where="modalities"))
         sections = {}
+    problems += _alike(sections)
     of_rules = partial(rule_problems, privacy=privacy)
     configs = {
         str(name): _branch(str(name), section or {}, folder, problems, of_rules) for name, section in sections.items()
@@ -130,6 +133,17 @@ def federation_from(
     configs = {name: _masked(config, privacy) for name, config in configs.items()}
     # No problems: no section is None.
     return Federation(seed, task, fusion, configs, privacy, evaluation)  # pyright: ignore[reportArgumentType]
+
+
+def _alike(sections: Mapping[str, Any]) -> list[Problem]:
+    """Names that are one on a disk that does not tell capitals: a release has a file for each."""
+    first: dict[str, str] = {}
+    twins = [(str(name), first.setdefault(str(name).lower(), str(name))) for name in sections]
+    return [
+        Problem(f"differs from {other} in capitals only", "name it otherwise", where=f"modalities.{name}")
+        for name, other in twins
+        if name != other
+    ]
 
 
 def _masked(config: BranchConfig, privacy: Privacy) -> BranchConfig:
@@ -188,8 +202,9 @@ def _branch(
     """One modality's section as its plug-in's Config; None if it has a problem."""
     where = f"modalities.{name}"
     with gathering(problems, where=where):
-        if not name.isidentifier() or name in _TAKEN:
-            raise ValueError(f"a modality's name must be letters, digits and _, and none of {', '.join(_TAKEN)}")
+        if not _NAME.fullmatch(name) or name in _TAKEN:
+            what = "a modality's name must be up to 40 letters from a to z, digits and _, and none of"
+            raise ValueError(f"{what} {', '.join(_TAKEN)}")
         if not isinstance(section, Mapping):
             raise ValueError(f"must be a section with settings, got {section!r}")
         kind = str(section.get("kind") or (name if name in kinds() else _DEFAULT_KIND))

@@ -6,26 +6,38 @@ from dataclasses import field
 from functools import cached_property
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from modalities.core.fields import settings
 from modalities.core.files.tables.delimited import listing
+from modalities.core.logs import plain
 from modalities.core.problems import Problem, check
 
-Classes = Annotated[list[str], Field(min_length=2, max_length=1000)]
+_LONGEST = 100
+
+
+def _shown(text: str) -> str:
+    """A name that stands in every report, on terminals and in other people's tables."""
+    if text != plain(text) or not 0 < len(text) <= _LONGEST:
+        raise ValueError(f"must be 1 to {_LONGEST} characters without line breaks or control characters, got {text!r}")
+    return text
+
+
+Name = Annotated[str, AfterValidator(_shown)]
+Classes = Annotated[list[Name], Field(min_length=2, max_length=1000)]
 
 
 @settings
 class Task:
     """Section `task` of federation.yaml."""
 
-    name: str = "pam50"
+    name: Name = "pam50"
     """Shown in reports."""
     classes: Classes = field(default_factory=lambda: ["LumA", "LumB", "Basal", "Her2"])
     """The class list, in the order of the outputs."""
     names: dict[str, str] = field(default_factory=dict)
     """Class -> its name in full, for pages that clinicians read."""
-    label: str = "label"
+    label: Name = "label"
     """The column of cases.csv that holds the class; in a data folder, docs/tasks.md says where it is looked for."""
     values: dict[str, list[str]] = field(default_factory=dict)
     """Class -> what the label column says for it, letter by letter; the class's own name always counts too."""

@@ -11,8 +11,6 @@ from modalities.slides.bags import TileFeatures
 
 ARRAYS = {"features": np.float32, "coords": np.int64, "tissue": np.float32, "composition": np.float32}
 """The arrays of a slide's tiles, and the numbers that they are kept as."""
-MOST_PACKED = 100
-"""How many times smaller than its values a file may be: what is claimed beyond that is not there."""
 SLACK_BYTES = 1 << 20
 _DIMENSIONS = {"features": 2, "coords": 2, "tissue": 1, "composition": 2}
 _FARTHEST = 2**53

@@ -11,7 +11,8 @@ from typing import Any
 
 import h5py
 
-from modalities.slides.features.arrays import MOST_PACKED, SLACK_BYTES, refuse, size_of
+from modalities.core.files.packed import MOST_PACKED
+from modalities.slides.features.arrays import SLACK_BYTES, refuse, size_of
 
 
 def datasets_in(file: h5py.File, path: Path, names: Collection[str], kinds: str = "fiu") -> dict[str, h5py.Dataset]:

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
+from modalities.core.files.packed import MOST_PACKED
 from modalities.slides.bags import TileFeatures
-from modalities.slides.features.arrays import MOST_PACKED, SLACK_BYTES, refuse, tiles_of
+from modalities.slides.features.arrays import SLACK_BYTES, refuse, tiles_of
 from modalities.slides.features.stores import TABLES, store_of
 from modalities.slides.features.zarr_store import array_in, attributes_of, has_array, inside, members_of
 

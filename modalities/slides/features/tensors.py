@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from modalities.core.files.packed import MOST_PACKED
 from modalities.slides.bags import TileFeatures
-from modalities.slides.features.arrays import MOST_PACKED, SLACK_BYTES, refuse, size_of, tiles_of
+from modalities.slides.features.arrays import SLACK_BYTES, refuse, size_of, tiles_of
 
 _BEGINNINGS = (b"PK\x03\x04", b"\x80")
 """An archive, or in old ones a pickle, of which tensors alone are unpacked."""

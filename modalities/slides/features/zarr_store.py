@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 import imagecodecs
 import numpy as np
 
-from modalities.slides.features.arrays import MOST_PACKED, SLACK_BYTES, refuse, size_of
+from modalities.core.files.packed import MOST_PACKED
+from modalities.slides.features.arrays import SLACK_BYTES, refuse, size_of
 
 _MOST_METADATA_BYTES = 1 << 24
 _MOST_ABSENT = 10_000

@@ -1,5 +1,6 @@
 """What lies in a slide folder: every slide and feature file, each with its name, and why if it cannot be read."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -38,6 +39,10 @@ def slide_files(source: Source) -> list[SlideFile]:
             raise unusable("no such file or folder", "correct the path in site.yaml", file=str(path))
         inside = [path] if is_store(path) or not path.is_dir() else sorted(files_below(path))
         files = [file for file in inside if not _is_hidden(file, path) and cache not in file.parents]
+        for file in [file for file in files if _readable(file) != file]:  # nothing could be written of it
+            files.remove(file)
+            if file.suffix.lower() in (*FEATURES, *SLIDES, *UNREADABLE):
+                slides[_readable(file)] = plain_file(_readable(file), source, "its name is no UTF-8 text; rename it")
         files = _without_other_stores(files)
         known = {slide.name for slide in slides.values()}
         for file in sorted(files, key=lambda file: file.suffix.lower() == ".pt"):
@@ -47,6 +52,11 @@ def slide_files(source: Source) -> list[SlideFile]:
             if slide.name not in features:
                 slides[slide.path] = slide
     return sorted([*slides.values(), *features.values()], key=lambda slide: (slide.path.name, str(slide.path)))
+
+
+def _readable(file: Path) -> Path:
+    """The path, in which bytes that are no text are written out."""
+    return Path(os.fsencode(file).decode("utf-8", errors="backslashreplace"))
 
 
 def _without_other_stores(files: Sequence[Path]) -> list[Path]:

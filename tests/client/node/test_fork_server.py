@@ -1,5 +1,6 @@
 """A site runs approved code only, and what fails before that code runs says nothing of the site."""
 
+import hashlib
 import io
 import json
 import os
@@ -54,6 +55,15 @@ def test_the_digest_is_of_what_runs_however_it_is_packed():
         archive.writestr("client/app.py", "x = 3")
     with pytest.raises(ValueError, match="holds a file twice"):
         digest_of_bundle(packed.getvalue())
+
+
+def test_a_file_whose_name_would_pass_for_two_files_has_no_digest():
+    """The lines of one file, `a` and a line break and the line of `b`, would be those of two."""
+    both = {"a": "x = 1", "b": "x = 2"}
+    of_b = hashlib.sha256(both["b"].encode()).hexdigest()
+    digest_of_bundle(bundle(both))
+    with pytest.raises(ValueError, match="a file whose name has a line break or a control character"):
+        digest_of_bundle(bundle({f"a\n{of_b}  b": both["a"]}))
 
 
 def test_a_checkout_has_the_digest_of_the_bundle_that_flower_makes_of_it(tmp_path):

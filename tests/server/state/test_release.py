@@ -1,5 +1,6 @@
 """A release: written, read back, and refused when anything in it changed."""
 
+import copy
 import dataclasses
 import json
 
@@ -147,3 +148,15 @@ def test_head_without_parameters_is_released_too(root, tmp_path):
     found, _ = read_release(write_release(tmp_path, study))
     assert found.head == {}
     assert same_arrays(found.weights, study.weights)
+
+
+@pytest.mark.parametrize("where", ["weights", "states", "head", "calibration"])
+def test_one_that_is_not_finite_is_no_release(study, tmp_path, where):
+    """It would predict one class for everybody."""
+    spoilt = dataclasses.replace(study, **{where: copy.deepcopy(getattr(study, where))})
+    held = getattr(spoilt, where)
+    arrays = held["cnv"] if where in ("weights", "states") else held
+    name = next(name for name, array in arrays.items() if array.dtype.kind == "f" and array.size)
+    arrays[name] = np.full_like(arrays[name], np.nan)
+    with pytest.raises(ValueError, match=r"holds numbers that are not finite: (branches/cnv|fusion|calibration)\.s"):
+        read_release(write_release(tmp_path / "release", spoilt))

@@ -2,9 +2,11 @@
 
 import codecs
 import gzip
+import io
 import zlib
 from pathlib import Path
 
+from modalities.core.files.packed import most_bytes, refuse_bomb
 from modalities.core.files.remarks import remark
 from modalities.core.problems import Problem, note, unusable, warning
 
@@ -24,8 +26,10 @@ def bytes_of(path: Path) -> bytes:
     """The file's content, unpacked where it is a .gz.
 
     Raises:
-        ValueError: there is no such file, it cannot be read, or the gzip file is damaged.
+        ValueError: there is no such file, it cannot be read, or the gzip file is damaged, or unpacks to far too much.
     """
+    if path.exists() and not path.is_file():
+        raise unusable("a folder, a pipe or a device, no file", "correct the path in site.yaml", file=str(path))
     if not path.is_file():
         raise unusable("no such file", "correct the path in site.yaml", file=str(path))
     try:
@@ -34,9 +38,16 @@ def bytes_of(path: Path) -> bytes:
         what, remedy = f"cannot be read ({error.strerror})", "give this user the right to read it"
         raise unusable(what, remedy, file=path.name) from None
     try:
-        return gzip.decompress(raw) if path.suffix.lower() == ".gz" else raw
+        return _unpacked(path, raw) if path.suffix.lower() == ".gz" else raw
     except (OSError, EOFError, zlib.error) as error:
         raise unusable("the gzip file is damaged or cut off", "copy it again", file=path.name) from error
+
+
+def _unpacked(path: Path, raw: bytes) -> bytes:
+    with gzip.GzipFile(fileobj=io.BytesIO(raw)) as file:
+        content = file.read(most_bytes(len(raw)) + 1)
+    refuse_bomb(path, len(content), len(raw))
+    return content
 
 
 def text_of(path: Path) -> str:

@@ -105,7 +105,7 @@ def test_wrong_type_names_the_setting():
 
 
 def test_seed_that_is_no_whole_number_is_refused():
-    with pytest.raises(ValueError, match="seed: must be a whole number, got 'abc'"):
+    with pytest.raises(ValueError, match="seed: must be a whole number of 64 bits, got 'abc'"):
         federation_from({"seed": "abc", "modalities": {"cnv": {}}})
 
 

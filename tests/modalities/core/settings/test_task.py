@@ -108,3 +108,13 @@ def test_names_in_full_travel_with_the_settings_and_without_any_the_digest_is_wh
     named = federation_from({"task": {"names": {"Her2": "HER2-enriched"}}, "modalities": {"hif": {}}})
     assert federation_from(named.to_dict()).task.names == {"Her2": "HER2-enriched"}
     assert named.digest != plain.digest
+
+
+@pytest.mark.parametrize("name", ["a\x1b[2J", "a\nb", "\x9b2J", "a\u202eb", "", "x" * 101])
+@pytest.mark.parametrize("where", ["classes", "name", "label"])
+def test_a_name_that_steers_a_terminal_begins_a_line_or_has_no_end_is_refused(where, name):
+    section = {"classes": ["Größe", "c b"], "name": "d", "label": "e"}
+    federation_from({"task": section, "modalities": {"cnv": {"features": ["TP53"]}}})
+    section[where] = [name, "other"] if where == "classes" else name
+    with pytest.raises(ValueError, match=rf"task\.{where}.*must be 1 to 100 characters without line breaks or control"):
+        federation_from({"task": section, "modalities": {"cnv": {"features": ["TP53"]}}})

@@ -182,3 +182,15 @@ def test_table_with_places_is_a_composition_and_no_manifest(tmp_path):
     source = Source((tmp_path, tmp_path / "nuclei.csv"))
     assert composition_tables(source) == [tmp_path / "nuclei.csv"]
     assert [entry.case_id for entry in listed_files(source)] == ["S1"]
+
+
+def test_a_name_that_is_no_text_is_shown_as_bytes_and_keeps_no_other_slide_back(tmp_path):
+    touch(tmp_path, "S1.svs", "sub/S2.h5")
+    for name in (b"caf\xe9.svs", b"sub/\xff.h5", b"notes\xe9.txt"):
+        (tmp_path / os.fsdecode(name)).write_bytes(b"")
+    assert listed(tmp_path) == [
+        ("S1.svs", "S1", ""),
+        ("S2.h5", "S2", ""),
+        ("\\xff.h5", "\\xff", "its name is no UTF-8 text; rename it"),
+        ("caf\\xe9.svs", "caf\\xe9", "its name is no UTF-8 text; rename it"),
+    ]

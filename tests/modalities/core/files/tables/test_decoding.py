@@ -1,11 +1,13 @@
 """Encodings: what spreadsheet programs save is read, and said where it was told by what it is not."""
 
+import gzip
+import os
 import re
 
 import pytest
 
 from modalities.core.files.remarks import remarked
-from modalities.core.files.tables.decoding import beginning_of
+from modalities.core.files.tables.decoding import beginning_of, bytes_of
 from modalities.core.files.tables.delimited import rows_of
 from modalities.core.files.tables.header import header_of
 
@@ -85,3 +87,22 @@ def test_beginning_that_cuts_a_character_in_two_is_still_told():
     assert beginning_of("aö".encode()[:2]) == "a"
     assert beginning_of("aö".encode("utf-16")[:5]) == "a"
     assert beginning_of(b"a\xf6b") == "aöb"
+
+
+@pytest.mark.parametrize(("n_cells", "is_read"), [(200_000, True), (30_000_000, False)])
+def test_a_gzip_file_that_unpacks_to_far_more_than_any_export_is_refused_before_it_fills_the_memory(
+    tmp_path, n_cells, is_read
+):
+    with gzip.open(tmp_path / "t.csv.gz", "wb") as file:
+        file.write(b"a,b\n" + b"1,2\n" * n_cells)
+    if is_read:
+        assert len(bytes_of(tmp_path / "t.csv.gz")) == 4 * (n_cells + 1)
+        return
+    with pytest.raises(ValueError, match=r"^t\.csv\.gz: [\d,]+ bytes that unpack to more than [\d,]+, as no"):
+        bytes_of(tmp_path / "t.csv.gz")
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "t.csv")
+    with pytest.raises(ValueError, match=r"t\.csv: a folder, a pipe or a device, no file; correct the path"):
+        rows_of(tmp_path / "t.csv")
