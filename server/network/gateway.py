@@ -115,6 +115,9 @@ class FleetGate:
         passed = [(name, value) for name, value in scope["headers"] if name not in _NOT_PASSED_IN]
         try:
             found = await self._forward(scope["path"], body, passed)
+        except httpx.LocalProtocolError:  # headers that the server in front let pass and no client may send
+            await _reply(send, 400)
+            return
         except httpx.HTTPError:
             await _reply(send, 503)
             return

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import cast
 from urllib.parse import urlsplit
 
+import httpx
 import psutil
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import load_ssh_private_key
@@ -89,7 +90,8 @@ class Door:
             try:
                 yield client
             finally:
-                client.DeactivateNode(DeactivateNodeRequest(node_id=node_id))
+                with suppress(httpx.HTTPStatusError):  # one that is gone already
+                    client.DeactivateNode(DeactivateNodeRequest(node_id=node_id))
 
     def come_and_go(self, site: str, port: int, authority: Path | None = None) -> None:
         with self.online(site, port, authority):

@@ -168,6 +168,11 @@ def test_no_more_is_read_of_a_body_of_1_gib_than_of_one_that_is_a_little_too_lar
     assert len(read) == MOST_BYTES // 2**20 + 1
 
 
+def test_a_header_that_cannot_be_passed_on_is_the_senders_fault(gate):
+    """A SuperNode tries 503 again: nothing is wrong with the SuperLink."""
+    assert ask(gate, "POST", FLEET_ROUTES[0], **{"a b": "c"}).status_code == 400
+
+
 def test_a_superlink_that_is_away_is_503_which_a_supernode_tries_again(tls):
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
