@@ -31,6 +31,8 @@ _HEADERS = (
 _NUMBERS = (0, 1, -1, 2**31, 2**63 - 1, 2**63, 2**64 - 1)
 _REALS = (0.0, -1.0, 1e-300, 1e308, float("nan"), float("inf"), 30.0)
 _DEEP = 150
+_LARGE_BYTES = 1_000_000
+"""A list that is as large is not made longer: the gateway takes 8 MiB."""
 _TEXTS = (*CELLS, "0" * 64, "x" * 100_000, "' OR 1=1 --", "../../x")
 
 
@@ -138,17 +140,21 @@ def _change_a_field(draw: Callable, message: Message, texts: tuple[str, ...]) ->
 def _change_a_list(draw: Callable, message: Message, field: FieldDescriptor) -> None:
     held = getattr(message, field.name)
     what = draw(st.sampled_from(("lose", "double", "many", "deep")))
-    if what == "lose" or not len(held) or len(held) > 300 or hasattr(held, "keys"):
+    if what == "lose" or not len(held) or message.ByteSize() > _LARGE_BYTES or hasattr(held, "keys"):
         message.ClearField(field.name)
     elif what == "double":
         held.extend(held)
     elif what == "many":
-        held.extend([held[0]] * 300)
+        held.extend([held[0]] * min(300, _LARGE_BYTES // (1 + _size(held[0]))))
     elif field.message_type is not None and field.message_type.fields_by_name.get("children") is not None:
         inner = held[0]
         for _ in range(_DEEP):
             inner.object_id = inner.object_id or "0" * 64
             inner = inner.children.add()
+
+
+def _size(value: object) -> int:
+    return value.ByteSize() if isinstance(value, Message) else 8
 
 
 def _value(draw: Callable, field: FieldDescriptor, texts: tuple[str, ...]) -> object:
