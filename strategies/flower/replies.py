@@ -12,7 +12,7 @@ from typing import Any
 
 from flwr.app import ConfigRecord, Error, Message
 from flwr.common.constant import ErrorCode
-from flwr.common.serde import metadata_from_proto
+from flwr.common.serde_utils import metadata_from_proto
 from flwr.proto.message_pb2 import ConfirmMessageReceivedRequest, ObjectTree, PullObjectRequest
 from flwr.proto.message_pb2 import Message as Announced
 from flwr.proto.runtime_pb2 import PullAppMessagesRequest
