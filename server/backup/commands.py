@@ -36,8 +36,7 @@ def backup(
     """Copy the study into one file, while it runs or not. Private keys are not in it."""
     study = Study(folder)
     study.settings()
-    inside = [path for path in (to, keys_to) if path and path.resolve().is_relative_to(folder.resolve())]
-    check(f"{path}: within the study's folder, which is what may be lost: name another place" for path in inside)
+    _refuse_places(folder, [path for path in (to, keys_to) if path])
     files, keys = files_of(study, with_keys=keys_to is not None)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     facts = {"study": folder.resolve().name, "time": now, "tessera": version_of_source()}
@@ -51,6 +50,17 @@ def backup(
     else:
         pack(keys_to, keys, {"holds": _KEYS, **facts})
         say(f"{keys_to}: {', '.join(keys) or 'no key is here'}; whoever has this file can be the coordinator")
+
+
+def _refuse_places(folder: Path, places: list[Path]) -> None:
+    """Where a backup must not go, before any of it is written."""
+    within, there = "within the study's folder, which is what may be lost: name another place", "is there already"
+    check(
+        [f"{path}: {within}" for path in places if path.resolve().is_relative_to(folder.resolve())]
+        + [f"{path}: {there}; name a new file" for path in places if os.path.lexists(path)]
+        + ["study and keys go into two files: name another with --keys-to"]
+        * (len({path.resolve() for path in places}) < len(places))
+    )
 
 
 def restore(
@@ -90,7 +100,7 @@ def _put_in_place(part: Path, manifest: Mapping[str, Any], to: Path) -> None:
     sync_folder(to.absolute().parent)
     write_gateway(Study(to))
     where = stage(read_status(Study(to).run), "not begun")
-    say(f"{to}: {manifest['study']} as of {manifest['time']} ({where}), {len(manifest['files'])} files")
+    say(f"{to}: {manifest.get('study')} as of {manifest.get('time')} ({where}), {len(manifest['files'])} files")
 
 
 def _bring_keys(part: Path, manifest: Mapping[str, Any], study: Study) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from client.node.home import Home
 from server.coordinator.folder import Study
 from server.coordinator.runs import FLOWER_RUN
 from server.state.status import read_status
@@ -109,6 +110,18 @@ def test_everybody_on_other_machines_and_a_new_certificate_give_the_same_release
     assert (study.run / FLOWER_RUN).read_text() == run
     assert {path.stat().st_uid for path in study.folder.rglob("*")} == {SOMEBODY_ELSE if machine.user else os.getuid()}
     assert files_in(study.run / "release") == before
+    erased_at_the_end(machine)
+
+
+def erased_at_the_end(machine: Machine) -> None:
+    """A site erases what it kept; its log is whole, and as the coordinator countersigned it."""
+    site = machine.sites / SITES[0]
+    data = {path: path.read_bytes() for path in site.rglob("*") if path.is_file() and ".tessera" not in path.parts}
+    assert "erased: masks: " in machine.call("client", "leave", site, "--erase")
+    kept = {"approved-roster.json", "approved.json", "audit.jsonl", "audit.tree", "join.lock", "node.key", "node.pub"}
+    assert {path.name for path in Home(site).folder.iterdir()} == {*kept, "receipts.jsonl", "witnessed.jsonl"}
+    assert "as the coordinator countersigned" in machine.call("client", "audit", site, "verify")
+    assert {path: path.read_bytes() for path in data} == data
 
 
 def renewed_without_a_stop(machine: Machine) -> None:

@@ -153,6 +153,14 @@ def test_everything_that_keeps_a_study_from_being_backed_up_is_said(study, tmp_p
     code, said = run("backup", study.folder, "--to", study.folder / "brca.zip")
     assert code == 1
     assert "within the study's folder" in said
+    (tmp_path / "keys.zip").touch()
+    code, said = run("backup", study.folder, "--to", tmp_path / "brca.zip", "--keys-to", tmp_path / "keys.zip")
+    assert code == 1
+    assert "keys.zip: is there already; name a new file" in said
+    (tmp_path / "keys.zip").unlink()
+    code, said = run("backup", study.folder, "--to", tmp_path / "one.zip", "--keys-to", tmp_path / "one.zip")
+    assert code == 1
+    assert "study and keys go into two files" in said
     for path in study.flower.glob("state.db*"):
         path.unlink()
     database(study).write_bytes(b"no database" * 1000)
