@@ -49,7 +49,8 @@ class _Way:
     def __call__(self, event: str, info: Mapping[str, Any]) -> None:
         """Take note of an event of httpcore."""
         if event.endswith("connect_tcp.started"):
-            self.first = self.first or f"{info['host']}:{info['port']}"
+            host = f"[{info['host']}]" if ":" in info["host"] else info["host"]  # an IPv6 address
+            self.first = self.first or f"{host}:{info['port']}"
         if event.endswith("start_tls.complete"):
             tls = info["return_value"].get_extra_info("ssl_object")
             self.version, self.certificate = tls.version(), certificate_of(tls)

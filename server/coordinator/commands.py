@@ -27,7 +27,7 @@ from server.coordinator.hand_out import hand_out_files
 from server.coordinator.live_view import view
 from server.coordinator.renewal import problem_of_certificate, renew_certificate
 from server.coordinator.roster import fingerprints, kept_roster, lacking, make_roster, outdated
-from server.network.gateway import FleetGate
+from server.network.gateway import FleetGate, listening
 from server.network.renewed import renewing
 from server.state.status import read_status
 from strategies.bundle import digest_of_checkout
@@ -236,8 +236,6 @@ def _gate(study: Study, settings: Settings) -> Iterator[threading.Thread]:
     """The built-in gateway, in a thread of its own; it ends with the block."""
     config = uvicorn.Config(
         FleetGate(study.tls, settings.superlink_port),
-        host="0.0.0.0",
-        port=settings.public_port,
         ssl_certfile=str(study.tls.certificate),
         ssl_keyfile=str(private_file(study.tls.key)),
         ssl_context_factory=renewing,
@@ -248,7 +246,7 @@ def _gate(study: Study, settings: Settings) -> Iterator[threading.Thread]:
         ws="none",
     )
     server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
+    thread = threading.Thread(target=server.run, args=([listening(settings.public_port)],), daemon=True)
     thread.start()
     try:
         yield thread

@@ -5,6 +5,7 @@ loopback, and a gateway in front of it passes these exact paths and nothing else
 would stop) or 403 (it would drop its reply): whatever is over a limit gets 503, which is retried.
 """
 
+import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import asynccontextmanager
@@ -54,6 +55,7 @@ def nginx_configuration(
     values = {
         "routes": routes,
         "public": public_port,
+        "listen6": f"        listen [::]:{public_port} ssl;\n" if socket.has_dualstack_ipv6() else "",
         "superlink": superlink_port,
         "certificate": tls.certificate.resolve(),
         "key": tls.key.resolve(),
@@ -66,6 +68,22 @@ def nginx_configuration(
         "routine": "|".join(_ROUTINE),
     }
     return Template(_NGINX).substitute(values)
+
+
+def listening(port: int) -> socket.socket:
+    """A socket that takes IPv4 and, where this machine has it, IPv6.
+
+    Raises:
+        RuntimeError: the port cannot be had.
+    """
+    try:
+        if socket.has_dualstack_ipv6():
+            return socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True)
+        return socket.create_server(("0.0.0.0", port))
+    except OSError as error:
+        raise RuntimeError(
+            f"public_port {port} of coordinator.yaml cannot be opened ({error.strerror}): does another program use it?"
+        ) from error
 
 
 class FleetGate:
@@ -210,7 +228,7 @@ http {
     upstream superlink { server 127.0.0.1:$superlink; keepalive 16; }
     server {
         listen $public ssl;
-        ssl_certificate $certificate;
+$listen6        ssl_certificate $certificate;
         ssl_certificate_key $key;
         ssl_protocols TLSv1.2 TLSv1.3;
         ssl_ciphers ECDHE+AESGCM:ECDHE+CHACHA20;

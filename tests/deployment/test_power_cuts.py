@@ -52,7 +52,7 @@ def test_power_fails_at_the_coordinator_in_every_phase_and_the_study_ends_as_if_
         for moment in MOMENTS:
             has_come = coming(machine, moment)
             machine.start(moment, "server", command_for(machine), study.folder)
-            machine.cut_the_power(moment, "start", when=has_come, seconds=300, what=moment)
+            machine.cut_the_power(moment, "start", when=has_come, seconds=900, what=moment)
             steps, released = steps_of(read_status(study.run)), (study.run / "release" / MODEL).is_file()
             told.append(f"{time.monotonic() - began:4.0f} s: power cut at {moment}, after {steps}; {released=}")
             assert all(steps[name] >= done for name, done in before.items()) or steps["fusion"] == 0

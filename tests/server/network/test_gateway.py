@@ -16,7 +16,7 @@ import pytest
 import uvicorn
 
 from server.network.certificates import Tls, issue_server_certificate, make_authority
-from server.network.gateway import FLEET_ROUTES, MOST_BYTES, FleetGate, nginx_configuration
+from server.network.gateway import FLEET_ROUTES, MOST_BYTES, FleetGate, listening, nginx_configuration
 from strategies.flower.processes import wait_until
 from tests.deployment.machine import NGINX, is_open
 from tests.strategies.flower import routes
@@ -191,6 +191,23 @@ def test_the_nginx_configuration_has_an_exact_block_for_each_route_and_404_for_t
     assert "if ($request_method != POST) { return 404; }" in text
 
 
+@pytest.mark.skipif(NGINX is None or not socket.has_dualstack_ipv6(), reason="needs nginx and IPv6")
+def test_nginx_takes_ipv4_and_ipv6(tls, tmp_path):
+    with nginx(tls, 1, tmp_path, log_json=False) as port:
+        for address in ("127.0.0.1", "::1"):
+            socket.create_connection((address, port), 5).close()
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="needs IPv6")
+def test_the_built_in_gateway_takes_ipv4_and_ipv6_and_says_where_a_port_is_taken():
+    with listening(0) as taken:
+        port = taken.getsockname()[1]
+        for address in ("127.0.0.1", "::1"):
+            socket.create_connection((address, port), 5).close()
+        with pytest.raises(RuntimeError, match=f"public_port {port} of coordinator.yaml cannot be opened .*: does"):
+            listening(port)
+
+
 @pytest.mark.skipif(NGINX is None, reason="nginx is not installed")
 @pytest.mark.parametrize("log_json", [False, True])
 def test_every_line_of_the_gateways_log_has_time_and_level_and_what_is_routine_is_left_out(
@@ -210,7 +227,7 @@ def test_every_line_of_the_gateways_log_has_time_and_level_and_what_is_routine_i
             assert b" 404 " in tcp.recv(1000)
     assert codes == [200] * 10 + [404] * 2
     text = (tmp_path / "nginx-access.log").read_text(encoding="ascii")
-    form = re.compile(r"(\S+) (INFO|WARNING) +nginx: 127\.0\.0\.1 (POST \S+) (\d+) \d+")
+    form = re.compile(r"(\S+) (INFO|WARNING) +nginx: (?:127\.0\.0\.1|::1) (POST \S+) (\d+) \d+")
     if log_json:
         lines = [json.loads(line) for line in text.splitlines()]
         found = [(line["time"], line["level"].upper(), line["text"], str(line["status"])) for line in lines]
