@@ -47,6 +47,7 @@ from client.study.policy import (
     question_asked,
     round_asked,
     temperature_asked,
+    too_large,
 )
 from client.study.private import in_sums_of
 from client.study.rounds import score_part, train_part
@@ -188,7 +189,11 @@ def setup(message: Message, context: Context) -> Message:
         del context.state[key]  # of a setup before this one, which more sites held
     for name in held_by_enough(message, data, parts_in(message.content)):
         record = record_of(message.content, ARRAYS + name, ArrayRecord)
-        context.state[STATE + name], state = record, from_record(record)
+        state = from_record(record)
+        if reason := too_large(data.config.policy, data.federation, name, state):
+            _LOG.warning("not taking part with %s", reason, extra=COMPLAINT)
+            continue
+        context.state[STATE + name] = record
         digests[DIGEST + name] = digest_of(state)
         if home_of(context) and not data.config.only_evaluates:
             data.training(name, state, digests[DIGEST + name])  # and every round finds it prepared

@@ -26,6 +26,8 @@ _SMALL = 64 * 2**10
 """Bytes of arrays up to which an owner's records travel with those of others."""
 BLOCK = 4 * 2**20
 """Bytes of a record at most: Flower cuts arrays into 5 MiB, and the gateway takes 8 MiB in a request."""
+_MOST_HEADER = 4 * 2**20
+"""Bytes that say which arrays there are: 40,000 of them, read in a second."""
 _KINDS = {ARRAYS: ArrayRecord, CONFIG: ConfigRecord, METRICS: MetricRecord}
 
 
@@ -138,6 +140,8 @@ def _int64(digits: str) -> int:
 
 def _read(whole: bytes) -> dict[str, Any]:
     """Records by their key, in the order in which they were packed."""
+    if int.from_bytes(whole[:8], "little") > _MOST_HEADER:  # where safetensors says how long its header is
+        raise ValueError("a list of arrays that is longer than any study's")
     arrays = load(whole)
     plain = json.loads(arrays.pop(_LIST).tobytes(), parse_int=_int64, object_hook=_bytes_again)
     records: dict[str, dict[str, Any]] = {key: values or {} for key, values in plain.items()}

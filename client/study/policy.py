@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from modalities.core.blocks.branch import n_weights
+from modalities.core.contract import State
 from modalities.core.files.tables.delimited import listing
 from modalities.core.fusion.evidence import Question
 from modalities.core.parts import modality_of, parts_of
@@ -31,6 +33,14 @@ def beyond_policy(policy: Policy, federation: Federation, modality: str) -> list
     ) + [f"{modality}: {asked.local_epochs} local epochs, this site allows {policy.max_local_epochs}"] * (
         asked.local_epochs > policy.max_local_epochs
     )
+
+
+def too_large(policy: Policy, federation: Federation, modality: str, state: State) -> str:
+    """Why this site builds no branch of this modality under the shared statistics; empty where it does."""
+    n = n_weights(federation.modalities[modality], state, federation.n_classes)
+    if n <= policy.max_weights:
+        return ""
+    return f"{modality}: {n:,} weights, this site allows {policy.max_weights:,} (policy.max_weights in site.yaml)"
 
 
 def too_few_holders(policy: Policy, modality: str, n_holders: int) -> str:

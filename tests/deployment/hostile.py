@@ -4,11 +4,12 @@ import http.client
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
+from typing import cast
 
 import httpx
-from flwr.app.message import remove_content_from_message
 from flwr.common.constant import TIMESTAMP_HEADER
-from flwr.common.serde import message_from_proto, message_to_proto
+from flwr.common.serde import message_from_proto
 from flwr.proto.fab_pb2 import GetFabRequest
 from flwr.proto.fleet_pb2 import DeactivateNodeRequest, PushMessagesRequest
 from flwr.proto.heartbeat_pb2 import SendNodeHeartbeatRequest
@@ -17,7 +18,6 @@ from flwr.proto.node_pb2 import Node
 from flwr.proto.run_pb2 import GetRunRequest
 from flwr.supercore.constant import FLEET_HTTP_PUBLIC_KEY_HEADER, FLEET_HTTP_SIGNATURE_HEADER
 from flwr.supercore.date import now
-from flwr.supercore.inflatable.inflatable_object import get_object_tree
 from flwr.supercore.primitives.asymmetric import public_key_to_bytes, sign_message
 from flwr.supernode.fleet_http_client import FleetHttpClient
 from google.protobuf.message import Message
@@ -36,7 +36,9 @@ class Hostile:
     def __init__(self, door: Door, port: int) -> None:
         self.door, self.port, self.node = door, port, Node(node_id=door.nodes["b"])
         self.messages: dict[str, Message] = {}
-        """A real request of each route."""
+        """A real request of each route; they stay as they are, since what is drawn depends on them."""
+        self._now: dict[bytes, bytes] = {}
+        """Ids in them, and those that are due now."""
 
     @contextmanager
     def there(self, run_id: int) -> Iterator[FleetHttpClient]:
@@ -62,11 +64,11 @@ class Hostile:
         with suppress(httpx.HTTPStatusError):
             client.ActivateNode(self.messages["/v1/fleet/activate-node"])
         if held := self.door.poll(client, "b"):
-            reply = reply_of(message_from_proto(held[0]), "mutated")
-            bare = message_to_proto(remove_content_from_message(reply))
-            self.messages["/v1/fleet/push-messages"] = PushMessagesRequest(
-                node=self.node, messages_list=[bare], message_object_trees=[get_object_tree(reply)]
-            )
+            reply = reply_of(message_from_proto(held[0]), "own")
+            (first,) = cast(PushMessagesRequest, self.messages["/v1/fleet/push-messages"]).messages_list
+            ids = {first.metadata.message_id: reply.object_id}
+            ids[first.metadata.reply_to_message_id] = reply.metadata.reply_to_message_id
+            self._now = {before.encode(): now_due.encode() for before, now_due in ids.items()}
 
     def real(self, path: str, site: str) -> Request:
         """A request as a SuperNode with this site's key sends it now."""
@@ -83,6 +85,8 @@ class Hostile:
 
     def send(self, request: Request) -> int:
         """The status of the answer; 0 where the connection was closed, or stays silent, without one."""
+        for before, now_due in self._now.items():
+            request = replace(request, body=request.body.replace(before, now_due))
         is_whole = request.length == "right" and not {name.lower() for name, _ in request.headers} & {*_FRAMING}
         with suppress(OSError, http.client.HTTPException), self.door.tls(self.port) as connection:
             connection.settimeout(_PATIENCE_S if is_whole else _CUT_S)

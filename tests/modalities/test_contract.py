@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import modalities
-from modalities.core.blocks.branch import Branch
+from modalities.core.blocks.branch import Branch, n_weights
 from modalities.core.blocks.networks import SelfNormalisingNetwork
 from modalities.core.contract import Cases, Modality
 from modalities.core.registry import _checked, kinds, plugin, plugins
@@ -163,6 +163,13 @@ def test_what_is_read_and_prepared_comes_back_from_disk_as_it_was(kind, example,
     encoder = module.build_encoder(config, state).eval()
     kept = module.collate(load_tensors(tmp_path / "prepared"), rows)
     assert torch.equal(encoder(kept), encoder(module.collate(prepared, rows)))
+
+
+def test_the_numbers_of_a_branch_are_counted_without_making_it(kind, example):
+    config = config_of(kind)
+    state, _ = prepared_of(kind, example(kind)[2], config)
+    branch = Branch(plugin(kind).build_encoder(config, state), N_CLASSES)
+    assert n_weights(config, state, N_CLASSES) == sum(tensor.numel() for tensor in branch.state_dict().values()) > 0
 
 
 def test_gradient_flows_from_the_logits_to_every_weight(kind, example):

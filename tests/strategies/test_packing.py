@@ -147,3 +147,11 @@ def test_the_largest_whole_numbers_of_flower_arrive():
 def test_bytes_in_a_record_and_in_its_lists_come_back_as_they_were():
     sent = RecordDict({"config.study": ConfigRecord({"key": b"\x00\xff", "boxes": [b"", b"sealed"], "n": 3})})
     assert dict(unpacked(packed(sent))["config.study"]) == {"key": b"\x00\xff", "boxes": [b"", b"sealed"], "n": 3}
+
+
+@pytest.mark.parametrize(("n_arrays", "is_read"), [(1_000, True), (100_000, False)])
+def test_a_list_of_arrays_that_would_take_minutes_to_read_stays_packed(n_arrays, is_read):
+    arrays = {f"arrays.cnv::{number:06d}": np.zeros(0) for number in range(n_arrays)}
+    listed = np.frombuffer(b'{"arrays.cnv": null}', dtype=np.uint8)
+    flood = RecordDict({"packed.all.0": ConfigRecord({"bytes": save({"records": listed, **arrays})})})
+    assert set(unpacked(flood)) == {"arrays.cnv" if is_read else "packed.all.0"}

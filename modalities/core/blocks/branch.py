@@ -64,6 +64,13 @@ def build_branch(config: BranchConfig, state: State, n_classes: int, seed: int) 
     return Branch(plugin(config.kind).build_encoder(config, state), n_classes)
 
 
+def n_weights(config: BranchConfig, state: State, n_classes: int) -> int:
+    """How many numbers such a branch is made of; nothing is allocated."""
+    with torch.device("meta"):
+        branch = Branch(plugin(config.kind).build_encoder(config, state), n_classes)
+    return sum(tensor.numel() for tensor in branch.state_dict().values())
+
+
 def weights_of(branch: nn.Module) -> Weights:
     """Copies of the branch's tensors, by name."""
     return {name: tensor.detach().cpu().numpy().copy() for name, tensor in branch.state_dict().items()}

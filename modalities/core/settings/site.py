@@ -76,6 +76,8 @@ class Policy:
     """No branch is trained for more rounds than this."""
     max_local_epochs: Count = 20
     """No round may ask for more passes over the cases than this."""
+    max_weights: Count = 200_000_000
+    """No branch with more weights than this is built here: training takes sixteen bytes of memory for each."""
     require_masking: StrictBool = False
     """Take part in studies with masked sums only, whatever the server says (docs/masking.md)."""
     max_epsilon: NotNegative = 0.0

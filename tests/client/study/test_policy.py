@@ -54,6 +54,17 @@ def test_a_modality_beyond_the_policy_is_not_offered_and_the_others_are(tmp_path
     assert "not taking part with cnv: 3 rounds, this site allows 2" in caplog.text
 
 
+def test_a_branch_of_more_weights_than_the_site_allows_is_not_built_there(tmp_path, caplog):
+    federation = small_federation(modalities__cnv__hidden=[37])
+    root = write_sites(tmp_path, federation)
+    set_policy(root, "site_1", max_weights=60 * 37)
+    study = run_small(root, federation)
+    assert sorted(study.cohorts["site_1"]) == ["hif"]
+    assert sorted(study.cohorts["site_3"]) == ["cnv", "hif"]
+    n = sum(array.size for array in study.weights["cnv"].values())
+    assert f"not taking part with cnv: {n:,} weights, this site allows 2,220 (policy.max_weights in" in caplog.text
+
+
 def test_a_modality_that_too_few_hold_is_turned_down_and_asked_for_no_more(tmp_path, caplog):
     """hif has two holders: once site 1 turns it down it has one, so site 3, which asks for two, turns it down too."""
     federation = small_federation()
