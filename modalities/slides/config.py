@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, StrictFloat, StrictInt
 
 from modalities.core.fields import Count, Level, NotNegative, Positive, ShareBelowOne, Whole, settings
 
-CODE_VERSION = 1
+CODE_VERSION = 2
 """Raise it when the same recipe gives other features: what was prepared before is then made again."""
 
 RESIZE = "bicubic"

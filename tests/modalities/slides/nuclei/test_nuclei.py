@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from modalities.slides.nuclei.nuclei import CLASSES, nuclei_in, with_typical_stain
-from modalities.slides.tissue.colour import optical_density, stains
+from modalities.slides.synthetic import paint, traits_of
+from modalities.slides.tissue.colour import UNIT, haematoxylin_in, optical_density, stains
 
 UM_PX = 0.5
 PURPLE, PALE = (90, 50, 140), (140, 100, 180)
@@ -29,6 +30,25 @@ def test_stains_of_a_pure_colour_are_what_it_was_mixed_of():
 def test_density_is_the_logarithm_of_the_light_that_passes():
     found = optical_density(np.array([[[255, 127, 0]]], dtype=np.uint8))
     assert found[0, 0] == pytest.approx([0.0, np.log10(2), np.log10(256)])
+
+
+def test_haematoxylin_in_whole_numbers_is_the_first_of_the_stains():
+    pixels = np.random.default_rng(5).integers(0, 256, (37, 41, 3)).astype(np.uint8)
+    wanted = stains(optical_density(pixels))[..., 0]
+    assert np.abs(haematoxylin_in(pixels) / UNIT - wanted).max() < 1.01 / UNIT
+    black = haematoxylin_in(np.zeros((1, 1, 3), dtype=np.uint8))
+    assert black[0, 0] / UNIT == pytest.approx(4.41, abs=0.01)  # the densest there is; 8 would not fit
+
+
+def test_nuclei_of_a_tile_do_not_depend_on_those_looked_at_before():
+    slide = paint(traits_of(2, np.random.default_rng(1)), np.random.default_rng(2), 640)
+    tiles = [slide[y : y + 256, x : x + 256] for y in (90, 300) for x in (80, 210, 330)] + [tile()]
+    first = [nuclei_in(np.ascontiguousarray(one), UM_PX) for one in tiles]
+    for order in ([5, 2, 6, 0, 4, 1, 3], [6, 6, 3], [1]):
+        for place in order:
+            again = nuclei_in(tiles[place], UM_PX)  # a view into the slide
+            for name in ("centre_um", "area_um2", "elongation", "stain", "texture"):
+                assert getattr(again, name).tobytes() == getattr(first[place], name).tobytes()
 
 
 def test_nuclei_are_counted_and_measured():
