@@ -143,7 +143,7 @@ def _change_a_list(draw: Callable, message: Message, field: FieldDescriptor) -> 
     if what == "lose" or not len(held) or message.ByteSize() > _LARGE_BYTES or hasattr(held, "keys"):
         message.ClearField(field.name)
     elif what == "double":
-        held.extend(held)
+        held.extend(list(held))
     elif what == "many":
         held.extend([held[0]] * min(300, _LARGE_BYTES // (1 + _size(held[0]))))
     elif field.message_type is not None and field.message_type.fields_by_name.get("children") is not None:
