@@ -1,10 +1,11 @@
 """Damages a real request to the gateway the way that attackers do: its line, its headers, and what its message says."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from google.protobuf.descriptor import FieldDescriptor
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from hypothesis import strategies as st
 
 from server.network.gateway import FLEET_ROUTES
@@ -142,10 +143,10 @@ def _change_a_list(draw: Callable, message: Message, field: FieldDescriptor) -> 
     what = draw(st.sampled_from(("lose", "double", "many", "deep")))
     if what == "lose" or not len(held) or message.ByteSize() > _LARGE_BYTES or hasattr(held, "keys"):
         message.ClearField(field.name)
-    elif what == "double":
-        held.extend(list(held))
-    elif what == "many":
-        held.extend([held[0]] * min(300, _LARGE_BYTES // (1 + _size(held[0]))))
+    elif what in ("double", "many"):
+        more = list(held) if what == "double" else [held[0]] * min(300, _LARGE_BYTES // (1 + _size(held[0])))
+        with suppress(DecodeError):  # one that is too deep to be copied
+            held.extend(more)
     elif field.message_type is not None and field.message_type.fields_by_name.get("children") is not None:
         inner = held[0]
         for _ in range(_DEEP):
