@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Any
 
 import uvicorn
+from cryptography.exceptions import UnsupportedAlgorithm
 from fastapi import HTTPException, Request
 from flwr.proto.fleet_pb2 import PushMessagesRequest
 from flwr.supercore.inflatable.inflatable_object import iterate_object_tree
@@ -37,7 +38,10 @@ def authenticate(request: Request) -> None:
     Raises:
         HTTPException: 401 as Flower has it, 403 for a message in another's name, 400 for what is not one reply.
     """
-    authenticate_node(request)
+    try:
+        authenticate_node(request)
+    except (AttributeError, UnsupportedAlgorithm) as error:  # a key of a kind that Flower does not foresee
+        raise HTTPException(401, "Invalid SuperNode authentication") from error
     asked = request.state.protobuf_request
     if isinstance(asked, PushMessagesRequest):
         for message in asked.messages_list:

@@ -1,12 +1,18 @@
 """A site's key speaks for that site alone."""
 
+import base64
 from types import SimpleNamespace
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, x25519
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from fastapi import HTTPException
+from flwr.common.constant import TIMESTAMP_HEADER
 from flwr.proto.fleet_pb2 import PullMessagesRequest, PushMessagesRequest
 from flwr.proto.message_pb2 import Message, Metadata, ObjectTree
 from flwr.proto.node_pb2 import Node
+from flwr.supercore.constant import FLEET_HTTP_PUBLIC_KEY_HEADER, FLEET_HTTP_SIGNATURE_HEADER
+from flwr.supercore.date import now
 from flwr.superlink.cli import flower_superlink
 from flwr.superlink.routers.fleet import node_auth, router
 from flwr.superlink.servicer.fleet import fleet_handlers
@@ -66,6 +72,23 @@ def test_a_handler_that_a_request_makes_stumble_answers_400_and_any_other_failur
     with pytest.raises(OSError, match="disk"):
         superlink.refusing(stumbles)(OSError("disk"))
     assert superlink.refusing(lambda **named: named)(a=1) == {"a": 1}
+
+
+@pytest.mark.parametrize("kind", ["an unknown curve", "a key that signs nothing"])
+def test_a_key_of_another_kind_is_nobodys(kind):
+    """Found by mutated requests: a changed byte of the key's kind was a 500 to anybody."""
+    key = ec.generate_private_key(ec.SECP384R1()) if kind == "an unknown curve" else x25519.X25519PrivateKey.generate()
+    public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    public = public.replace(bytes.fromhex("2a8648ce3d0201"), bytes.fromhex("2a8648ce3d0226"))
+    pem = b"-----BEGIN PUBLIC KEY-----\n" + base64.encodebytes(public) + b"-----END PUBLIC KEY-----\n"
+    headers = {
+        FLEET_HTTP_PUBLIC_KEY_HEADER: base64.b64encode(pem).decode(),
+        FLEET_HTTP_SIGNATURE_HEADER: base64.b64encode(b"signature").decode(),
+        TIMESTAMP_HEADER: now().isoformat(),
+    }
+    with pytest.raises(HTTPException, match="Invalid SuperNode authentication") as raised:
+        superlink.authenticate(SimpleNamespace(headers=headers))
+    assert raised.value.status_code == 401
 
 
 def test_flowers_own_check_comes_first():
