@@ -57,7 +57,7 @@ test: test-fast ## all tests, the slow ones last
 test-fast: $(STAMP) ## all but the slow tests, in JOBS processes
 	$(PYTEST) -m "not slow and not faults" --numprocesses $(JOBS) --dist loadfile
 
-faults: $(STAMP) ## real deployments whose parts fail in turn (25 minutes): what is said, and that nothing is lost
+faults: $(STAMP) ## real deployments whose parts fail in turn (up to an hour): what is said, and that nothing is lost
 	$(PYTEST) -m faults tests/deployment
 
 fuzz: $(STAMP) ## damage a file of every table format FUZZ_EXAMPLES times, and send each gateway FUZZ_REQUESTS mutated requests (minutes): no traceback, no row lost
