@@ -31,6 +31,7 @@ _MASKED = (
 _ITS_OWN = ("var/log/", "var/lib/systemd/", "etc/machine-id")
 _BOOT = """\
 set -e
+umask 022
 mount -t tmpfs tmpfs {below}
 mkdir {below}/upper {below}/work {root}
 mount -t overlay overlay -o lowerdir=/,upperdir={below}/upper,workdir={below}/work {root}

@@ -55,7 +55,10 @@ class Machine:
         if self.read(path) == text:
             self._say(f"{self.place(path)} is as it should be")
             return False
-        self.place(path).parent.mkdir(parents=True, exist_ok=True)
+        parent = self.place(path).parent
+        for folder in reversed([each for each in (parent, *parent.parents) if not each.exists()]):
+            folder.mkdir()
+            folder.chmod(0o755)  # the services' users read there, whatever the umask
         write_atomically(self.place(path), text.encode())
         self.place(path).chmod(0o644)
         self._say(f"wrote {self.place(path)}")

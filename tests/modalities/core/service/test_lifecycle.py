@@ -38,6 +38,17 @@ def test_below_a_folder_the_files_are_written_and_the_commands_left_are_named_in
     assert machine.left[-1] == "systemctl enable --now tessera-a.service"  # the other is begun by a person
 
 
+def test_the_users_of_services_may_read_what_is_written_whatever_the_umask(tmp_path):
+    before = os.umask(0o077)
+    try:
+        installed(tmp_path)
+    finally:
+        os.umask(before)
+    modes = {str(path.relative_to(tmp_path)): path.stat().st_mode & 0o777 for path in tmp_path.rglob("*")}
+    assert {mode for name, mode in modes.items() if "." in name} == {0o644}
+    assert {mode for name, mode in modes.items() if "." not in name} == {0o755}
+
+
 def test_installing_once_more_changes_nothing_and_a_changed_unit_is_started_again(tmp_path):
     installed(tmp_path)
     before = files_in(tmp_path)
