@@ -19,7 +19,6 @@ from client.node.home import Home
 from modalities.core.files.atomic import write_json
 from modalities.core.problems import unusable
 
-_PIECE = 2**20
 _EVIDENCE = ("audit.jsonl", "audit.tree", "audit.torn", "receipts.jsonl", "witnessed.jsonl")
 _APPROVALS = ("approved.json", "approved-roster.json")
 """What the digests in the log are of."""
@@ -95,12 +94,10 @@ def _files_below(folder: Path) -> Iterator[Path]:
 
 
 def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
-    if path.is_file() and not path.is_symlink():
-        with path.open("rb") as file:
-            while piece := file.read(_PIECE):
-                digest.update(piece)
-    return digest.hexdigest()
+    if path.is_symlink() or not path.is_file():
+        return hashlib.sha256().hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _remove(path: Path) -> None:

@@ -53,6 +53,8 @@ class Board:
     def __init__(self, home: Home, config: SiteConfig) -> None:
         """Of this site."""
         self._home, self._config = home, config
+        self._read: tuple[int, list[Entry]] = (0, [])
+        """Bytes of the audit log, which only grows, and its entries: three sections are of them."""
 
     def files(self) -> Iterator[Path]:
         """What the sections are read from."""
@@ -166,7 +168,10 @@ class Board:
         return state["state"] if state["alive"] else "stopped"
 
     def _entries(self) -> list[Entry]:
-        return read_log(self._home).entries() if self._home.audit.is_file() else []
+        size = self._home.audit.stat().st_size if self._home.audit.is_file() else 0
+        if size != self._read[0]:
+            self._read = size, read_log(self._home).entries() if size else []
+        return self._read[1]
 
     def _logged(self) -> list[Logged]:
         """The audit log by settings and code; what was logged last is at the end."""
