@@ -1,5 +1,6 @@
 """A registered site whose replies consist of pieces that no program of ours made, in a real run; another is honest."""
 
+import contextlib
 import hashlib
 import time
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from flwr.proto.message_pb2 import ObjectTree
 from flwr.proto.node_pb2 import Node
 from flwr.supercore.inflatable.inflatable_object import get_all_nested_objects, get_object_tree
 from flwr.supercore.inflatable.inflatable_protobuf_utils import make_push_object_fn_protobuf
+from flwr.supercore.inflatable.inflatable_utils import ObjectPushError
 from flwr.supercore.task_identity import TaskIdentity
 
 from server.coordinator.flower import outcome, submit
@@ -76,7 +78,8 @@ def flood(door, client, asked, of_a):
     n_more = 1 + LARGER_BYTES // len(_WORD)
     words = {f"said {number}": ConfigRecord({"word": b"%d" % number + _WORD}) for number in range(n_more)}
     content = RecordDict({**words, "said": ConfigRecord({"word": "flood"})})
-    push(client, door.nodes["b"], with_id(Message(content, reply_to=asked)))
+    with contextlib.suppress(ObjectPushError):  # enough for the run, which throws it away before the last is sent
+        push(client, door.nodes["b"], with_id(Message(content, reply_to=asked)))
 
 
 @pytest.mark.timeout(900)
