@@ -46,7 +46,10 @@ def read_private(path: Path) -> bytes:
     if private_file(path) != path:
         return private_file(path).read_bytes()
     if not path.is_file():
-        raise unusable("no such key", "make one with `init`, or bring it back from where keys are kept", file=str(path))
+        folder = path.parent.parent
+        gone = f"{folder} is not there either: is its disk mounted? Otherwise bring it back"
+        make = "make one with `init`, or bring it back from where keys are kept"
+        raise unusable("no such key", make if folder.is_dir() else gone, file=str(path))
     mode = path.stat().st_mode & 0o777
     if mode & 0o077:
         what = f"others can read this key (mode {mode:o})"

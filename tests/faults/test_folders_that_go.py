@@ -43,6 +43,6 @@ def test_a_site_whose_folder_is_gone_for_a_while_misses_a_round_of_branches_and_
     failed = "the site reported a failure; its own log says more"
     assert [note.text for note in study.notes if note.site == "site_3"] == [failed] * 2
     assert study.missing.rounds == {"site_3": {"cnv": [1], "hif": [1]}}
-    assert f"{here}/.tessera/node.key: no such key; make one with `init`, or bring it back" in log
+    assert f"{here}/.tessera/node.key: no such key; {here} is not there either: is its disk mounted?" in log
     lost = WatchedGrid(root, 3, loses=loses_what_was_missing(study.missing.rounds))
     assert same_study(study, run_small(root, FEDERATION, lost))
