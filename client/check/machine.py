@@ -137,9 +137,10 @@ def gpu_problems(device: str) -> list[Problem]:
         return device_problems(device) or [note("GPU: none that torch can use; a CPU is enough")]
     names = [torch.cuda.get_device_properties(number) for number in range(n_there)]
     shown = ", ".join(f"{one.name} ({one.total_memory / GB:.0f} GB)" for one in names)
-    trains = {AUTO: "training for large branches", CPU: "training stays on the CPU (resources.device: cpu)"}
-    uses = trains.get(device, f"training too (resources.device: {device})")
-    return [note(f"GPU: {shown}; `prepare` uses it for slides, {uses}"), *device_problems(device)]
+    asked = f" (resources.device: {device})"
+    uses = {AUTO: "uses it for slides, training for large branches", CPU: f"and training stay on the CPU{asked}"}
+    said = uses.get(device, f"uses it for slides, training too{asked}")
+    return [note(f"GPU: {shown}; `prepare` {said}"), *device_problems(device)]
 
 
 def slides_in(sources: Mapping[str, Source]) -> int:

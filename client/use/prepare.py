@@ -85,7 +85,7 @@ def prepare_site(
     cases = set(case_ids_of(folder, site))
     n_failed = 0
     for recipe in recipes_of(sources, federation):
-        backbone = backbone_of(recipe.config, recipe.source.slides.weights)
+        backbone = backbone_of(recipe.config, recipe.source.slides.weights, recipe.source.device)
         _announce(recipe, backbone, console)
         listed, pace = listed_only(listed_files(recipe.source), cases), Pace()
         states = [state for _, state in _followed(recipe, listed, workers, console, pace, shard)]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
-from modalities.core.fields import NotNegative, Whole, settings
+from modalities.core.fields import AUTO, NotNegative, Whole, settings
 from modalities.core.pseudonyms import Pseudonyms
 
 if TYPE_CHECKING:  # torch takes seconds to import, and what only reads settings has no need of it
@@ -77,6 +77,8 @@ class Source:
     """Of the clinical record: the reader's field name -> a word of this site's files -> the reader's word for it."""
     pseudonyms: Pseudonyms | None = None
     """What the files' own case ids are replaced by once they are read; None: by nothing."""
+    device: str = AUTO
+    """Where a network that slides are prepared with computes: `resources.device` of site.yaml."""
 
     def called(self, case_id: str) -> str:
         """The id under which the site goes on with a case of the files."""

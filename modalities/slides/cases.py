@@ -153,7 +153,7 @@ def _tables(source: Source) -> dict[str, TileFeatures]:
 
 
 def _backbone(source: Source, config: SlidesConfig) -> Backbone:
-    return backbone_of(config, source.slides.weights)
+    return backbone_of(config, source.slides.weights, source.device)
 
 
 def _job(entry: Listed, source: Source, config: SlidesConfig) -> Job:

@@ -123,7 +123,8 @@ class Resources:
     """What the site's machine computes with; section `resources` of site.yaml."""
 
     device: Device = AUTO
-    """Where branches are trained and used: `cpu`; `cuda`, or `cuda:1` of several GPUs; `auto`: large ones on a GPU."""
+    """Where slides are encoded, and branches trained and used: `cpu`; `cuda`, or `cuda:1` of several GPUs; `auto`:
+    encoders and large branches on a GPU."""
 
 
 @settings
@@ -212,7 +213,8 @@ def sources_of(folder: Path, config: SiteConfig, problems: list[Problem]) -> dic
     """The raw files that site.yaml names; those that are not there are added to the problems."""
     slides, pseudonyms = _slides(folder, config.slides), pseudonyms_of(folder, config, problems)
     read = {name: _source(folder, name, section, slides, problems) for name, section in config.sources.items()}
-    sources = {name: replace(source, pseudonyms=pseudonyms) for name, source in read.items()}
+    device = config.resources.device
+    sources = {name: replace(source, pseudonyms=pseudonyms, device=device) for name, source in read.items()}
     has = f"the site has {', '.join(sources) or 'none'}"
     problems += [
         Problem(f"{name}: no such source", has, file=SITE_FILE, where="policy.modalities")

@@ -3,6 +3,7 @@
 import difflib
 import hashlib
 import importlib
+import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -13,6 +14,7 @@ import torch
 from jaxtyping import Float32, UInt8
 from torch import nn
 
+from modalities.core.device import device_for
 from modalities.core.files.tables.delimited import listing
 from modalities.core.problems import ProblemsError, problems_of, unusable
 from modalities.slides.backbones.fitting import Fit
@@ -34,11 +36,10 @@ class Pretrained:
     names: tuple[str, ...] = ()
     uses_nuclei = False
 
-    def __init__(self, encoder: Encoder, network: nn.Module, digest: str) -> None:
+    def __init__(self, encoder: Encoder, network: nn.Module, digest: str, device: torch.device) -> None:
         """Over a network that is filled with its weights."""
         self.name, self.digest, self.licence = encoder.name, digest, encoder.licence
         self.fit = Fit(encoder.resized, encoder.pixels)
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.on_cpu = device.type == "cpu"
         self._runner = Runner(encoder, network, device, halves=not self.on_cpu)
         self.n_threads = torch.get_num_threads()
@@ -65,23 +66,24 @@ class Pretrained:
         return self._runner.at_work()
 
 
-def pretrained(name: str, folder: Path | None) -> Pretrained:
-    """The backbone of this name, with the weights of the folder, or else those of a hub.
+def pretrained(name: str, folder: Path | None, asked: str) -> Pretrained:
+    """The backbone of this name on the device that is asked for, with the weights of the folder, or else of a hub.
 
     Raises:
-        ValueError: timm is not installed, knows no such model, or there are no weights that fit it.
+        ValueError: timm is not installed, knows no such model, there are no weights that fit it, or no such device.
     """
+    device = device_for(asked, 1, lambda: math.inf)  # whatever its size: `auto` takes a GPU where there is one
     timm = _timm(name)
     encoder = encoders().get(name) or _of_timm(name, timm)
     file = weights_file(name, folder)
     if file is None and name not in encoders():
-        return _from_hub_of_timm(encoder, timm)
+        return _from_hub_of_timm(encoder, timm, device)
     file = file or from_hub(encoder)
     try:
         network = filled(encoder, as_timm(tensors_of(file)), file.name)
     except ProblemsError as error:
         raise ProblemsError(*problems_of(error, where=f"backbone {name}")) from error
-    return Pretrained(encoder, network, file_digest(file))
+    return Pretrained(encoder, network, file_digest(file), device)
 
 
 def _timm(name: str) -> Any:
@@ -131,7 +133,7 @@ def _of_timm(name: str, timm: Any) -> Encoder:
     )
 
 
-def _from_hub_of_timm(encoder: Encoder, timm: Any) -> Pretrained:
+def _from_hub_of_timm(encoder: Encoder, timm: Any, device: torch.device) -> Pretrained:
     """With the weights that timm itself names."""
     try:
         network = timm.create_model(encoder.network, pretrained=True, num_classes=0)
@@ -141,7 +143,7 @@ def _from_hub_of_timm(encoder: Encoder, timm: Any) -> Pretrained:
             f"backbone {encoder.name}: no weights here, and none from a hub ({said})",
             f"put {encoder.name}.safetensors into {PLACE}",
         ) from error
-    return Pretrained(encoder, network, _digest(network))
+    return Pretrained(encoder, network, _digest(network), device)
 
 
 def _digest(model: nn.Module) -> str:

@@ -117,11 +117,11 @@ def test_a_gpu_is_noted_as_torch_sees_it_with_what_it_is_for_here(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda number: properties)
-    shown = "GPU: Card 7 (48 GB); `prepare` uses it for slides, training "
+    shown = "GPU: Card 7 (48 GB); `prepare` "
     for device, uses in (
-        ("auto", "for large branches"),
-        ("cpu", "stays on the CPU (resources.device: cpu)"),
-        ("cuda", "too (resources.device: cuda)"),
+        ("auto", "uses it for slides, training for large branches"),
+        ("cpu", "and training stay on the CPU (resources.device: cpu)"),
+        ("cuda", "uses it for slides, training too (resources.device: cuda)"),
     ):
         (problem,) = gpu_problems(device)
         assert (problem.level, problem.what) == ("note", shown + uses)

@@ -6,6 +6,7 @@ from io import StringIO
 from typing import Any, cast
 
 import pytest
+import torch
 from omegaconf import OmegaConf
 from rich.console import Console
 from typer.testing import CliRunner
@@ -90,6 +91,19 @@ def test_resolution_and_cache_of_the_site_are_its_own(site):
     found = prepare(site)
     assert found.exit_code == 0, found.output
     assert len(list((site / "made").glob("*/*.h5"))) == 3
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_a_gpu_that_is_asked_for_and_not_there_is_said_before_any_slide(site):
+    asked = OmegaConf.create({"modalities": {"wsi_image": {"slides": {"backbone": "resnet18"}}}})
+    OmegaConf.save(asked, site / "federation.yaml")
+    with (site / "site.yaml").open("a") as file:
+        file.write("resources: {device: cuda}\n")
+    found = prepare(site, "--federation", str(site / "federation.yaml"))
+    assert found.exit_code == 1
+    assert "resources.device: cuda: torch" in found.output
+    assert "finds no GPU here; set auto or cpu" in found.output
+    assert prepare(site).exit_code == 0  # `stain` has no network
 
 
 def test_federation_without_slide_modality_is_said(site):

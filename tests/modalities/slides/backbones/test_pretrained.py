@@ -11,8 +11,10 @@ from safetensors.torch import save_file
 
 from modalities.core.contract import SlideSettings, Source
 from modalities.slides.backbones import backbone_of
+from modalities.slides.backbones import pretrained as module
 from modalities.slides.backbones.importing import import_timm
 from modalities.slides.backbones.places import weights_file
+from modalities.slides.backbones.pretrained import pretrained
 from modalities.slides.config import SlidesConfig
 from modalities.slides.reading.reading import open_slide
 from modalities.slides.reading.source import read_slides
@@ -43,6 +45,20 @@ def test_row_does_not_depend_on_the_other_tiles(resnet18):
     found = backbone_of(SlidesConfig(backbone="resnet18"), str(resnet18))
     tiles = tiles_of(256, 5)
     assert np.allclose(found.encode(tiles[1:2], [])[0], found.encode(tiles, [])[1], atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("asked", "device", "halves"), [("auto", "cuda", True), ("cpu", "cpu", False), ("cuda:1", "cuda:1", True)]
+)
+def test_network_goes_where_the_site_asks_for(resnet18, monkeypatch, asked, device, halves):
+    """As far as a machine without a GPU can see it: up to where the network would be moved there."""
+    placed = []
+    monkeypatch.setattr(torch.backends.cuda, "is_built", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(module, "Runner", lambda encoder, network, device, halves: placed.append((device, halves)))
+    pretrained("resnet18", resnet18, asked)
+    assert placed == [(torch.device(device), halves)]
 
 
 def test_digest_is_that_of_the_file_and_is_checked(resnet18):
