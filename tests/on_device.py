@@ -25,6 +25,7 @@ from modalities.core.settings.federation import federation_from
 from modalities.core.site.example import example_features
 from modalities.core.site.store import BranchData, SiteData
 from modalities.core.site.tensor_files import load_tensors, save_tensors
+from modalities.wsi_image.poolings import POOLINGS
 from tests.modalities.wsi import classed_features, config_of
 from tests.second_device import second_device
 from tests.server.phases.test_study_private import private_federation
@@ -38,7 +39,6 @@ KINDS = {
     "graph": {"kind": "wsi_graph"},
 }
 HOLDINGS, N_CASES = (("cnv", "image", "graph"), ("cnv",), ("cnv", "image", "graph")), (9, 11, 8)
-POOLINGS = ("feature_mean", "mean_logits", "mean_probabilities", "majority", "attention")
 
 
 @pytest.fixture(params=["standin", "cuda"])

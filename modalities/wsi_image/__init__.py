@@ -20,7 +20,7 @@ from modalities.slides.reading.source import read_case_by_case
 from modalities.slides.stored import bags_of
 
 from .config import PRESETS, Config
-from .network import Bags, TileEncoder
+from .network import Bags, TileEncoder, pooling_named
 
 __all__ = ["EXAMPLE_FOLDER", "PRESETS", "Config", "build_encoder", "collate", "explain", "finalise", "prepare", "read"]
 __all__ += ["plausibility", "recognised", "sums", "unreadable", "vectors", "write_example"]
@@ -55,7 +55,7 @@ def prepare(cases: Cases, state: State, config: Config) -> Tensor | list[Tensor 
     bags = (
         ScaledRows(bag, scale) if isinstance(bag, Rows) else scaled(bag, state, config.clip) for bag in cases.values
     )
-    if config.pooling != "feature_mean":
+    if not pooling_named(config.pooling).of_means:
         return list(bags)
     means = [bag.mean() if isinstance(bag, ScaledRows) else bag.mean(dim=0) for bag in bags]
     return torch.stack(means) if means else torch.zeros(0, len(state["mean"]))  # a round then costs what a table's does
@@ -82,9 +82,7 @@ def pretrained(config: Config) -> str:
 
 def build_encoder(config: Config, state: State) -> nn.Module:
     """A network over tiles, and the pooling of the settings."""
-    return TileEncoder(
-        len(state["mean"]), config.hidden, config.dropout, config.input_dropout, config.pooling, config.attention_width
-    )
+    return pooling_named(config.pooling)(len(state["mean"]), config)
 
 
 def explain(

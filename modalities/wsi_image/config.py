@@ -4,13 +4,19 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Annotated, Any
 
-from pydantic import Field, StrictInt
+from pydantic import AfterValidator, Field, StrictInt
 
 from modalities.core.fields import Positive, ShareBelowOne, Widths, settings
 from modalities.core.settings.training import BranchConfig
 from modalities.slides.config import PAPER, SlidesConfig
 
-from .network import Pooling
+from .poolings import POOLINGS
+
+
+def _known(pooling: str) -> str:
+    if pooling not in POOLINGS:
+        raise ValueError(f"must be one of {', '.join(POOLINGS)}, got {pooling!r}")
+    return pooling
 
 
 @settings
@@ -19,8 +25,9 @@ class Config(BranchConfig):
 
     slides: SlidesConfig = field(default_factory=SlidesConfig)
     """From slide to tile features; shared by all sites."""
-    pooling: Pooling = "feature_mean"
-    """What makes one prediction of many tiles: feature_mean, mean_logits, mean_probabilities, majority, attention."""
+    pooling: Annotated[str, AfterValidator(_known)] = "feature_mean"
+    """What makes one prediction of many tiles: a file of modalities/wsi_image/poolings
+    (docs/modalities/wsi_image.md)."""
     hidden: Widths = field(default_factory=list)
     """Widths of the hidden SELU layers over a tile; none makes the branch linear, which n < 1000 cases often favour."""
     dropout: ShareBelowOne = 0.0

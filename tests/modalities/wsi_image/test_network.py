@@ -1,5 +1,4 @@
 import math
-from typing import get_args
 
 import numpy as np
 import pytest
@@ -7,7 +6,9 @@ import torch
 
 from modalities import wsi_image
 from modalities.core.blocks.branch import build_branch
-from modalities.wsi_image.network import Bags, Pooling
+from modalities.wsi_image import poolings
+from modalities.wsi_image.network import Bags, pooling_named
+from modalities.wsi_image.poolings import POOLINGS
 from tests.modalities.wsi import as_cases, config_of
 
 SIZES = (3, 1, 5)
@@ -76,6 +77,22 @@ def test_gated_attention_is_the_formula_of_ilse():
     assert torch.allclose(branch(wsi_image.collate(prepared, torch.tensor([0, 2])))[0][1], expected, atol=1e-5)
 
 
+def test_a_pooling_is_one_file(tmp_path, monkeypatch):
+    """Here one of which the first tile is all, and one that forgot its class."""
+    monkeypatch.setattr(poolings, "__path__", [str(tmp_path)])
+    (tmp_path / "first_tile.py").write_text(
+        "from modalities.wsi_image.network import TileEncoder\n"
+        "class Encoder(TileEncoder):\n"
+        "    def shares(self, embedded, bags):\n"
+        "        return (bags.case.diff(prepend=bags.case[:1] - 1) > 0).to(embedded.dtype)\n"
+    )
+    (tmp_path / "empty.py").touch()
+    encoder, tiles = pooling_named("first_tile")(4, config_of("wsi_image")), torch.randn(3, 4)
+    assert torch.equal(encoder(Bags(tiles, torch.tensor([0, 0, 1]), 2)), tiles[[0, 2]])
+    with pytest.raises(TypeError, match=r"poolings/empty\.py: must define Encoder, derived from TileEncoder"):
+        pooling_named("empty")
+
+
 def test_tile_wise_loss_is_the_mean_over_cases_of_the_mean_over_tiles():
     branch, prepared = made(pooling="majority", hidden=[6])
     labels = torch.tensor([2, 0])
@@ -87,7 +104,7 @@ def test_tile_wise_loss_is_the_mean_over_cases_of_the_mean_over_tiles():
     assert loss.item() == pytest.approx(torch.stack(each).mean().item(), rel=1e-5)
 
 
-@pytest.mark.parametrize("pooling", get_args(Pooling))
+@pytest.mark.parametrize("pooling", POOLINGS)
 def test_loss_reaches_every_weight(pooling):
     branch, prepared = made(pooling=pooling, hidden=[6])
     branch.train().loss(wsi_image.collate(prepared, torch.tensor([0, 1, 2])), torch.tensor([2, 0, 1])).backward()
