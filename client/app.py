@@ -37,6 +37,7 @@ from client.study.kept import (
     keep_sums,
     kept_outputs,
     kept_sums,
+    take_up_roll,
 )
 from client.study.mods import accounted_only, as_it_was_asked, audited, without_exception_text
 from client.study.policy import (
@@ -68,6 +69,7 @@ from strategies.flower.arrays import sha256_of_record
 from strategies.masked_exchange.wire import MASKING
 from strategies.wire import (
     ARRAYS,
+    BEGUN,
     CONFIG,
     FUSION,
     METRICS,
@@ -98,6 +100,8 @@ def capabilities(message: Message, context: Context) -> Message:
     if SETTINGS not in context.state or sent != record_of(context.state, SETTINGS, ConfigRecord)["federation"]:
         context.state.clear()  # what was kept under other settings
         context.state[SETTINGS] = ConfigRecord({"federation": sent})
+    if config_of(message, STUDY).get(BEGUN):
+        take_up_roll(context)
     data = data_of(context)
     check(device_problems(data.config.resources.device))
     introduction: dict[str, Any] = {"site": data.config.name, "digest": data.federation.digest}
@@ -179,6 +183,7 @@ def setup(message: Message, context: Context) -> Message:
         context.state[SETTINGS] = ConfigRecord(known)
     if known["federation"] != record_of(context.state, SETTINGS, ConfigRecord)["federation"]:
         raise ValueError("other settings than in the handshake")
+    take_up_roll(context)
     data, digests, shared, reply = data_of(context), {}, {}, RecordDict()
     if is_other_than_agreed(data, context):
         raise ValueError("other settings than this site agreed to")

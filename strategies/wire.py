@@ -17,6 +17,8 @@ from strategies.flower.arrays import LazyArray
 
 ARRAYS, CONFIG, METRICS = "arrays.", "config.", "metrics."
 FUSION, SHARED, STUDY = "fusion.", "shared", "study"
+BEGUN = "begun"
+"""Said to a site of a study whose statistics are gathered: it goes on with the cases that it began with."""
 MASKED = "masked."
 """Prefix of a group's records under masks (strategies/masked_exchange/wire.py)."""
 SEPARATOR = "::"

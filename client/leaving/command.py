@@ -26,7 +26,7 @@ def leave(
     if erase_all:
         _erase(home)
         return
-    for folder in (home.prepared, home.alone, home.answered, home.masks):
+    for folder in (home.prepared, home.alone, home.answered, home.rolls, home.masks):
         shutil.rmtree(folder, ignore_errors=True)
 
 

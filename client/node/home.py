@@ -40,6 +40,8 @@ class Home:
     """The model that the site trains on its own cases alone, for comparison; `leave` takes it away."""
     answered = Place("answered")
     """What the site trained, a file a study: what `policy.max_rounds` is held against; `leave` takes it away."""
+    rolls = Place("rolls")
+    """The cases, classes and folds that a study began with here, a file a study; `leave` takes it away."""
     epsilon = Place("epsilon.jsonl")
     """epsilon.jsonl: what was spent of the patients' privacy, over all studies; `leave` leaves it."""
     noise_key = Place("noise.key")

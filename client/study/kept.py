@@ -1,14 +1,18 @@
 """What a node keeps of a run from message to message, in Flower's context: the rest lies on the site's disk."""
 
+import json
 from collections.abc import Mapping
 from logging import getLogger
 
 from flwr.app import ArrayRecord, ConfigRecord, Context
 
 from client.audit.facts import tell
+from client.node.complaints import COMPLAINT
 from client.study.session import SETTINGS, ClientStudy, federation_of, site_data, site_folder
-from client.study.settled import NotSettledError, home_of
+from client.study.settled import NotSettledError, home_of, settled_federation
 from modalities.core.contract import Sums
+from modalities.core.files.atomic import write_json
+from modalities.core.problems import unusable
 from modalities.core.site.shelf import Shelf
 from modalities.core.site.store import SiteData
 from strategies.checks import CLASS_COUNTS
@@ -39,12 +43,32 @@ def data_of(context: Context) -> SiteData:
 
 
 def keep_roll(context: Context, data: SiteData) -> None:
-    """Let the rest of the run train on the cases that it begins with; what they hold later processes find on disk."""
+    """Let the study train on the cases that it begins with; what they hold later processes find on disk."""
     if ROLL in context.state:
         return
-    context.state[ROLL] = ConfigRecord(data.roll.to_plain())
-    for name in data.modalities if home_of(context) and not data.config.only_evaluates else ():
+    plain, home = data.roll.to_plain(), home_of(context)
+    context.state[ROLL] = ConfigRecord(plain)
+    if home:
+        home.rolls.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_json(home.rolls / data.federation.digest, plain)
+    for name in data.modalities if home and not data.config.only_evaluates else ():
         data.values(name)
+
+
+def take_up_roll(context: Context) -> None:
+    """Go on with the cases that a study under way began with, at a site that was restarted since.
+
+    Raises:
+        ValueError: what was kept of them cannot be read.
+    """
+    home, federation = home_of(context), settled_federation(context)
+    file = home.rolls / federation.digest if home and federation else None
+    if ROLL in context.state or file is None or not file.is_file():
+        return
+    try:
+        context.state[ROLL] = ConfigRecord(json.loads(file.read_text(encoding="utf-8")))
+    except (ValueError, TypeError):
+        raise unusable("cannot be read", "`tessera-client leave`, then join again", file=str(file)) from None
 
 
 def keep_sums(context: Context, sums: Mapping[str, Sums]) -> None:
@@ -69,7 +93,11 @@ def study_of(context: Context) -> ClientStudy:
         raise NotSettledError("no shared statistics in this run yet: the server sends them first")
     if data.case_list_changed:
         n, file = len(data.roll.case_ids), data.config.cases
-        _LOG.warning("%s was changed since this run began, which goes on with the %d cases and folds of then", file, n)
+        _LOG.warning(
+            "%s was changed since this study began, which goes on with the %d cases and folds of then",
+            *(file, n),
+            extra=COMPLAINT,
+        )
     held = record_of(context.state, SETTINGS, ConfigRecord)
     counts = held.get(CLASS_COUNTS, ())
     digests = {name: str(held[DIGEST + name]) for name in states}

@@ -20,7 +20,7 @@ from strategies.checks import (
     shown,
 )
 from strategies.evaluation.wire import EVALUATES, TAKES_PART
-from strategies.wire import ARRAYS, CONFIG, METRICS, STUDY, config_record, parts_in, record_of, to_record
+from strategies.wire import ARRAYS, BEGUN, CONFIG, METRICS, STUDY, config_record, parts_in, record_of, to_record
 
 _POLL_S = 1.0
 _LEAST_TO_COUNT = 3
@@ -75,7 +75,8 @@ def introduce(sites: Sites, nodes: Sequence[int], taken: Collection[str] = ()) -
     """
     study, enrolled = sites.study, sites.options.enrolled
     names = {node_id: f"node {position}" for position, node_id in enumerate(nodes, start=1)} | dict(enrolled)
-    settings = config_record({"federation": study.federation.to_json(), "digest": study.federation.digest})
+    about = {"federation": study.federation.to_json(), "digest": study.federation.digest, BEGUN: bool(study.states)}
+    settings = config_record(about)
     content = RecordDict({CONFIG + STUDY: settings})
     holders: dict[str, Holder] = {}
 

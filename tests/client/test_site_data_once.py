@@ -89,7 +89,7 @@ def test_files_that_change_in_mid_study_change_nothing_but_that_one_is_read_once
     assert study.refused == []
     assert same_study(study, inline)
     assert reads(grid) == READS + Counter({("site_1", "read table"): 1})
-    assert "cases.csv was changed since this run began, which goes on with the" in grid.inner.log.read_text()
+    assert "cases.csv was changed since this study began, which goes on with the" in grid.inner.log.read_text()
 
 
 def touched(site):

@@ -217,7 +217,7 @@ class SiteData:
         read, wanted = self.cases(modality), self.training_cases(modality)
         if gone := len(set(wanted) - set(read.case_ids)):
             raise ValueError(
-                f"{modality}: {gone} cases that this run began with are gone from {self.config.cases} or from the "
+                f"{modality}: {gone} cases that this study began with are gone from {self.config.cases} or from the "
                 "files; put them back, or ask the coordinator for a new run"
             )
         return read.select(wanted)

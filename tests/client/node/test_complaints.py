@@ -52,5 +52,5 @@ def test_a_simulated_site_keeps_none(tmp_path):
 def test_the_log_has_what_is_complained_of_and_what_is_not(tmp_path, capsys):
     with complaints_kept(home_in(tmp_path)):
         LOG.error(REFUSED, extra=COMPLAINT)
-        LOG.warning("cases.csv was changed since this run began")
-    assert capsys.readouterr().err == f"ERROR: {REFUSED}\nWARNING: cases.csv was changed since this run began\n"
+        LOG.warning("cases.csv was changed since this study began")
+    assert capsys.readouterr().err == f"ERROR: {REFUSED}\nWARNING: cases.csv was changed since this study began\n"
