@@ -1,12 +1,24 @@
 """Small slides for tests: tiled JPEG pyramids that OpenSlide takes for a scanner's."""
 
+from collections import Counter
 from pathlib import Path
 
 import cv2
 import numpy as np
 import tifffile
 
+from modalities.core.contract import Source
+from modalities.slides.bags import SlideTiles
+from modalities.slides.config import SlidesConfig
+from modalities.slides.reading.source import read_case_by_case
+
 TILE_PX = 256
+
+
+def read_slides(source: Source, config: SlidesConfig) -> tuple[dict[str, tuple[SlideTiles, ...]], dict[str, int]]:
+    """Every case, and the notes."""
+    notes = Counter[str]()
+    return dict(read_case_by_case(source, config, notes)), dict(notes)
 
 
 def write_slide(

@@ -16,7 +16,7 @@ from modalities.core.seeds import seed_of
 from modalities.slides.backbones import Backbone, backbone_of
 from modalities.slides.bags import SlideTiles, TileFeatures, TileFile
 from modalities.slides.config import SlidesConfig
-from modalities.slides.features.reading import read_features
+from modalities.slides.features.outline import outline_of, tiles_in
 from modalities.slides.features.stores import table_in
 from modalities.slides.nuclei.composition import read_composition, with_composition
 from modalities.slides.prepare.job import Job
@@ -92,12 +92,6 @@ def _prepared(
         states.settle()  # also what was done before an interrupt
 
 
-def prepared_cases(source: Source, config: SlidesConfig) -> tuple[dict[str, tuple[SlideTiles, ...]], dict[str, int]]:
-    """See `modalities.slides.reading.source.read_slides`."""
-    notes: Counter[str] = Counter()
-    return dict(slides_by_case(source, config, notes)), dict(notes)
-
-
 def slides_by_case(
     source: Source, config: SlidesConfig, notes: Counter[str], only: str | None = None
 ) -> Iterator[tuple[str, tuple[SlideTiles, ...]]]:
@@ -107,15 +101,15 @@ def slides_by_case(
     some = False
     for case_id in sorted({*held, *alone} if only is None else {only} & {*held, *alone}):
         slides = list[SlideTiles]()
-        for entry, state in held.get(case_id, ()):
+        for entry, path in held.get(case_id, ()):
             try:
-                tiles = _tiles_of(entry, state, source, tables)
+                tiles = _tiles_of(entry, path, source, tables)
             except ValueError as error:
                 notes[_UNREAD] += 1
                 reasons.append(str(error))
+                alone.setdefault(case_id, []).extend({entry.slide} & {*tables})
             else:
-                file = TileFile(str(_file_of(entry, state, source)), len(tiles))
-                slides.append(SlideTiles(case_id, entry.slide, tiles, file))
+                slides.append(SlideTiles(case_id, entry.slide, tiles, TileFile(str(path), len(tiles))))
         slides += [SlideTiles(case_id, slide, tables[slide]) for slide in alone.get(case_id, ())]
         if slides:
             some = True
@@ -126,25 +120,36 @@ def slides_by_case(
 
 def _done(
     source: Source, config: SlidesConfig, tables: Mapping[str, TileFeatures], notes: Counter[str], reasons: list[str]
-) -> tuple[dict[str, list[tuple[Listed, SlideState]]], dict[str, list[str]]]:
-    """By case, the slides that can be read, and those that the site has only the table of; what cannot, is noted."""
+) -> tuple[dict[str, list[tuple[Listed, Path]]], dict[str, list[str]]]:
+    """By case, the slides with their features, and those that the site has only the table of; what is not, is noted.
+
+    The site's own feature files are not looked into: that they are damaged shows when the case is read.
+    """
     listed = listed_files(source)
     owners = {entry.slide: entry.case_id for entry in listed}
     files = [entry for entry in listed if entry.is_there or entry.slide not in tables]
-    held: dict[str, list[tuple[Listed, SlideState]]] = {}
-    for entry, state in sorted(prepare_slides(files, source, config), key=lambda pair: str(pair[0].path)):
+    done = [(entry, features_in(entry, source)) for entry in files if _is_ready(entry)]
+    others = [entry for entry in files if not _is_ready(entry)]
+    for entry, state in sorted(prepare_slides(others, source, config), key=lambda pair: str(pair[0].path)):
         if state.state == DONE:
-            held.setdefault(entry.case_id, []).append((entry, state))
+            done.append((entry, file_of(entry, state, source)))
         else:
             notes[_UNREAD if state.state == FAILED else f"slides left out ({state.cause})"] += 1
             reasons.append(state.reason)
-    done = {entry.slide for slides in held.values() for entry, _ in slides}
+    held: dict[str, list[tuple[Listed, Path]]] = {}
+    for entry, path in sorted(done, key=lambda pair: str(pair[0].path)):
+        held.setdefault(entry.case_id, []).append((entry, path))
+    used = {entry.slide for entry, _ in done}
     alone: dict[str, list[str]] = {}
     for slide in tables:
         case_id = owners.get(slide) or case_of_name(slide)
-        if slide not in done and case_id is not None:
+        if slide not in used and case_id is not None:
             alone.setdefault(source.called(case_id), []).append(slide)
     return held, alone
+
+
+def _is_ready(entry: Listed) -> bool:
+    return entry.is_features and entry.is_there and not entry.left_out
 
 
 def _tables(source: Source) -> dict[str, TileFeatures]:
@@ -175,7 +180,7 @@ def _left_out(entry: Listed, source: Source, config: SlidesConfig) -> SlideState
     if not entry.is_features:
         return None
     try:
-        return state(DONE, n_tiles=len(read_features(features_in(entry, source))))
+        return state(DONE, n_tiles=outline_of(features_in(entry, source)).n_tiles)
     except ValueError as error:
         return state(FAILED, str(error))
 
@@ -186,7 +191,7 @@ def _settled(job: Job, known: Mapping[tuple[str, str], SlideState]) -> SlideStat
         state = known.get((job.recipe, job.file))
         if state is not None and state.state != DONE:
             return replace(state, case_id=job.case_id)
-        n_tiles = len(read_features(job.target)) if job.target.is_file() else 0
+        n_tiles = outline_of(job.target).n_tiles if job.target.is_file() else 0
     except (OSError, ValueError):  # the slide cannot be opened, or its features were damaged since
         return None
     if not n_tiles:
@@ -195,8 +200,8 @@ def _settled(job: Job, known: Mapping[tuple[str, str], SlideState]) -> SlideStat
     return SlideState(job.path.stem, job.case_id, DONE, "", n_tiles, seconds, job.recipe, job.file)
 
 
-def _file_of(entry: Listed, state: SlideState, source: Source) -> Path:
-    """Where the features of a slide that is done lie."""
+def file_of(entry: Listed, state: SlideState, source: Source) -> Path:
+    """Where the features of a slide that is done, or is features already, lie."""
     return features_in(entry, source) if entry.is_features else cache_of(source) / state.recipe / state.file
 
 
@@ -205,18 +210,10 @@ def features_in(entry: Listed, source: Source) -> Path:
     return table_in(entry.path, source.columns.get("features", ""))
 
 
-def tiles_of_file(entry: Listed, state: SlideState, source: Source) -> TileFeatures:
-    """The tiles of a slide that is done: of the site's feature file, or of what was prepared.
-
-    Raises:
-        FeatureFileError: the file was damaged since.
-    """
-    tiles = read_features(_file_of(entry, state, source))
-    return tiles.at_level0(entry.mpp, source.slides.default_mpp) if entry.is_features else tiles
-
-
-def _tiles_of(entry: Listed, state: SlideState, source: Source, tables: dict[str, TileFeatures]) -> TileFeatures:
-    tiles = tiles_of_file(entry, state, source)
+def _tiles_of(entry: Listed, path: Path, source: Source, tables: dict[str, TileFeatures]) -> TileFeatures:
+    tiles = tiles_in(path)
+    if entry.is_features:
+        tiles = tiles.at_level0(entry.mpp, source.slides.default_mpp)
     table = tables.pop(entry.slide, None)
     if table is None:
         return tiles

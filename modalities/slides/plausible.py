@@ -12,9 +12,9 @@ from modalities.core.files.tables.delimited import listing
 from modalities.core.hooks import Plausibility, Quantity, RawFile
 from modalities.core.plausible.rules import Rule, judged
 from modalities.core.problems import Problem, warning
-from modalities.slides.bags import TileFeatures
-from modalities.slides.cases import cache_of, prepare_slides, tiles_of_file
+from modalities.slides.cases import cache_of, file_of, prepare_slides
 from modalities.slides.config import SlidesConfig
+from modalities.slides.features.outline import Outline, outline_of
 from modalities.slides.prepare.job import fingerprint
 from modalities.slides.prepare.state import DONE, EXCLUDED, FAILED, SlideState
 from modalities.slides.reading.handles import open_handle
@@ -82,13 +82,13 @@ def _called(entry: Listed) -> str:
 
 def _facts(entry: Listed, state: SlideState, source: Source) -> dict[str, float]:
     """Micrometres a pixel that count, and those of the file itself where slides.csv has some too; nuclei a tile."""
-    tiles = _tiles(entry, state, source)
-    nuclei = np.nan if tiles is None or tiles.composition is None else float(tiles.composition.sum(axis=1).mean())
+    outline = _outline(entry, state, source)
     own = _own_mpp(entry.path) if entry.mpp and not entry.is_features else 0.0
+    default = source.slides.default_mpp if entry.is_features and outline else 0.0
     return {
-        "mpp": entry.mpp or (tiles.mpp if tiles and not tiles.is_nominal else 0.0) or np.nan,
+        "mpp": entry.mpp or (outline.mpp if outline else 0.0) or default or np.nan,
         "own": own or np.nan,
-        "nuclei": nuclei,
+        "nuclei": outline.nuclei if outline else np.nan,
     }
 
 
@@ -103,11 +103,11 @@ def _own_mpp(path: Path) -> float:
         handle.close()
 
 
-def _tiles(entry: Listed, state: SlideState, source: Source) -> TileFeatures | None:
+def _outline(entry: Listed, state: SlideState, source: Source) -> Outline | None:
     if state.state != DONE:
         return None
     try:
-        return tiles_of_file(entry, state, source)
+        return outline_of(file_of(entry, state, source))
     except ValueError:
         return None
 

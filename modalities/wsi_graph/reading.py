@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -17,7 +18,7 @@ from modalities.core.files.tables.delimited import listing
 from modalities.core.problems import Problem, check
 from modalities.slides.bags import SlideTiles, TileFeatures
 from modalities.slides.reading.files import CannotWriteError, write_whole
-from modalities.slides.reading.source import read_slides
+from modalities.slides.reading.source import read_case_by_case
 
 from .config import Config
 from .graph import Graph, build_graph, side_by_side
@@ -30,19 +31,23 @@ _KEPT_FROM = 1000  # tiles: a smaller graph is built sooner than it is found
 def read(source: Source, config: Config) -> Cases:
     """The graph of each case, its slides side by side; large ones are kept in the site's cache folder.
 
-    Raises:
-        ValueError: what `modalities.slides.reading.source.read_slides` says, or slides lack what a graph needs.
-    """
-    slides, notes = read_slides(source, config.slides)
-    everything = [slide for own in slides.values() for slide in own]
-    _refuse(everything, config)
-    from modalities.slides.cases import cache_of  # needs the `slides` extra, which read_slides asked for
+    Cases are read one at a time, so that the tiles of no more than one lie in memory.
 
-    folder = cache_of(source) / "graphs"
-    graphs = {case_id: graph_of_case(own, config, folder) for case_id, own in slides.items()}
-    unscaled = sum(not slide.tiles.mpp for slide in everything)
-    notes = {**notes, "slides without microns-per-pixel, lengths taken as they are": unscaled}
-    return Cases(tuple(graphs), list(graphs.values()), notes=notes)
+    Raises:
+        ValueError: what `modalities.slides.reading.source.read_case_by_case` says, or slides lack what a graph needs.
+    """
+    notes, lacking, unscaled = Counter[str](), _Lacking(), 0
+    cases = read_case_by_case(source, config.slides, notes)
+    from modalities.slides.cases import cache_of  # needs the `slides` extra, which read_case_by_case asked for
+
+    folder, graphs = cache_of(source) / "graphs", dict[str, Graph]()
+    for case_id, slides in cases:
+        unscaled += sum(not slide.tiles.mpp for slide in slides)
+        if not lacking.add(slides, config):
+            graphs[case_id] = graph_of_case(slides, config, folder)
+    lacking.refuse()
+    said = {**notes, "slides without microns-per-pixel, lengths taken as they are": unscaled}
+    return Cases(tuple(graphs), list(graphs.values()), notes=said)
 
 
 def graph_of_case(slides: Sequence[SlideTiles], config: Config, folder: Path | None = None) -> Graph:
@@ -79,25 +84,40 @@ def _built(tiles: TileFeatures, config: Config) -> Graph:
     return build_graph(places_of(tiles, config), alike, values, config.clustering, config.edge_px, config.coordinates)
 
 
-def _refuse(slides: Sequence[SlideTiles], config: Config) -> None:
-    """Say which slides lack places or nuclei, all of them at once."""
-    placeless = sorted({slide.slide for slide in slides if slide.tiles.coords is None})
-    uncounted = sorted({slide.slide for slide in slides if slide.tiles.composition is None})
-    problems = []
-    if placeless:
-        what = f"no places of tiles for {listing(placeless)}, and a graph needs them"
-        remedy = (
-            "put there what the tool wrote with the features and `coords` in one file (.h5, .zarr) instead of .pt, or "
-            "use a modality of kind `wsi_image`, which needs no places"
-        )
-        problems.append(Problem(what, remedy))
-    if config.inputs != "features" and uncounted:
-        remedy = (
-            "name a table of it in site.yaml, give the slides themselves, or agree on `inputs: features` in "
-            "federation.yaml"
-        )
-        problems.append(Problem(f"no nuclear composition for {listing(uncounted)}", remedy))
-    check(problems)
+class _Lacking:
+    """Slides that lack what a graph needs."""
+
+    def __init__(self) -> None:
+        self._placeless, self._uncounted = set[str](), set[str]()
+
+    def add(self, slides: Sequence[SlideTiles], config: Config) -> bool:
+        """Look at a case's slides, and say whether any lacks something so far."""
+        self._placeless |= {slide.slide for slide in slides if slide.tiles.coords is None}
+        if config.inputs != "features":
+            self._uncounted |= {slide.slide for slide in slides if slide.tiles.composition is None}
+        return bool(self._placeless or self._uncounted)
+
+    def refuse(self) -> None:
+        """Name them, all at once.
+
+        Raises:
+            ValueError: there are some.
+        """
+        problems = []
+        if self._placeless:
+            what = f"no places of tiles for {listing(sorted(self._placeless))}, and a graph needs them"
+            remedy = (
+                "put there what the tool wrote with the features and `coords` in one file (.h5, .zarr) instead of .pt, "
+                "or use a modality of kind `wsi_image`, which needs no places"
+            )
+            problems.append(Problem(what, remedy))
+        if self._uncounted:
+            remedy = (
+                "name a table of it in site.yaml, give the slides themselves, or agree on `inputs: features` in "
+                "federation.yaml"
+            )
+            problems.append(Problem(f"no nuclear composition for {listing(sorted(self._uncounted))}", remedy))
+        check(problems)
 
 
 def _digest(tiles: TileFeatures, config: Config) -> str:

@@ -32,7 +32,8 @@ def read(source: Source, config: Config) -> Cases:
     Of many tiles, the place where they lie: see `modalities.slides.stored`.
 
     Raises:
-        ValueError: what `modalities.slides.reading.source.read_slides` says, or a case's feature files differ in width.
+        ValueError: what `modalities.slides.reading.source.read_case_by_case` says, or a case's feature files differ in
+            width.
     """
     notes: Counter[str] = Counter()
     bags = bags_of(read_case_by_case(source, config.slides, notes))

@@ -37,30 +37,19 @@ def needs_extra(function: Callable[_P, _T]) -> Callable[_P, _T]:
 
 
 @needs_extra
-def read_slides(source: Source, config: SlidesConfig) -> tuple[dict[str, tuple[SlideTiles, ...]], dict[str, int]]:
-    """Case -> its slides as tile features, and what was left out, counted by reason.
-
-    Slides come from the cache that `tessera-client prepare` fills; one that is not there yet is prepared now. At most
-    `n_tiles` tiles a case, the most tissue-rich over all of its slides. Feature files of other tools, and tables of
-    nuclear composition, come as they are, all of their tiles.
-
-    Raises:
-        ValueError: there is nothing to read, the manifest is wrong, no slide at all could be read (with the reasons),
-            or the `slides` extra is not installed.
-    """
-    from modalities.slides.cases import prepared_cases
-
-    return prepared_cases(source, config)
-
-
-@needs_extra
 def read_case_by_case(
     source: Source, config: SlidesConfig, notes: Counter[str], only: str | None = None
 ) -> Iterator[tuple[str, tuple[SlideTiles, ...]]]:
-    """The same, a case at a time as it is asked for, or that of one case alone; the notes are whole at the end.
+    """Each case and its slides as tile features, a case at a time as it is asked for; or one case alone.
+
+    Slides come from the cache that `tessera-client prepare` fills; one that is not there yet is prepared now. At most
+    `n_tiles` tiles a case, the most tissue-rich over all of its slides. Feature files of other tools, and tables of
+    nuclear composition, come as they are, all of their tiles. What was left out is counted by reason in the notes,
+    which are whole at the end.
 
     Raises:
-        ValueError: as `read_slides`; of one case alone, not because it has no slide.
+        ValueError: there is nothing to read, the manifest is wrong, no slide at all could be read (with the reasons;
+            not of one case alone), or the `slides` extra is not installed.
     """
     from modalities.slides.cases import slides_by_case
 

@@ -1,5 +1,7 @@
 import dataclasses
+import tracemalloc
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ from modalities import wsi_graph, wsi_image
 from modalities.core.contract import SlideSettings, Source
 from modalities.wsi_graph import reading
 from modalities.wsi_graph.reading import graph_of
-from tests.modalities.wsi import config_of, tiles_of, write_trident
+from tests.modalities.wsi import config_of, grid, tiles_of, write_trident
 
 
 def test_lengths_are_pixels_of_the_reference_whatever_the_scanner():
@@ -72,3 +74,23 @@ def test_files_without_places_are_refused_by_name_and_train_bags_all_the_same(tm
     ):
         wsi_graph.read(source, config_of("wsi_graph", inputs="features"))
     assert wsi_image.read(source, config_of("wsi_image")).case_ids == ("case-a", "case-b")
+
+
+def test_the_tiles_of_one_case_at_a_time_lie_in_memory(tmp_path):
+    """Of twelve cases no more than of two, but for their graphs, which are a few nodes each here."""
+    n_tiles, n_features, peaks = 301, 2003, []
+    config = config_of("wsi_graph", inputs="features", clustering={"gamma": 1e-12, "composition_gamma": 1e-12})
+    for n_cases in (1, 2, 12):  # the first imports what it needs
+        folder = tmp_path / f"of_{n_cases}"
+        folder.mkdir()
+        for number in range(n_cases):
+            with h5py.File(folder / f"case-{number}.h5", "w") as file:
+                file["features"] = np.full((n_tiles, n_features), number, np.float32)
+                file["coords"] = grid(n_tiles)
+        source = Source((folder,), slides=SlideSettings(cache=str(tmp_path / "cache")))
+        tracemalloc.start()
+        cases = wsi_graph.read(source, config)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert [set(graph.nodes[:, 0]) for graph in cases.values] == [{float(id_[5:])} for id_ in cases.case_ids]
+    assert peaks[2] - peaks[1] < 4 * n_tiles * n_features

@@ -17,9 +17,8 @@ from modalities.slides.backbones.places import weights_file
 from modalities.slides.backbones.pretrained import pretrained
 from modalities.slides.config import SlidesConfig
 from modalities.slides.reading.reading import open_slide
-from modalities.slides.reading.source import read_slides
 from tests.modalities.slides.backbones.networks import needs_timm, random_network, tiles_of
-from tests.slides import glass, with_tissue, write_slide
+from tests.slides import glass, read_slides, with_tissue, write_slide
 
 pytestmark = needs_timm
 RESNET18 = SlidesConfig(backbone="resnet18")

@@ -10,7 +10,7 @@ from modalities.slides.bags import TileFeatures
 from modalities.slides.config import SlidesConfig
 from modalities.slides.features.reading import read_features
 from modalities.slides.nuclei.composition import read_composition, with_composition
-from modalities.slides.reading.source import read_slides
+from tests.slides import read_slides
 
 RNG = np.random.default_rng(0)
 

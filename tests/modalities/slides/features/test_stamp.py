@@ -8,9 +8,9 @@ from modalities.core.contract import SlideSettings, Source
 from modalities.slides.bags import NOMINAL_MPP
 from modalities.slides.config import SlidesConfig
 from modalities.slides.features.reading import read_features
-from modalities.slides.reading.source import read_slides
 from modalities.wsi_graph.reading import places_of
 from tests.modalities.wsi import config_of, write_stamp
+from tests.slides import read_slides
 
 FEATS = np.arange(12, dtype=np.float16).reshape(4, 3)
 CORNERS = np.array([[0, 0], [256, 0], [0, 256], [512, 768]])

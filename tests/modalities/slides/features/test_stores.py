@@ -9,8 +9,8 @@ from modalities.core.settings.federation import federation_from
 from modalities.slides.config import SlidesConfig
 from modalities.slides.features.stores import files_below, is_in_store, store_of
 from modalities.slides.reading.manifest import listed_files
-from modalities.slides.reading.source import read_slides
 from tests.modalities.lazyslide import write_group, write_store
+from tests.slides import read_slides
 
 X = np.arange(12, dtype=np.float32).reshape(4, 3)
 CORNERS = np.array([[0, 0], [512, 0], [0, 512], [1024, 512]])

@@ -24,8 +24,7 @@ from modalities.slides.prepare.pipeline import prepare_all
 from modalities.slides.prepare.state import SlideState, read_states, write_states
 from modalities.slides.reading.files import CannotWriteError, write_whole
 from modalities.slides.reading.manifest import listed_files
-from modalities.slides.reading.source import read_slides
-from tests.slides import glass, with_tissue, write_slide
+from tests.slides import glass, read_slides, with_tissue, write_slide
 
 REPOSITORY = Path(__file__).resolve().parents[4]
 CONFIG = SlidesConfig(n_tiles=3, tile_px=128, tile_um=64.0)

@@ -7,9 +7,8 @@ import pytest
 from modalities.core.contract import Source
 from modalities.slides.config import SlidesConfig
 from modalities.slides.reading.manifest import case_of_name, composition_tables, listed_files, listed_only
-from modalities.slides.reading.source import read_slides
 from tests.modalities.core.files.tables.workbooks import write_book
-from tests.slides import glass, with_tissue, write_slide
+from tests.slides import glass, read_slides, with_tissue, write_slide
 
 
 def touch(folder, *names):

@@ -9,9 +9,8 @@ from modalities.slides.cases import prepare_slides
 from modalities.slides.config import SlidesConfig
 from modalities.slides.reading.manifest import listed_files
 from modalities.slides.reading.reading import open_slide
-from modalities.slides.reading.source import read_slides
 from modalities.slides.tissue.tissue import tissue_mask
-from tests.slides import write_slide
+from tests.slides import read_slides, write_slide
 
 CONFIG = SlidesConfig(n_tiles=5)
 OVERVIEWS = {"A04P": (0.2, 0.35), "A04Q": (0.2, 0.3), "A0CK": (0.07, 0.13), "A0CR": (0.37, 0.5), "A0CV": (0.48, 0.6)}

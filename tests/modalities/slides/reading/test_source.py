@@ -14,9 +14,9 @@ for name in ("cv2", "h5py", "imagecodecs", "openslide", "tifffile"):
 import client.cli
 from modalities.core.contract import Source
 from modalities.slides.config import SlidesConfig
-from modalities.slides.reading.source import read_slides
+from modalities.slides.reading.source import read_case_by_case
 try:
-    read_slides(Source(()), SlidesConfig())
+    read_case_by_case(Source(()), SlidesConfig(), {})
 except ValueError as error:
     print(error)
 """
