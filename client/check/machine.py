@@ -14,6 +14,7 @@ from modalities.core.contract import Source
 from modalities.core.device import device_problems, n_gpus
 from modalities.core.fields import AUTO, CPU
 from modalities.core.files.disk import free_bytes
+from modalities.core.files.open_files import FEW, open_files_problems
 from modalities.core.problems import Problem, note, warning
 from modalities.slides.reading.folder import SLIDES
 
@@ -33,7 +34,8 @@ def machine_problems(places: Mapping[str, Path], n_slides: int, device: str) -> 
     `places` says what is written where, the slides' features under `slides`; `device` is `resources.device`.
     """
     left = memory_problems(memory_available())
-    return [*version_problems(), *disk_problems(places, n_slides), *left, *gpu_problems(device)]
+    disks = disk_problems(places, n_slides)
+    return [*version_problems(), *disks, *left, *open_files_problems(FEW), *gpu_problems(device)]
 
 
 def version_problems() -> list[Problem]:

@@ -15,6 +15,7 @@ from client.node.keys import make_node_key
 from client.node.roster import approve_roster, key_lines, roster_problems, stand_of_roster, withdraw_roster
 from client.node.supervisor import Node, keep_joined, state_of
 from modalities.core.console import LogJson, Syslog, logged, say, say_inside, show
+from modalities.core.files.open_files import FEW, allow_open_files, open_files_problems
 from modalities.core.keyfiles import line_fingerprint, read_private
 from modalities.core.problems import Problem, check, unusable
 from modalities.core.registry import kinds
@@ -141,7 +142,9 @@ def _join(site: Path) -> None:
         * home.erasing.is_file()
         + roster_problems(home, config)
         + _not_agreed(site, own.federation)
+        + open_files_problems(FEW)
     )
+    allow_open_files(FEW)
     read_private(home.key)  # refused where others can read it
     say(f"site {config.name} connects to {own.address}; log: {home.log}")
     keep_joined(Node(home, config), say, say_inside)

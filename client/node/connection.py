@@ -20,6 +20,8 @@ from strategies.flower.causes import causes
 _COUNTS = ("activate-node", "send-node-heartbeat")
 """Flower's requests after which its server counts a node as connected, for a minute."""
 _GOODBYE = "deactivate-node"
+_NOT_VALID_NOW = (9, 10)
+"""X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED of OpenSSL."""
 
 
 class State(StrEnum):
@@ -37,6 +39,7 @@ class Reason(StrEnum):
     """Why there is no connection."""
 
     CERTIFICATE = "certificate"
+    NOT_VALID_NOW = "not_valid_now"
     NOT_TAKEN = "not_taken"
     NO_LONGER_TAKEN = "no_longer_taken"
     NOTHING_LISTENS = "nothing_listens"
@@ -49,9 +52,14 @@ class Reason(StrEnum):
     SILENT = "silent"
 
 
+_FINAL = (Reason.CERTIFICATE, Reason.NOT_VALID_NOW)
+"""Flower tries no longer then, and the SuperNode ends."""
+
 MEANINGS: Mapping[Reason, str] = {
-    Reason.CERTIFICATE: "the server's certificate is not of this study's authority, or has ended; compare "
-    "coordinator.authority in site.yaml with the coordinator's ca.crt",
+    Reason.CERTIFICATE: "the server's certificate is not of this study's authority; compare coordinator.authority in "
+    "site.yaml with the coordinator's ca.crt",
+    Reason.NOT_VALID_NOW: "the server's certificate has ended, or is not valid yet, by this machine's clock; check the "
+    "clock, and ask the coordinator to renew the certificate",
     Reason.NOT_TAKEN: "the coordinator does not take this site's key: it is not enrolled, or was revoked, or the last "
     "connection with it is still held, here or on another machine, which passes within a minute; if this stays, send "
     "node.pub to the coordinator",
@@ -133,6 +141,8 @@ class ConnectionWriter:
     def _change(self, state: State, reason: Reason | None, **more: Any) -> None:
         with self._lock:
             before = self._connection
+            if before.reason in _FINAL:  # what an older connection still answers changes nothing
+                return
             since = before.since if state == before.state else time.time()
             self._connection = replace(before, state=state, since=since, reason=reason, **more)
             if self._connection != before:
@@ -160,6 +170,9 @@ def reason_of(request: str, error: httpx.HTTPError) -> Reason | None:
     if isinstance(error, httpx.HTTPStatusError):
         return _reason_of_status(request, error.response.status_code)
     behind = list(causes(error))
+    untrusted = next((cause for cause in behind if isinstance(cause, ssl.SSLCertVerificationError)), None)
+    if untrusted is not None and getattr(untrusted, "verify_code", 0) in _NOT_VALID_NOW:
+        return Reason.NOT_VALID_NOW
     kinds: tuple[tuple[type[BaseException], Reason], ...] = (
         (ssl.SSLCertVerificationError, Reason.CERTIFICATE),
         (socket.gaierror, Reason.UNKNOWN_NAME),

@@ -17,11 +17,14 @@ import socket
 import sys
 import traceback
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from logging import getLogger
 from pathlib import Path
 
 from client.node.approval import CODE, refuse_unapproved
+from client.node.complaints import COMPLAINT, complaints_kept
 from client.node.home import Home
 from modalities.core.supply.packages import contents, installed
 from strategies.bundle import digest_of_checkout
@@ -31,6 +34,11 @@ from strategies.flower.tasks import MODULE, PROGRAM, run_task
 LIBRARIES = (MODULE, "client.app", "torch._dynamo", "httpcore", "cryptography.hazmat.backends.openssl.backend")
 """The program, the site's own copy of the study's code for all that it imports, and what is only imported at first use:
 by an optimiser's step, Flower's client and the node key."""
+_LOG = getLogger("tessera.client")
+_KILLED = (
+    "a task was killed (%s), so the coordinator gets no answer to its request; if nobody did, this machine has run out "
+    "of memory: give it, or the service (MemoryMax), more"
+)
 _OURS = ("client", "modalities", "server", "simulations", "strategies")
 
 
@@ -49,7 +57,7 @@ def serve(address: str, home: Home) -> None:
     _import_all()
     own = OwnCode(_digest_of_own_code(), contents(installed()))
     gc.freeze()  # so that a child's collector does not copy the parent's pages
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # ended children leave by themselves
+    signal.signal(signal.SIGCHLD, lambda number, frame: _take_leave(home))
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(address)
         listening.listen()
@@ -60,6 +68,15 @@ def serve(address: str, home: Home) -> None:
             if os.fork() == 0:
                 listening.close()
                 _work(arguments, home, own)
+
+
+def _take_leave(home: Home) -> None:
+    """Of the tasks that ended; the people of the site are told of one that was killed."""
+    with suppress(ChildProcessError):
+        while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            if os.WIFSIGNALED(ended[1]) and os.WTERMSIG(ended[1]) != signal.SIGTERM:
+                with complaints_kept(home):
+                    _LOG.error(_KILLED, signal.Signals(os.WTERMSIG(ended[1])).name, extra=COMPLAINT)
 
 
 def _import_all() -> None:

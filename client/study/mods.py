@@ -15,6 +15,7 @@ from client.node.complaints import COMPLAINT, complaints_kept
 from client.node.home import Home
 from client.study.session import SETTINGS, federation_of
 from client.study.settled import NotSettledError, home_of, settled_federation
+from modalities.core.problems import remedy_of
 from modalities.core.settings.site import SITE_FILE, read_site_config
 from strategies.audit.statements import AUDIT
 from strategies.checks import NO_SETTINGS
@@ -23,6 +24,7 @@ from strategies.packing import is_packed, packed, unpacked
 from strategies.wire import CONFIG, STUDY
 
 _LOG = getLogger("tessera.client")
+_TOLD = "the server was told no more than that it did"
 ACCOUNTED = ("query.capabilities", "query.peers", "query.setup", "query.unmask", "train.branches")
 """What is answered in a study that keeps an epsilon: public numbers, and sums with noise."""
 
@@ -39,8 +41,8 @@ def without_exception_text(
             _LOG.warning("the request %s came too early: %s", asked, error)
             code = _code_of(error)
         except Exception as error:
-            told = "the server was told no more than that it did"
-            _LOG.exception("the request %s failed: %s; %s", asked, error, told, extra=COMPLAINT)
+            said = "; ".join(filter(None, [str(error) or type(error).__name__, remedy_of(error), _TOLD]))
+            _LOG.exception("the request %s failed: %s", asked, said, extra=COMPLAINT)
             code = _code_of(error)
         return Message(Error(code=code, reason="see the site's log"), reply_to=message)
 

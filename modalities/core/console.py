@@ -8,7 +8,6 @@ import os
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from errno import EACCES, EDQUOT, ENOSPC, EPERM, EROFS
 from functools import wraps
 from pathlib import Path
 from subprocess import TimeoutExpired
@@ -29,7 +28,7 @@ from rich.progress import (
 from rich.segment import Segment
 
 from modalities.core import logs
-from modalities.core.problems import Problem, problems_of
+from modalities.core.problems import Problem, problems_of, remedy_of
 
 
 class _PlainConsole(Console):
@@ -47,9 +46,6 @@ _COLOURS = {"error": "bold red", "warning": "yellow", "note": "dim"}
 _OTHERS_WRITE = 0o022
 """Rights that no command gives others, whatever the umask it is called under."""
 _LEVELS = {"error": logging.ERROR, "warning": logging.WARNING, "note": logging.INFO}
-_RIGHTS = "give this user the right to read and write there, or name another folder"
-_SPACE = "make room on this disk, or name a folder on another"
-_REMEDIES = {EACCES: _RIGHTS, EPERM: _RIGHTS, EROFS: _RIGHTS, ENOSPC: _SPACE, EDQUOT: _SPACE}
 LogJson = Annotated[bool, typer.Option("--log-json", help="Log one JSON object a line, on standard output too.")]
 Syslog = Annotated[
     str, typer.Option(help="Send what this command says to syslog too: a socket such as /dev/log, or host:port (UDP).")
@@ -113,10 +109,11 @@ def _plain_problems() -> Iterator[None]:
         command = Path(late.cmd if isinstance(late.cmd, str) else str(late.cmd[0])).name
         show(Problem(f"{command} did not answer within {late.timeout:.0f} s", "is this machine busy? type this again"))
         raise typer.Exit(1) from None
-    except OSError as error:
-        if error.errno not in _REMEDIES:
+    except (OSError, MemoryError) as error:
+        if not remedy_of(error):
             raise
-        show(Problem(str(error.strerror), _REMEDIES[error.errno], file=str(error.filename or "")))
+        what = str(error.strerror) if isinstance(error, OSError) else str(error) or "no more memory"
+        show(Problem(what, remedy_of(error), file=str(getattr(error, "filename", None) or "")))
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         say("stopped; the same command goes on from here")

@@ -3,8 +3,19 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from errno import EACCES, EDQUOT, EMFILE, ENFILE, ENOMEM, ENOSPC, EPERM, EROFS
 
 _MOST_NAMED = 10
+_RIGHTS = "give this user the right to read and write there, or name another folder"
+_SPACE = "make room on this disk, or name a folder on another"
+_FILES = "let this user's programs have more files open (ulimit -n, or LimitNOFILE of the service)"
+_MEMORY = "give this machine, or the service (MemoryMax), more memory"
+_REMEDIES = {
+    **dict.fromkeys((EACCES, EPERM, EROFS), _RIGHTS),
+    **dict.fromkeys((ENOSPC, EDQUOT), _SPACE),
+    **dict.fromkeys((EMFILE, ENFILE), _FILES),
+    ENOMEM: _MEMORY,
+}
 LEVELS = ("error", "warning", "note")
 """An error keeps an input from being used; a warning may spoil it; a note is only to be known."""
 
@@ -71,6 +82,14 @@ def problems_of(error: Exception, *, file: str = "", where: str = "") -> list[Pr
     """The problems that an error holds, or that it is; file and place are for those that name none themselves."""
     held = error.problems if isinstance(error, ProblemsError) else [Problem(str(error))]
     return [replace(problem, file=problem.file or file, where=problem.where or where) for problem in held]
+
+
+def remedy_of(error: BaseException) -> str:
+    """What to do where the machine gives a program no more of something; empty where nobody knows."""
+    if isinstance(error, OSError):
+        return _REMEDIES.get(error.errno or 0, "")
+    # torch's own allocator raises a RuntimeError
+    return _MEMORY if isinstance(error, MemoryError) or "can't allocate memory" in str(error) else ""
 
 
 def listing(items: Sequence[str]) -> str:

@@ -18,6 +18,7 @@ import uvicorn
 from rich.live import Live
 
 from modalities.core.console import LogJson, Syslog, console, logged, say
+from modalities.core.files.open_files import MANY, allow_open_files
 from modalities.core.keyfiles import private_file, read_private
 from modalities.core.problems import Problem, check, gathering
 from modalities.core.release.signing import certificate_fingerprint, check_signature, fingerprint, public_key
@@ -25,7 +26,7 @@ from server.coordinator.flower import end_broken_off, is_up, register_enrolled, 
 from server.coordinator.folder import Gateway, Settings, Study, enrol_site, init_study, revoke_site, write_gateway
 from server.coordinator.hand_out import hand_out_files
 from server.coordinator.live_view import view
-from server.coordinator.renewal import problem_of_certificate, renew_certificate
+from server.coordinator.renewal import has_ended, problem_of_certificate, renew_certificate
 from server.coordinator.roster import fingerprints, kept_roster, lacking, make_roster, outdated
 from server.network.gateway import FleetGate, listening
 from server.network.renewed import renewing
@@ -123,6 +124,7 @@ def start(folder: Folder, log_json: LogJson = False, syslog: Syslog = "") -> Non
 
 def _start(study: Study, log_json: bool) -> None:
     settings = study.settings()
+    allow_open_files(MANY)
     if ends_soon := problem_of_certificate(study, datetime.datetime.now(datetime.UTC)):
         say(f"warning: {ends_soon}")
     problems: list[Problem] = []
@@ -206,6 +208,8 @@ def renew(
 
 def status(folder: Folder) -> None:
     """Where the study stands."""
+    if ended := has_ended(Study(folder), datetime.datetime.now(datetime.UTC)):
+        say(f"error: {ended}")
     found = read_status(Study(folder).run)
     console.print(view(found) if found else "this study has not begun: `run` begins it once enough sites are there")
 

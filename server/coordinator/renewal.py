@@ -49,6 +49,15 @@ def names_in(tls: Tls) -> list[str]:
     return [str(name.value) for name in found if isinstance(name, x509.DNSName | x509.IPAddress)]
 
 
+def has_ended(study: Study, now: datetime.datetime) -> str:
+    """What to say of a certificate that has ended; empty for one that has not."""
+    try:
+        problem_of_certificate(study, now)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
 def problem_of_certificate(study: Study, now: datetime.datetime) -> str:
     """What to say of a certificate that ends soon; empty for one that does not.
 

@@ -1,5 +1,6 @@
 """Carries a study to its end: a Flower run after another, each going on from the checkpoint of the one before."""
 
+import datetime
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -14,6 +15,7 @@ from modalities.core.release.release import MODEL, open_release
 from modalities.core.release.signing import sign
 from server.coordinator.flower import is_up, nodes, nodes_file, outcome, submit, unfinished_runs
 from server.coordinator.folder import Study
+from server.coordinator.renewal import has_ended
 from server.state.checkpoint import CHECKPOINT
 from server.state.release import made_by, write_release
 from server.state.status import read_status, stage
@@ -192,9 +194,14 @@ def _answer(study: Study, show: Show, ask: Callable[[], Answer]) -> Answer:
                     raise
         else:
             failures = 0
-            note = f"the SuperLink does not answer: run `tessera-server start {study.folder}`"
-            show({**read_status(study.run), "note": note})
+            show({**read_status(study.run), "note": _no_answer(study)})
         time.sleep(_ASK_AGAIN_S)
+
+
+def _no_answer(study: Study) -> str:
+    """Why the SuperLink does not answer, and what to do."""
+    ended = has_ended(study, datetime.datetime.now(datetime.UTC))
+    return ended or f"the SuperLink does not answer: run `tessera-server start {study.folder}`"
 
 
 def _is_released(release: Path) -> bool:
@@ -247,7 +254,7 @@ def _refuse_what_cannot_run(study: Study) -> None:
     settings, known = study.settings(), nodes(study)
     is_masked = load_federation(study.federation).privacy.is_masked
     check(
-        [f"the study's SuperLink does not answer: run `tessera-server start {study.folder}` first"] * (not is_up(study))
+        [_no_answer(study)] * (not is_up(study))
         + [f"coordinator.yaml waits for {settings.sites} sites, but {len(known)} are enrolled; enrol them, or lower it"]
         * (len(known) < settings.sites)
         + [f"federation.yaml asks for masked sums, which need a roster: run `tessera-server roster {study.folder}`"]

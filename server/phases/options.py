@@ -3,9 +3,11 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from errno import EMFILE, ENFILE
 from pathlib import Path
 from typing import Any
 
+from modalities.core.problems import remedy_of
 from server.state.measured import METRICS
 from server.state.notes import WARNING, Note
 from server.state.status import write_status
@@ -23,9 +25,12 @@ def _on_disk(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        remedy = "make room on it, or see to its rights"
+        if error.errno in (EMFILE, ENFILE):
+            remedy = remedy_of(error)
         raise RuntimeError(
-            f"{folder}: this disk does not take the study's progress ({error.strerror or error}): make room on it, or "
-            "see to its rights, then resume; every step that was finished before is kept"
+            f"{folder}: this disk does not take the study's progress ({error.strerror or error}): {remedy}, then "
+            "resume; every step that was finished before is kept"
         ) from error
 
 

@@ -31,11 +31,11 @@ SITES = ("site_1", "site_2", "site_3")
 CHANGED = "cases.csv was changed since this study began, which goes on with the 12 cases and folds of then"
 
 
-def sites(folder):
+def sites(folder, federation=FEDERATION):
     """Three sites as in a deployment."""
-    write_sites(folder, FEDERATION, HOLDINGS, N_CASES)
+    write_sites(folder, federation, HOLDINGS, N_CASES)
     for name in SITES:
-        agree(folder, name, FEDERATION)
+        agree(folder, name, federation)
         home = Home(folder / name)
         make_node_key(home.key, home.public_key, name)
     return folder

@@ -29,10 +29,19 @@ def refused(code):
     return httpx.HTTPStatusError("", request=httpx.Request("POST", "https://x"), response=httpx.Response(code))
 
 
+def untrusted(code):
+    """As OpenSSL says it."""
+    error = ssl.SSLCertVerificationError()
+    error.verify_code = code
+    return error
+
+
 @pytest.mark.parametrize(
     ("request_", "error", "reason"),
     [
-        ("pull-messages", behind(httpx.ConnectError("x"), ssl.SSLCertVerificationError()), Reason.CERTIFICATE),
+        ("pull-messages", behind(httpx.ConnectError("x"), untrusted(9)), Reason.NOT_VALID_NOW),
+        ("pull-messages", behind(httpx.ConnectError("x"), untrusted(10)), Reason.NOT_VALID_NOW),
+        ("pull-messages", behind(httpx.ConnectError("x"), untrusted(20)), Reason.CERTIFICATE),
         ("pull-messages", behind(httpx.ConnectError("x"), socket.gaierror()), Reason.UNKNOWN_NAME),
         ("activate-node", behind(httpx.ConnectError("x"), ConnectionRefusedError()), Reason.NOTHING_LISTENS),
         ("activate-node", httpx.ConnectTimeout("certificate"), Reason.NO_ANSWER),
@@ -79,6 +88,15 @@ def test_a_connection_is_lost_only_where_it_was_and_contact_is_what_the_coordina
     writer.failed("pull-messages", refused(401))
     writer.answered("deactivate-node")
     assert read_connection(home).state is State.REFUSED
+
+
+def test_a_certificate_that_has_ended_is_the_reason_whatever_an_older_connection_still_answers(tmp_path):
+    writer = ConnectionWriter(Home(tmp_path))
+    writer.answered("activate-node")
+    writer.failed("push-object", behind(httpx.ConnectError("x"), untrusted(10)))
+    writer.answered("pull-messages")
+    writer.asked("train.branches")
+    assert read_connection(Home(tmp_path)).reason is Reason.NOT_VALID_NOW
 
 
 def test_a_disk_that_is_full_does_not_end_a_connection(tmp_path, monkeypatch):
