@@ -11,7 +11,7 @@ import torch
 from flwr.app import ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 
-from client.check.values import absent_features
+from client.check.study_begins import say_what_is_wrong
 from client.evaluation.messages import evaluable, evaluate, score, tell_own, train_alone
 from client.masking.agreed import check_agreed, keep_closing
 from client.masking.masked import masked
@@ -52,15 +52,9 @@ from client.study.policy import (
 )
 from client.study.private import in_sums_of
 from client.study.rounds import score_part, train_part
-from client.study.session import (
-    SETTINGS,
-    announced_cases,
-    blurred_class_counts,
-    sums_of,
-)
+from client.study.session import SETTINGS, announced_cases, blurred_class_counts, sums_of
 from client.study.settled import home_of
 from modalities.core.device import device_problems
-from modalities.core.files.remarks import remarked
 from modalities.core.problems import check
 from modalities.core.site.store import SiteData, digest_of
 from strategies.checks import CLASS_COUNTS, HELD_OUT_LOSS, HELD_OUT_N, LOSS, LOSSES, NUM_EXAMPLES
@@ -81,7 +75,7 @@ from strategies.wire import (
     to_record,
 )
 
-_LOG, _DATA_LOG = getLogger("tessera.client"), getLogger("tessera.client.data")
+_LOG = getLogger("tessera.client")
 
 # Sums over several threads depend on how many they are: with one, every engine adds in the same order.
 torch.set_num_threads(1)
@@ -108,7 +102,7 @@ def capabilities(message: Message, context: Context) -> Message:
     if is_other_than_agreed(data, context) or is_beyond_budget(data, context) or is_no_external(data, context):
         return Message(RecordDict({CONFIG + STUDY: ConfigRecord(introduction)}), reply_to=message)
     if ROLL not in context.state:
-        _say_what_is_wrong(data)
+        say_what_is_wrong(data)
         keep_roll(context, data)
     introduction |= _keys(context, data) | ({TAKES_PART: EVALUATES} if data.config.only_evaluates else {})
     for name in data.modalities:
@@ -292,16 +286,6 @@ def _keys(context: Context, data: SiteData) -> dict[str, Any]:
     if not data.federation.privacy.is_masked:
         return {}
     return introduction_of(context, home_of(context), data.config, data.federation.digest)
-
-
-def _say_what_is_wrong(data: SiteData) -> None:
-    with remarked() as heard:
-        for name, reason in data.unusable.items():
-            _DATA_LOG.error("not taking part with %s: %s", name, reason, extra=COMPLAINT)
-        for reason in absent_features(data):
-            _DATA_LOG.warning("%s", reason)
-    for problem in heard:
-        (_DATA_LOG.warning if problem.level == "warning" else _DATA_LOG.info)("%s", problem)
 
 
 def _metrics(n_cases: int, **values: float | int) -> MetricRecord:

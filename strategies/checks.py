@@ -13,6 +13,7 @@ import numpy as np
 from flwr.app import ArrayRecord, Error, MetricRecord, RecordDict
 
 from strategies.flower.log import log
+from strategies.sizes import largest, root_mean_square, squares
 from strategies.wire import ARRAYS, METRICS, Weights, parts_in
 
 NUM_EXAMPLES = "num-examples"
@@ -54,7 +55,7 @@ _MEANINGS: Mapping[int, str] = {
     TOO_LARGE: "its reply is far larger than what it was asked",
     NO_SETTINGS: "it was started anew and lacks what it was sent in this run; it gets that again",
 }
-_WARNING, _TOLERANCE, _BLOCK = 30, 1e-6, 16_384
+_WARNING, _TOLERANCE = 30, 1e-6
 T = TypeVar("T")
 
 
@@ -150,14 +151,14 @@ def trained_part(template: Template) -> Callable[[RecordDict, str, int], Part]:
     @cache  # the same for all sites
     def limits(part: str) -> tuple[float, float]:
         before = template[part]
-        size = _root_mean_square([_squares(start) for start in before.values()], before)
-        return size, LARGEST_MOVE * (size + 1) - _largest(before)
+        size = root_mean_square([squares(start) for start in before.values()], before)
+        return size, LARGEST_MOVE * (size + 1) - largest(before)
 
     def read(content: RecordDict, part: str, n_cases: int) -> Part:
         arrays, metrics = _part(content, part, n_cases, template[part])
         size, harmless = limits(part)
         # Where no single weight can have moved that far, nor can their root mean square: far cheaper to see.
-        if not _largest(arrays) <= harmless:
+        if not largest(arrays) <= harmless:
             _check_move(arrays, template[part], size)
         return arrays, metrics
 
@@ -260,31 +261,9 @@ def _check_metrics(metrics: MetricRecord, n_cases: int) -> None:
 
 def _check_move(arrays: Weights, before: Mapping[str, np.ndarray], size: float) -> None:
     """Refuse weights that would drown all others, or overflow in the sum, though each of them is finite."""
-    move = _root_mean_square([_squares(arrays[name], start) for name, start in before.items()], before)
+    move = root_mean_square([squares(arrays[name], start) for name, start in before.items()], before)
     if move > LARGEST_MOVE * (size + 1):
         raise UnusableError(f"moves the weights by {move:.1e}, more than {LARGEST_MOVE:.0f} x ({size:.1e} + 1)")
-
-
-def _largest(arrays: Mapping[str, np.ndarray]) -> float:
-    """The largest absolute value of finite arrays."""
-    ends = [end for array in arrays.values() if array.size for end in (float(array.max()), -float(array.min()))]
-    return max(ends, default=0.0)
-
-
-def _root_mean_square(squares: Sequence[float], of: Mapping[str, np.ndarray]) -> float:
-    return math.sqrt(sum(squares) / max(sum(array.size for array in of.values()), 1))
-
-
-def _squares(array: np.ndarray, start: np.ndarray | None = None) -> float:
-    """The sum of squares of an array, or of what it differs from another; in blocks that a processor's cache holds."""
-    total, values, against = 0.0, array.reshape(-1), None if start is None else start.reshape(-1)
-    with np.errstate(over="ignore"):
-        for at in range(0, values.size, _BLOCK):
-            block = values[at : at + _BLOCK].astype(np.float64)
-            if against is not None:
-                block -= against[at : at + _BLOCK]
-            total += float(np.square(block, out=block).sum())  # np.dot would wake threads, which wait by spinning
-    return total
 
 
 def _check_sums(sums: Weights, n_cases: int) -> None:

@@ -48,6 +48,16 @@ def test_no_folder_of_code_has_more_than_sixteen_files(name):
     assert {folder: size for folder, size in sizes.items() if size > 16} == {}
 
 
+def test_no_file_is_longer_than_300_lines():
+    folders = [*PACKAGES, "tests", "benchmarks"]
+    sizes = {
+        file: len((REPOSITORY / file).read_text("utf-8").splitlines())
+        for name in folders
+        for file in python_files(name)
+    }
+    assert {file: size for file, size in sizes.items() if size > 300} == {}
+
+
 def test_bundle_is_an_allow_list_of_four_packages():
     app = PROJECT["tool"]["flwr"]["app"]
     assert app["fab-include"] == [f"/{name}/**" for name in BUNDLED]

@@ -14,7 +14,8 @@ from client.study.compared import compared_problems
 from modalities.core.problems import Problem, gathering, note, warning, worst_first
 from modalities.core.settings.differences import differences
 from modalities.core.settings.federation import Federation
-from modalities.core.settings.site import SiteConfig, site_config, sources_of
+from modalities.core.settings.site import SiteConfig, site_config
+from modalities.core.settings.sources import sources_of
 from strategies.settings import load_federation
 
 

@@ -14,7 +14,8 @@ from modalities.core.files.remarks import remarked
 from modalities.core.hooks import Plausibility
 from modalities.core.problems import Problem, gathering, note, worst_first
 from modalities.core.settings.federation import Federation
-from modalities.core.settings.site import pseudonyms_of, site_config, sources_of
+from modalities.core.settings.site import site_config
+from modalities.core.settings.sources import pseudonyms_of, sources_of
 
 VERSION = 1
 

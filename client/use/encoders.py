@@ -6,7 +6,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from modalities.core.settings.site import SITE_FILE, read_site_config, sources_of
+from modalities.core.settings.site import SITE_FILE, read_site_config
+from modalities.core.settings.sources import sources_of
 from modalities.slides.backbones.places import weights_file
 from modalities.slides.backbones.table import Encoder, encoders
 

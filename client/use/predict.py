@@ -21,7 +21,8 @@ from modalities.core.model.conformal import sets_of
 from modalities.core.problems import check
 from modalities.core.release.release import Release, open_release
 from modalities.core.release.signing import SIGNATURE, check_signature
-from modalities.core.settings.site import SiteConfig, pseudonyms_of, read_site_config
+from modalities.core.settings.site import SiteConfig, read_site_config
+from modalities.core.settings.sources import pseudonyms_of
 from modalities.core.settings.task import Task
 from modalities.core.site.cases import case_ids_of, held, open_sources, read_cases, read_source
 from modalities.core.site.frames import cases_of_frame

@@ -27,7 +27,8 @@ from modalities.core.console import logged
 from server.coordinator.commands import _gate
 from server.coordinator.flower import register_enrolled, superlink
 from server.coordinator.folder import enrol_site, init_study, write_gateway
-from tests.deployment.machine import Machine, is_open, wait_until
+from tests.deployment.machine import Machine, wait_until
+from tests.deployment.ports import is_open
 
 OTHER_ADDRESS = "127.0.0.2"
 """Where attackers come from: the gateway's limits are for each address."""

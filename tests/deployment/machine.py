@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -24,6 +23,7 @@ from modalities.core.settings.federation import Federation
 from server.coordinator.flower import is_up
 from server.coordinator.folder import Study
 from strategies.masking.roster import load_roster
+from tests.deployment.ports import free_ports, is_open
 from tests.support import write_sites
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -281,20 +281,6 @@ class Asked:
         with log.open("rb") as file:
             file.seek(self._at[log])
             return file.read()
-
-
-def free_ports(n: int) -> list[int]:
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(n)]
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
-    return ports
-
-
-def is_open(port: int) -> bool:
-    """Whether somebody listens on this port of this machine."""
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def wait_until(holds: Callable[[], bool], seconds: float, what: str, look_s: float = 0.3) -> None:

@@ -19,7 +19,8 @@ from server.network.gateway import FLEET_ROUTES, MOST_BYTES, nginx_configuration
 from strategies.flower.command_line import is_finished
 from tests.deployment.door import OTHER_ADDRESS, Asker, Door, answers_to, disguises, is_cut_off, pour, tcp
 from tests.deployment.forging import push, reply_of, said_in, waiting, with_id, write_post
-from tests.deployment.machine import NGINX, free_ports, is_open, wait_until
+from tests.deployment.machine import NGINX, wait_until
+from tests.deployment.ports import free_ports, is_open
 
 pytestmark = [
     pytest.mark.slow,

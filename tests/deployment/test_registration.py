@@ -5,7 +5,7 @@ import pytest
 from client.node.keys import make_node_key
 from server.coordinator.flower import nodes, register_enrolled, superlink
 from server.coordinator.folder import enrol_site, init_study, revoke_site
-from tests.deployment.machine import free_ports
+from tests.deployment.ports import free_ports
 
 
 @pytest.mark.slow

@@ -8,8 +8,6 @@ import pytest
 from flwr.app import ConfigRecord, Error, Message, RecordDict
 
 import client.app
-from server.phases.fusion import NOT_FITTED
-from server.state.study import StudyState
 from strategies.wire import ARRAYS, METRICS, parts_in, to_record
 from tests.support import (
     WatchedGrid,
@@ -25,7 +23,6 @@ from tests.support import (
 FEDERATION = small_federation(
     fusion__rounds=1, modalities__cnv__federated__rounds=1, modalities__hif__federated__rounds=1
 )
-TWO_ROUNDS = small_federation(fusion__rounds=1)
 HOLDINGS, N_CASES = [("cnv", "hif")] * 3, [23, 19, 17]
 SECRET = "TCGA-BH-A0B3 of /home/north/patients.csv"
 BAD = 2
@@ -248,145 +245,3 @@ def test_a_bad_reply_in_one_round_costs_that_round_only(root):
     )
     expected = sum(n * array for n, array in by_round["2"]) / sum(n for n, _ in by_round["2"])
     np.testing.assert_allclose(study.weights["cnv"]["head.weight"], expected, rtol=1e-5, atol=1e-8)
-
-
-# ---- introductions
-
-
-def introduces(change):
-    """The bad site introduces itself otherwise."""
-
-    def hook(asked, reply):
-        if site_number(asked) != BAD or asked.metadata.message_type != "query.capabilities":
-            return None
-        content = RecordDict(dict(reply.content))
-        change(content)
-        return with_content(reply, content)
-
-    return hook
-
-
-def calls_itself(**values):
-    def change(content):
-        content["config.study"] = ConfigRecord({**dict(content["config.study"]), **values})
-
-    return change
-
-
-def announces(name, n):
-    def change(content):
-        metrics = type(content["metrics.cnv"])({"num-examples": n})
-        content[METRICS + name] = metrics
-
-    return change
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        (calls_itself(site="site_1"), "a second node calls itself 'site_1'"),
-        (calls_itself(site=""), "the site did not say its name"),
-        (calls_itself(site=7), "the site did not say its name"),
-        (calls_itself(digest="other"), "the site understood other settings than were sent: do the versions agree?"),
-        (lambda content: content.pop("config.study"), "the site did not say its name"),
-        (announces("rna", 5), "it announced 'rna' with 5 cases"),
-        (announces("cnv", 0), "it announced 'cnv' with 0 cases"),
-        (announces("cnv", -4), "it announced 'cnv' with -4 cases"),
-        (announces("cnv", 2.5), "it announced 'cnv' with 2.5 cases"),
-    ],
-)
-def test_a_site_that_introduces_itself_wrongly_takes_no_part(root, without, change, said):
-    study = run_small(root, FEDERATION, WatchedGrid(root, falsifies=introduces(change)))
-    assert study.refused == [("refused", "node 2", "*", said)]
-    assert same_study(study, without)
-
-
-def test_an_error_before_a_site_has_said_its_name_is_told_of_by_its_place(root, without):
-    def fails(asked, reply):
-        return Message(Error(7, SECRET), reply_to=asked) if site_number(asked) == BAD else None
-
-    study = run_small(root, FEDERATION, WatchedGrid(root, falsifies=fails))
-    assert study.refused == [
-        ("refused", "node 2", "*", "the site refused the code: does it have the coordinator's version of Tessera?")
-    ]
-    assert same_study(study, without)
-
-
-# ---- nobody is left
-
-
-PHASES = {
-    "query.capabilities": "no site takes part in this study; the sites' logs say why",
-    "query.statistics": "cnv: no site sent usable statistics; the sites' logs say why",
-    "query.setup": "no site took in the settings; the sites' logs say why",
-    "train.branches": r"cnv: 0 of the at least 1 sites that min_holders asks for \(held by site_1, site_2, site_3\); "
-    "hif: .*; everything until now is kept: see to it that these sites are connected and that their logs show no "
-    "error, then resume",
-    "train.fusion": r"fusion: cnv: 0 of at least 2 sites that have it beside another modality \(held by .* resume",
-}
-
-
-@pytest.mark.parametrize("phase", PHASES)
-@pytest.mark.parametrize("kind", ["errors", "silence"])
-def test_when_every_site_fails_the_run_stops_with_one_clear_message_and_can_be_resumed(
-    root, whole, tmp_path, phase, kind
-):
-    def of_phase(message):
-        return message.metadata.message_type == phase
-
-    faults = {
-        "errors": {
-            "falsifies": lambda asked, reply: Message(Error(2, SECRET), reply_to=asked) if of_phase(asked) else None
-        },
-        "silence": {"loses": of_phase},
-    }
-    path = tmp_path / "checkpoint.safetensors"
-    with pytest.raises(RuntimeError, match=f"^{PHASES[phase]}$"):
-        run_small(root, FEDERATION, WatchedGrid(root, **faults[kind]), timeout=0.1, checkpoint=path)
-    assert same_study(run_small(root, FEDERATION, checkpoint=path), whole)
-
-
-def test_when_every_site_fails_in_a_later_round_the_rounds_before_are_kept(root, tmp_path):
-    def fails(asked, reply):
-        return Message(Error(2, SECRET), reply_to=asked) if asked.metadata.group_id == "2" else None
-
-    path = tmp_path / "checkpoint.safetensors"
-    with pytest.raises(RuntimeError, match="cnv: 0 of the at least 1 sites"):
-        run_small(root, TWO_ROUNDS, WatchedGrid(root, falsifies=fails), checkpoint=path)
-    grid = WatchedGrid(root)
-    resumed = run_small(root, TWO_ROUNDS, grid, checkpoint=path)
-    assert same_study(resumed, run_small(root, TWO_ROUNDS))
-    rounds = {message.metadata.group_id for message in grid.asked if message.metadata.message_type == "train.branches"}
-    assert rounds == {"2"}
-
-
-def test_too_few_nodes_are_waited_for_and_then_named(root):
-    with pytest.raises(RuntimeError, match="3 of 4 sites are there after 0 s"):
-        run_small(root, FEDERATION, sites=4, wait=0.0)
-
-
-@pytest.mark.parametrize("absent", ["wait", "skip"])
-def test_a_modality_whose_only_holder_fails_in_training_keeps_its_first_weights(tmp_path, absent):
-    """The study then waits for that site, or goes on without that modality's rounds; no head is fitted on one site."""
-    federation = small_federation(modalities__hif__federated__absent=absent)
-    root = write_sites(tmp_path, federation, [("cnv",), ("hif", "cnv")], [23, 19])
-
-    def fails(asked, reply):
-        is_bad = site_number(asked) == 2 and "train" in asked.metadata.message_type
-        return Message(Error(2, ""), reply_to=asked) if is_bad else None
-
-    grid = WatchedGrid(root, 2, falsifies=fails)
-    if absent == "wait":
-        with pytest.raises(RuntimeError, match=r"^hif: 0 of .* \(held by site_2\)"):
-            run_small(root, federation, grid, checkpoint=tmp_path / "c")
-    else:
-        run_small(root, federation, grid, checkpoint=tmp_path / "c")
-    study = StudyState.load(tmp_path / "c", federation)
-    first = next(m for m in grid.asked if m.metadata.message_type == "train.branches" and "arrays.hif" in m.content)
-    sent = all_arrays(first.content)["arrays.hif"]
-    assert all(study.weights["hif"][name].tobytes() == array.tobytes() for name, array in sent.items())
-    assert study.progress["cnv"].rounds == 2
-    assert study.progress["hif"].rounds == {"wait": 0, "skip": 2}[absent]
-    reasons = [note.text for note in study.notes if note.part == "hif" and note.text != NOT_FITTED]
-    few = "0 of the at least 1 sites that min_holders asks for"
-    assert reasons == {"wait": [f"waits: {few}"], "skip": [f"round {n} skipped: {few}" for n in (1, 2)]}[absent]

@@ -17,7 +17,8 @@ from modalities.core.problems import Problem, ProblemsError, check, gathering, u
 from modalities.core.pseudonyms import Pseudonyms
 from modalities.core.registry import plugin
 from modalities.core.seeds import seed_of
-from modalities.core.settings.site import SITE_FILE, SiteConfig, pseudonyms_of, read_site_config, sources_of
+from modalities.core.settings.site import SITE_FILE, SiteConfig, read_site_config
+from modalities.core.settings.sources import pseudonyms_of, sources_of
 from modalities.core.settings.task import Task
 from modalities.core.settings.training import BranchConfig
 

@@ -49,7 +49,8 @@ class Pace:
 
     def spent(self, seconds: Mapping[str, float]) -> None:
         """What a reader spent on its stages."""
-        self._first = time.perf_counter() if self._first is None else self._first
+        if self._first is None:
+            self._first = time.perf_counter() - sum(seconds.values())
         for stage, spent in seconds.items():
             self.seconds[stage] += spent
 
@@ -71,7 +72,7 @@ class Pace:
 
     @property
     def tiles_s(self) -> float:
-        """Tiles a second, from the first tiles to the last."""
+        """Tiles a second, from when the first began to be read to when the last had features."""
         return self.n_tiles / max(self._last - self._first, 1e-9) if self._first is not None else 0.0
 
     @property

@@ -18,7 +18,8 @@ import uvicorn
 from server.network.certificates import Tls, issue_server_certificate, make_authority
 from server.network.gateway import FLEET_ROUTES, MOST_BYTES, FleetGate, listening, nginx_configuration
 from strategies.flower.processes import wait_until
-from tests.deployment.machine import NGINX, is_open
+from tests.deployment.machine import NGINX
+from tests.deployment.ports import is_open
 from tests.strategies.flower import routes
 
 

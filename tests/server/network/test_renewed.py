@@ -10,7 +10,8 @@ from cryptography import x509
 from server.coordinator.commands import _gate
 from server.coordinator.folder import init_study
 from server.coordinator.renewal import renew_certificate
-from tests.deployment.machine import free_ports, is_open, wait_until
+from tests.deployment.machine import wait_until
+from tests.deployment.ports import free_ports, is_open
 
 NOW = datetime.datetime.now(datetime.UTC)
 

@@ -3,17 +3,12 @@
 import numpy as np
 import pytest
 from flwr.app import Error, Message
-from rich.console import Console
 
 from server.coordinator.live_view import view
-from server.phases import attendance
 from server.state.status import read_status
-from server.state.study import StudyState
 from tests.support import (
     WatchedGrid,
-    all_arrays,
     run_small,
-    same_arrays,
     same_study,
     site_number,
     small_federation,
@@ -23,16 +18,10 @@ from tests.support import (
 FEDERATION = small_federation(
     fusion__rounds=2, modalities__cnv__federated__rounds=3, modalities__hif__federated__rounds=3
 )
-ALONE = [("cnv",), ("cnv",), ("hif",)]
-"""The third site is the only one with hif, and has nothing else."""
+pytestmark = pytest.mark.usefixtures("quick_looks")
 AWAY = "away: not connected; it is asked again once it is back"
 BACK = "it is here and up to date, and takes part from now on"
 ANEW = "it was started anew and lacks what it was sent in this run; it gets that again"
-
-
-@pytest.fixture(autouse=True)
-def quick_looks(monkeypatch):
-    monkeypatch.setattr(attendance, "_LOOK_S", 0.01)
 
 
 @pytest.fixture(scope="module")
@@ -44,23 +33,6 @@ def root(tmp_path_factory):
 def alike(tmp_path_factory):
     """Three sites with both modalities: two are left for the fusion head where one is away."""
     return write_sites(tmp_path_factory.mktemp("alike"), FEDERATION, [("cnv", "hif")] * 3)
-
-
-@pytest.fixture(scope="module")
-def apart(tmp_path_factory):
-    return write_sites(tmp_path_factory.mktemp("apart"), FEDERATION, ALONE)
-
-
-def alone(**changes):
-    """Three rounds each, unless hif is told otherwise."""
-    changes = {"rounds": 3, **changes}
-    hif = {f"modalities__hif__federated__{name}": value for name, value in changes.items()}
-    return small_federation(modalities__cnv__federated__rounds=3, **hif)
-
-
-@pytest.fixture(scope="module")
-def apart_whole(apart):
-    return run_small(apart, alone())
 
 
 def asked_of(grid, number, message_type=None):
@@ -85,9 +57,6 @@ def loses(message_type, group):
         return site_number(message) == 3 and (meta.message_type, meta.group_id) == (message_type, group)
 
     return is_lost
-
-
-# ---- away and back
 
 
 def test_a_site_that_is_away_for_a_round_is_not_asked_and_takes_part_again_in_the_next(root):
@@ -248,192 +217,3 @@ def test_who_is_away_stands_in_the_status_until_it_is_back(root, tmp_path):
     shown = [str(line) for line in view(seen["branches", 2]).renderables[1:] if not hasattr(line, "columns")]
     assert "away: site_3" in shown
     assert f"noted: site_3: {AWAY}" in shown
-
-
-# ---- a modality without its holders
-
-
-def left_after_round_1(until):
-    """The third site is away from round 2 on, until the others are in this round and somebody has looked in vain."""
-    looks = []
-
-    def away(grid):
-        rounds = asked_of(grid, 1, "train.branches")
-        looks.extend([1] * (rounds[-1:] == [until]))
-        return [3] if rounds and len(looks) < 9 else []
-
-    return away
-
-
-def test_a_modality_whose_only_holder_is_away_waits_and_ends_with_the_weights_of_a_study_without_that(
-    apart, apart_whole, tmp_path
-):
-    grid, seen = WatchedGrid(apart, away=left_after_round_1("3")), []
-    study = run_small(apart, alone(), grid, status=tmp_path, report=lambda event: seen.append(read_status(tmp_path)))
-    assert asked_of(grid, 1, "train.branches") == ["1", "2", "3"]  # the others go on
-    assert same_study(study, apart_whole)
-    assert study.progress == apart_whole.progress
-    few = "0 of the at least 1 sites that min_holders asks for"
-    assert reasons(study, "*") == [f"waits: {few}"]
-    assert {"hif": few} in [status["waiting"] for status in seen]
-    assert seen[-1]["waiting"] == {}
-
-
-def test_a_modality_that_is_skipped_keeps_its_weights_and_its_rounds_count(apart, apart_whole):
-    grid = WatchedGrid(apart, away=left_after_round_1("never"))
-    study = run_small(apart, alone(absent="skip"), grid)
-    one_round = run_small(apart, alone(rounds=1))
-    assert same_arrays({"hif": study.weights["hif"]}, {"hif": one_round.weights["hif"]})
-    assert same_arrays({"cnv": study.weights["cnv"]}, {"cnv": apart_whole.weights["cnv"]})
-    assert study.progress["hif"].rounds == 3
-    few = "0 of the at least 1 sites that min_holders asks for"
-    assert reasons(study, "*") == [f"round {number} skipped: {few}" for number in (2, 3)]
-
-
-def test_rounds_that_nobody_else_trains_are_skipped_at_once(apart):
-    federation = small_federation(
-        modalities__cnv__federated__rounds=2, modalities__hif__federated={"rounds": 7, "absent": "skip"}
-    )
-    study = run_small(apart, federation, WatchedGrid(apart, away=left_after_round_1("never")))
-    assert [reason.partition(":")[0] for reason in reasons(study, "*")] == ["round 2 skipped", "rounds 3 to 7 skipped"]
-
-
-def test_no_round_is_skipped_while_no_site_at_all_is_there(apart):
-    """Else a coordinator whose network fails for a minute would end with untrained branches."""
-    federation = small_federation(**{f"modalities__{name}__federated__absent": "skip" for name in ("cnv", "hif")})
-    looks = []
-
-    def away(grid):
-        looks.extend([1] * (asked_of(grid, 1, "train.branches") == ["1"]))
-        return [1, 2, 3] if 0 < len(looks) < 9 else []
-
-    study = run_small(apart, federation, WatchedGrid(apart, away=away))
-    assert same_study(study, run_small(apart, federation))
-    assert len(reasons(study, "*")) == 2  # both waited
-
-
-def test_a_round_needs_replies_of_min_holders_that_can_be_used(root):
-    federation = small_federation(modalities__hif__federated__min_holders=2, fusion__rounds=1)
-    refusing = []
-
-    def fails_once(asked, reply):
-        if site_number(asked) == 3 and asked.metadata.group_id == "2" and not refusing:
-            refusing.append(asked)
-            return Message(Error(2, ""), reply_to=asked)
-        return None
-
-    grid = WatchedGrid(root, falsifies=fails_once)
-    study = run_small(root, federation, grid)
-    assert reasons(study, "*") == ["waits: 1 of the at least 2 sites that min_holders asks for"]
-    assert study.progress["hif"].rounds == 2
-    asked_again = [
-        (message.content["config.hif"]["server-round"], all_arrays(message.content)["arrays.hif"]["head.weight"])
-        for message in grid.asked
-        if message.metadata.message_type == "train.branches" and site_number(message) == 1
-        if "arrays.hif" in message.content
-    ]
-    assert [server_round for server_round, _ in asked_again] == [1, 2, 2]
-    assert np.array_equal(asked_again[1][1], asked_again[2][1])  # with the very same weights
-
-
-def test_when_nobody_comes_back_in_time_the_study_stops_and_says_who_is_missed(apart, apart_whole, tmp_path):
-    path = tmp_path / "checkpoint.safetensors"
-    grid = WatchedGrid(apart, away=left_after_round_1("never"))
-    said = (
-        r"^hif: 0 of the at least 1 sites .* \(held by site_3 \(away\)\); everything until now is kept: .* then resume$"
-    )
-    with pytest.raises(RuntimeError, match=said):
-        run_small(apart, alone(), grid, checkpoint=path, wait=0.0)
-    kept = StudyState.load(path, alone())
-    assert (kept.progress["cnv"].rounds, kept.progress["hif"].rounds) == (3, 1)
-    assert same_study(run_small(apart, alone(), checkpoint=path), apart_whole)
-
-
-# ---- late for the handshake
-
-
-class PlugPulledError(Exception):
-    pass
-
-
-def pull_the_plug(event):
-    if event["phase"] == "branches":
-        raise PlugPulledError("after round 1")
-
-
-@pytest.mark.parametrize("absent", ["wait", "skip"])
-def test_a_begun_modality_without_a_holder_at_the_handshake_of_a_resumed_study(apart, apart_whole, tmp_path, absent):
-    """It waits for one, who need not wait for the next run; or it goes on without, and says so."""
-    path, federation = tmp_path / "checkpoint.safetensors", alone(absent=absent)
-    with pytest.raises(PlugPulledError):
-        run_small(apart, federation, checkpoint=path, report=pull_the_plug)
-    looks = []
-
-    def away(grid):
-        looks.append(1)
-        return [3] if len(looks) < 30 or absent == "skip" else []
-
-    grid = WatchedGrid(apart, away=away)
-    study = run_small(apart, federation, grid, checkpoint=path, sites=2)
-    if absent == "wait":
-        assert same_study(study, apart_whole)
-        assert asked_of(grid, 3)[:3] == ["query.capabilities", "query.setup", "train.branches"]
-        assert reasons(study) == [BACK]
-    else:
-        assert reasons(study, "*")[-1].startswith("round")
-        assert study.progress["hif"].rounds == 3
-    assert study.cohorts["site_3"] == apart_whole.cohorts["site_3"]  # its cases are in the weights
-
-
-def test_enrolled_sites_that_are_not_here_yet_are_named_while_waiting_and_afterwards(root, tmp_path):
-    grid = WatchedGrid(root)
-    enrolled = dict.fromkeys(grid.get_node_ids(), "site_1") | {4: "site_4", 5: "site_5"}
-    with pytest.raises(RuntimeError, match="3 of 5 sites are there after 0 s, not site_4, site_5; go on once"):
-        run_small(root, FEDERATION, grid, sites=5, wait=0.0, status=tmp_path, enrolled=enrolled)
-    shown = Console(width=100)
-    with shown.capture() as captured:
-        shown.print(view(read_status(tmp_path)))
-    assert "phase: waiting for the sites" in captured.get()
-    assert "not here yet: site_4, site_5" in captured.get()
-
-
-def test_a_site_that_comes_after_the_handshake_takes_part_from_then_on(root):
-    def away(grid):
-        return [] if asked_of(grid, 1, "train.branches") else [3]
-
-    grid = WatchedGrid(root, away=away)
-    study = run_small(root, FEDERATION, grid, sites=2)
-    assert asked_of(grid, 3, "train.branches") == ["2", "3"]
-    assert reasons(study) == [BACK]
-    assert set(study.cohorts) == {"site_1", "site_2", "site_3"}
-
-
-def test_a_node_that_did_not_say_who_it_is_is_asked_again_once_it_has_left_and_come_back(root):
-    looks = []
-
-    def away(grid):
-        looks.extend([1] * (asked_of(grid, 1, "train.branches") == ["1"]))
-        return [3] if looks else []
-
-    def away_then_back(grid):
-        return away(grid) if asked_of(grid, 1, "train.branches") in ([], ["1"]) else []
-
-    def silent(message):
-        return site_number(message) == 3 and message.metadata.message_type == "query.capabilities" and not looks
-
-    grid = WatchedGrid(root, away=away_then_back, loses=silent)
-    study = run_small(root, FEDERATION, grid)
-    assert asked_of(grid, 3)[:3] == ["query.capabilities", "query.capabilities", "query.setup"]
-    assert asked_of(grid, 3, "train.branches") == ["3"]
-    assert [note.text for note in study.refused] == ["no reply before the deadline"]
-
-
-def test_a_site_that_comes_late_with_what_nobody_held_before_waits_with_that_for_the_next_run(tmp_path):
-    root = write_sites(tmp_path, FEDERATION, [("cnv",), ("cnv",), ("cnv", "hif")])
-
-    def away(grid):
-        return [] if asked_of(grid, 1, "train.branches") else [3]
-
-    study = run_small(root, FEDERATION, WatchedGrid(root, away=away), sites=2)
-    assert reasons(study) == ["nobody held it before; from the next run on", BACK]
-    assert "hif" not in study.weights

@@ -188,44 +188,6 @@ def test_the_calibration_section_takes_the_place_of_the_plain_reliability_diagra
     assert "reliability" not in page.ids
 
 
-FALLING = [None, *(1.0 - 0.01 * number for number in range(61))]  # by as much in the last tenth as in any other
-SETTLED = [1.4, *(0.5 + 0.4 * 0.8**number for number in range(60))]
-
-
-@pytest.mark.parametrize(
-    ("curve", "patience", "rounds", "said"),
-    [
-        (FALLING, 0, 61, True),
-        (SETTLED, 0, 61, False),
-        (FALLING, 5, 300, False),  # it stopped by itself
-        (FALLING, 5, 61, True),
-        (FALLING[::-1], 0, 61, False),
-    ],
-)
-def test_a_branch_whose_rounds_were_used_up_while_it_still_fell_is_named(
-    whole, tmp_path, no_pictures, curve, patience, rounds, said
-):
-    section = {"federated": {"patience": patience, "rounds": rounds}, "training": {"patience": 5}}
-    protocol = {**whole[0]["protocol"], "federation": {"modalities": {"cnv": section}}}
-    results = {**whole[0], "protocol": protocol, "curves": {"cnv": {"federated": [curve, curve]}}}
-    sentences = words.still_falling(results)
-    assert bool(sentences) is said
-    if said:
-        assert (
-            "cnv, federated: still falling after all 61 rounds (the last tenth of them brought 11.7 %" in sentences[0]
-        )
-        assert "modalities.cnv.federated.rounds" in sentences[0]
-        assert ("modalities.cnv.federated.patience" in sentences[0]) is (patience == 0)
-
-
-def test_of_folds_some_of_which_stopped_by_themselves_only_the_others_are_looked_at(whole):
-    section = {"federated": {"patience": 5, "rounds": 61}}
-    protocol = {"federation": {"modalities": {"cnv": section}}}
-    results = {**whole[0], "protocol": protocol, "curves": {"cnv": {"federated": [FALLING, FALLING[:30], FALLING]}}}
-    (sentence,) = words.still_falling(results)
-    assert "after all 61 rounds in 2 of 3 folds" in sentence
-
-
 def test_external_cases_that_no_arm_could_score_are_told_in_the_report(whole, tmp_path, no_pictures):
     left_out = {"no_modality": {"external_X": 40, "external_Y": 24}, "no_class": {"external_X": 3}}
     text = Page(write_report({**whole[0], "external_left_out": left_out}, whole[1], tmp_path)).text

@@ -52,6 +52,12 @@ def test_tiles_a_second_count_from_the_first_that_was_read():
     assert 0 < pace.tiles_s_lately <= 42
 
 
+def test_what_was_spent_on_the_first_tiles_counts_though_they_are_all():
+    pace = pace_of({READING: 1.5, LOOKING: 0.5})
+    pace.encoded(30)
+    assert pace.tiles_s == pytest.approx(30 / 2.0, rel=0.05)
+
+
 def test_a_stopwatch_says_each_second_once():
     watch = Stopwatch()
     with watch.on(READING):

@@ -22,7 +22,8 @@ from modalities.slides.reading.files import CannotWriteError
 from modalities.slides.reading.manifest import listed_files
 from modalities.slides.reading.reading import open_slide
 from tests.modalities.slides.backbones.networks import needs_timm, random_network
-from tests.modalities.slides.prepare.test_prepare import REPOSITORY, small_disk
+from tests.modalities.slides.prepare.preparing import REPOSITORY
+from tests.modalities.slides.prepare.test_interruptions import small_disk
 from tests.slides import glass, with_tissue, write_slide
 
 pytestmark = needs_timm

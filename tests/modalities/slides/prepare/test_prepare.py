@@ -2,73 +2,22 @@
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
-from contextlib import contextmanager
-from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
-from modalities.core.contract import SlideSettings, Source
+from modalities.core.contract import Source
 from modalities.core.files.atomic import remove_parts
 from modalities.slides import cases
-from modalities.slides.cases import cache_of, prepare_slides
+from modalities.slides.cases import cache_of
 from modalities.slides.config import SlidesConfig
-from modalities.slides.features.reading import read_features
 from modalities.slides.prepare.job import fingerprint
 from modalities.slides.prepare.pipeline import prepare_all
 from modalities.slides.prepare.state import SlideState, read_states, write_states
-from modalities.slides.reading.files import CannotWriteError, write_whole
-from modalities.slides.reading.manifest import listed_files
+from tests.modalities.slides.prepare.preparing import CONFIG, features_in, good, run, same, source_of
 from tests.slides import glass, read_slides, with_tissue, write_slide
-
-REPOSITORY = Path(__file__).resolve().parents[4]
-CONFIG = SlidesConfig(n_tiles=3, tile_px=128, tile_um=64.0)
-
-
-def good(seed, width=1100):
-    return with_tissue(glass(701, width, seed), 130, 130, 500, 700, seed)
-
-
-@pytest.fixture(scope="module")
-def raw(tmp_path_factory):
-    """A slide of every kind."""
-    folder = tmp_path_factory.mktemp("raw") / "slides"
-    pen = glass(701, 1100)
-    pen[100:600, 100:900] = (20, 60, 180)
-    write_slide(folder / "good.svs", good(1))
-    write_slide(folder / "other.svs", good(2, 1300))
-    write_slide(folder / "blank.svs", glass(701, 1100))
-    write_slide(folder / "pen.svs", pen)
-    write_slide(folder / "blurred.svs", cv2.GaussianBlur(good(3), (0, 0), 4))
-    write_slide(folder / "speck.svs", with_tissue(glass(701, 1100), 600, 1040, 20, 20))
-    write_slide(folder / "coarse.svs", good(4), mpp=2.0)
-    write_slide(folder / "no_mpp.svs", good(5), mpp=None)
-    (folder / "broken.svs").write_text("no slide")
-    return folder
-
-
-def source_of(folder, cache, **settings):
-    return Source((folder,), slides=SlideSettings(cache=str(cache), **settings))
-
-
-def run(source, config=CONFIG, **options):
-    return {entry.slide: state for entry, state in prepare_slides(listed_files(source), source, config, **options)}
-
-
-def features_in(cache):
-    return {path.stem.rsplit("-", 1)[0]: read_features(path) for path in cache.glob("*/*.h5")}
-
-
-def same(one, other):
-    return one.keys() == other.keys() and all(
-        np.array_equal(found.features, other[name].features) and np.array_equal(found.coords, other[name].coords)
-        for name, found in one.items()
-    )
 
 
 @pytest.fixture(scope="module")
@@ -212,121 +161,6 @@ def test_parts_of_processes_that_are_no_more_are_cleared_away(tmp_path):
         (tmp_path / f"x.h5.{pid}.part").write_bytes(b"half")
     remove_parts(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [f"x.h5.{os.getpid()}.part"]
-
-
-@contextmanager
-def small_disk(folder, options):
-    """A file system of its own; skips where this process may not mount one."""
-    folder.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", folder], capture_output=True, check=False)
-    if done.returncode:
-        pytest.skip(f"cannot mount a small file system here: {done.stderr.decode().strip()}")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", folder], check=True)
-
-
-def test_full_disk_is_one_clear_message_and_leaves_no_half_file(raw, tmp_path):
-    with small_disk(tmp_path / "disk", "size=24k") as disk:
-        with pytest.raises(CannotWriteError, match=r"the disk is full: free some space, or set `slides\.cache`"):
-            run(source_of(raw, disk / "cache"))
-        left = [path for path in disk.rglob("*") if path.is_file()]
-        assert [path for path in left if path.suffix == ".part"] == []
-
-
-def test_read_only_folder_is_one_clear_message(raw, tmp_path):
-    message = r"the folder is read-only: set `slides\.cache` in site\.yaml"
-    with small_disk(tmp_path / "disk", "ro") as disk, pytest.raises(CannotWriteError, match=message):
-        run(source_of(raw, disk / "cache"))
-
-
-def test_folder_that_cannot_be_made_is_one_clear_message(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(CannotWriteError, match=r"set `slides\.cache` in site\.yaml to another folder"):
-        write_whole(tmp_path / "file" / "cache" / "x.h5", b"x")
-
-
-def start_prepare(site):
-    code = (  # a job that a shell started in the background ignores SIGINT, and its children with it
-        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from client.cli import app; app()"
-    )
-    command = [sys.executable, "-c", code, "prepare", str(site), "--workers", "2"]
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory):
-    """Six slides, and their features."""
-    folder = tmp_path_factory.mktemp("uninterrupted")
-    for number in range(6):
-        write_slide(folder / "slides" / f"c{number}.svs", good(number))
-    run(source_of(folder / "slides", folder / "cache"), SlidesConfig())
-    return folder / "slides", features_in(folder / "cache")
-
-
-@pytest.mark.slow  # starts four processes, twice
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_interrupted_work_goes_on_to_the_same_features(tmp_path, uninterrupted, how):
-    slides, features = uninterrupted
-    site, n_slides = tmp_path / "site", len(features)
-    shutil.copytree(slides, site / "slides")
-    (site / "cases.csv").write_text("case_id,label\n" + "".join(f"c{number},LumA\n" for number in range(n_slides)))
-    (site / "site.yaml").write_text("name: here\nsources: {wsi_image: {paths: [slides]}}\n")
-    cache = site / ".tessera" / "slides"
-    process = start_prepare(site)
-    until = time.monotonic() + 120
-    while not list(cache.glob("*/*.h5")) and process.poll() is None and time.monotonic() < until:
-        time.sleep(0.01)
-    process.send_signal(how)
-    output = process.communicate(timeout=60)[0].decode()
-    if how == signal.SIGINT:
-        assert process.returncode == 130, output
-        assert "interrupted: finished slides are kept" in output
-    kept = {path: path.read_bytes() for path in cache.glob("*/*.h5")}
-    assert 0 < len(kept) < n_slides
-    assert all(len(read_features(path)) for path in kept), "whatever has its final name is whole"
-    time.sleep(1)  # workers of a killed parent end themselves
-    with start_prepare(site) as process:
-        output = process.communicate(timeout=120)[0].decode()
-    assert process.returncode == 0, output
-    assert all(path.read_bytes() == content for path, content in kept.items())
-    assert not list(cache.rglob("*.part"))
-    assert same(features_in(cache), features)
-
-
-@pytest.mark.slow  # starts processes, and one of them ends itself
-def test_slide_that_brings_its_process_down_fails_alone(raw, tmp_path, monkeypatch):
-    """A preparation that ends the process, as a crash in a C library does, on one of three slides.
-
-    It does so after another slide was done, and before the third is handed to a process.
-    """
-    (tmp_path / "sitecustomize.py").write_text(
-        "import os, sys, time\n"
-        "if 'multiprocessing' in ' '.join(sys.orig_argv):\n"
-        "    import openslide\n"
-        "    class Crash(openslide.OpenSlide):\n"
-        "        def __init__(self, path):\n"
-        "            while 'broken' in str(path):\n"
-        f"                os._exit(11) if os.path.exists({str(tmp_path / 'now')!r}) else time.sleep(0.02)\n"
-        "            super().__init__(path)\n"
-        "    openslide.OpenSlide = Crash\n"
-    )
-    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{REPOSITORY}")
-    folder = tmp_path / "slides"
-    folder.mkdir()
-    for name in ("good.svs", "other.svs", "broken.svs"):
-        shutil.copy(raw / name, folder / name)
-    source = source_of(folder, tmp_path / "cache")
-    going = prepare_slides(listed_files(source), source, CONFIG, workers=2)
-    states = [next(going)]
-    assert states[0][0].slide == "good"
-    (tmp_path / "now").touch()
-    time.sleep(1)  # until the pool of processes has seen it
-    states = {entry.slide: state for entry, state in [*states, *going]}
-    assert [states[name].state for name in ("good", "other", "broken")] == ["done", "done", "failed"]
-    assert "broken.svs: reading it ended the process" in states["broken"].reason
 
 
 def test_two_sources_of_one_cache_keep_each_others_rows(raw, tmp_path):
