@@ -65,10 +65,9 @@ def prepare(cases: Cases, state: State, config: Config) -> Tensor | list[Tensor 
 def collate(prepared: Tensor | list[Tensor | ScaledRows], rows: Int64[Tensor, " batch"]) -> Bags:
     """The bags of these rows, one after the other."""
     if isinstance(prepared, Tensor):
-        return Bags(prepared[rows], torch.arange(len(rows)), len(rows))
+        return Bags.of(prepared[rows], [1] * len(rows))
     chosen = [prepared[row] for row in rows.tolist()]
-    sizes = torch.tensor([len(bag) for bag in chosen], dtype=torch.int64)
-    return Bags(one_after_the_other(chosen), torch.arange(len(rows)).repeat_interleave(sizes), len(rows))
+    return Bags.of(one_after_the_other(chosen), [len(bag) for bag in chosen])
 
 
 def vectors(cases: Cases) -> Float[np.ndarray, "case feature"]:
@@ -97,7 +96,7 @@ def explain(
     slides = slides_of_case(source, config.slides, case_id)
     tiles = scaled(np.concatenate([slide.tiles.features for slide in slides]), state, config.clip)
     encoder = cast(TileEncoder, branch.eval().encoder)
-    logits = branch(Bags(tiles, torch.zeros(len(tiles), dtype=torch.int64), 1))[1]
+    logits = branch(Bags.of(tiles, [len(tiles)]))[1]
     shown = int(logits[0].argmax()) if label is None else label
     share = encoder.contributions(tiles, branch.head, shown)
     return shown, by_slide(slides, share.double().numpy(), encoder.contribution_of)

@@ -35,7 +35,7 @@ class Config(BranchConfig):
     input_dropout: ShareBelowOne = 0.0
     """Share of the features zeroed at every training step."""
     attention_width: Annotated[StrictInt, Field(ge=1, le=65_536)] = 32
-    """Width of the gated attention; for pooling: attention."""
+    """Width of what compares tiles, for the poolings attention and dsmil."""
     clip: Positive = 4.0
     """Scaled features are cut to +-clip standard deviations."""
 

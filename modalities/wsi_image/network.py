@@ -1,6 +1,7 @@
 """From a bag of tile features to one embedding and the logits of a case: what all poolings share."""
 
 import importlib
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -15,12 +16,25 @@ from .config import Config
 
 
 class Bags(NamedTuple):
-    """The tiles of several cases, one case after the other."""
+    """The tiles of some cases, one case after the other."""
 
     tiles: Float[Tensor, "tile feature"]
     case: Int64[Tensor, " tile"]
-    """The case of every tile, ascending."""
-    n_cases: int
+    """Row in the batch of each tile's case."""
+    sizes: tuple[int, ...]
+    """Tiles of each case."""
+
+    @classmethod
+    def of(cls, tiles: Float[Tensor, "tile feature"], sizes: Sequence[int]) -> "Bags":
+        """So many tiles a case."""
+        return cls(
+            tiles, torch.arange(len(sizes)).repeat_interleave(torch.tensor(sizes, dtype=torch.int64)), tuple(sizes)
+        )
+
+    @property
+    def n_cases(self) -> int:
+        """Cases of the batch."""
+        return len(self.sizes)
 
 
 class TileEncoder(nn.Module):
@@ -42,6 +56,10 @@ class TileEncoder(nn.Module):
         self.tile = SelfNormalisingNetwork(n_features, config.hidden, config.dropout, config.input_dropout)
         self.embedding_size = self.tile.embedding_size
 
+    def tiles_of(self, bags: Bags) -> Float[Tensor, "tile embedding"]:
+        """The embedding of each tile."""
+        return self.tile(bags.tiles)
+
     def shares(self, embedded: Float[Tensor, "tile embedding"], bags: Bags) -> Float[Tensor, " tile"]:
         """What each tile weighs in its case; adds up to 1 over a case's tiles."""
         n_tiles = torch.bincount(bags.case, minlength=bags.n_cases)
@@ -57,7 +75,7 @@ class TileEncoder(nn.Module):
         """The embedding of each case."""
         return self.embedded(bags)[0]
 
-    def pool(self, bags: Bags, head: nn.Module) -> tuple[Float[Tensor, "case embedding"], Float[Tensor, "case class"]]:
+    def pool(self, bags: Bags, head: nn.Linear) -> tuple[Float[Tensor, "case embedding"], Float[Tensor, "case class"]]:
         """Embedding and logits of each case."""
         embedding = self.embedded(bags)[0]
         return embedding, head(embedding)
@@ -66,15 +84,15 @@ class TileEncoder(nn.Module):
         self, bags: Bags
     ) -> tuple[Float[Tensor, "case embedding"], Float[Tensor, "tile embedding"], Float[Tensor, " tile"]]:
         """The embeddings of cases and of tiles, and the tiles' shares."""
-        tiles = self.tile(bags.tiles)
+        tiles = self.tiles_of(bags)
         shares = self.shares(tiles, bags)
         return sum_by_case(tiles * shares[:, None], bags), tiles, shares
 
-    def loss(self, bags: Bags, head: nn.Module, labels: Int64[Tensor, " case"], losses: Losses) -> Float[Tensor, ""]:
+    def loss(self, bags: Bags, head: nn.Linear, labels: Int64[Tensor, " case"], losses: Losses) -> Float[Tensor, ""]:
         """The mean loss a case; where learning is tile-wise, a case's is the mean of its tiles'."""
         if not self.is_tile_wise:
             return losses(self.pool(bags, head)[1], labels).mean()
-        embedded = self.tile(bags.tiles)
+        embedded = self.tiles_of(bags)
         each = losses(head(embedded), labels[bags.case])
         return (each * self.shares(embedded, bags)).sum() / bags.n_cases
 
@@ -83,8 +101,7 @@ class TileEncoder(nn.Module):
         self, tiles: Float[Tensor, "tile feature"], head: nn.Linear, label: int
     ) -> Float[Tensor, " tile"]:
         """What each tile of one case adds to the case's output for a class; `contribution_of` says to which."""
-        embedded = self.tile(tiles)
-        shares = self.shares(embedded, Bags(tiles, torch.zeros(len(tiles), dtype=torch.int64), 1))
+        _, embedded, shares = self.embedded(Bags.of(tiles, [len(tiles)]))
         return self.parts(embedded, shares, head, label)
 
 

@@ -77,6 +77,22 @@ def test_gated_attention_is_the_formula_of_ilse():
     assert torch.allclose(branch(wsi_image.collate(prepared, torch.tensor([0, 2])))[0][1], expected, atol=1e-5)
 
 
+def test_dsmil_is_the_formula_of_li():
+    """Tiles weigh softmax(q_k q_m), m the one that says the class loudest; the logit is the mean of both streams."""
+    branch, prepared = made(pooling="dsmil", attention_width=3, hidden=[6])
+    tiles, head = branch.encoder.tile(prepared[2]), branch.head
+    query, expected, embeddings = branch.encoder.query(tiles).tanh(), [], []
+    for label in range(3):
+        loudest = max(range(SIZES[2]), key=lambda tile: head(tiles[tile])[label].item())
+        scores = torch.stack([query[tile] @ query[loudest] for tile in range(SIZES[2])]) / math.sqrt(3)
+        weighted = scores.softmax(dim=0) @ tiles
+        expected.append((head(weighted)[label] + head(tiles[loudest])[label]) / 2)
+        embeddings.append((weighted + tiles[loudest]) / 2)
+    embedding, logits = branch(wsi_image.collate(prepared, torch.tensor([0, 2])))
+    assert torch.allclose(logits[1], torch.stack(expected), atol=1e-5)
+    assert torch.allclose(embedding[1], torch.stack(embeddings).mean(dim=0), atol=1e-5)
+
+
 def test_a_pooling_is_one_file(tmp_path, monkeypatch):
     """Here one of which the first tile is all, and one that forgot its class."""
     monkeypatch.setattr(poolings, "__path__", [str(tmp_path)])
@@ -88,7 +104,7 @@ def test_a_pooling_is_one_file(tmp_path, monkeypatch):
     )
     (tmp_path / "empty.py").touch()
     encoder, tiles = pooling_named("first_tile")(4, config_of("wsi_image")), torch.randn(3, 4)
-    assert torch.equal(encoder(Bags(tiles, torch.tensor([0, 0, 1]), 2)), tiles[[0, 2]])
+    assert torch.equal(encoder(Bags.of(tiles, [2, 1])), tiles[[0, 2]])
     with pytest.raises(TypeError, match=r"poolings/empty\.py: must define Encoder, derived from TileEncoder"):
         pooling_named("empty")
 
@@ -115,17 +131,18 @@ def test_loss_reaches_every_weight(pooling):
 
 @pytest.mark.parametrize(
     ("pooling", "hidden"),
-    [("feature_mean", []), ("mean_logits", [6]), ("attention", [6]), ("mean_probabilities", [6]), ("majority", [6])],
+    [("feature_mean", []), *((pooling, [6]) for pooling in POOLINGS if pooling != "feature_mean")],
 )
 def test_contributions_of_tiles_add_up_to_what_they_say(pooling, hidden):
     branch, _ = made(pooling=pooling, hidden=hidden)
     tiles = torch.randn(9, 4, generator=torch.Generator().manual_seed(1))
-    each = tile_logits(branch, tiles).detach()
-    whole = {
-        "mean_probabilities": each.softmax(dim=1).mean(dim=0),
-        "majority": torch.bincount(each.argmax(dim=1), minlength=3) / 9,
-        "feature_mean": each.mean(dim=0) - branch.head.bias.detach(),
-    }.get(pooling, (branch(Bags(tiles, torch.zeros(9, dtype=torch.int64), 1))[1][0] - branch.head.bias).detach())
+    if pooling == "mean_probabilities":
+        whole = tile_logits(branch, tiles).softmax(dim=1).mean(dim=0)
+    elif pooling == "majority":
+        whole = torch.bincount(tile_logits(branch, tiles).argmax(dim=1), minlength=3) / 9
+    else:
+        prepared = tiles.mean(dim=0)[None] if pooling == "feature_mean" else [tiles]
+        whole = branch(wsi_image.collate(prepared, torch.tensor([0])))[1][0] - branch.head.bias
     for label in range(3):
         found = branch.encoder.contributions(tiles, branch.head, label)
         assert found.sum().item() == pytest.approx(whole[label].item(), abs=1e-5)
