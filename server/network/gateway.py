@@ -57,17 +57,23 @@ def nginx_configuration(
         "public": public_port,
         "listen6": f"        listen [::]:{public_port} ssl;\n" if socket.has_dualstack_ipv6() else "",
         "superlink": superlink_port,
-        "certificate": tls.certificate.resolve(),
-        "key": tls.key.resolve(),
-        "authority": tls.authority.resolve(),
+        "certificate": _quoted(tls.certificate.resolve()),
+        "key": _quoted(tls.key.resolve()),
+        "authority": _quoted(tls.authority.resolve()),
         "most": f"{MOST_BYTES // 2**20}m",
-        "log": log.resolve(),
-        "errors": _SYSLOG if to_syslog else f"{log.resolve()}/nginx-error.log",
-        "requests": _SYSLOG if to_syslog else f"{log.resolve()}/nginx-access.log",
+        **{f"{name}_files": _quoted(log.resolve() / f"nginx-{name}") for name in _TEMPORARY},
+        "pid": _quoted(log.resolve() / "nginx.pid"),
+        "errors": _SYSLOG if to_syslog else _quoted(log.resolve() / "nginx-error.log"),
+        "requests": _SYSLOG if to_syslog else _quoted(log.resolve() / "nginx-access.log"),
         "format": f"escape=json '{_JSON_LINE}'" if log_json else f"'{_TEXT_LINE}'",
         "routine": "|".join(_ROUTINE),
     }
     return Template(_NGINX).substitute(values)
+
+
+def _quoted(path: Path) -> str:
+    """As one word of nginx's, whatever is in it."""
+    return '"' + str(path).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def listening(port: int) -> socket.socket:
@@ -182,6 +188,7 @@ _JSON_LINE = (
     '{"time": "$time_iso8601", "level": "$level_in_json", "program": "nginx", "text": "$request_method $shown_uri", '
     '"from": "$remote_addr", "status": $status, "bytes": $body_bytes_sent}'
 )
+_TEMPORARY = ("body", "proxy", "fastcgi", "uwsgi", "scgi")
 _SYSLOG = "syslog:server=unix:/dev/log,facility=daemon,tag=tessera_gateway,nohostname"
 _NGINX = """\
 # Written by `tessera-server init` and `start`, from coordinator.yaml: what is changed here is lost.
@@ -189,7 +196,7 @@ _NGINX = """\
 # Check it with `nginx -t -c THIS_FILE`, start it with `nginx -c THIS_FILE`, as root or as any user.
 worker_processes auto;
 worker_rlimit_nofile 8192;
-pid $log/nginx.pid;
+pid $pid;
 error_log $errors warn;
 events { worker_connections 4096; }   # an idle connection costs one of these, and nothing of the SuperLink
 http {
@@ -206,11 +213,11 @@ http {
     client_body_buffer_size $most;
     client_max_body_size $most;
     proxy_max_temp_file_size 0;
-    client_body_temp_path $log/nginx-body;
-    proxy_temp_path $log/nginx-proxy;
-    fastcgi_temp_path $log/nginx-fastcgi;
-    uwsgi_temp_path $log/nginx-uwsgi;
-    scgi_temp_path $log/nginx-scgi;
+    client_body_temp_path $body_files;
+    proxy_temp_path $proxy_files;
+    fastcgi_temp_path $fastcgi_files;
+    uwsgi_temp_path $uwsgi_files;
+    scgi_temp_path $scgi_files;
     client_header_timeout 10s;
     client_body_timeout 20s;
     send_timeout 60s;

@@ -192,6 +192,19 @@ def test_the_nginx_configuration_has_an_exact_block_for_each_route_and_404_for_t
     assert "if ($request_method != POST) { return 404; }" in text
 
 
+@pytest.mark.skipif(NGINX is None, reason="nginx is not installed")
+def test_nginx_takes_a_study_whose_folder_has_blanks_quotes_and_other_letters_in_its_name(tmp_path):
+    folder = tmp_path / 'Städtisches Klinikum; das \\ "neue"'
+    folder.mkdir()
+    tls, now = Tls(folder), datetime.datetime.now(datetime.UTC)
+    make_authority(tls, "study", now)
+    issue_server_certificate(tls, ["localhost"], now)
+    with nginx(tls, 1, folder, log_json=False) as port, socket.create_connection(("127.0.0.1", port), 5) as plain:
+        trusted = ssl.create_default_context(cafile=str(tls.authority))
+        trusted.wrap_socket(plain, server_hostname="localhost").close()
+    assert (folder / "nginx-error.log").is_file()
+
+
 @pytest.mark.skipif(NGINX is None or not socket.has_dualstack_ipv6(), reason="needs nginx and IPv6")
 def test_nginx_takes_ipv4_and_ipv6(tls, tmp_path):
     with nginx(tls, 1, tmp_path, log_json=False) as port:
