@@ -5,7 +5,7 @@ import http.client
 import socket
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import cast
@@ -37,7 +37,7 @@ OTHER_ADDRESS = "127.0.0.2"
 class Door:
     """A study with enrolled sites, a SuperLink, nginx in front of it and the built-in gateway beside that."""
 
-    def __init__(self, folder: Path, sites: str) -> None:
+    def __init__(self, folder: Path, sites: Iterable[str]) -> None:
         self.machine = Machine(folder)
         self.study = init_study(self.machine.study.folder, ["localhost"])
         self.nginx, self.direct, self.builtin = self.machine.ports[:3]

@@ -11,7 +11,8 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from modalities.core.files.open_files import FEW, MANY, allow_open_files
-from tests.deployment.machine import Machine, free_ports, wait_until
+from tests.deployment.machine import Machine, wait_until
+from tests.deployment.ports import free_ports
 from tests.faults.test_other_data import FEDERATION, SITES, RealGrid, sites
 from tests.support import WatchedGrid, loses_what_was_missing, run_small, same_study, site_number
 
