@@ -51,7 +51,7 @@ class _Kept:
             return None
         is_done = fit.train(until)
         shelf.put(_FIT, digest, fit.to_plain())
-        _LOG.warning("this site's own model, for comparison: %s", _progress(fit, own))
+        _LOG.info("this site's own model, for comparison: %s", _progress(fit, own))
         if not is_done:
             return None
         shelf.clear_but(_FIT)  # the cases as it was trained on them

@@ -35,6 +35,7 @@ def complaints_kept(home: Home | None) -> Iterator[None]:
         yield
         return
     logger = logging.getLogger(_LOGGER)
+    logger.setLevel(logging.INFO)
     handlers = [_Keeper(home.complaints), logging.StreamHandler()]  # beside one handler, the log needs one of its own
     handlers[1].setFormatter(PlainFormatter())
     for handler in handlers:

@@ -2,6 +2,7 @@
 # Installs Tessera without any network from the folder that holds this file: sh install.sh [FOLDER], ./tessera without.
 # Only what SHA256SUMS lists is installed; a half-finished FOLDER is begun again, any other is left alone.
 set -eu
+umask 022 # the users of services run it too, whatever the umask of who installs it
 unset PYTHONPATH PYTHONHOME
 
 fail() {

@@ -8,7 +8,8 @@ import httpx
 
 from strategies.flower.processes import wait_until
 
-_START_S, _ANSWER_S = 60.0, 2.0
+_START_S, _ANSWER_S = 180.0, 2.0
+"""To start in, on a machine that other work keeps busy too; one that ends instead is noticed at once."""
 
 
 def is_healthy(port: int, authority: Path | None = None) -> bool:

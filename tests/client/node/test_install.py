@@ -3,8 +3,14 @@
 import hashlib
 import shutil
 import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
 
+import packaging
 import pytest
+from packaging.tags import sys_tags
 
 from strategies.bundle import REPOSITORY
 
@@ -63,3 +69,30 @@ def test_a_wheel_that_nobody_listed_is_not_among_those_to_install(house):
     assert done.stdout.split() == ["wheels/torch-2.0.0-cp311-cp311-any.whl"]
     installs = [line for line in lines if "pip_install " in line]
     assert [line.split()[1] for line in installs] == ["$wheels", "--no-build-isolation"]
+
+
+def test_every_user_can_read_what_root_installs_whatever_the_umask(house, tmp_path):
+    (house / "wheels" / FILES[1].split("/")[1]).unlink()
+    (house / f"wheels/torch-2.0.0-{next(sys_tags())}.whl").write_text("torch")
+    with zipfile.ZipFile(house / "wheels" / "packaging-26.0-py3-none-any.whl", "w") as wheel:
+        for file in Path(packaging.__file__).parent.rglob("*.py"):
+            wheel.write(file, file.relative_to(Path(packaging.__file__).parents[1]))
+    (tmp_path / "app.py").write_text("pass")
+    with tarfile.open(house / FILES[0], "w:gz") as source:
+        source.add(tmp_path / "app.py", "tessera/client/app.py")
+    listed = [path for path in house.rglob("*") if path.is_file() and path.name != "SHA256SUMS"]
+    lines = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(house)}\n" for path in listed]
+    (house / "SHA256SUMS").write_text("".join(lines))
+    python = tmp_path / "python"  # the environment that it makes is not what this is about
+    python.write_text(f'#!/bin/sh\n[ "$2" = venv ] && exit 3\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    target = tmp_path / "opt" / "tessera"
+    done = subprocess.run(
+        ["sh", "-c", f"umask 077; exec sh {house}/install.sh {target}"],
+        env={"PATH": "/usr/bin:/bin", "PYTHON": str(python)},
+        capture_output=True,
+        text=True,
+    )
+    assert "4/5" in done.stdout, done.stderr
+    modes = {path: path.stat().st_mode & 0o777 for path in (target, target / "client", target / "client" / "app.py")}
+    assert list(modes.values()) == [0o755, 0o755, 0o644]
