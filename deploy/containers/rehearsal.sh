@@ -68,6 +68,10 @@ for site in $sites; do
 done
 
 echo "5/5 the study"
-until "$ENGINE" logs tessera-coordinator 2>&1 | grep -q "sites enrolled"; do sleep 1; done
+until "$ENGINE" logs tessera-coordinator 2>&1 | grep -q "sites enrolled"; do
+    [ "$("$ENGINE" inspect --format '{{.State.Running}}' tessera-coordinator)" = true ] ||
+        { "$ENGINE" logs tessera-coordinator && exit 1; }
+    sleep 1
+done
 "$ENGINE" exec tessera-coordinator tessera-server run /study
 "$ENGINE" exec tessera-coordinator tessera-server verify /study/run/release --key /study/keys/release.pub
