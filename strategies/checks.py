@@ -152,13 +152,14 @@ def trained_part(template: Template) -> Callable[[RecordDict, str, int], Part]:
     def limits(part: str) -> tuple[float, float]:
         before = template[part]
         size = root_mean_square([squares(start) for start in before.values()], before)
-        return size, LARGEST_MOVE * (size + 1) - largest(before)
+        return size, LARGEST_MOVE * (size + 1) - max(map(largest, before.values()), default=0.0)
 
     def read(content: RecordDict, part: str, n_cases: int) -> Part:
         arrays, metrics = _part(content, part, n_cases, template[part])
         size, harmless = limits(part)
         # Where no single weight can have moved that far, nor can their root mean square: far cheaper to see.
-        if not largest(arrays) <= harmless:
+        if not all(largest(array) <= harmless < math.inf for array in arrays.values()):
+            _check_finite(arrays)
             _check_move(arrays, template[part], size)
         return arrays, metrics
 
@@ -173,6 +174,7 @@ def gradient_part(template: Template) -> Callable[[RecordDict, str, int], Part]:
 
     def read(content: RecordDict, part: str, n_cases: int) -> Part:
         arrays, metrics = _part(content, part, n_cases, template[part])
+        _check_finite(arrays)
         for name, array in arrays.items():
             if (np.abs(array) > MOST_A_CASE * n_cases).any():
                 raise UnusableError(f"{name} is steeper than {MOST_A_CASE:.0e} a case")
@@ -192,6 +194,7 @@ def sums_part(template: Template) -> Callable[[RecordDict, str, int], Weights]:
         if not isinstance(record, ArrayRecord):
             raise UnusableError("no arrays")
         sums = _arrays(record, template[part], _fits)
+        _check_finite(sums)
         _check_sums(sums, n_cases)
         return sums
 
@@ -214,7 +217,7 @@ def _part(content: RecordDict, part: str, n_cases: int, template: Mapping[str, n
 
 
 def _arrays(record: ArrayRecord, template: Mapping[str, np.ndarray], fits: Callable[[tuple, tuple], bool]) -> Weights:
-    """The arrays of a record, which must have the template's names, types and shapes and be finite."""
+    """The arrays of a record, which must have the template's names, types and shapes; readers look at the values."""
     if record.keys() != template.keys():
         wrong = sorted(set(record) ^ set(template))
         more = f" and {len(wrong) - MOST_NAMED} more" if len(wrong) > MOST_NAMED else ""
@@ -225,9 +228,13 @@ def _arrays(record: ArrayRecord, template: Mapping[str, np.ndarray], fits: Calla
         if array.dtype != agreed.dtype or not fits(array.shape, agreed.shape):
             expected = f"{agreed.dtype}{list(agreed.shape)}"
             raise UnusableError(f"{name} is {array.dtype}{list(array.shape)}, expected {expected}")
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise UnusableError(f"{name} is not finite")
     return arrays
+
+
+def _check_finite(arrays: Weights) -> None:
+    for name, array in arrays.items():
+        if not math.isfinite(largest(array)):
+            raise UnusableError(f"{name} is not finite")
 
 
 def _array(record: ArrayRecord, name: str) -> np.ndarray:

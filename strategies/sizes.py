@@ -8,10 +8,9 @@ import numpy as np
 _BLOCK = 16_384
 
 
-def largest(arrays: Mapping[str, np.ndarray]) -> float:
-    """The largest absolute value of finite arrays."""
-    ends = [end for array in arrays.values() if array.size for end in (float(array.max()), -float(array.min()))]
-    return max(ends, default=0.0)
+def largest(array: np.ndarray) -> float:
+    """The largest absolute value; NaN where any is NaN, 0 where there is none."""
+    return max(float(array.max()), -float(array.min())) if array.size else 0.0
 
 
 def root_mean_square(sums: Sequence[float], of: Mapping[str, np.ndarray]) -> float:

@@ -1,6 +1,7 @@
 """Replies one at a time and in site order, and the running sum they fold into: memory of one model, not of all."""
 
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -25,18 +26,20 @@ def replies_in_order(grid: Grid, messages: Sequence[Message], timeout: float) ->
 
 
 def _pull(grid: Grid, waiting: list[str], deadline: float) -> Iterator[Message]:
-    early: dict[str, Message] = {}
-    while waiting:
-        found = grid.pull_messages([message_id for message_id in waiting if message_id not in early])
+    early, missing, waiting_for = dict[str, Message](), dict.fromkeys(waiting), deque(waiting)
+    while waiting_for:
+        found = grid.pull_messages(list(missing))
         arrived = {reply.metadata.reply_to_message_id: reply for reply in found}
         early.update(arrived)
+        for message_id in arrived:
+            missing.pop(message_id, None)
         n_found = len(arrived)
         del found, arrived  # so that a reply given out is held by nobody here
-        while waiting and waiting[0] in early:
-            yield early.pop(waiting.pop(0))
-        if waiting and not n_found:
+        while waiting_for and waiting_for[0] in early:
+            yield early.pop(waiting_for.popleft())
+        if waiting_for and not n_found:
             if time.monotonic() > deadline:
-                yield from (early[message_id] for message_id in waiting if message_id in early)
+                yield from (early[message_id] for message_id in waiting_for if message_id in early)
                 return
             time.sleep(_POLL_S)
 

@@ -11,7 +11,7 @@ from client.study.loss import balance_of
 from client.study.training import learning_rate, loss_sum, optimiser_of, set_learning_rate, train_epoch
 from modalities.core.blocks.branch import Branch, Weights, build_branch, load_weights, weights_of
 from modalities.core.contract import State
-from modalities.core.device import device_of, moved, place
+from modalities.core.device import moved, place
 from modalities.core.fields import AUTO, CPU
 from modalities.core.parts import parts_of, rows_of
 from modalities.core.patience import Patience
@@ -71,7 +71,7 @@ class BranchFit:
         lr = learning_rate(settings.schedule, settings.lr, epoch - 1, settings.epochs)
         for part, branch in self._branches.items():
             optimiser, rows = self._optimisers[part], self._rows[part][0]
-            seed_torch(seed_of(self._seeds[part], epoch), device_of(branch))
+            seed_torch(seed_of(self._seeds[part], epoch), branch.device)
             set_learning_rate(optimiser, lr)
             train_epoch(branch, self._data, rows, optimiser, settings.batch_size, None, self._balances[part])
         self.curve.append(_held_out_loss(self._branches, self._data, self._rows))

@@ -20,8 +20,7 @@ def check_agreed(message: Message, context: Context) -> None:
     Raises:
         ValueError: it was sent others.
     """
-    federation = settled_federation(context)
-    if federation is None or not federation.privacy.is_masked:
+    if not _is_masked(context):
         return
     agreed = json.loads(str(record_of(message.content, CONFIG + STUDY, ConfigRecord)[AGREED]))
     here = {f"{BRANCHES}{name}": digest for name, digest in _closing(context).items()}
@@ -32,10 +31,17 @@ def check_agreed(message: Message, context: Context) -> None:
 
 
 def keep_closing(context: Context, weights: Mapping[str, Mapping[str, np.ndarray]]) -> None:
-    """Keep, by modality, the digest of the branches whose outputs this site keeps; `weights` is by part."""
+    """Keep, under masks, by modality the digest of the branches whose outputs this site keeps; `weights` is by part."""
+    if not _is_masked(context):
+        return
     names = dict.fromkeys(modality_of(part) for part in weights)
     digests = {name: digest_of_branches(weights, name) for name in names}
     context.state[_CLOSING] = ConfigRecord({**_closing(context), **digests})  # pyright: ignore[reportArgumentType]
+
+
+def _is_masked(context: Context) -> bool:
+    federation = settled_federation(context)
+    return federation is not None and federation.privacy.is_masked
 
 
 def _closing(context: Context) -> dict[str, str]:

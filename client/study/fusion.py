@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
+from client.study.rounds import network_with
 from client.study.session import ClientStudy
-from modalities.core.blocks.branch import Weights, build_branch, load_weights
-from modalities.core.device import place
+from modalities.core.blocks.branch import Weights
 from modalities.core.fusion.evidence import Evaluation, Evidence, Question, head_folds
 from modalities.core.fusion.head import Parameters
 from modalities.core.fusion.outputs import Outputs
-from modalities.core.model.predict import BATCH, branch_outputs
+from modalities.core.model.predict import branch_outputs
 from modalities.core.parts import held_out_fold, modality_of, rows_of
 
 
@@ -22,20 +22,18 @@ def held_out_outputs(study: ClientStudy, weights: Mapping[str, Weights]) -> dict
     """
     order = {case_id: row for row, case_id in enumerate(study.data.listed.case_ids)}
     found = {}
-    for modality in sorted({modality_of(part) for part in weights}):
+    for part in sorted(weights, key=modality_of):
+        modality = modality_of(part)
         config, data = study.federation.modalities[modality], study.training(modality)
-        branch = build_branch(config, study.states[modality], study.federation.n_classes, seed=0)
-        place(branch, study.device, data.collate, data.prepared, BATCH)
-        found[modality] = _empty(len(order), *branch.head.weight.shape)
-        for part in weights:
-            held_out = rows_of(part, data.folds, study.federation.fusion)[1]
-            if modality_of(part) == modality and held_out_fold(part, study.federation.fusion) and len(held_out):
-                load_weights(branch, weights[part])
-                logits, embeddings = branch_outputs(branch, config.kind, data.prepared, torch.from_numpy(held_out))
-                places = [order[data.case_ids[row]] for row in held_out]
-                found[modality]["logits"][places] = logits.numpy()
-                found[modality]["embeddings"][places] = embeddings.numpy()
-                found[modality]["present"][places] = True
+        held = found.setdefault(modality, _empty(len(order), *weights[part]["head.weight"].shape))
+        held_out = rows_of(part, data.folds, study.federation.fusion)[1]
+        if held_out_fold(part, study.federation.fusion) and len(held_out):
+            branch = network_with(study, modality, weights[part], data)
+            logits, embeddings = branch_outputs(branch, config.kind, data.prepared, torch.from_numpy(held_out))
+            places = [order[data.case_ids[row]] for row in held_out]
+            held["logits"][places] = logits.numpy()
+            held["embeddings"][places] = embeddings.numpy()
+            held["present"][places] = True
     return found
 
 

@@ -106,7 +106,7 @@ def site_folder(node: Mapping[str, Any], run: Mapping[str, Any], federation: Fed
     partition, root = int(node["partition-id"]), str(run.get("site-root", ""))
     if not root:
         return write_example_site(_examples() / federation.digest, federation, partition)
-    return _listed(Path(root), Path(root).stat().st_mtime_ns)[partition]
+    return _listed(root, Path(root).stat().st_mtime_ns)[partition]
 
 
 @cache
@@ -123,10 +123,10 @@ def _examples() -> Path:
 
 
 @lru_cache(maxsize=8)
-def _listed(root: Path, changed_ns: int) -> list[Path]:
+def _listed(root: str, changed_ns: int) -> list[Path]:
     """The site folders, listed again only once the root has changed: not at every message of a thousand sites."""
     del changed_ns
-    return site_folders(root)
+    return site_folders(Path(root))
 
 
 def site_folders(root: Path) -> list[Path]:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from client.study.loss import Balance
 from modalities.core.batches import Part
 from modalities.core.blocks.branch import Branch
-from modalities.core.device import batches_on, computing, device_of, moved
+from modalities.core.device import batches_on, computing, moved
 from modalities.core.model.predict import BATCH
 from modalities.core.site.store import BranchData
 
@@ -28,9 +28,9 @@ class Pull:
     towards: Mapping[str, Tensor]
 
     @staticmethod
-    def from_here(model: nn.Module, mu: float) -> "Pull":
+    def from_here(model: Branch, mu: float) -> "Pull":
         """Towards the weights that the model has now."""
-        with computing(device_of(model)):
+        with computing(model.device):
             return Pull(mu, {name: weights.detach().clone() for name, weights in model.named_parameters()})
 
 
@@ -81,7 +81,7 @@ def train_epoch(
     if not len(rows):
         return 0.0
     branch.train()
-    device, losses = device_of(branch), list[tuple[Tensor, int]]()
+    device, losses = branch.device, list[tuple[Tensor, int]]()
     weighed = moved(balance, device)
     order = torch.from_numpy(rows)[torch.randperm(len(rows))]
     with computing(device):
@@ -109,7 +109,7 @@ def loss_sum(branch: Branch, data: BranchData, rows: Int64[np.ndarray, " row"]) 
     if not len(rows):
         return 0.0
     branch.eval()
-    device = device_of(branch)
+    device = branch.device
     with computing(device):
         losses = [
             (nn.functional.cross_entropy(branch(batch)[1], labels, reduction="sum"), 1)

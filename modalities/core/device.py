@@ -7,7 +7,7 @@ import dataclasses
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -29,17 +29,17 @@ def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def device_for(asked: str, n_parameters: int, rows: Callable[[], float]) -> torch.device:
-    """The device for a network of so many parameters, by what site.yaml asks for.
+def device_for(asked: str, work: Callable[[], float]) -> torch.device:
+    """The device for a network, by what site.yaml asks for.
 
-    `rows` says how many rows go through the network in a step: cases, or the tiles or nodes of all cases of a batch. It
-    is called only where the answer depends on it.
+    `work` is its parameters times the rows that go through it in a step: cases, or the tiles or nodes of all cases of a
+    batch. It is called only where the answer depends on it.
 
     Raises:
         ValueError: a GPU is asked for, and torch does not find it.
     """
     if asked == AUTO:
-        is_worth_it = torch.backends.cuda.is_built() and n_parameters * rows() >= WORTH_A_GPU
+        is_worth_it = torch.backends.cuda.is_built() and work() >= WORTH_A_GPU
         asked = GPU if is_worth_it and n_gpus() else CPU
     elif asked != CPU:
         check(device_problems(asked))
@@ -75,14 +75,16 @@ def place(
         ValueError: a GPU is asked for, and torch does not find it, or its memory is not enough.
     """
 
-    def rows() -> float:
+    def work() -> float:
         first = torch.arange(min(len(prepared), _CASES_LOOKED_AT))
         some = next((part.rows for part in parts(prepared, first, _CASES_LOOKED_AT)), first)
-        return rows_in(collate(prepared, some)) / max(1, len(some)) * min(batch_size, len(prepared))
+        rows = rows_in(collate(prepared, some)) / max(1, len(some)) * min(batch_size, len(prepared))
+        return rows * sum(values.numel() for values in network.parameters())
 
-    device = device_for(asked, sum(values.numel() for values in network.parameters()), rows)
-    with computing(device):
-        network.to(device)
+    device = device_for(asked, work)
+    if device != device_of(network):  # moving asks every module, even where none has to move
+        with computing(device):
+            network.to(device)
     return device
 
 
@@ -132,16 +134,17 @@ def rows_in(batch: Any) -> int:
     return rows_in(batch.to_dict()) if hasattr(batch, "to_dict") else 0
 
 
-@contextmanager
-def computing(device: torch.device) -> Iterator[None]:
+def computing(device: torch.device) -> AbstractContextManager[None]:
     """Let a GPU give the same numbers every time, and say in one word, with the remedy, that its memory is too small.
 
     Raises:
         ValueError: the memory is too small.
     """
-    if device.type == CPU:
-        yield
-        return
+    return nullcontext() if device.type == CPU else _computing_on_gpu(device)
+
+
+@contextmanager
+def _computing_on_gpu(device: torch.device) -> Iterator[None]:
     before, warns = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
     memory: Any = torch.utils.deterministic
     fills = memory.fill_uninitialized_memory

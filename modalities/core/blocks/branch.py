@@ -42,6 +42,11 @@ class Branch(nn.Module):
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
+    @property
+    def device(self) -> torch.device:
+        """Where it computes: all of it is where its head is."""
+        return self.head.weight.device
+
     def forward(self, batch: Any) -> tuple[Float[Tensor, "case embedding"], Float[Tensor, "case class"]]:
         """Embedding and logits of each case."""
         pool = getattr(self.encoder, "pool", None)

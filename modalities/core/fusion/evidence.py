@@ -58,7 +58,7 @@ class Evidence:
     ) -> Evaluation:
         """Loss and gradient over the cases that teach, and the loss over those held out."""
         n_parameters = sum(values.numel() for values in parameters.values())
-        device = device_for(self.device, n_parameters, lambda: len(self.labels))
+        device = device_for(self.device, lambda: n_parameters * len(self.labels))
         with computing(device):
             here = moved(self, device)
             return moved(here._answer(question, *moved((parameters, weights), device), dropout), CPU)

@@ -13,7 +13,7 @@ from torch import Tensor
 from modalities.core.batches import is_on_disk, parts
 from modalities.core.blocks.branch import Branch, Weights, build_branch, load_weights
 from modalities.core.contract import Cases, State
-from modalities.core.device import batches_on, computing, device_of, moved, place
+from modalities.core.device import batches_on, computing, moved, place
 from modalities.core.fields import AUTO, CPU
 from modalities.core.fusion.head import Parameters, head_named
 from modalities.core.fusion.outputs import Outputs
@@ -90,7 +90,7 @@ def branch_outputs(
 ) -> tuple[Float[Tensor, "case class"], Float[Tensor, "case embedding"]]:
     """Logits and embeddings of the rows (all of them by default), as float64; computed where the branch is."""
     branch.eval()
-    device, make = device_of(branch), partial(plugin(kind).collate, prepared)
+    device, make = branch.device, partial(plugin(kind).collate, prepared)
     chosen = torch.arange(len(prepared)) if rows is None else rows
     with computing(device):
         each = [part.rows for part in parts(prepared, chosen, BATCH)]

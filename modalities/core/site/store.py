@@ -72,6 +72,7 @@ class SiteData:
         self.config = read_site_config(folder / "site.yaml")
         self._given, self._shelf = roll, shelf
         self._cases: dict[str, Cases] = {}
+        self._held = dict(roll.held) if roll else {}
         self._training: dict[tuple[str, str], BranchData] = {}
 
     @cached_property
@@ -183,6 +184,7 @@ class SiteData:
             self._training[key] = BranchData(
                 tuple(self.training_cases(modality)), prepared, labels, folds, module.collate
             )
+            self._cases.pop(modality, None)  # as large as what was made of it, and seldom asked for again
         return self._training[key]
 
     def training_digest(self) -> str:
@@ -207,11 +209,11 @@ class SiteData:
 
     def _rows(self, modality: str) -> Int64[np.ndarray, " case"]:
         """Where the modality's training cases stand among those listed, in file order."""
-        if modality in self.listed.held:
-            return self.listed.held[modality]
-        position = {case_id: row for row, case_id in enumerate(self.listed.case_ids)}
-        held = self.cases(modality).case_ids
-        return np.array([position[case_id] for case_id in held if case_id in position], dtype=np.int64)
+        if modality not in self._held:
+            position = {case_id: row for row, case_id in enumerate(self.listed.case_ids)}
+            rows = [position[case_id] for case_id in self.cases(modality).case_ids if case_id in position]
+            self._held[modality] = np.array(rows, dtype=np.int64)
+        return self._held[modality]
 
     def _select(self, modality: str) -> Cases:
         read, wanted = self.cases(modality), self.training_cases(modality)

@@ -49,25 +49,25 @@ def a_bag(n_tiles: int = 5) -> Bag:
 def test_auto_takes_a_gpu_from_a_size_on_and_the_processor_below():
     n_rows = 64
     n_parameters = int(WORTH_A_GPU) // n_rows
-    assert device_for("auto", n_parameters, lambda: n_rows).type == "cuda"
-    assert device_for("auto", n_parameters, lambda: n_rows - 1).type == "cpu"
-    assert device_for("cuda:1", 0, lambda: 0) == torch.device("cuda", 1)
-    assert device_for("cpu", n_parameters, lambda: n_rows).type == "cpu"
+    assert device_for("auto", lambda: n_parameters * n_rows).type == "cuda"
+    assert device_for("auto", lambda: n_parameters * (n_rows - 1)).type == "cpu"
+    assert device_for("cuda:1", lambda: 0) == torch.device("cuda", 1)
+    assert device_for("cpu", lambda: n_parameters * n_rows).type == "cpu"
 
 
 def test_auto_without_a_gpu_is_the_processor_whatever_the_size(monkeypatch):
     monkeypatch.setattr(module, "n_gpus", lambda: 0)
-    assert device_for("auto", int(WORTH_A_GPU), lambda: 1e9).type == "cpu"
+    assert device_for("auto", lambda: 1e9 * WORTH_A_GPU).type == "cpu"
 
 
 def test_a_gpu_that_is_not_there_is_an_error_that_names_the_setting_and_a_way_out(monkeypatch):
     monkeypatch.setattr(torch.backends.cuda, "is_built", lambda: False)
     with pytest.raises(ValueError, match=r"site\.yaml, resources\.device: cuda: torch \S+ finds no GPU.* CUDA build"):
-        device_for("cuda", 1, lambda: 1)
+        device_for("cuda", lambda: 1)
     monkeypatch.setattr(torch.backends.cuda, "is_built", lambda: True)
     monkeypatch.setattr(module, "n_gpus", lambda: 0)
     with pytest.raises(ValueError, match=r"finds no GPU here; set auto or cpu, or see to it that `nvidia-smi`"):
-        device_for("cuda:0", 1, lambda: 1)
+        device_for("cuda:0", lambda: 1)
 
 
 @pytest.mark.usefixtures("two_gpus")
@@ -113,18 +113,18 @@ def test_rows_are_those_that_go_through_the_network():
 def test_a_network_is_placed_by_the_rows_of_its_first_cases(monkeypatch):
     asked = []
 
-    def device_for(wanted, n_parameters, rows):
-        asked.append((wanted, n_parameters, rows()))
+    def device_for(wanted, work):
+        asked.append((wanted, work()))
         return torch.device("meta")
 
     monkeypatch.setattr(module, "device_for", device_for)
     bags = [torch.ones(size, 3) for size in (2, 4, 6, 8, 2, 4, 6, 8, 900)]  # 5 tiles a case among the first eight
     network = nn.Linear(3, 4)
     assert place(network, "auto", lambda bags, rows: torch.cat([bags[row] for row in rows]), bags, 7).type == "meta"
-    assert asked == [("auto", 16, 35.0)]
+    assert asked == [("auto", 16 * 35.0)]
     assert device_of(network).type == "meta"
     place(nn.Linear(1, 1), "cpu", lambda bags, rows: torch.cat([bags[row] for row in rows]), bags[:2], 512)
-    assert asked[1] == ("cpu", 2, 6.0)  # no batch holds more cases than there are
+    assert asked[1] == ("cpu", 2 * 6.0)  # no batch holds more cases than there are
 
 
 def test_batches_are_made_one_by_one_on_the_device_and_a_stray_tensor_would_be_seen():

@@ -1,7 +1,9 @@
 """A site's data as tensors: what is kept, what is read again, and who takes part."""
 
+import gc
 import os
 import shutil
+import weakref
 from collections import OrderedDict
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 from modalities.core.blocks.tabular import finalise, sums
 from modalities.core.contract import Cases
 from modalities.core.settings.federation import federation_from
+from modalities.core.site import store
 from modalities.core.site.store import SiteData, _keep, digest_of
 from tests.modalities.core.files.tables.workbooks import write_book
 from tests.support import small_federation, write_sites
@@ -96,6 +99,19 @@ def test_training_tensors_follow_the_shared_state(folder):
     assert data.training("hif", state) is found  # kept by digest
     other = data.training("hif", state | {"mean": state["mean"] + 1})
     assert not np.array_equal(other.prepared, found.prepared)
+
+
+def test_raw_values_are_let_go_once_they_are_prepared_and_what_is_trained_on_stays_known(folder, monkeypatch):
+    monkeypatch.setattr("modalities.core.site.store._kept", OrderedDict())
+    data = SiteData(folder, federation())
+    config = data.federation.modalities["hif"]
+    raw, known = weakref.ref(data.cases("hif")), data.training_cases("hif")
+    data.training("hif", finalise(sums(data.cases("hif"), config), config))  # pyright: ignore[reportArgumentType]
+    store._kept.clear()
+    gc.collect()
+    assert raw() is None
+    (folder / "hif.csv").unlink()
+    assert data.training_cases("hif") == known
 
 
 def test_tune_holds_out_one_case_in_seven_and_none_holds_out_nothing(folder):
