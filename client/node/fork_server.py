@@ -36,8 +36,8 @@ LIBRARIES = (MODULE, "client.app", "torch._dynamo", "httpcore", "cryptography.ha
 by an optimiser's step, Flower's client and the node key."""
 _LOG = getLogger("tessera.client")
 _KILLED = (
-    "a task was killed (%s), so the coordinator gets no answer to its request; if nobody did, this machine has run out "
-    "of memory: give it, or the service (MemoryMax), more"
+    "a task was killed (%s) before it had answered; if nobody did that, this machine has run out of memory: give it, "
+    "or the service (MemoryMax), more"
 )
 _OURS = ("client", "modalities", "server", "simulations", "strategies")
 

@@ -207,9 +207,9 @@ class Machine:
             digest = load_roster(self.study.roster).digest
             self.type_in("client", "trust", self.sites / name, "--roster", digest)
 
-    def open(self) -> None:
+    def open(self, **environment: str) -> None:
         """Start the coordinator and, where it is nginx, the gateway."""
-        self.start("start", "server", "start", self.study.folder)
+        self.start("start", "server", "start", self.study.folder, **environment)
         wait_until(lambda: is_up(self.study) and "sites enrolled" in self.said("start"), 150, "the keys are registered")
         if self.study.settings().gateway == "nginx":
             self.start_gateway()
