@@ -66,7 +66,7 @@ pip_install --no-build-isolation --editable "$target[slides,encoders]" # the sit
 
 echo "5/5 it runs, without Ray"
 cd "$target"
-.venv/bin/python -c '
+TORCHINDUCTOR_CACHE_DIR=$target/.venv/torchinductor .venv/bin/python -c '
 import sys
 import client.app, client.cli, server.app, server.cli
 import cv2, h5py, imagecodecs, openslide, tifffile, torch_geometric

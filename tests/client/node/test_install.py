@@ -96,3 +96,17 @@ def test_every_user_can_read_what_root_installs_whatever_the_umask(house, tmp_pa
     assert "4/5" in done.stdout, done.stderr
     modes = {path: path.stat().st_mode & 0o777 for path in (target, target / "client", target / "client" / "app.py")}
     assert list(modes.values()) == [0o755, 0o755, 0o644]
+
+
+@pytest.mark.slow
+def test_the_trial_of_what_was_installed_leaves_nothing_in_tmp(tmp_path):
+    script = (REPOSITORY / "client" / "node" / "install.sh").read_text()
+    trial = script.partition('cd "$target"\n')[2].partition(".venv/bin/flower-supernode")[0]
+    temporary, target = tmp_path / "tmp", tmp_path / "tessera"
+    temporary.mkdir()
+    target.mkdir()
+    (target / ".venv").symlink_to(sys.prefix)
+    environment = {"PATH": "/usr/bin:/bin", "TMPDIR": str(temporary), "PYTHONPATH": str(REPOSITORY)}
+    words = ["sh", "-euc", trial]
+    subprocess.run(words, cwd=target, env={**environment, "target": str(target)}, check=True, timeout=120)
+    assert list(temporary.iterdir()) == []
