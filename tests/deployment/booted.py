@@ -80,12 +80,12 @@ class Booted:
     def runs(self) -> bool:
         return self._started.poll() is None
 
-    def run(self, *command: object, **options) -> subprocess.CompletedProcess[str]:
+    def run(self, *command: object, timeout: float = 300.0, **options) -> subprocess.CompletedProcess[str]:
         """A command there, as root; its output in order."""
         namespaces = ("--mount", "--pid", "--uts", "--ipc", "--cgroup")
         words = ["nsenter", "--target", str(self._first()), *namespaces, "--root", *map(str, command)]
         return subprocess.run(
-            words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300, cwd="/", **options
+            words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=timeout, cwd="/", **options
         )
 
     def call(self, *command: object, **options) -> str:
@@ -94,9 +94,12 @@ class Booted:
         assert done.returncode == 0, f"{command}\n{done.stdout}"
         return done.stdout
 
-    def written(self) -> set[str]:
-        """Every file that was made or changed there, but for what systemd itself and its journal keep."""
-        listed = ["find", self._upper, "-type", "f,l", "-printf", "%P\\n"]
+    def written(self, kinds: str = "f,l") -> set[str]:
+        """Every file that was made or changed there, but for what systemd itself and its journal keep.
+
+        `kinds` as of find: with "d,f,l", folders too in which something was.
+        """
+        listed = ["find", self._upper, "-type", kinds, "-printf", "%P\\n"]
         words = ["nsenter", "--target", str(self._first()), "--mount", *map(str, listed)]
         done = subprocess.run(words, capture_output=True, text=True, check=True, cwd="/")
         return {name for name in done.stdout.splitlines() if not name.startswith(_ITS_OWN)}
