@@ -140,4 +140,4 @@ def test_a_key_that_comes_back_with_other_patients_takes_no_part_any_more(root, 
     assert study.missing.rounds[SITES[-1]].items() >= {"cnv": [2], "hif": [2]}.items()
     apart = sites(tmp_path / "apart")
     lost = RealGrid(apart, away=lambda grid: (len(SITES),) if n_trained(grid) >= len(SITES) else ())
-    assert same_study(study, run_small(apart, FEDERATION, lost))
+    assert same_study(study, run_small(apart, FEDERATION, lost, wait=0.0))

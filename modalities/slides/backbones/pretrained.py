@@ -72,7 +72,7 @@ def pretrained(name: str, folder: Path | None, asked: str) -> Pretrained:
     Raises:
         ValueError: timm is not installed, knows no such model, there are no weights that fit it, or no such device.
     """
-    device = device_for(asked, 1, lambda: math.inf)  # whatever its size: `auto` takes a GPU where there is one
+    device = device_for(asked, lambda: math.inf)  # whatever its size: `auto` takes a GPU where there is one
     timm = _timm(name)
     encoder = encoders().get(name) or _of_timm(name, timm)
     file = weights_file(name, folder)

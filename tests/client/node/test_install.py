@@ -78,6 +78,7 @@ def test_every_user_can_read_what_root_installs_whatever_the_umask(house, tmp_pa
         for file in Path(packaging.__file__).parent.rglob("*.py"):
             wheel.write(file, file.relative_to(Path(packaging.__file__).parents[1]))
     (tmp_path / "app.py").write_text("pass")
+    (tmp_path / "app.py").chmod(0o644)  # as git archives it
     with tarfile.open(house / FILES[0], "w:gz") as source:
         source.add(tmp_path / "app.py", "tessera/client/app.py")
     listed = [path for path in house.rglob("*") if path.is_file() and path.name != "SHA256SUMS"]

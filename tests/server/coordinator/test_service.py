@@ -44,7 +44,7 @@ def test_the_gateway_of_a_service_keeps_no_file_of_its_own_and_reads_what_system
     assert service("install", study.folder, "--root", tmp_path / "root", "--log-json").exit_code == 0
     text = (tmp_path / "root/etc/tessera/gateway-brca.conf").read_text()
     assert str(study.folder) not in text
-    assert "ssl_certificate_key /run/credentials/tessera-gateway-brca.service/server.key;" in text
+    assert 'ssl_certificate_key "/run/credentials/tessera-gateway-brca.service/server.key";' in text
     assert text.count("syslog:server=unix:/dev/log") == 2
     handed, own = tmp_path / "handed", tmp_path / "own"
     study.tls.folder.rename(handed)
