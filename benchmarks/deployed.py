@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -26,6 +25,7 @@ from server.coordinator.folder import enrol_site, init_study, write_gateway
 from server.coordinator.roster import make_roster
 from strategies.bundle import digest_of_checkout
 from strategies.flower.processes import wait_until
+from tests.deployment.ports import free_ports
 
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 GATEWAY = "nginx" if NGINX else "builtin"
@@ -43,7 +43,7 @@ class Deployment:
         self.notes = folder / "notes.jsonl"
         self.steps: dict[int, float] = {}
         """Round -> when the coordinator had finished it, by its own status file."""
-        public, superlink, *self._local = _free_ports(2 + len(sites))
+        public, superlink, *self._local = free_ports(2 + len(sites))
         self.study = init_study(folder / "study", ["localhost"], GATEWAY)
         self.study.settings_file.write_text(
             f"gateway: {GATEWAY}\npublic_port: {public}\nsuperlink_port: {superlink}\nsites: {len(sites)}\n"
@@ -158,11 +158,3 @@ class Deployment:
 def _command(program: str, *arguments: object) -> tuple[str, ...]:
     """One of Tessera's own commands."""
     return sys.executable, "-c", f"from {program}.cli import app; app()", *map(str, arguments)
-
-
-def _free_ports(n: int) -> list[int]:
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(n)]
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
-    return ports

@@ -26,6 +26,7 @@ from pathlib import Path
 from client.node.approval import CODE, refuse_unapproved
 from client.node.complaints import COMPLAINT, complaints_kept
 from client.node.home import Home
+from modalities.core.problems import remedy_of
 from modalities.core.supply.packages import contents, installed
 from strategies.bundle import digest_of_checkout
 from strategies.flower.processes import die_with_parent
@@ -35,10 +36,7 @@ LIBRARIES = (MODULE, "client.app", "torch._dynamo", "httpcore", "cryptography.ha
 """The program, the site's own copy of the study's code for all that it imports, and what is only imported at first use:
 by an optimiser's step, Flower's client and the node key."""
 _LOG = getLogger("tessera.client")
-_KILLED = (
-    "a task was killed (%s) before it had answered; if nobody did that, this machine has run out of memory: give it, "
-    "or the service (MemoryMax), more"
-)
+_KILLED = "a task was killed (%s) before it had answered; if nobody did that, memory ran out: %s"
 _OURS = ("client", "modalities", "server", "simulations", "strategies")
 
 
@@ -76,7 +74,8 @@ def _take_leave(home: Home) -> None:
         while (ended := os.waitpid(-1, os.WNOHANG))[0]:
             if os.WIFSIGNALED(ended[1]) and os.WTERMSIG(ended[1]) != signal.SIGTERM:
                 with complaints_kept(home):
-                    _LOG.error(_KILLED, signal.Signals(os.WTERMSIG(ended[1])).name, extra=COMPLAINT)
+                    name = signal.Signals(os.WTERMSIG(ended[1])).name
+                    _LOG.error(_KILLED, name, remedy_of(MemoryError()), extra=COMPLAINT)
 
 
 def _import_all() -> None:

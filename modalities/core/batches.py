@@ -35,7 +35,7 @@ def parts(prepared: Any, order: Int64[Tensor, " row"], batch_size: int) -> list[
     """The rows in batches of this size; each is one part, but where cases are on a disk as many as memory wants."""
     split = _in_parts if is_on_disk(prepared) else _whole
     found = []
-    for batch in order.split(batch_size) if len(order) > batch_size else [order]:
+    for batch in order.split(batch_size):
         groups = [rows for rows in split(prepared, batch) if len(rows)]
         last = len(groups) - 1
         found += [Part(rows, len(rows) / len(batch), place == 0, place == last) for place, rows in enumerate(groups)]

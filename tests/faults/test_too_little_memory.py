@@ -52,8 +52,8 @@ def test_a_task_that_the_kernel_kills_is_told_of(tmp_path):
                 server.terminate()
     (said,) = complaints_of(home)
     assert said == (
-        "a task was killed (SIGKILL) before it had answered; if nobody did that, this machine has run out of memory: "
-        "give it, or the service (MemoryMax), more"
+        "a task was killed (SIGKILL) before it had answered; if nobody did that, memory ran out: "
+        "give this machine, or the service (MemoryMax), more memory"
     )
 
 

@@ -12,7 +12,7 @@ from modalities.wsi_image.network import Bags, TileEncoder
 
 
 class Encoder(TileEncoder):
-    """See the module."""
+    """Tiles weigh what a gate and a score make of them."""
 
     def __init__(self, n_features: int, config: Config) -> None:
         """With a gate and a score of `attention_width` units."""

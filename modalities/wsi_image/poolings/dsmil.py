@@ -15,7 +15,7 @@ from modalities.wsi_image.network import Bags, TileEncoder
 
 
 class Encoder(TileEncoder):
-    """See the module."""
+    """A tile weighs something else in each class."""
 
     def __init__(self, n_features: int, config: Config) -> None:
         """Tiles are compared in `attention_width` units."""

@@ -9,7 +9,7 @@ from modalities.wsi_image.network import TileEncoder
 
 
 class Encoder(TileEncoder):
-    """See the module."""
+    """A case is its mean tile."""
 
     of_means = True
 

@@ -10,7 +10,7 @@ from modalities.wsi_image.network import Bags, TileEncoder, sum_by_case
 
 
 class Encoder(TileEncoder):
-    """See the module."""
+    """Each tile says one class, and counts as one."""
 
     is_tile_wise = True
     contribution_of = "the share of votes"

@@ -7,6 +7,6 @@ from modalities.wsi_image.network import TileEncoder
 
 
 class Encoder(TileEncoder):
-    """See the module."""
+    """What all poolings share, learnt tile by tile."""
 
     is_tile_wise = True

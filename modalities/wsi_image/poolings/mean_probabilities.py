@@ -10,7 +10,7 @@ from modalities.wsi_image.network import Bags, TileEncoder, sum_by_case
 
 
 class Encoder(TileEncoder):
-    """See the module."""
+    """The mean of what the tiles say, each with the same weight."""
 
     is_tile_wise = True
     contribution_of = "the probability"
