@@ -47,16 +47,14 @@ class Choice:
         """What the site has to decide, with the number of cases; a table has columns for the dates."""
         found = []
         setting = f"{PLACE}: {{{_OF_ENTRIES if are_entries else _OF_ROWS}, take: nearest}}"
-        for fields, why in (
-            (self.undecided, "nothing says which counts"),
-            (self.undated, "the days between measurement and index date are not known"),
+        for fields, why, remedy in (
+            (self.undecided, "nothing says which counts", f"say it in site.yaml as {setting}"),
+            (self.undated, "the days between measurement and index date are not known", "give both dates"),
         ):
             if fields:
                 cases = set.union(*fields.values())
                 what = f"{listing(sorted(fields))} differ between the measurements of {len(cases)} cases, and {why}"
-                found.append(
-                    Problem(what, f"say it in site.yaml as {setting}, or keep one of them", file=file, where=PLACE)
-                )
+                found.append(Problem(what, f"{remedy}, or keep one of them", file=file, where=PLACE))
         return found
 
     def _chosen(self, case_id: str, name: str, values: Sequence[Measured]) -> float | str | None:

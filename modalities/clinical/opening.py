@@ -57,16 +57,26 @@ def recognised(path: Path) -> str:
 
 
 def paths_of(source: Source, problems: list[Problem]) -> list[Path]:
-    """The files; of a folder, all that look like tables."""
+    """The files; of a folder all that look like tables, and of a study's download the clinical ones."""
     found = []
     for path in source.paths:
-        held = sorted(file for file in path.iterdir() if _is_table(file)) if path.is_dir() else [path]
+        tables = _tables_in(path)
+        held = [table for table in tables if table not in study.others_in(tables)]
         if not held:
             problems.append(Problem(f"the folder holds no table ({', '.join(_ENDINGS)})", file=path.name))
         found += held
     if not source.paths:
         problems.append(Problem("no clinical file is named", "list one in site.yaml"))
     return study.with_the_other(found)
+
+
+def n_others(source: Source) -> int:
+    """How many tables of other data lie in the source's folders, which are studies' downloads."""
+    return sum(len(study.others_in(_tables_in(path))) for path in source.paths)
+
+
+def _tables_in(path: Path) -> list[Path]:
+    return sorted(file for file in path.iterdir() if _is_table(file)) if path.is_dir() else [path]
 
 
 def _is_table(file: Path) -> bool:

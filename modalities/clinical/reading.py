@@ -7,7 +7,7 @@ import numpy as np
 from modalities.clinical.config import Config
 from modalities.clinical.dictionary import BY_NAME, Record, encode, inputs_of, with_her2
 from modalities.clinical.harmonise import File, drop_patients_without_primary, harmonise, row_notes
-from modalities.clinical.opening import files_of
+from modalities.clinical.opening import files_of, n_others
 from modalities.clinical.readers import mapped
 from modalities.clinical.records import NAMES
 from modalities.clinical.words.meanings import meanings_of
@@ -38,7 +38,8 @@ def read(source: Source, config: Config) -> Cases:
     check([*problems[:_MOST_LISTED], *[f"and {more} more problems"] * (more > 0)])
     drop_patients_without_primary(files, parts)
     merged, conflicts = _merge([part.records for part in parts])
-    notes = {**row_notes(files, parts), "conflicts between files": conflicts}
+    others = {"tables of a study's other data, not read": n_others(source)}
+    notes = {**row_notes(files, parts), **others, "conflicts between files": conflicts}
     for note in dict.fromkeys(file.layout.note for file in files if file.layout.note):
         noted = [part.records for file, part in zip(files, parts, strict=True) if file.layout.note == note]
         notes[note] = len({case_id for records in noted for case_id in records})

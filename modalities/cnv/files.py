@@ -9,7 +9,7 @@ from modalities.cnv.readers import gdc_genes
 from modalities.cnv.readers.header import VCF_HEADER, columns_in
 from modalities.cnv.readers.matrix import CBIOPORTAL, XENA
 from modalities.cnv.segments import vcf
-from modalities.cnv.segments.layouts import TABLES, layout_of
+from modalities.cnv.segments.layouts import LAYOUTS, TABLES, layout_of, with_own_names
 from modalities.core.contract import Source
 from modalities.core.files.tables.delimited import listing, rows_of
 from modalities.core.problems import ProblemsError, unusable
@@ -74,6 +74,7 @@ def find(source: Source, values: str, segments_first: bool) -> Found:
     if matrix is not None and not (segments_first and set(SEGMENTS) & set(asked)):
         return matrix
     by_format = {name: files for name, files in files_in(path).items() if name in asked}
+    by_format = by_format or _by_own_names(path, asked, source.columns)
     genes, segments = by_format.pop(GENES, []), _segments(path, by_format, values)
     if segments_first and segments is not None:
         beside = {"other tables beside the segments, not read": int(matrix is not None) + len(genes)}
@@ -162,6 +163,13 @@ def files_in(folder: Path) -> dict[str, list[Path]]:
         if name is not None and name not in MATRICES:
             found.setdefault(name, []).append(path)
     return found
+
+
+def _by_own_names(folder: Path, asked: Sequence[str], columns: Mapping[str, str]) -> dict[str, list[Path]]:
+    """Files of the one format that is asked for, by the names that the site's columns have."""
+    own = [with_own_names(layout, columns) for layout in LAYOUTS if [layout.format] == asked]
+    files = [path for path in _tables_in(folder, "**/*") if own and layout_of(columns_in(path), own)]
+    return {asked[0]: files} if files else {}
 
 
 def _tables_in(folder: Path, pattern: str) -> list[Path]:

@@ -14,6 +14,7 @@ from modalities.clinical.readers.layout import Layout, Row
 from modalities.core.files.barcodes import case_of, is_primary_tumour
 
 PATIENTS, SAMPLES = "data_clinical_patient.txt", "data_clinical_sample.txt"
+_OF_A_STUDY = ("data_", "meta_")
 _COLUMNS = {
     "age": ("AGE", "AGE_AT_DIAGNOSIS"),
     "menopause": ("MENOPAUSE_STATUS", "INFERRED_MENOPAUSAL_STATE"),
@@ -58,6 +59,13 @@ PATIENT_LAYOUT = Layout(
     case_of=lambda row: row["PATIENT_ID"].strip(),
     is_commented=True,
 )
+
+
+def others_in(tables: Sequence[Path]) -> list[Path]:
+    """Of a folder's tables, where it is a study's download: those of its other data, which are no clinical ones."""
+    own = (PATIENTS, SAMPLES)
+    is_study = any(table.name in own for table in tables)
+    return [table for table in tables if is_study and table.name.startswith(_OF_A_STUDY) and table.name not in own]
 
 
 def with_the_other(paths: Sequence[Path]) -> list[Path]:

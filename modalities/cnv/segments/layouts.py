@@ -7,7 +7,7 @@ https://software.broadinstitute.org/software/igv/SEG (its last column may hold a
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 
 from modalities.cnv.segments.profile import CALLS, COPIES, LOG2, RATIO
@@ -131,6 +131,13 @@ TABLES = tuple(dict.fromkeys(layout.format for layout in LAYOUTS))
 def layout_of(header: Sequence[str], layouts: Sequence[Layout] = LAYOUTS) -> Layout | None:
     """The first table that the header fits."""
     return next((layout for layout in layouts if layout.fits(header)), None)
+
+
+def with_own_names(layout: Layout, columns: Mapping[str, str]) -> Layout:
+    """The layout with the site's names of columns, where site.yaml gives them."""
+    named = {key: (columns[key], *layout.columns.get(key, ())) for key in (*PLACE, "sample") if key in columns}
+    value = {UNSAID: [(columns["value"],)]} if "value" in columns else layout.values
+    return replace(layout, columns={**layout.columns, **named}, values=value)
 
 
 def _plain(names: Sequence[str]) -> list[str]:

@@ -1,7 +1,7 @@
 """Reads a table of segments: the samples in it, each with its segments."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,7 @@ from jaxtyping import Float
 from modalities.cnv.copies import NO_COPY_LOG2
 from modalities.cnv.readers.coordinates import AGAIN, chromosomes_of, spans_of
 from modalities.cnv.segments.build import Said, assembly_of, fitting, said_beside, said_by_column, said_by_header
-from modalities.cnv.segments.layouts import LAYOUTS, PLACE, UNSAID, Layout, layout_of
+from modalities.cnv.segments.layouts import LAYOUTS, Layout, layout_of, with_own_names
 from modalities.cnv.segments.profile import CALLS, LOG2, Profile, profiles_of
 from modalities.cnv.segments.units import known_units
 from modalities.core.contract import Source
@@ -79,7 +79,7 @@ def _table(path: Path, source: Source, format: str) -> _Table:
     rows = rows_of(path, comment=comment)
     above = n_comments(rows, comment)
     header, body = rows[above], rows[above + 1 :]
-    own = [_with_own_names(layout, source.columns) for layout in layouts]
+    own = [with_own_names(layout, source.columns) for layout in layouts]
     layout = layout_of(header, own)
     if layout is None:
         refuse_any(path, own[0].lacking(header), "no column {}", f"is this a file of {own[0].program}?")
@@ -87,13 +87,6 @@ def _table(path: Path, source: Source, format: str) -> _Table:
     if not body:
         raise unusable("a header and no segment", AGAIN, file=path.name)
     return _Table(path, layout, ["\t".join(row) for row in rows[:above]], header, body)
-
-
-def _with_own_names(layout: Layout, columns: Mapping[str, str]) -> Layout:
-    """The layout with the site's names of columns, where site.yaml gives them."""
-    named = {key: (columns[key], *layout.columns.get(key, ())) for key in (*PLACE, "sample") if key in columns}
-    value = {UNSAID: [(columns["value"],)]} if "value" in columns else layout.values
-    return replace(layout, columns={**layout.columns, **named}, values=value)
 
 
 def _named(table: _Table) -> str:

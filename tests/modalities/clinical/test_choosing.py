@@ -50,9 +50,9 @@ def test_measurements_without_a_day_are_an_error_only_where_they_differ():
     choice = Choice(IndexDate(date="diagnosis"))
     assert choice.of("p1", [(None, {"er": "positive"})]) == {"er": "positive"}
     assert choice.of("p2", [(None, {"er": "positive"}), (None, {"er": "negative"})]) == {}
-    assert "of 1 cases, and the days between measurement and index date are not known" in str(
-        choice.problems("f", are_entries=False)[0]
-    )
+    assert (
+        "of 1 cases, and the days between measurement and index date are not known; give both dates, or keep one"
+    ) in str(choice.problems("f", are_entries=False)[0])
 
 
 TABLE = """\

@@ -70,6 +70,22 @@ def test_the_samples_beside_it_are_read_too_with_their_receptors(write):
         assert cases.notes["conflicts between files"] == 0
 
 
+def test_a_whole_download_is_named_as_a_folder_and_its_other_tables_are_counted(write):
+    patients(write, *PAN_CAN)
+    samples(write, *BRCA_TCGA)
+    write.text("data_log2_cna.txt", f"Hugo_Symbol\t{A}-01\nMYC\t0.4\n")
+    write.text(
+        "data_clinical_supp_hypoxia.txt", attributes([("PATIENT_ID", "RAGNUM_HYPOXIA_SCORE", "X"), (A, "4", "")])
+    )
+    write.text("meta_study.txt", "type_of_cancer: brca\n")
+    cases = read(write.folder)
+    assert cases.case_ids == (A, B)
+    assert cases.notes["tables of a study's other data, not read"] == 3
+    write.text("own.txt", "MRN\tage\n1\t50\n")
+    with pytest.raises(ValueError, match=r"own\.txt: neither"):
+        read(write.folder)
+
+
 def test_samples_of_a_metastasis_do_not_count_and_are_counted(write):
     path = patients(write, *PAN_CAN)
     rows = [*BRCA_TCGA, (A, f"{A}-06", "Negative", "<10%", "", "", "Metastasis")]

@@ -44,6 +44,16 @@ def test_a_folder_prefers_segments_for_arms_then_a_matrix_then_gene_level_files(
     assert found(tmp_path, segments_first=True, form="gdc_genes") == ("gdc_genes", ["a.tsv"])
 
 
+def test_segments_by_the_sites_own_column_names_are_found_in_a_folder_where_their_format_is_named(tmp_path):
+    (tmp_path / "ours.seg").write_text("Probe\tChr\tvon\tbis\tratio\na\t1\t1\t9\t0.1\n")
+    (tmp_path / "samples.csv").write_text("sample,case_id\na,p1\n")
+    own = {"sample": "Probe", "chromosome": "Chr", "start": "von", "end": "bis", "value": "ratio"}
+    named = find(Source((tmp_path,), format="seg", columns=own), "log2", True)
+    assert (named.format, [path.name for path in named.paths]) == ("seg", ["ours.seg"])
+    with pytest.raises(ValueError, match="no copy number of cnvkit in this folder"):
+        find(Source((tmp_path,), format="cnvkit", columns=own), "log2", True)
+
+
 def test_the_only_matrix_of_a_folder_may_have_any_name(tmp_path):
     (tmp_path / "ours.tsv").write_text(CBIOPORTAL)
     (tmp_path / "peaks.csv").write_text("case_id,peak\np1,1\n")
