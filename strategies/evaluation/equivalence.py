@@ -11,7 +11,7 @@ from enum import StrEnum
 
 import numpy as np
 from jaxtyping import Float
-from scipy.stats import norm
+from scipy.special import ndtr, ndtri
 
 MARGIN = 0.01
 """Of macro-AUROC: a smaller difference matters to nobody."""
@@ -72,6 +72,7 @@ def equivalence_of_draws(draws: Float[np.ndarray, " draw"], margin: float = MARG
 
 def equivalence_of_estimate(value: float, standard_error: float, margin: float = MARGIN) -> Equivalence:
     """Both tests on a difference that is normal with this standard error, such as one pooled over sites."""
-    half = float(norm.ppf(1 - LEVEL)) * standard_error
-    p = max(norm.sf(value, -margin, standard_error), norm.cdf(value, margin, standard_error))
-    return Equivalence(margin, value - half, value + half, float(p))
+    half = float(ndtri(1 - LEVEL)) * standard_error
+    beyond = abs(value) - margin
+    p = float(ndtr(beyond / standard_error)) if standard_error else float(beyond >= 0)
+    return Equivalence(margin, value - half, value + half, p)

@@ -10,9 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
-from scipy.optimize import root_scalar
-from scipy.special import expit, logit
-from scipy.stats import t
+from scipy.special import expit, logit, stdtrit
 
 from strategies.evaluation.pooled import ALPHA
 
@@ -46,7 +44,8 @@ def meta_analysis(values: Values, variances: Values) -> Meta:
     mean = float(np.average(values, weights=weights))
     factor = max(1.0, float((weights * np.square(values - mean)).sum() / (k - 1)))
     error = np.sqrt(factor / weights.sum())
-    half, wide = t.ppf(1 - ALPHA / 2, k - 1) * error, t.ppf(1 - ALPHA / 2, k - 2) * np.sqrt(tau2 + error**2)
+    half = stdtrit(k - 1, 1 - ALPHA / 2) * error
+    wide = stdtrit(k - 2, 1 - ALPHA / 2) * np.sqrt(tau2 + error**2)
     q = _cochran(values, variances, 0.0)
     i2 = max(0.0, (q - (k - 1)) / q) if q > 0 else 0.0
     return Meta(k, mean, mean - half, mean + half, mean - wide, mean + wide, tau2, i2)
@@ -77,6 +76,8 @@ def between_sites(values: Values, variances: Values) -> float:
     k = len(values)
     if _cochran(values, variances, 0.0) <= k - 1:
         return 0.0
+    from scipy.optimize import root_scalar  # 34 MB, for one number at the end of a study
+
     most = float(np.square(np.ptp(values))) * _MOST
     excess = root_scalar(lambda tau2: _cochran(values, variances, tau2) - (k - 1), bracket=(0.0, most), xtol=1e-14)
     return float(excess.root)

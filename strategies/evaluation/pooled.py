@@ -9,12 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.special import expit, logit
-from scipy.stats import norm, t
+from scipy.special import expit, logit, ndtri, stdtrit
 
 ALPHA = 0.05
 """Intervals are of 95 %."""
-Z = float(norm.ppf(1 - ALPHA / 2))
+Z = float(ndtri(1 - ALPHA / 2))
 Histograms = Float[np.ndarray, "class bin"]
 ByClass = Float[np.ndarray, " class"]
 Matrix = Float[np.ndarray, "class class"]
@@ -79,7 +78,7 @@ def auroc_interval(value: float, variance: float, n_least: float | int) -> tuple
     if value in (0.0, 1.0):
         agree = (ALPHA / 2) ** (1 / max(n_least, 1.0))
         return (min(value, agree), 1.0) if value >= 0.5 else (0.0, max(value, 1 - agree))
-    quantile = t.ppf(1 - ALPHA / 2, max(n_least - 1, 1))
+    quantile = stdtrit(max(n_least - 1, 1), 1 - ALPHA / 2)
     half = quantile * np.sqrt(variance) / (value * (1 - value))
     return float(expit(logit(value) - half)), float(expit(logit(value) + half))
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.optimize import minimize
 from torch import Tensor
 from torch.optim.adam import adam
 
@@ -122,6 +121,8 @@ def minimise(
     head: Head, start: Parameters, evaluate: Callable[[Parameters], Evaluation], settings: Fusion
 ) -> Parameters:
     """The parameters of least summed loss plus penalty, by L-BFGS."""
+    from scipy.optimize import minimize  # 34 MB, which a site's rounds do not need
+
     if not start:
         return start
     names, shapes = list(start), [start[name].shape for name in start]

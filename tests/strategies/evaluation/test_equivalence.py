@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from strategies.evaluation.equivalence import Equivalence, Verdict, equivalence_of_draws, equivalence_of_estimate
 
@@ -43,3 +44,13 @@ def test_a_normal_difference_has_the_p_of_the_textbook():
     found = equivalence_of_estimate(0.004, 0.003, margin=0.01)
     assert found.p == pytest.approx(0.0227501, abs=1e-6)  # (.01 - .004) / .003 = 2 standard errors below the margin
     assert (found.low, found.high) == pytest.approx((0.004 - 1.6448536 * 0.003, 0.004 + 1.6448536 * 0.003))
+
+
+def test_a_difference_known_without_error_is_equivalent_for_sure_or_not_at_all():
+    assert (equivalence_of_estimate(0.0, 0.0).p, equivalence_of_estimate(-0.02, 0.0).p) == (0.0, 1.0)
+
+
+def test_p_is_the_larger_of_the_two_tests():
+    for value in (-0.013, -0.002, 0.004):
+        p = max(norm.sf(value, -0.01, 0.003), norm.cdf(value, 0.01, 0.003))
+        assert equivalence_of_estimate(value, 0.003).p == pytest.approx(p, rel=1e-9)

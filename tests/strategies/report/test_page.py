@@ -81,9 +81,9 @@ def test_nothing_to_draw_is_no_forest():
 
 
 @pytest.mark.parametrize("app", ["client.app", "server.app"])
-def test_what_runs_in_a_study_never_imports_the_drawing(app):
-    code = (
-        f"import json, sys, {app}; print(json.dumps([name for name in sys.modules if name.startswith('matplotlib')]))"
-    )
+def test_what_runs_in_a_study_begins_without_drawing_and_fitting(app):
+    """Each takes tens of MB and tenths of a second in every process; what needs it imports it then."""
+    heavy = ("matplotlib", "scipy.optimize", "scipy.stats", "sklearn")
+    code = f"import json, sys, {app}; print(json.dumps([name for name in {heavy} if name in sys.modules]))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == []
