@@ -7,6 +7,8 @@ BENCH_ARGS ?=
 BIN := .venv/bin
 STAMP := .venv/.installed
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest
+# One process more than JOBS for tests of deployments, which wait half of their time.
+WAITING := --numprocesses $$(($(JOBS) + 1)) --dist loadfile --no-loadscope-reorder
 PIP := $(BIN)/python -m pip install -qq --no-compile
 FUZZ_EXAMPLES ?= 2000
 FUZZ_REQUESTS ?= 10000
@@ -50,15 +52,14 @@ check: $(STAMP) ## lint, format, types, import rules, known weaknesses of the pa
 	$(BIN)/lint-imports
 	$(BIN)/python .ci/audit.py
 
-# One process more for the slow tests: a deployment waits half of its time.
 test: test-fast ## all tests, the slow ones last
-	$(PYTEST) -m slow --numprocesses $$(($(JOBS) + 1)) --dist loadfile --no-loadscope-reorder
+	$(PYTEST) -m slow $(WAITING)
 
 test-fast: $(STAMP) ## all but the slow tests, in JOBS processes
 	$(PYTEST) -m "not slow and not faults" --numprocesses $(JOBS) --dist loadfile
 
 faults: $(STAMP) ## real deployments whose parts fail in turn (up to an hour): what is said, and that nothing is lost
-	$(PYTEST) -m faults tests/deployment
+	$(PYTEST) -m faults tests/deployment $(WAITING)
 
 fuzz: $(STAMP) ## damage a file of every table format FUZZ_EXAMPLES times, and send each gateway FUZZ_REQUESTS mutated requests (minutes): no traceback, no row lost
 	TESSERA_FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(PYTEST) tests/fuzz --timeout 0 --numprocesses $(JOBS)
