@@ -87,8 +87,9 @@ def test_everybody_on_other_machines_and_a_new_certificate_give_the_same_release
     machine.study.folder.rename(machine.folder / "lost")
     elsewhere.mkdir()
     machine.sites = Path(shutil.move(machine.sites, elsewhere))
-    for path in (machine.folder, *machine.folder.parents[:2]):
-        path.chmod(path.stat().st_mode | 0o011)
+    for path in (machine.folder, *machine.folder.parents):
+        if not path.stat().st_mode & 0o001:
+            path.chmod(path.stat().st_mode | 0o011)
     machine.user = as_somebody_else(elsewhere)
     backups = machine.folder / "study.zip", machine.folder / "keys.zip"
     for path in (elsewhere, *backups, machine.sites, *machine.sites.rglob("*")):

@@ -42,7 +42,7 @@ def differ(sites):
     other = small_federation(fusion={"fit": "tune", "rounds": 3}, modalities__cnv__federated__rounds=7)
     (sites / AGREED / "agreed.yaml").write_text(other.to_json())
     settings = sites / AGREED / "site.yaml"
-    settings.write_text(settings.read_text().replace("{address:", "{federation: agreed.yaml, address:"))
+    settings.write_text(settings.read_text().replace("federation: federation.yaml", "federation: agreed.yaml"))
     with_other_genes(sites / GENES)
     cases = sites / CLASSES / "cases.csv"
     cases.write_text(cases.read_text().replace("LumA", "Luminal A"))
