@@ -31,6 +31,7 @@ HOLDINGS, N_CASES = ((("cnv", "hif"),) * 3), (29, 17, 23)
 SOMEBODY_ELSE = 47113
 AS_SOMEBODY_ELSE = """\
 set -e
+umask 022
 if [ -n "{closed}" ]; then     # Python lies in a home that others cannot enter
     mkdir -p {home}/python
     mount --bind {prefix} {home}/python
