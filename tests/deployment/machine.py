@@ -160,6 +160,8 @@ class Machine:
                 time.sleep(0.002)
             if holds:
                 break
+            if ended := [name for name in names if self.started[name].poll() is not None and not when()]:
+                pytest.fail(f"{ended[0]} has ended, and still not: {what}\n{self._last_words()}")
             if time.monotonic() > deadline:
                 pytest.fail(f"after {seconds:.0f} s still not: {what}")
         for process in found:
