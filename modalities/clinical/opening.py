@@ -61,7 +61,8 @@ def paths_of(source: Source, problems: list[Problem]) -> list[Path]:
     found = []
     for path in source.paths:
         tables = _tables_in(path)
-        held = [table for table in tables if table not in study.others_in(tables)]
+        others = study.others_in(tables)
+        held = [table for table in tables if table not in others]
         if not held:
             problems.append(Problem(f"the folder holds no table ({', '.join(_ENDINGS)})", file=path.name))
         found += held

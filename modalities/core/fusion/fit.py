@@ -121,10 +121,10 @@ def minimise(
     head: Head, start: Parameters, evaluate: Callable[[Parameters], Evaluation], settings: Fusion
 ) -> Parameters:
     """The parameters of least summed loss plus penalty, by L-BFGS."""
-    from scipy.optimize import minimize  # 34 MB, which a site's rounds do not need
-
     if not start:
         return start
+    from scipy.optimize import minimize  # 34 MB, which a site's rounds do not need
+
     names, shapes = list(start), [start[name].shape for name in start]
     splits = np.cumsum([values.numel() for values in start.values()])[:-1]
 
