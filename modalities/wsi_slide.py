@@ -149,7 +149,7 @@ def _of_file(entry: Listed, owners: Mapping[str, str], source: Source) -> list[_
     from modalities.slides.features.embeddings import read_embeddings
 
     name = entry.path.name
-    if entry.is_unreadable or not entry.is_there:
+    if entry.is_unreadable:
         return [_Slide(name, entry.case_id, problem=Problem(entry.left_out, file=name))]
     if not entry.is_features:
         return [_Slide(name, entry.case_id, cause=entry.left_out or "no embedding of it is there")]

@@ -173,7 +173,7 @@ def _left_out(entry: Listed, source: Source, config: SlidesConfig) -> SlideState
         place = (config.digest(), entry.path.name)
         return SlideState(entry.slide, entry.case_id, what, reason, n_tiles, 0.0, *place, cause)
 
-    if entry.is_unreadable or not entry.is_there:
+    if entry.is_unreadable:
         return state(FAILED, f"{entry.path.name}: {entry.left_out}")
     if entry.left_out:
         return state(EXCLUDED, entry.left_out, cause=entry.left_out)

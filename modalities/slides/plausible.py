@@ -124,7 +124,7 @@ def _same_slide(found: Sequence[tuple[Listed, SlideState]]) -> list[Problem]:
     """One file's content under two cases."""
     owners: dict[str, dict[str, str]] = {}
     for entry, state in found:
-        if state.state != FAILED and state.case_id and entry.path.is_file():
+        if state.state != FAILED and state.case_id and not entry.left_out and entry.path.is_file():
             owners.setdefault(fingerprint(entry.path), {})[state.case_id] = _called(entry)
     twice = [
         ", ".join(f"{name} of {case_id}" for case_id, name in own.items()) for own in owners.values() if len(own) > 1

@@ -32,7 +32,7 @@ class Listed:
     left_out: str = ""
     """Why it is not used, if it isn't."""
     is_unreadable: bool = False
-    """Not used since nothing here could open it, rather than by choice."""
+    """Not used since it is not there or nothing here could open it, rather than by choice."""
     name: str = ""
     """Its name, where that is not its file's."""
 
@@ -118,11 +118,12 @@ def _by_manifest(manifest: Path, files: Sequence[SlideFile], source: Source) -> 
     absent = f"no such file; correct {manifest.name} or copy the slide"
     for line, (case_id, slide, mpp) in enumerate(_rows(manifest, source, problems), start=2):
         named = by_name.get(slide, [])
+        named = [file for file in named if not file.shows_no_slide] or named
         if len(named) > 1:
             what = f"{slide!r} is the name of {len(named)} files"
             problems.append(Problem(what, "give its path in the folder", file=manifest.name, where=f"line {line}"))
         chosen = [_listed(file, case_id, mpp) for file in named[:1] or by_folder.get(slide.rstrip("/"), [])]
-        chosen = chosen or [Listed(manifest.parent / slide, case_id, mpp, absent)]
+        chosen = chosen or [Listed(manifest.parent / slide, case_id, mpp, absent, is_unreadable=True)]
         if any(entry.path in found for entry in chosen):
             what = f"{slide!r} is listed more than once"
             problems.append(Problem(what, "keep one row a slide", file=manifest.name, where=f"line {line}"))

@@ -22,6 +22,11 @@ class SlideFile:
     is_unreadable: bool = False
     """Not used since nothing here could open it, rather than because it shows no slide."""
 
+    @property
+    def shows_no_slide(self) -> bool:
+        """Whether it is labels alone, or radiology."""
+        return bool(self.reason) and not self.is_unreadable
+
 
 def plain_file(path: Path, source: Source, reason: str) -> SlideFile:
     """Of a slide that is called after its file."""

@@ -9,6 +9,7 @@ from modalities.core.contract import SlideSettings, Source
 from modalities.slides.config import SlidesConfig
 from modalities.slides.plausible import plausibility
 from modalities.slides.synthetic import write_slides
+from tests.modalities.dicom import write_dicom
 
 CONFIG = SlidesConfig(n_tiles=3)
 
@@ -63,6 +64,15 @@ def test_one_slide_under_two_cases_is_told(folder):
     shutil.copy(folder / "c1.svs", folder / "c3.svs")
     (problem,) = said(folder).problems
     assert problem.what.startswith("the very same slide under two cases (c1.svs of c1, c3.svs of c3): one patient")
+
+
+def test_files_that_are_no_slides_are_not_taken_for_one_another(folder):
+    """A PACS exports radiology beside the slides."""
+    for number in (1, 2):
+        write_dicom(folder / f"CT{number}", f"1.2.{number}", kind="1.2.840.10008.5.1.4.1.1.2")
+    found = said(folder)
+    assert list(found.problems) == []
+    assert {file.state for file in found.files if file.name.startswith("CT")} == {"left out"}
 
 
 def test_slides_that_cannot_be_read_say_why(folder, tcga_data):

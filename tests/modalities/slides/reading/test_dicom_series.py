@@ -56,7 +56,7 @@ def test_slides_csv_names_them_by_file_series_container_or_folder(tmp_path):
         ("4", "c2", "", False),
         ("5", "c3", "", False),
         ("6", "c4", "", False),
-        ("S26-9", "c5", absent, False),
+        ("S26-9", "c5", absent, True),
     ]
 
 
@@ -66,6 +66,14 @@ def test_a_container_of_two_slides_is_no_name(tmp_path):
     (tmp_path / "slides.csv").write_text("case_id,slide\nc1,Unknown\n")
     with pytest.raises(ValueError, match=r"line 2: 'Unknown' is the name of 2 files; give its path in the folder"):
         listed(tmp_path)
+
+
+def test_a_container_names_the_slide_though_its_label_is_a_series_of_its_own(tmp_path):
+    write_dicom(tmp_path / "IM1", "1.2", container="S26-01")
+    write_dicom(tmp_path / "IM2", "1.3", container="S26-01", shows="LABEL")
+    (tmp_path / "slides.csv").write_text("case_id,slide\nc1,S26-01\n")
+    found = [(entry.path.name, entry.case_id, entry.left_out) for entry in listed_files(Source((tmp_path,)))]
+    assert found == [("IM1", "c1", ""), ("IM2", "", "not in slides.csv")]
 
 
 def test_series_that_show_no_slide_are_left_out_and_say_why(tmp_path):

@@ -169,6 +169,17 @@ def test_links_that_lead_nowhere_do_not_keep_the_other_slides_from_being_read(tm
     assert (list(cases), notes) == (["S1"], {"slides that could not be read": 2})
 
 
+def test_what_slides_csv_leaves_out_is_no_failure_be_it_a_link_that_leads_nowhere(tmp_path):
+    write_slide(tmp_path / "slides" / "S1.svs", with_tissue(glass(701, 1100), 130, 130, 500, 700))
+    (tmp_path / "slides" / "S2.svs").symlink_to(tmp_path / "gone.svs")
+    (tmp_path / "slides" / "slides.csv").write_text("case_id,slide\nc1,S1\nc3,S3\n")
+    cases, notes = read_slides(Source((tmp_path / "slides",)), SlidesConfig(n_tiles=3))
+    assert (list(cases), notes) == (
+        ["c1"],
+        {"slides left out (not in slides.csv)": 1, "slides that could not be read": 1},
+    )
+
+
 def test_slides_of_cases_that_the_site_does_not_list_say_so(tmp_path):
     touch(tmp_path, "c1.svs", "c2.svs")
     found = listed_only(listed_files(Source((tmp_path,))), {"c2"})
