@@ -91,7 +91,7 @@ class Door:
             try:
                 yield client
             finally:
-                with suppress(httpx.HTTPStatusError):  # one that is gone already
+                with suppress(httpx.HTTPError):  # as Flower's own: it may be gone already, or the gateway busy
                     client.DeactivateNode(DeactivateNodeRequest(node_id=node_id))
 
     def come_and_go(self, site: str, port: int, authority: Path | None = None) -> None:

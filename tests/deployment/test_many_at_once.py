@@ -69,7 +69,7 @@ def test_thirty_sites_join_at_once_and_a_run_hears_each_of_them(door, tmp_path, 
 
 
 def patiently(ask: Callable[[], Answer]) -> Answer:
-    """As a SuperNode does: a request that the gateway has no room for just now is made again."""
+    """As a SuperNode does: a request that the gateway has no room or no time for just now is made again."""
     deadline = time.monotonic() + 60
     while True:
         try:
@@ -77,4 +77,7 @@ def patiently(ask: Callable[[], Answer]) -> Answer:
         except httpx.HTTPStatusError as refused:
             if refused.response.status_code != httpx.codes.SERVICE_UNAVAILABLE or time.monotonic() > deadline:
                 raise
-            time.sleep(0.5)
+        except httpx.TransportError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.5)
