@@ -84,7 +84,7 @@ def _corners(found: Contributions) -> np.ndarray:
     coords = found.slide.tiles.coords
     if coords is None or not found.slide.tiles.side0:
         raise ValueError(
-            f"{found.slide.slide}: its feature file says not where its tiles lie; put the .h5 with `coords` there"
+            f"{found.slide.slide}: its feature file does not say where its tiles lie; put the .h5 with `coords` there"
         )
     if found.slide.tiles.is_nominal:
         raise ValueError(

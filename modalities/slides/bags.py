@@ -61,6 +61,21 @@ class TileFeatures:
         return replace(self, coords=coords, side0=round(self.side0 * scale), mpp=said, is_nominal=False)
 
 
+def side_of(coords: np.ndarray) -> float:
+    """What lies most often between a tile and the next of its row or column: the side of tiles that do not overlap.
+
+    0 where no tile has a neighbour. Pieces of tissue may have grids of their own, as CLAM cuts them: columns that are
+    near each other need not be neighbours.
+    """
+    steps = []
+    for along, across in (coords.T, coords.T[::-1]):
+        order = np.lexsort((along, across))
+        steps.append(np.diff(along[order])[np.diff(across[order]) == 0])
+    found, times = np.unique(np.concatenate(steps), return_counts=True)
+    found, times = found[found > 0], times[found > 0]
+    return float(found[np.argmax(times)]) if len(found) else 0.0
+
+
 @dataclass(frozen=True)
 class TileFile:
     """Where the features of a slide's tiles lie."""

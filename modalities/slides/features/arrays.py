@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from modalities.core.problems import Problem, ProblemsError
-from modalities.slides.bags import TileFeatures
+from modalities.slides.bags import TileFeatures, side_of
 
 ARRAYS = {"features": np.float32, "coords": np.int64, "tissue": np.float32, "composition": np.float32}
 """The arrays of a slide's tiles, and the numbers that they are kept as."""
@@ -37,7 +37,7 @@ def size_of(shape: Sequence[int]) -> str:
 
 
 def tiles_of(path: Path, held: Mapping[str, np.ndarray], **about: Any) -> TileFeatures:
-    """The arrays of `ARRAYS` that a file holds, as tiles.
+    """The arrays of `ARRAYS` that a file holds, as tiles, whose side shows in their places where the file has none.
 
     Raises:
         FeatureFileError: shapes do not fit, there is no tile, or numbers are not finite.
@@ -55,6 +55,8 @@ def tiles_of(path: Path, held: Mapping[str, np.ndarray], **about: Any) -> TileFe
         problems += ["it has no tile"] * (not n_tiles)
         problems += [f"{name} are not all finite numbers" for name in infinite]
     refuse(path, problems)
+    if "coords" in arrays and not about.get("side0"):
+        about["side0"] = round(side_of(arrays["coords"]))
     return TileFeatures(**{"coords": None, **arrays}, **about)
 
 

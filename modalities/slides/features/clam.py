@@ -1,7 +1,8 @@
-"""CLAM's HDF5 layout.
+"""The HDF5 layout of features of tiles that CLAM cut.
 
-Source: CLAM's files. `features` [tile, feature] and `coords` [tile, 2] in pixels of level 0, with the attributes
-`patch_level`, `patch_size` (at that level) and `downsample` (of that level). Nothing says how large a pixel is.
+Source: CLAM's files, and TRIDENT's of CLAM's tiles. `features` [tile, feature] and `coords` [tile, 2] in pixels of
+level 0. `coords` of TRIDENT's bear what CLAM's file of tiles says: `patch_level`, `patch_size` (at that level) and
+`downsample` (of that level); CLAM itself writes features without any of it. Nothing says how large a pixel is.
 """
 
 from pathlib import Path

@@ -13,7 +13,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from modalities.slides.bags import NOMINAL_MPP, TileFeatures
+from modalities.slides.bags import NOMINAL_MPP, TileFeatures, side_of
 from modalities.slides.features.arrays import refuse, size_of, tiles_of
 from modalities.slides.features.hdf5 import datasets_in
 
@@ -49,19 +49,15 @@ def read(file: h5py.File, path: Path) -> TileFeatures:
 def _placed(coords: np.ndarray, attributes: Mapping[str, Any]) -> tuple[np.ndarray, dict[str, Any]]:
     """The places in whole pixels, and how long a pixel and a tile's side are; 0 where the file leaves that open."""
     side_um = attributes.get("tile_size_um", attributes.get("tile_size") if attributes.get("unit") == "um" else None)
-    side = float(attributes.get("tile_size", _step(coords)) if side_um is None else side_um)
+    with np.errstate(invalid="ignore"):  # what is no place is refused with the other numbers
+        between = side_of(coords) if coords.ndim == 2 and coords.shape[1] == 2 else 0.0
+    side = float(attributes.get("tile_size", between) if side_um is None else side_um)
     if side_um is None and round(side) != _OLD_SIDE_PX:
         return np.rint(coords), {"side0": round(side)}
     um_each = _OLD_SIDE_UM / _OLD_SIDE_PX if side_um is None else 1.0
-    with np.errstate(over="ignore", invalid="ignore"):  # what is no place is refused with the other numbers
+    with np.errstate(over="ignore", invalid="ignore"):
         places = np.rint(coords.astype(np.float64) * (um_each / NOMINAL_MPP))
     return places, {"side0": round(side * um_each / NOMINAL_MPP), "mpp": NOMINAL_MPP}
-
-
-def _step(coords: np.ndarray) -> float:
-    """From a tile to the next, where the file does not say how large they are."""
-    steps = np.diff(np.unique(coords[:, 0])) if coords.ndim == 2 else np.zeros(0)
-    return float(steps.min()) if len(steps) else 0.0
 
 
 def _augmented(file: h5py.File, path: Path, n_tiles: int) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 from modalities.core.contract import Source
 from modalities.core.files.tables.delimited import numbers, rows_of
 from modalities.core.problems import unusable
-from modalities.slides.bags import TileFeatures
+from modalities.slides.bags import TileFeatures, side_of
 
 
 def read_composition(path: Path, source: Source) -> dict[str, TileFeatures]:
@@ -41,9 +41,7 @@ def read_composition(path: Path, source: Source) -> dict[str, TileFeatures]:
 def _tiles(values: np.ndarray, classes: tuple[str, ...]) -> TileFeatures:
     coords = values[:, :2].round().astype(np.int64)
     counts = values[:, 2:].astype(np.float32)
-    steps = np.diff(np.unique(coords[:, 0]))
-    side0 = int(steps.min()) if len(steps) else 0
-    return TileFeatures(counts, coords, side0, names=classes, composition=counts, classes=classes)
+    return TileFeatures(counts, coords, round(side_of(coords)), names=classes, composition=counts, classes=classes)
 
 
 def with_composition(tiles: TileFeatures, table: TileFeatures) -> TileFeatures:

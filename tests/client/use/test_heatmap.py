@@ -99,7 +99,7 @@ def test_geojson_has_a_closed_square_a_tile_with_its_sign_its_strength_and_its_n
 def test_features_that_do_not_say_where_their_tiles_lie_cannot_be_drawn(corners, side, source):
     found = contributions(corners, side)
     for draw in (lambda: geojson(found, "LumA"), lambda: heatmap(found, "LumA", source)):
-        with pytest.raises(ValueError, match="slide: its feature file says not where its tiles lie"):
+        with pytest.raises(ValueError, match="slide: its feature file does not say where its tiles lie"):
             draw()
 
 

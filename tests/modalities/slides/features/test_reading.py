@@ -66,7 +66,21 @@ def test_tridents_file_is_read_without_the_path_in_it(tmp_path, leading):
     assert "someone" not in repr(found)
 
 
-def test_clams_files_are_read(tmp_path):
+def test_the_side_of_clams_tiles_shows_in_their_places(tmp_path):
+    """CLAM writes no attribute beside features; each piece of tissue has a grid of its own, here 3 pixels apart."""
+    grid = np.stack(np.meshgrid(np.arange(3), np.arange(4), indexing="ij"), axis=-1).reshape(-1, 2) * 512
+    coords = np.concatenate([grid + np.array([1000, 2000]), grid + np.array([1003, 9001])])
+    with h5py.File(tmp_path / "S2.h5", "w") as file:
+        file["features"], file["coords"] = values(24, 5), coords.astype(np.int32)
+    assert read_features(tmp_path / "S2.h5").side0 == 512
+    torch.save({"features": torch.ones(24, 5), "coords": torch.from_numpy(coords)}, tmp_path / "S3.pt")
+    assert read_features(tmp_path / "S3.pt").side0 == 512
+    with h5py.File(tmp_path / "S4.h5", "w") as file:
+        file["features"], file["coords"] = values(1, 5), coords[:1]
+    assert read_features(tmp_path / "S4.h5").side0 == 0, "a tile alone tells nothing"
+
+
+def test_features_of_clams_tiles_say_how_they_were_cut(tmp_path):
     features, coords = values(6, 4), np.arange(12).reshape(6, 2) * 1024
     found = read_features(write_clam(tmp_path / "S2.h5", features, coords))
     assert np.array_equal(found.features, features)
