@@ -21,6 +21,8 @@ FORMATS = ("auto", *MATRICES, GENES, *SEGMENTS)
 _SHARED = "seg"
 """The format whose files hold several samples."""
 _MASKED, _ALLELIC = "gdc_segments", "gdc_ascat"
+_GATK, _FOR_IGV = "gatk", (".igv.seg", ".igv.seg.gz")
+"""GATK leaves its segments once more for IGV to show, in one file as ratios, in another as allele fractions."""
 _NAMED = {
     _MASKED: re.compile(r"\.seg(\.v\d+)?\.txt(\.gz)?$"),
     GENES: re.compile(r"gene[_-]level_copy_number.*\.tsv(\.gz)?$"),
@@ -95,12 +97,12 @@ def recognised(path: Path) -> str:
 
 
 def _segments(folder: Path, by_format: Mapping[str, list[Path]], values: str) -> Found | None:
-    """The files of segments that give the values; of the GDC's two, the masked ones where log2 ratios are wanted.
+    """The files of segments that give the values.
 
     Raises:
         ValueError: they are of several formats.
     """
-    unwanted = _ALLELIC if values == "log2" and _MASKED in by_format else _MASKED if values == "calls" else ""
+    unwanted = _unwanted(by_format, values)
     formats = {name: files for name, files in by_format.items() if name != unwanted or len(by_format) == 1}
     if len(formats) > 1:
         named = ", ".join(f"{len(files)} of {name}, such as {files[0].name}" for name, files in formats.items())
@@ -114,6 +116,13 @@ def _segments(folder: Path, by_format: Mapping[str, list[Path]], values: str) ->
         }
         return Found(name, tuple(last), folder, {what: count for what, count in notes.items() if count})
     return None
+
+
+def _unwanted(by_format: Mapping[str, list[Path]], values: str) -> str:
+    """The format that is there beside the one to read: of the GDC's two, masked segments serve log2 ratios."""
+    if _GATK in by_format and all(path.name.lower().endswith(_FOR_IGV) for path in by_format.get(_SHARED, ())):
+        return _SHARED
+    return _ALLELIC if values == "log2" and _MASKED in by_format else _MASKED if values == "calls" else ""
 
 
 def _last_steps(files: Sequence[Path]) -> list[Path]:

@@ -104,6 +104,20 @@ def test_segments_of_two_programs_in_a_folder_must_be_chosen_from(tmp_path):
     assert found(tmp_path, "log2", form="cnvkit") == ("cnvkit", ["p1.cns"])
 
 
+def test_what_gatk_leaves_for_igv_is_not_read_beside_its_segments(tmp_path):
+    (tmp_path / "p1.called.seg").write_text(
+        "CONTIG\tSTART\tEND\tNUM\tMEAN_LOG2_COPY_RATIO\tCALL\nchr1\t1\t9\t1\t0\t0\n"
+    )
+    for step in ("called", "af"):
+        igv = "Sample\tChromosome\tStart\tEnd\tNum_Probes\tSegment_Mean\np1\tchr1\t1\t9\t1\t0\n"
+        (tmp_path / f"p1.{step}.igv.seg").write_text(igv)
+    assert found(tmp_path, "log2") == ("gatk", ["p1.called.seg"])
+    assert find(Source((tmp_path,)), "log2", False).notes == {"segments of another format, not read": 2}
+    (tmp_path / "all.seg").write_text("ID\tchrom\tloc.start\tloc.end\tnum.mark\tseg.mean\np1\t1\t1\t9\t1\t0\n")
+    with pytest.raises(ValueError, match="segments of 2 formats"):
+        found(tmp_path, "log2")
+
+
 def test_a_list_of_samples_is_no_matrix(tmp_path):
     (tmp_path / "samples.csv").write_text("sample,case_id\nS1,p1\n")
     (tmp_path / "all.seg").write_text("ID\tchrom\tloc.start\tloc.end\tnum.mark\tseg.mean\nS1\t1\t1\t9\t1\t0\n")
