@@ -22,7 +22,8 @@ _KNOWN = (
 TRUST = (mapped.NAME, *dict.fromkeys(layout.name for layout in _KNOWN), *records.NAMES, records.REDCAP[0])
 FORMATS = ("auto", *TRUST, *records.REDCAP[1:])
 _AS_EVENTS: Mapping[str, Callable[[File], File]] = {gdc_tests.NAME: gdc_tests.as_events}
-_ENDINGS = (".txt", ".tsv", ".csv", ".txt.gz", ".tsv.gz", ".csv.gz", ".xlsx", ".parquet", *FHIR)
+_XENA = ("clinicalmatrix", "clinicalmatrix.gz")  # UCSC Xena names its download so, without an ending
+_ENDINGS = (".txt", ".tsv", ".csv", ".txt.gz", ".tsv.gz", ".csv.gz", ".xlsx", ".parquet", *_XENA, *FHIR)
 _COMMENT = "#"
 
 

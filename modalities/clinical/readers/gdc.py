@@ -6,7 +6,7 @@ primaries are left out. `case_id` is GDC's own number: the case is `submitter_id
 
 The columns have had three spellings: `submitter_id` (2018), `case_submitter_id` (to 2024), and `cases.submitter_id`
 with the table's name before each column. The receptors are in none of them: GDC keeps molecular tests in
-`follow_up.tsv`, which is not read; map them from a table of your own, or take the biotab.
+`follow_up.tsv`, which `gdc_tests` reads.
 
 Source: https://docs.gdc.cancer.gov/Data_Dictionary/viewer/ (demographic, diagnosis).
 """

@@ -222,6 +222,17 @@ def test_files_that_hold_no_known_input_are_refused(write):
         read(write.biotab({"case": A, "age": "[Not Available]"}))
 
 
+@pytest.mark.parametrize("name", ["TCGA.BRCA.sampleMap_BRCA_clinicalMatrix", "BRCA_clinicalMatrix"])
+def test_xenas_download_has_no_ending_and_is_seen_in_a_folder(write, name):
+    folder = write.folder / "download"
+    folder.mkdir()
+    (folder / name).write_text(
+        f"sampleID\t_PATIENT\tAge_at_Initial_Pathologic_Diagnosis_nature2012\tpathologic_T\n{A}-01\t{A}\t61\tT2\n"
+    )
+    (folder / "readme").write_text("no table")
+    assert list(read(folder).case_ids) == list(read(folder / name).case_ids) == [A]
+
+
 @pytest.mark.parametrize("paths", [(), ("empty",)])
 def test_no_file_at_all_is_refused(write, paths):
     (write.folder / "empty").mkdir()

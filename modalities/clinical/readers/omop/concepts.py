@@ -14,7 +14,7 @@ A concept is a concept_id or, for entries that were never mapped (concept_id 0),
 without a field gives the word of an answer. `diagnosis` in the place of a field marks the cancer itself.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,6 +32,7 @@ _ANSWERS = {
     **dict.fromkeys(("9189", "45878583"), "negative"),
 }
 _MARKS = {"concept", "field"}
+ANSWER = "value_as_concept_id"
 
 
 @dataclass
@@ -53,11 +54,16 @@ def is_map(header: Sequence[str]) -> bool:
     return set(header) >= _MARKS
 
 
-def concepts_of(maps: Sequence[Path], vocabulary: Table | None, source: Source, problems: list[Problem]) -> Concepts:
-    """All that the site says of its concepts; what is wrong with it is added to the problems."""
+def concepts_of(
+    maps: Sequence[Path], vocabulary: Table | None, coded: Sequence[Table], source: Source, problems: list[Problem]
+) -> Concepts:
+    """All that the site says of its concepts; what is wrong with it is added to the problems.
+
+    Of the vocabulary's millions of names those are kept that `coded`, the tables of coded answers, hold.
+    """
     concepts = Concepts()
     if vocabulary:
-        _add_vocabulary(concepts, vocabulary)
+        _add_vocabulary(concepts, vocabulary, {row[ANSWER] for table in coded for _, row in table.rows((), (ANSWER,))})
     said: dict[str, tuple[str, str]] = {}
     for path in maps:
         header, *body = rows_of(path)
@@ -96,9 +102,10 @@ def _add(
         problems.append(Problem(what, "keep one of them", file=file, where=where))
 
 
-def _add_vocabulary(concepts: Concepts, vocabulary: Table) -> None:
-    """Fields of LOINC's codes, and the names of all concepts, as words of answers."""
+def _add_vocabulary(concepts: Concepts, vocabulary: Table, answers: Collection[str]) -> None:
+    """Fields of LOINC's codes, and the names of the answers' concepts as their words."""
     for _, row in vocabulary.rows(("concept_id", "concept_name"), ("vocabulary_id", "concept_code")):
         if row["vocabulary_id"] == "LOINC" and row["concept_code"] in LOINC:
             concepts.meanings[row["concept_id"]] = LOINC[row["concept_code"]], ""
-        concepts.answers.setdefault(row["concept_id"], row["concept_name"])
+        if row["concept_id"] in answers:
+            concepts.answers.setdefault(row["concept_id"], row["concept_name"])

@@ -12,7 +12,7 @@ from modalities.clinical.dates import Day, iso_day
 from modalities.clinical.harmonise import File
 from modalities.clinical.readers.codes import CLINICAL, DIAGNOSIS, field_of, number_of, word_of
 from modalities.clinical.readers.events import NOBODYS, OTHER, READ, Entries, Event
-from modalities.clinical.readers.omop.concepts import Concepts, concepts_of
+from modalities.clinical.readers.omop.concepts import ANSWER, Concepts, concepts_of
 from modalities.clinical.readers.omop.tables import CONCEPT, CONDITION, MEASUREMENT, OBSERVATION, PERSON, Table
 from modalities.clinical.readers.people import CASE_ID, case_id_of, cases_in, merged
 from modalities.core.contract import Source
@@ -23,7 +23,7 @@ _PEOPLE = "people"
 _OPERATORS = {"4171756": "<", "4171754": "<=", "4172704": ">", "4171755": ">="}
 """Source: OHDSI standardised vocabularies (Meas Value Operator)."""
 _VALUE = (
-    *("value_as_number", "operator_concept_id", "unit_source_value", "value_as_concept_id", "value_as_string"),
+    *("value_as_number", "operator_concept_id", "unit_source_value", ANSWER, "value_as_string"),
     "value_source_value",
 )
 
@@ -58,7 +58,8 @@ def read(
             what = "OMOP's table person is not beside it"
             raise unusable(what, "export person as well: it says who was born when", file=first.name)
         vocabulary = Table(tables[CONCEPT]) if CONCEPT in tables else None
-        concepts = concepts_of(maps, vocabulary, source, problems)
+        coded = [Table(tables[name]) for name in (MEASUREMENT, OBSERVATION) if name in tables]
+        concepts = concepts_of(maps, vocabulary, coded, source, problems)
         entries = Entries()
         cases = _people(Table(tables[PERSON]), lists, source, entries, problems)
         for name, kind in _KINDS.items():
@@ -153,7 +154,7 @@ def _text(name: str, row: Mapping[str, str], concepts: Concepts) -> str:
     if number := row["value_as_number"]:
         comparator = _OPERATORS.get(row["operator_concept_id"], "")
         return number_of(name, number, row["unit_source_value"], comparator)
-    answer = row["value_as_concept_id"]
+    answer = row[ANSWER]
     if answer not in ("", "0") and answer in concepts.answers:
         return word_of(name, concepts.answers[answer])
     own = row["value_as_string"] or row["value_source_value"]

@@ -1,5 +1,7 @@
 """The tables of an OMOP CDM export: rows as text, from CSV or Parquet, of the columns that are wanted."""
 
+import gzip
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +11,7 @@ import pyarrow.compute
 import pyarrow.parquet
 
 from modalities.core.files.tables.delimited import table_of
-from modalities.core.files.tables.header import header_of
+from modalities.core.files.tables.header import head_of, header_of
 from modalities.core.problems import unusable
 
 PERSON, CONDITION, MEASUREMENT, OBSERVATION = "person", "condition_occurrence", "measurement", "observation"
@@ -28,6 +30,7 @@ _OTHERS = frozenset(
         "cohort_definition",
         "concept_ancestor",
         "concept_class",
+        "concept_cpt4",
         "concept_relationship",
     }
     | {"concept_synonym", "condition_era", "cost", "death", "device_exposure", "domain", "dose_era", "drug_era"}
@@ -45,6 +48,7 @@ _OTHERS = frozenset(
     | {"source_to_concept_map", "specimen", "visit_detail", "visit_occurrence", "vocabulary"}
 )
 _BATCH_ROWS = 65_536
+_CUT_OFF = "the file is cut off or damaged: download it again"
 
 
 def tables_in(paths: Sequence[Path], is_asked: bool) -> dict[str, Path]:
@@ -83,6 +87,8 @@ class Table:
         columns = (*needed, *wanted)
         if self.path.suffix.lower() == ".parquet":
             yield from _of_parquet(self.path, columns)
+        elif _stem(self.path) == CONCEPT and "\t" in (line := next(iter(head_of(self.path)), "")) and '"' not in line:
+            yield from _of_athena(self.path, columns)
         else:
             yield from _of_text(self.path, columns)
 
@@ -104,6 +110,27 @@ def _of_text(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, Mapping[
     for number in range(1, len(rows)):
         row = rows[number]
         yield number + 1, {**blank, **{name: row[at].strip() for name, at in places.items()}}
+
+
+def _of_athena(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, Mapping[str, str]]]:
+    """Of a vocabulary as Athena gives it: between tabs, a quote is a sign like any other. Millions of lines: streamed.
+
+    Source: the load scripts of https://github.com/OHDSI/CommonDataModel (no sign quotes).
+    """
+    blank = dict.fromkeys(columns, "")
+    opened = gzip.open if path.suffix.lower() == ".gz" else open
+    try:
+        with opened(path, "rt", encoding="utf-8-sig") as file:
+            header = [name.strip().lower() for name in next(file).split("\t")]
+            places = {name: header.index(name) for name in columns if name in header}
+            for number, line in enumerate(file, start=2):
+                cells = line.rstrip("\n").split("\t")
+                if len(cells) != len(header):
+                    what = f"the header has {len(header)} fields, but line {number} has {len(cells)}"
+                    raise unusable(what, _CUT_OFF, file=path.name, where=f"line {number}")
+                yield number, {**blank, **{name: cells[at].strip() for name, at in places.items()}}
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise unusable("no readable table of UTF-8 text", _CUT_OFF, file=path.name) from error
 
 
 def _of_parquet(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, Mapping[str, str]]]:

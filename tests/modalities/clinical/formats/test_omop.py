@@ -1,5 +1,7 @@
 """OMOP CDM exports: what an entry means is the site's to say; what it does not mean is counted."""
 
+import gzip
+
 import pandas as pd
 import pytest
 
@@ -104,6 +106,31 @@ def test_vocabulary_tells_loinc_and_names_answers(export):
     cases = read(folder, concepts={"diagnosis": ("4112853",)})
     assert row_of(cases, "P-1")["er=negative"] == 1
     assert row_of(cases, "P-1")["age"] == 58
+
+
+@pytest.mark.parametrize("ending", [".csv", ".csv.gz"])
+def test_athenas_vocabulary_has_tabs_and_quotes_that_quote_nothing(export, ending):
+    rows = [
+        [
+            *("concept_id", "concept_name", "domain_id", "vocabulary_id"),
+            *("concept_class_id", "standard_concept", "concept_code"),
+        ],
+        ["3001", "ER Ag [Presence]", "Measurement", "LOINC", "Lab Test", "S", "85337-4"],
+        ["4001", "Negative (qualifier value)", "Meas Value", "SNOMED", "Qualifier Value", "S", "260385009"],
+        ["4002", '"New" gauze 2" x 3"', "Device", "SNOMED", "Physical Object", "S", "1"],
+        ["4003", '2" pad, "open', "Device", "SNOMED", "Physical Object", "S", "2"],
+    ]
+    text = "".join("\t".join(row) + "\n" for row in rows)
+    folder = export(map="", measurement=HEADER + "1,3001,2019-05-12,,,4001,,,\n", CONCEPT_CPT4="concept_id\n7\n")
+    opened = gzip.open if ending.endswith(".gz") else open
+    for content, message in [(text, ""), (text[:-20], r"CONCEPT.csv.*: the header has 7 fields, but line 5 has 5")]:
+        with opened(folder / f"CONCEPT{ending}", "wt", encoding="utf-8") as file:
+            file.write(content)
+        if message:
+            with pytest.raises(ValueError, match=message):
+                read(folder)
+        else:
+            assert row_of(read(folder), "P-1")["er=negative"] == 1
 
 
 def test_loincs_code_may_be_the_source_value(export):
