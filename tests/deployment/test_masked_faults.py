@@ -5,16 +5,18 @@ import time
 from dataclasses import replace
 
 import pytest
+from flwr.app import RecordDict
 
 from client.node.home import Home
 from modalities.core.files.journal import entries_of
+from modalities.core.parts import modality_of
 from modalities.core.settings.privacy import Privacy
 from server.coordinator.flower import is_up
 from server.state.status import read_status
 from strategies.masked_exchange.wire import TRAIN
 from tests.deployment.machine import NGINX, Asked, Machine, wait_until
 from tests.deployment.test_loopback import assert_same
-from tests.support import WatchedGrid, run_small, site_number, small_federation
+from tests.support import WatchedGrid, run_small, site_number, small_federation, with_content
 
 HOLDINGS, N_CASES = ((("cnv", "hif"),) * 5), (29, 17, 23, 31, 19)
 NAMES = [f"site_{number}" for number in range(1, 6)]
@@ -112,21 +114,33 @@ class Study:
                 assert by_inputs.setdefault(inputs, survivors) == survivors
 
     def as_if_replies_were_lost(self):
-        """The release is that of a study in which just those replies were lost that no sum holds."""
-        opened = self.opened()[NAMES[0]]  # the one site that nothing happens to
-        rounds = [held for (_, kind, group, _), held in opened.items() if (kind, group) == (TRAIN, "cnv")]
-        (scaled_by,) = (held for (_, kind, group, _), held in opened.items() if (kind, group) == (STATISTICS, "cnv"))
+        """The release is that of a study in which just those parts of replies were lost that no sum holds.
 
-        def lost(message):
-            site, kind = f"site_{site_number(message)}", message.metadata.message_type
-            if kind == TRAIN:
-                return site not in rounds[int(message.metadata.group_id) - 1]
-            return kind == STATISTICS and site not in scaled_by
+        A power cut falls between the sums of two modalities as well: a round holds a site of one alone.
+        """
+        sums = {}
+        for (_, kind, part, _), held in self.opened()[NAMES[0]].items():  # the one site that nothing happens to
+            sums.setdefault((kind, part), []).append(held)
+
+        def left_out(message):
+            kind, site = message.metadata.message_type, f"site_{site_number(message)}"
+            turn = int(message.metadata.group_id) - 1 if kind == TRAIN else 0
+            return {
+                part for part in ("cnv", "hif") if kind in (TRAIN, STATISTICS) and site not in sums[kind, part][turn]
+            }
+
+        def lost_in_part(message, reply):
+            if not (parts := left_out(message)):
+                return None
+            held = {key: own for key, own in reply.content.items() if modality_of(key.partition(".")[2]) not in parts}
+            return with_content(reply, RecordDict(held))
 
         unmasked = replace(self.federation, privacy=Privacy())  # where it does not matter who was asked in vain
         for name in NAMES:
             (self.machine.sites / name / "federation.yaml").write_text(unmasked.to_json())
-        grid = WatchedGrid(self.machine.sites, len(NAMES), loses=lost)
+        grid = WatchedGrid(
+            self.machine.sites, len(NAMES), loses=lambda sent: len(left_out(sent)) == 2, falsifies=lost_in_part
+        )
         assert_same(self.study.run / "release", run_small(self.machine.sites, unmasked, grid))
 
     def close(self, folder):
