@@ -4,6 +4,9 @@ What is not public of it here, and why:
 
 - the `time` of its loop, which sleeps 3 s between two looks and .5 s for a reply: most of a short round;
 - the `pull_objects` of its loop: see `polling`;
+- its `_pull_and_store_message`: where a run ends just as its message is received, Flower's loop forgets that it is
+  being worked on, sends its reply in the place of the next one's, and keeps each later reply until one more message
+  comes, which never does where the coordinator waits for that reply;
 - its `FleetHttpClient`, through which every request to the coordinator passes, and which therefore knows whether the
   connection stands. Flower writes that into its log and nowhere else;
 - the rule by which its requests are tried again: Flower takes every transport error for final whose text holds "ssl",
@@ -58,6 +61,7 @@ def adapt(watch: Watch) -> None:
     loop: Any = start_client_internal
     loop.time = SimpleNamespace(sleep=QuickSleep().sleep)
     loop.pull_objects = looking_often(loop.pull_objects)
+    loop._pull_and_store_message = leaving_no_reply(loop._pull_and_store_message)
     connection: Any = fleet_http_connection
     connection.FleetHttpClient = watched(watch)
     connection.make_simple_http_retry_invoker = patient(connection.make_simple_http_retry_invoker)
@@ -79,6 +83,23 @@ class QuickSleep:
             self._last_work = time.monotonic()
         is_busy = time.monotonic() - self._last_work < _BUSY_S
         time.sleep(min(seconds, _QUICK_S) if is_busy else seconds)
+
+
+def leaving_no_reply(pull: Callable[..., int | None]) -> Callable[..., int | None]:
+    """Flower's pulling of a message, which sends the loop on to the replies also where only a reply is there.
+
+    It returns the run's id, and None sends the loop to sleep.
+    """
+
+    def pulled(*, state: Any, **others: Any) -> int | None:
+        found = pull(state=state, **others)
+        if found is not None:
+            return found
+        with state.lock_msg_store:
+            waiting = [entry.message.metadata for entry in state.msg_store.values() if not entry.is_retrieved]
+        return next((own.run_id for own in waiting if own.reply_to_message_id), None)
+
+    return pulled
 
 
 def watched(watch: Watch) -> type[FleetHttpClient]:

@@ -7,18 +7,25 @@ from pathlib import Path
 
 import httpx
 import pytest
+from flwr import app
 from flwr.proto.fleet_pb2 import ActivateNodeRequest, PullMessagesRequest, PullMessagesResponse
 from flwr.proto.message_pb2 import Message, Metadata
+from flwr.supercore.object_store.in_memory_object_store import InMemoryObjectStore
 from flwr.supernode import fleet_http_connection, start_client_internal
 from flwr.supernode.fleet_http_client import FleetHttpClient
+from flwr.supernode.nodestate.in_memory_nodestate import InMemoryNodeState
 
 from strategies.flower.causes import causes
-from strategies.flower.supernode import QuickSleep, adapt, patient, run_supernode, watched
+from strategies.flower.supernode import QuickSleep, adapt, leaving_no_reply, patient, run_supernode, watched
 from tests.strategies.flower.fleet import ANSWERS, Fleet, tls_in
 
 STALL_S, TIMEOUT_S = 1.5, 0.5
 PLACES = {
     (start_client_internal, "time"): "time.sleep(3)",
+    (
+        start_client_internal,
+        "_pull_and_store_message",
+    ): "= _pull_and_store_message(\n                state=state,",
     (start_client_internal, "pull_objects"): "pull_objects(\n",
     (fleet_http_connection, "FleetHttpClient"): "with FleetHttpClient.from_server_address(",
     (fleet_http_connection, "make_simple_http_retry_invoker"): "= make_simple_http_retry_invoker()",
@@ -110,6 +117,34 @@ def test_everything_is_put_where_flower_looks_for_it(monkeypatch):
     adapt(Heard())
     assert issubclass(fleet_http_connection.FleetHttpClient, before)
     assert start_client_internal.pull_objects.keywords["initial_backoff"] < 1
+
+
+def test_no_reply_is_kept_back_until_one_more_message_comes():
+    """A message was stored and its pulling failed, so Flower's loop lags one reply behind."""
+    objects = InMemoryObjectStore()
+    state = InMemoryNodeState(objects)
+    asked = [
+        app.Message(app.RecordDict(), metadata=app.Metadata(run, str(run), 1, 1, "", "", 0, 60, "query"))
+        for run in (7, 8)
+    ]
+    for message in asked:
+        state.store_message(message)
+    pull = leaving_no_reply(lambda state: None)  # no more message comes
+    assert pull(state=state) is None  # both are worked on
+    sent = []
+
+    def send(reply, *_):
+        sent.append(reply.metadata.reply_to_message_id)
+        if reply.metadata.run_id == 7:
+            raise start_client_internal.RunNotRunningException
+        return set(), ""
+
+    for message in asked:
+        start_client_internal._insert_message(app.Message(app.RecordDict(), reply_to=message), state, objects)
+        assert pull(state=state) == message.metadata.run_id
+        start_client_internal._push_messages(state, objects, send, lambda *_: None)
+        assert pull(state=state) is None
+    assert sent == ["7", "8"]
 
 
 def test_a_busy_site_looks_often_and_an_idle_one_as_seldom_as_flower(monkeypatch):
