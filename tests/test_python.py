@@ -108,7 +108,7 @@ def test_a_cell_that_runs_again_replaces_and_a_files_name_is_refused(notebook):
         (register_rule, "aggregation rule", "fedavg", notebook["HalfWay"]),
         (register_modality, "modality", "cnv", plugin("ratio")),
     ):
-        with pytest.raises(ValueError, match=f"there is a {what} '{name}' among the files already"):
+        with pytest.raises(ValueError, match=f"the {what} '{name}' is among the files already"):
             register(name, thing)
         with pytest.raises(ValueError, match=f"a {what}'s name must be letters, digits and _, got 'a b'"):
             register("a b", thing)

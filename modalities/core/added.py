@@ -17,7 +17,7 @@ def add(what: str, name: str, thing: Any, known: Collection[str]) -> None:
     if not name.isidentifier():
         raise ValueError(f"a {what}'s name must be letters, digits and _, got {name!r}")
     if name in known and name not in _ADDED[what]:
-        raise ValueError(f"there is a {what} {name!r} among the files already; choose another name")
+        raise ValueError(f"the {what} {name!r} is among the files already; choose another name")
     _ADDED[what][name] = thing
 
 

@@ -126,6 +126,9 @@ def _refuse_ragged(path: Path, header: Sequence[str], widths: Sequence[int], del
         what, remedy = f"only one column when split at every {name}", f"export it with a {name} between the columns"
         raise unusable(what, remedy, file=path.name)
     ragged = {f"line {line}": n for line, n in enumerate(widths, start=first_line) if n != len(header)}
+    if len(ragged) > 1 and set(widths[1:]) == {len(header) + 1}:  # as R's write.table, whose row names have no header
+        what = f"every line has {len(header) + 1} fields, and the header {len(header)}"
+        raise unusable(what, "if R wrote it, write it again with row.names = FALSE", file=path.name)
     if ragged:
         said = listing([f"{line} has {n}" for line, n in ragged.items()])
         what = f"the header has {len(header)} fields, but {said}"

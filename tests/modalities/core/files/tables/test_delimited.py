@@ -67,6 +67,11 @@ def test_blank_line_between_rows_is_refused_like_any_row_too_short(tmp_path):
             r"only one column: line 1 has no tab, comma, .* between cells \('a\^b'\); export it with",
         ),
         (b"a,b,a\n1,2,3\n", "t.csv", "columns listed more than once: a; give each column a name of its own"),
+        (
+            b'"a" "b"\n"r1" 1 2\n"r2" 3 4\n'.replace(b" ", b"\t"),
+            "t.csv",
+            r"every line has 3 fields, and the header 2; if R wrote it, .* row\.names = FALSE",
+        ),
         (b"a,b\n1,2,3\n", "t.csv", "the header has 2 fields, but line 2 has 3"),
         (b'a,b\n"1,2\n3,4\n', "t.csv", "a quote that is opened in line 3 or before is not closed"),
         (gzip.compress(b"a,b\n1,2\n", mtime=0)[:-9], "t.csv.gz", "the gzip file is damaged or cut off; copy it again"),
