@@ -22,10 +22,7 @@ from tests.strategies.flower.fleet import ANSWERS, Fleet, tls_in
 STALL_S, TIMEOUT_S = 1.5, 0.5
 PLACES = {
     (start_client_internal, "time"): "time.sleep(3)",
-    (
-        start_client_internal,
-        "_pull_and_store_message",
-    ): "= _pull_and_store_message(\n                state=state,",
+    (start_client_internal, "_pull_and_store_message"): "run_id = _pull_and_store_message(\n",
     (start_client_internal, "pull_objects"): "pull_objects(\n",
     (fleet_http_connection, "FleetHttpClient"): "with FleetHttpClient.from_server_address(",
     (fleet_http_connection, "make_simple_http_retry_invoker"): "= make_simple_http_retry_invoker()",

@@ -87,7 +87,7 @@ class Table:
         columns = (*needed, *wanted)
         if self.path.suffix.lower() == ".parquet":
             yield from _of_parquet(self.path, columns)
-        elif _stem(self.path) == CONCEPT and "\t" in (line := next(iter(head_of(self.path)), "")) and '"' not in line:
+        elif _stem(self.path) == CONCEPT and _is_athenas(next(iter(head_of(self.path)), "")):
             yield from _of_athena(self.path, columns)
         else:
             yield from _of_text(self.path, columns)
@@ -110,6 +110,10 @@ def _of_text(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, Mapping[
     for number in range(1, len(rows)):
         row = rows[number]
         yield number + 1, {**blank, **{name: row[at].strip() for name, at in places.items()}}
+
+
+def _is_athenas(header: str) -> bool:
+    return "\t" in header and '"' not in header
 
 
 def _of_athena(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, Mapping[str, str]]]:
