@@ -16,6 +16,7 @@ from modalities.core.seeds import seed_of
 from modalities.slides.backbones import Backbone, backbone_of
 from modalities.slides.bags import SlideTiles, TileFeatures, TileFile
 from modalities.slides.config import SlidesConfig
+from modalities.slides.features.arrays import NoTilesError
 from modalities.slides.features.outline import outline_of, tiles_in
 from modalities.slides.features.stores import table_in
 from modalities.slides.nuclei.composition import read_composition, with_composition
@@ -28,6 +29,7 @@ from modalities.slides.reading.manifest import Listed, case_of_name, composition
 from modalities.slides.tissue.tiles import along_curve, most_tissue
 
 _UNREAD = "slides that could not be read"
+_NO_TILE = "no tile"
 _log = logging.getLogger(__name__)
 
 
@@ -105,7 +107,7 @@ def slides_by_case(
             try:
                 tiles = _tiles_of(entry, path, source, tables)
             except ValueError as error:
-                notes[_UNREAD] += 1
+                notes[_left_out_for(_NO_TILE) if isinstance(error, NoTilesError) else _UNREAD] += 1
                 reasons.append(str(error))
                 alone.setdefault(case_id, []).extend({entry.slide} & {*tables})
             else:
@@ -134,7 +136,7 @@ def _done(
         if state.state == DONE:
             done.append((entry, file_of(entry, state, source)))
         else:
-            notes[_UNREAD if state.state == FAILED else f"slides left out ({state.cause})"] += 1
+            notes[_UNREAD if state.state == FAILED else _left_out_for(state.cause)] += 1
             reasons.append(state.reason)
     held: dict[str, list[tuple[Listed, Path]]] = {}
     for entry, path in sorted(done, key=lambda pair: str(pair[0].path)):
@@ -181,8 +183,14 @@ def _left_out(entry: Listed, source: Source, config: SlidesConfig) -> SlideState
         return None
     try:
         return state(DONE, n_tiles=outline_of(features_in(entry, source)).n_tiles)
+    except NoTilesError as error:
+        return state(EXCLUDED, str(error), cause=_NO_TILE)
     except ValueError as error:
         return state(FAILED, str(error))
+
+
+def _left_out_for(cause: str) -> str:
+    return f"slides left out ({cause})"
 
 
 def _settled(job: Job, known: Mapping[tuple[str, str], SlideState]) -> SlideState | None:

@@ -21,6 +21,10 @@ class FeatureFileError(ProblemsError):
     """What is wrong with a feature file, with its name and what to do."""
 
 
+class NoTilesError(FeatureFileError):
+    """A whole file of a slide on which its tool found no tile, as newer TRIDENT writes for a blank one."""
+
+
 def refuse(path: Path, problems: Sequence[str], remedy: str = _AGAIN) -> None:
     """Raise one error that holds these problems of the file, if there are any.
 
@@ -40,8 +44,11 @@ def tiles_of(path: Path, held: Mapping[str, np.ndarray], **about: Any) -> TileFe
     """The arrays of `ARRAYS` that a file holds, as tiles, whose side shows in their places where the file has none.
 
     Raises:
-        FeatureFileError: shapes do not fit, there is no tile, or numbers are not finite.
+        NoTilesError: there is no tile.
+        FeatureFileError: shapes do not fit, or numbers are not finite.
     """
+    if all(_rows(array).shape[:1] == (0,) for array in held.values()):
+        raise NoTilesError(Problem("its tool found no tile on the slide", file=path.name))
     with np.errstate(over="ignore", invalid="ignore"):  # what is no finite number of that type is refused below
         arrays = {name: _rows(array).astype(ARRAYS[name]) for name, array in held.items()}
         infinite = [
@@ -52,7 +59,6 @@ def tiles_of(path: Path, held: Mapping[str, np.ndarray], **about: Any) -> TileFe
         n_tiles = len(arrays["features"])
         lengths = {name: len(array) for name, array in arrays.items()}
         problems = [f"{name} has {n} rows for {n_tiles} tiles" for name, n in lengths.items() if n != n_tiles]
-        problems += ["it has no tile"] * (not n_tiles)
         problems += [f"{name} are not all finite numbers" for name in infinite]
     refuse(path, problems)
     if "coords" in arrays and not about.get("side0"):

@@ -10,6 +10,7 @@ from modalities.slides.bags import TileFeatures
 from modalities.slides.config import SlidesConfig
 from modalities.slides.features.reading import read_features
 from modalities.slides.nuclei.composition import read_composition, with_composition
+from modalities.slides.plausible import plausibility
 from tests.slides import read_slides
 
 RNG = np.random.default_rng(0)
@@ -169,3 +170,23 @@ def test_composition_table_that_is_wrong_says_what(tmp_path, text, problem):
     table.write_text(text)
     with pytest.raises(ValueError, match=rf"nuclei\.csv: .*{problem}"):
         read_composition(table, Source((table,)))
+
+
+@pytest.mark.parametrize("shape", [(0, 5), (1, 0, 5), (0,)])
+def test_a_slide_on_which_trident_found_no_tile_is_left_out_not_unreadable(tmp_path, shape):
+    folder = tmp_path / "slides"
+    write_trident(folder / "S1.h5", values(3, 5), np.arange(6).reshape(3, 2) * 512)
+    write_trident(folder / "S2.h5", np.zeros(shape, np.float32), np.zeros((0, 2), np.int64))
+    source = Source((folder,))
+    cases, notes = read_slides(source, SlidesConfig())
+    assert (list(cases), notes) == (["S1"], {"slides left out (no tile)": 1})
+    assert [(file.name, file.state, file.reason) for file in plausibility(source, SlidesConfig()).files] == [
+        ("S1.h5", "used", ""),
+        ("S2.h5", "left out", "S2.h5: its tool found no tile on the slide"),
+    ]
+
+
+def test_features_without_a_row_for_their_places_are_damaged(tmp_path):
+    path = write_trident(tmp_path / "S1.h5", np.zeros((0, 5), np.float32), np.zeros((4, 2), np.int64))
+    with pytest.raises(ValueError, match="coords has 4 rows for 0 tiles"):
+        read_features(path)
