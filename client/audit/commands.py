@@ -24,6 +24,7 @@ from strategies.audit.statements import Receipt
 from strategies.masking.roster import read_public_key
 
 Action = Literal["verify", "show", "export"]
+_MESSAGE = 3
 
 
 def audit(
@@ -95,6 +96,7 @@ def _show(sections: list[Section], as_json: bool) -> None:
         return
     for section in sections:
         table = Table("entry", "time", "", "message", "what it held", "masked among", title=_title(section))
+        table.columns[_MESSAGE].no_wrap = True
         for row in section.rows:
             hidden = f"{row.smallest_group} sites" if row.smallest_group else ""
             holds = escape("\n".join(row.holds))

@@ -14,6 +14,7 @@ from strategies.audit.statements import Head, Receipt, receipt_from
 from strategies.audit.tree import SIZE, n_nodes, root
 
 Entry = dict[str, Any]
+_RECEIPTS = "name the file that `tessera-server audit` wrote, or another site's witnessed.jsonl"
 
 
 @dataclass(frozen=True)
@@ -72,13 +73,14 @@ def receipts_in(path: Path) -> list[Receipt]:
     """
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise unusable(f"cannot be read: {error}", file=str(path)) from error
+    except OSError as error:
+        raise unusable(f"cannot be read: {error.strerror}", _RECEIPTS, file=str(path)) from error
+    except UnicodeDecodeError as error:
+        raise unusable("no receipts: not text in UTF-8", _RECEIPTS, file=str(path)) from error
     try:
         return [receipt_from(values) for values in _listed(text)]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        remedy = "name the file that `tessera-server audit` wrote, or another site's witnessed.jsonl"
-        raise unusable(f"no receipts: {error}", remedy, file=str(path)) from None
+        raise unusable(f"no receipts: {error}", _RECEIPTS, file=str(path)) from None
 
 
 def _listed(text: str) -> Iterator[Any]:

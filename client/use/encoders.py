@@ -49,9 +49,13 @@ def _short(row: dict[str, Any]) -> str:
 
 def show_encoders(rows: list[dict[str, Any]], folder: Path | None, console: Console) -> None:
     """As a table, and what it leaves out in words."""
-    table = Table("backbone", "features", "pixels", "µm/px", "licence", "weights", "TCGA", "here")
+    names = ("backbone", "features", "pixels", "µm/px", "licence", "weights", "TCGA", "here")
+    table = Table(*names, box=None, pad_edge=False, header_style="bold")
     for column in table.columns:  # a name that is cut cannot be copied
         column.overflow = "fold"
+    for column in table.columns[:4]:
+        column.no_wrap = True
+    table.columns[4].min_width = len("CC-BY-NC-ND-4.0:")
     for row in rows:
         um_px = "-" if row["um_px"] is None else f"{row['um_px']:g}" + "?" * ("um_px" in row["unconfirmed"])
         access = _ACCESS[row["access"]] + "?" * bool("access" in row["unconfirmed"])

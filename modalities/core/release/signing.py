@@ -93,7 +93,9 @@ def public_key(path: Path) -> Ed25519PublicKey:
     """
     try:
         key = load_pem_public_key(path.read_bytes())
-    except (OSError, ValueError, UnsupportedAlgorithm) as error:
+    except OSError as error:
+        raise unusable(f"cannot be read: {error.strerror}", _ASK, file=str(path)) from error
+    except (ValueError, UnsupportedAlgorithm) as error:
         raise unusable("no public key in PEM format", _ASK, file=str(path)) from error
     if not isinstance(key, Ed25519PublicKey):
         raise unusable("not an Ed25519 key", _ASK, file=str(path))

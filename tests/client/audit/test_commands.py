@@ -27,9 +27,9 @@ def berlin(monkeypatch):
     time.tzset()
 
 
-def run(site, *arguments):
+def run(site, *arguments, columns=250):
     typed = ["audit", str(site.home.site), *map(str, arguments)]
-    return CliRunner().invoke(app, typed, env={"COLUMNS": "250"})
+    return CliRunner().invoke(app, typed, env={"COLUMNS": str(columns)})
 
 
 def keep(site, receipts):
@@ -87,7 +87,8 @@ def test_a_file_without_receipts_of_this_site_is_refused_by_name(site, tmp_path,
     assert typed.exit_code == 1
     assert f"{file}: {said}" in typed.output
     typed = run(site, "verify", "--receipt", tmp_path / "none.json")
-    assert "none.json: cannot be read: " in typed.output
+    said = "none.json: cannot be read: No such file or directory; name the file that `tessera-server audit` wrote"
+    assert said in typed.output
 
 
 def test_receipts_that_coordinator_or_site_did_not_sign_are_left_out_and_said(site):
@@ -108,6 +109,12 @@ def test_a_site_without_a_log_or_key_is_told_so(site):
     assert "node.pub: no such file; it is what the entries" in run(site, "verify").output
     site.home.audit.unlink()
     assert "audit.jsonl: no such file; a site's audit log begins with its first message" in run(site, "verify").output
+
+
+def test_the_messages_names_are_whole_in_a_narrow_terminal(site):
+    [section] = json.loads(run(site, "show", "--json").output)
+    messages = {row["message"] for row in section["rows"]}
+    assert messages <= set(run(site, "show", columns=80).output.split())
 
 
 def test_the_log_in_the_terminal_has_local_times_and_what_it_went_on_under(site):

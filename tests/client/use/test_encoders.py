@@ -1,15 +1,17 @@
 """`tessera-client encoders`: what a data manager sees before agreeing to an encoder."""
 
 import json
+import re
 
 import pytest
 from typer.testing import CliRunner
 
 from client.cli import app
+from modalities.slides.backbones.table import encoders
 
 
-def listed(*arguments):
-    return CliRunner().invoke(app, ["encoders", *map(str, arguments)], env={"COLUMNS": "200"})
+def listed(*arguments, columns=200):
+    return CliRunner().invoke(app, ["encoders", *map(str, arguments)], env={"COLUMNS": str(columns)})
 
 
 @pytest.fixture
@@ -25,8 +27,8 @@ def site(tmp_path):
 
 
 def row_of(output, name):
-    (line,) = [line for line in output.splitlines() if line.startswith(f"│ {name} ")]
-    return [cell.strip() for cell in line.strip("│").split("│")]
+    (line,) = [line for line in output.splitlines() if line.startswith(f"{name} ")]
+    return re.split(r"\s{2,}", line.strip())
 
 
 def test_list_says_of_each_encoder_what_it_gives_needs_and_saw_without_a_site():
@@ -38,6 +40,12 @@ def test_list_says_of_each_encoder_what_it_gives_needs_and_saw_without_a_site():
     assert row_of(shown.output, "midnight") == ["midnight", "3072", "224", "0.5?", "MIT", "free", "yes", "-"]
     assert row_of(shown.output, "resnet18")[3] == "-"
     assert "No folder of weights: `slides.weights` of site.yaml." in shown.output
+
+
+def test_names_and_licences_are_whole_in_a_narrow_terminal():
+    lines = listed(columns=80).output.splitlines()
+    assert set(encoders()) <= {line.split(" ")[0] for line in lines}
+    assert any("CC-BY-NC-ND-4.0:" in line for line in lines)
 
 
 def test_with_a_site_it_says_which_weights_are_there(site):

@@ -73,6 +73,8 @@ def test_a_file_that_is_no_key_is_refused(tmp_path):
     (tmp_path / "release.pub").write_text("no key")
     with pytest.raises(ValueError, match="no public key in PEM format"):
         public_key(tmp_path / "release.pub")
+    with pytest.raises(ValueError, match=r"none\.pub: cannot be read: No such file or directory; ask the coordinator"):
+        public_key(tmp_path / "none.pub")
 
 
 def test_keys_of_another_kind_than_ed25519_are_refused(tmp_path, release):
