@@ -15,7 +15,7 @@ from client.check.values import absent_values, plausibility, told
 from modalities.core.contract import Cases, Source
 from modalities.core.files.tables.delimited import listing
 from modalities.core.hooks import Checks, Plausibility, Words
-from modalities.core.problems import Problem, gathering, note, warning
+from modalities.core.problems import Problem, gathering, note, once, warning
 from modalities.core.registry import plugin
 from modalities.core.settings.federation import Federation
 from modalities.core.settings.site import SiteConfig
@@ -101,7 +101,7 @@ def _read(source: Source, settings: BranchConfig, file: str, problems: list[Prob
         read = read_source(source, settings)
     if isinstance(module, Checks):
         with gathering([]):  # what `read` said already
-            beside = [replace(one, file=one.file or file) for one in module.unreadable(source, settings)]
+            beside = once(replace(one, file=one.file or file) for one in module.unreadable(source, settings))
     if read is not None or not beside:  # else each is named by itself
         problems += said
     problems += beside

@@ -107,6 +107,19 @@ def gathering(problems: list[Problem], *, file: str = "", where: str = "") -> It
         problems += problems_of(error, file=file, where=where)
 
 
+def once(problems: Iterable[Problem]) -> list[Problem]:
+    """Those that differ by their places alone are one, which names the places."""
+    alike: dict[tuple[str, str, str], list[Problem]] = {}
+    for problem in problems:
+        alike.setdefault((problem.level, problem.what, problem.remedy), []).append(problem)
+    return [replace(own[0], file=_places(own, "file"), where=_places(own, "where")) for own in alike.values()]
+
+
+def _places(problems: Sequence[Problem], name: str) -> str:
+    places = dict.fromkeys(getattr(problem, name) for problem in problems)
+    return listing([place for place in places if place])
+
+
 def worst_first(problems: Iterable[Problem]) -> list[Problem]:
     """Errors first, then warnings, then notes; otherwise in their order."""
     return sorted(problems, key=lambda problem: LEVELS.index(problem.level))

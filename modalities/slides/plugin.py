@@ -40,8 +40,14 @@ def unreadable(source: Source, config: Any) -> list[Problem]:
     from modalities.slides.prepare.state import FAILED
     from modalities.slides.reading.manifest import listed_files
 
-    states = [state for _, state in prepare_slides(listed_files(source), source, config.slides)]
-    return [Problem(state.reason, where=state.slide) for state in states if state.state == FAILED]
+    found = prepare_slides(listed_files(source), source, config.slides)
+    failed = [(entry.path.name, state) for entry, state in found if state.state == FAILED]
+    return [_problem(file, state.slide, state.reason) for file, state in failed]
+
+
+def _problem(file: str, slide: str, reason: str) -> Problem:
+    what = reason.removeprefix(f"{file}: ")
+    return Problem(what, where=slide if what == reason else file)
 
 
 def plausibility(source: Source, cases: Cases, config: Any) -> Plausibility:

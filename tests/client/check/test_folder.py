@@ -233,17 +233,18 @@ def test_real_site_is_sound(tcga_data, tmp_path):
     assert {name: found.cases for name, found in report.modalities.items()} == {"cnv": 115, "clinical": 133, "hif": 105}
 
 
-def test_a_slide_that_cannot_be_read_is_an_error_with_its_name_and_reason(tmp_path):
+def test_slides_that_cannot_be_read_are_an_error_with_their_names_and_one_reason(tmp_path):
     (tmp_path / "slides").mkdir()
-    for number in range(4):
+    for number in range(5):
         torch.save(torch.rand(3, 8), tmp_path / "slides" / f"c{number}.pt")
-    (tmp_path / "slides" / "c3.pt").write_bytes(b"cut off")
-    (tmp_path / "cases.csv").write_text("case_id,label,split\n" + "".join(f"c{n},LumA,train\n" for n in range(4)))
+    for name in ("c3.pt", "c4.pt"):
+        (tmp_path / "slides" / name).write_bytes(b"cut off")
+    (tmp_path / "cases.csv").write_text("case_id,label,split\n" + "".join(f"c{n},LumA,train\n" for n in range(5)))
     (tmp_path / "site.yaml").write_text("name: a\nsources: {wsi_image: {paths: [slides]}}\npolicy: {min_cohort: 1}\n")
     report = check_site(tmp_path, federation_from({"modalities": {"wsi_image": {}}}))
     (found,) = errors(report)
     assert not report.ok
-    assert (found.where, found.what[:42]) == ("c3", "c3.pt: not a feature file that can be read")
+    assert (found.where, found.what[:35]) == ("c3.pt, c4.pt", "not a feature file that can be read")
 
 
 def test_each_slide_that_is_no_use_is_an_error_with_its_reason_even_where_none_can_be_read(tmp_path, tcga_data):

@@ -48,8 +48,8 @@ def test_page_lies_with_tessera_s_own_files_and_says_what_the_terminal_says(site
     report = check_everything(site, site / "federation.yaml", offline=True)
     wrong = [problem for problem in report.problems if problem.level != "note"]
     assert [(one.level, one.where) for one in wrong] == [
-        ("error", "case-002"),
-        ("error", "case-003"),
+        ("error", "case-002.svs"),
+        ("error", "case-003.isyntax"),
         ("warning", "age"),
     ]
     for problem in wrong:

@@ -5,7 +5,17 @@ from dataclasses import replace
 
 import pytest
 
-from modalities.core.problems import Problem, ProblemsError, check, gathering, note, problems_of, warning, worst_first
+from modalities.core.problems import (
+    Problem,
+    ProblemsError,
+    check,
+    gathering,
+    note,
+    once,
+    problems_of,
+    warning,
+    worst_first,
+)
 
 BLANK = Problem("blank", "fill it in", file="a.csv", where="line 3")
 
@@ -56,6 +66,16 @@ def test_gathering_goes_on_behind_a_problem_but_not_behind_a_fault_of_the_progra
 def test_errors_come_first_and_the_order_stays():
     problems = [note("a"), Problem("b"), warning("c"), Problem("d")]
     assert [problem.what for problem in worst_first(problems)] == ["b", "d", "c", "a"]
+
+
+def test_one_cause_in_many_places_is_said_once_with_the_places():
+    many = [Problem("no table", "make one", file="site.yaml", where=f"S{number}") for number in range(12)]
+    files = [replace(BLANK, file=name) for name in ("a.csv", "b.csv")]
+    assert list(map(str, once([*many, *files, warning("no table", "make one", where="S1")]))) == [
+        "site.yaml, S0, S1, S2, S3, S4, S5, S6, S7, S8, S9 and 2 more: no table; make one",
+        "a.csv, b.csv, line 3: blank; fill it in",
+        "S1: no table; make one",
+    ]
 
 
 def test_plain_values_name_level_text_and_place():
