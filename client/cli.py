@@ -144,11 +144,15 @@ def explain(
     release: _Release,
     out: Annotated[Path, typer.Option(help="Folder for the pictures (PNG) and QuPath's GeoJSON.")],
     label: Annotated[str, typer.Option(help="The class to explain; empty: the one that each branch predicts.")] = "",
+    key: _Key = None,
+    unsigned: _Unsigned = False,
 ) -> None:
     """Show which tiles of a case's slides speak for a class, and which against it. The files stay at the site."""
     from client.use.explain import explain_case
+    from client.use.predict import checked_release, key_of
 
-    for modality, shown, picture in explain_case(site, release, case, out, label):
+    opened, _ = checked_release(release, key_of(site, key, unsigned))
+    for modality, shown, picture in explain_case(site, opened, case, out, label):
         say(f"{modality}: {shown}: {picture} and .geojson")
 
 

@@ -6,23 +6,24 @@ from pathlib import Path
 
 from client.use.heatmap import geojson, heatmap
 from modalities.core.registry import plugin
-from modalities.core.release.release import Release, open_release
+from modalities.core.release.release import Release
 from modalities.core.site.cases import Site, open_site
 from modalities.slides.nuclei.contributions import Contributions
 from modalities.slides.reading.source import needs_extra
 
 
 @needs_extra
-def explain_case(folder: Path, release: Path, case_id: str, out: Path, label: str = "") -> list[tuple[str, str, Path]]:
+def explain_case(
+    folder: Path, release: Release, case_id: str, out: Path, label: str = ""
+) -> list[tuple[str, str, Path]]:
     """Write a picture and a GeoJSON for each slide and branch; gives (modality, class, picture) of each.
 
     Without `label`, a branch explains the class that it predicts.
 
     Raises:
-        ValueError: the release cannot be read, the class or the case is unknown, or no branch of it explains itself.
+        ValueError: the class or the case is unknown, or no branch of the release explains itself.
     """
-    found = open_release(release)
-    federation = found.federation
+    federation = release.federation
     classes = list(federation.task.classes)
     if label and label not in classes:
         raise ValueError(f"no class {label!r}; the release knows {', '.join(classes)}")
@@ -30,9 +31,9 @@ def explain_case(folder: Path, release: Path, case_id: str, out: Path, label: st
     if case_id not in site.cases.index:
         raise ValueError(f"no case {case_id!r} in the site's cases.csv")
     written = []
-    for name in _explained(site, found):
+    for name in _explained(site, release):
         config, module = federation.modalities[name], plugin(federation.modalities[name].kind)
-        fitted = found.branch(name)
+        fitted = release.branch(name)
         branch = fitted.build(federation.n_classes)
         asked = classes.index(label) if label else None
         shown, slides = module.explain(site.sources[name], config, fitted.state, branch, case_id, asked)  # pyright: ignore

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from client.cli import app
 from client.use.explain import explain_case
 from modalities.core.contract import Source
+from modalities.core.release.release import open_release
 from modalities.core.settings.federation import federation_from
 from modalities.core.settings.site import Policy, write_site
 from modalities.core.site.store import SiteData
@@ -70,7 +71,7 @@ def test_no_slide_is_there(study):
 
 def test_case_is_explained_by_squares_in_level_0_pixels_that_add_up(study, tmp_path):
     root, trained = study
-    release = write_release(tmp_path / "release", trained)
+    release = open_release(write_release(tmp_path / "release", trained))
     for site, name, side in (("site_0", "site-0-case-03", 512), ("site_1", "site-1-case-03", 512)):
         written = explain_case(root / site, release, name, tmp_path / site)
         assert {modality for modality, _, _ in written} == {"wsi_image", "wsi_graph"}
@@ -97,6 +98,9 @@ def test_command_names_what_it_wrote_and_refuses_what_it_does_not_know(study, tm
     root, trained = study
     release = write_release(tmp_path / "release", trained)
     asked = ["explain", str(root / "site_0"), "--release", str(release), "--out", str(tmp_path / "out")]
+    failed = CliRunner().invoke(app, [*asked, "--case", "site-0-case-05"])
+    assert "--unsigned for a release that you made yourself" in " ".join(failed.output.split()), "nobody signed it"
+    asked.append("--unsigned")
     done = CliRunner().invoke(app, [*asked, "--case", "site-0-case-05", "--label", "B"])
     assert done.exit_code == 0, done.output
     assert "wsi_graph: B:" in done.output
