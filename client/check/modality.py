@@ -102,8 +102,7 @@ def _read(source: Source, settings: BranchConfig, file: str, problems: list[Prob
     if isinstance(module, Checks):
         with gathering([]):  # what `read` said already
             beside = once(replace(one, file=one.file or file) for one in module.unreadable(source, settings))
-    if read is not None or not beside:  # else each is named by itself
-        problems += said
+    problems += [one for one in said if not any(each.what in one.what for each in beside)]  # those name themselves
     problems += beside
     if source.values and not isinstance(module, Words):
         what = "nothing of this kind of data is read through `values`: these lines do nothing"

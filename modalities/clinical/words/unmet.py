@@ -13,9 +13,11 @@ from modalities.core.problems import Problem
 
 
 def unreadable(source: Source, config: Config) -> Sequence[Problem]:
-    """The words of `sources.clinical.values` that no file has; reading goes on without them."""
+    """The words of `sources.clinical.values` that no file has, where all could be opened; `read` goes on without."""
     del config
-    return unmet(source.values, opened(source, [])) if source.values else []
+    problems: list[Problem] = []
+    files = opened(source, problems) if source.values else []
+    return [] if any(one.level == "error" for one in problems) else unmet(source.values, files)
 
 
 def unmet(values: Mapping[str, Mapping[str, str]], files: Iterable[File]) -> list[Problem]:

@@ -15,6 +15,7 @@ _SPELLINGS = (  # as the web page and as the API write it: name, type, label, ch
 )
 _WITH_CHOICES = frozenset({"radio", "dropdown", "checkbox"})
 CHECKBOX = "checkbox"
+_BOX = re.compile(r"\w+___\w+|.+ \(choice=.+\)", re.DOTALL)
 _OWN = {  # what REDCap adds to an export, and how it calls that in an export of labels
     "Event Name": "redcap_event_name",
     "Repeat Instrument": "redcap_repeat_instrument",
@@ -50,8 +51,11 @@ def is_dictionary(header: Sequence[str]) -> bool:
 
 
 def is_export(header: Sequence[str]) -> bool:
-    """Whether a table bears REDCap's own columns."""
-    return bool(set(_OWN.values()) & set(header)) or {"Event Name", "Repeat Instance"} <= set(header)
+    """Whether a table bears what REDCap alone writes: its own columns, boxes to tick, whether a form is complete."""
+    own = bool(set(_OWN.values()) & set(header)) or {"Event Name", "Repeat Instance"} <= set(header)
+    boxes = any(_BOX.fullmatch(name) for name in header)
+    forms = "Complete?" in header or ("record_id" in header and any(name.endswith("_complete") for name in header))
+    return own or boxes or forms
 
 
 def dictionary_in(path: Path) -> Dictionary:
@@ -112,8 +116,8 @@ def _choices(path: Path, line: int, kind: str, text: str) -> dict[str, str]:
         return {}
     held: dict[str, str] = {}
     for choice in filter(None, (part.strip() for part in text.split("|"))):
-        code, comma, label = choice.partition(",")
-        if not comma:
+        code, _, label = choice.partition(",")
+        if not _plain(label):
             what = f"the choice {choice!r} has no label"
             raise unusable(what, "write choices as `1, Positive | 2, Negative`", file=path.name, where=f"line {line}")
         held[code.strip()] = _plain(label)

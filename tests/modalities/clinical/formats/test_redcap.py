@@ -91,6 +91,26 @@ def test_date_of_a_record_stands_in_one_of_its_events(read):
 
 
 @pytest.mark.parametrize(
+    "header",
+    [
+        "record_id,grading,path_complete",
+        "record_id,grading,hist___1",
+        "Record ID,Grade,Complete?",
+        "Record ID,Grade,Histology (choice=Ductal)",
+    ],
+)
+def test_codes_are_not_taken_for_words_where_no_event_shows_that_it_is_redcaps(read, header):
+    """A 1 is a 3 in this project: read without its dictionary, grades would be wrong and nobody told."""
+    case_id, grade, _ = header.split(",")
+    with pytest.raises(ValueError, match="a REDCap export without its data dictionary"):
+        read(f"{header}\nP-1,1,1\nP-2,3,0\n", dictionary="", columns={"case_id": case_id, "grade": grade})
+    words = read(
+        f"{header}\nP-1,1,1\nP-2,3,0\n", dictionary="", columns={"case_id": case_id, "grade": grade}, format="mapped"
+    )
+    assert row_of(words, "P-1")["grade"] == 1
+
+
+@pytest.mark.parametrize(
     ("export", "options", "message"),
     [
         (
@@ -116,6 +136,11 @@ def test_date_of_a_record_stands_in_one_of_its_events(read):
             "record_id,er_status\nP-1,1\n",
             {"dictionary": DICTIONARY.replace("1, Ductal", "Ductal")},
             r"dictionary.csv, line 6: the choice 'Ductal' has no label; write choices as `1, Positive \| 2, Negative`",
+        ),
+        (
+            "record_id,er_status\nP-1,1\n",
+            {"dictionary": DICTIONARY.replace("0, Negative", "0, <br>")},
+            r"dictionary.csv, line 4: the choice '0, <br>' has no label",
         ),
     ],
 )
