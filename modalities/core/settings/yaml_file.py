@@ -8,7 +8,7 @@ import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from modalities.core.problems import unusable
+from modalities.core.problems import remedy_of, unusable
 
 _MOST_BYTES = 64 * 2**20
 
@@ -28,5 +28,8 @@ def plain_in(path: Path, dotted: Sequence[str] = ()) -> Any:
     try:
         held = OmegaConf.load(path)
         return OmegaConf.to_container(OmegaConf.merge(held, OmegaConf.from_dotlist(list(dotted))) if dotted else held)
-    except (OSError, yaml.YAMLError, OmegaConfBaseException, ValueError) as error:
+    except OSError as error:
+        remedy = remedy_of(error) or "correct the path"
+        raise unusable(f"cannot be read: {error.strerror}", remedy, file=str(path)) from error
+    except (yaml.YAMLError, OmegaConfBaseException, ValueError) as error:
         raise unusable(f"cannot be read: {error}", file=path.name) from error

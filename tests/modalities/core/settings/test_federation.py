@@ -185,7 +185,7 @@ def test_file_that_is_no_mapping_is_refused_by_name(tmp_path, content):
 
 
 def test_absent_file_is_refused_by_name(tmp_path):
-    with pytest.raises(ValueError, match=r"nowhere\.yaml: cannot be read"):
+    with pytest.raises(ValueError, match=r"nowhere\.yaml: cannot be read: No such file or directory; correct the path"):
         load_federation(tmp_path / "nowhere.yaml")
 
 
