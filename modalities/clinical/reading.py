@@ -1,12 +1,13 @@
 """Reads clinical files of any mix of formats and merges them field by field."""
 
 from collections.abc import Sequence
+from itertools import combinations
 
 import numpy as np
 
 from modalities.clinical.config import Config
 from modalities.clinical.dictionary import BY_NAME, Record, encode, inputs_of, with_her2
-from modalities.clinical.harmonise import File, drop_patients_without_primary, harmonise, row_notes
+from modalities.clinical.harmonise import File, Harmonised, drop_patients_without_primary, harmonise, row_notes
 from modalities.clinical.opening import files_of, n_others
 from modalities.clinical.readers import mapped
 from modalities.clinical.records import NAMES
@@ -14,8 +15,9 @@ from modalities.clinical.words.meanings import meanings_of
 from modalities.core.blocks.tabular import in_agreed_order
 from modalities.core.contract import Cases, Source
 from modalities.core.files.leakage import refuse
+from modalities.core.files.remarks import remark
 from modalities.core.files.tables.delimited import listing
-from modalities.core.problems import Problem, check, unusable
+from modalities.core.problems import Problem, check, unusable, warning
 
 _MOST_LISTED = 20
 
@@ -38,6 +40,7 @@ def read(source: Source, config: Config) -> Cases:
     check([*problems[:_MOST_LISTED], *[f"and {more} more problems"] * (more > 0)])
     drop_patients_without_primary(files, parts)
     merged, conflicts = _merge([part.records for part in parts])
+    _remark_versions(files, parts)
     others = {"tables of a study's other data, not read": n_others(source)}
     notes = {**row_notes(files, parts), **others, "conflicts between files": conflicts}
     for note in dict.fromkeys(file.layout.note for file in files if file.layout.note):
@@ -79,6 +82,24 @@ def _merge(parts: Sequence[dict[str, Record]]) -> tuple[dict[str, Record], int]:
             conflicts |= {(case_id, name) for name, value in record.items() if held.get(name, value) != value}
             held.update({name: value for name, value in record.items() if name not in held})
     return {case_id: with_her2(record) for case_id, record in merged.items()}, len(conflicts)
+
+
+def _remark_versions(files: Sequence[File], parts: Sequence[Harmonised]) -> None:
+    """Warn where two files of one format contradict each other: two downloads of one export, perhaps."""
+    for (first, earlier), (later, other) in combinations(zip(files, parts, strict=True), 2):
+        if (first.layout.name, first.layout.patient) != (later.layout.name, later.layout.patient):
+            continue
+        values = [
+            (case_id, name)
+            for case_id, record in other.records.items()
+            for name, value in record.items()
+            if earlier.records.get(case_id, {}).get(name, value) != value
+        ]
+        if values:
+            n_cases = len({case_id for case_id, _ in values})
+            what = f"{len(values)} values of {n_cases} cases are others in {first.path.name}, whose values count"
+            remedy = "if they are two downloads of one export, keep the newer one only"
+            remark(warning(what, remedy, file=later.path.name))
 
 
 def _as_cases(merged: dict[str, Record], notes: dict[str, int], config: Config, files: Sequence[str]) -> Cases:

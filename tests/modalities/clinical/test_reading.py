@@ -7,6 +7,7 @@ import pytest
 
 from modalities import clinical
 from modalities.core.contract import Source
+from modalities.core.files.remarks import remarked
 from modalities.core.problems import ProblemsError
 
 CONFIG = clinical.Config()
@@ -62,6 +63,20 @@ def test_conflict_is_two_known_values_that_differ_once_harmonised(write):
     cbioportal = write.cbioportal({"case": f"{B}-01", "t": "T4"})
     notes = read(biotab, xena, cbioportal).notes
     assert notes["conflicts between files"] == 2  # er of A, t of B; T2 and T2a agree, so do N0 (i-) and N0
+
+
+def test_two_tables_of_one_format_that_contradict_each_other_are_told(write):
+    may = write.text("export_05.csv", f"case_id,er,age\n{A},pos,50\n{B},neg,61\n")
+    june = write.text("export_06.csv", f"case_id,er,age\n{A},neg,51\n{B},neg,61\n{C},neg,70\n")
+    with remarked() as heard:
+        cases = read(may, june, columns={"er": "er", "age": "age"})
+    assert (value(cases, A, "er=positive"), value(cases, C, "age")) == (1, 70)
+    assert [(told.file, told.level, told.what) for told in heard] == [
+        ("export_06.csv", "warning", "2 values of 1 cases are others in export_05.csv, whose values count")
+    ]
+    with remarked() as heard:  # of different formats the more trusted one is known
+        read(write.biotab({"case": A, "t": "T2"}), write.xena({"case": f"{A}-01", "t": "T3"}))
+    assert not heard
 
 
 def test_normal_tissue_and_metastases_are_left_out_and_counted(write):

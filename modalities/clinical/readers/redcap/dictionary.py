@@ -1,6 +1,7 @@
 """REDCap's data dictionary: the project's variables, their labels and the labels of their choices."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,8 @@ _SPELLINGS = (  # as the web page and as the API write it: name, type, label, ch
 )
 _WITH_CHOICES = frozenset({"radio", "dropdown", "checkbox"})
 CHECKBOX = "checkbox"
+_SHOWN = "descriptive"
+"""A text on the form: a variable of the dictionary and no column of an export."""
 _BOX = re.compile(r"\w+___\w+|.+ \(choice=.+\)", re.DOTALL)
 _OWN = {  # what REDCap adds to an export, and how it calls that in an export of labels
     "Event Name": "redcap_event_name",
@@ -91,14 +94,8 @@ def variable_names(header: Sequence[str], variables: Dictionary) -> list[str]:
 
     Columns of one label stand for the variables of that label in the dictionary's order.
     """
-    columns = {name for variable in variables.values() for name in (variable.boxes or (variable.name,))}
-    by_label: dict[str, list[str]] = {label: [name] for label, name in _OWN.items()}
-    for variable in variables.values():
-        named = {f"{variable.label} (choice={label})": box for box, label in variable.boxes.items()}
-        is_box = variable.kind == CHECKBOX
-        for label, name in (named if is_box else {variable.label: variable.name}).items():
-            by_label.setdefault(label, []).append(name)
-    if sum(name in columns for name in header) >= sum(_plain(name) in by_label for name in header):
+    by_label = _by_label(variables)
+    if not _is_of_labels(header, variables, by_label):
         return list(header)
     seen: dict[str, int] = {}
     names = []
@@ -107,6 +104,34 @@ def variable_names(header: Sequence[str], variables: Dictionary) -> list[str]:
         names.append(by_label[label][at] if at < len(by_label.get(label, ())) else name if not at else f"{name} {at}")
         seen[label] = at + 1
     return names
+
+
+def label_of_others(header: Sequence[str], used: Iterable[str], variables: Dictionary) -> tuple[str, list[str]] | None:
+    """A label that a used variable shares, where an export of labels has not a column of each; and whose it may be."""
+    by_label = _by_label(variables)
+    if not _is_of_labels(header, variables, by_label):
+        return None
+    counts, wanted = Counter(map(_plain, header)), set(used)
+    return next(
+        ((label, names) for label, names in by_label.items()
+         if 0 < counts[label] < len(names) and any(name.partition("___")[0] in wanted for name in names)), None,
+    )  # fmt: skip
+
+
+def _by_label(variables: Dictionary) -> dict[str, list[str]]:
+    """Label of a column -> the columns that it may head, in the dictionary's order."""
+    found: dict[str, list[str]] = {label: [name] for label, name in _OWN.items()}
+    for variable in variables.values():
+        named = {f"{variable.label} (choice={label})": box for box, label in variable.boxes.items()}
+        is_box = variable.kind == CHECKBOX
+        for label, name in (named if is_box else {variable.label: variable.name}).items():
+            found.setdefault(label, []).extend([name] * (variable.kind != _SHOWN))
+    return found
+
+
+def _is_of_labels(header: Sequence[str], variables: Dictionary, by_label: Mapping[str, Sequence[str]]) -> bool:
+    columns = {name for variable in variables.values() for name in (variable.boxes or (variable.name,))}
+    return sum(name in columns for name in header) < sum(_plain(name) in by_label for name in header)
 
 
 def _choices(path: Path, line: int, kind: str, text: str) -> dict[str, str]:

@@ -170,3 +170,30 @@ def test_export_as_a_mapped_table_needs_no_dictionary(read):
     export = "record_id,redcap_event_name,er_status\nP-1,a,Positive\n"
     cases = read(export, dictionary="", format="mapped", columns={"case_id": "record_id", "er": "er_status"})
     assert states(cases, "P-1") == ["er=positive"]
+
+
+def test_a_code_of_no_choice_is_not_read_as_the_number_that_it_is(read):
+    earlier = DICTIONARY.replace('"1, Positive | 0, Negative | 9, Not done"', '"2, Positive | 3, Negative"')
+    export = "record_id,er_status\nP-1,2\nP-2,1\nP-3,1\n"
+    message = r"export.csv, line 3 and 1 more, column 'er_status': '1' is no choice of er_status, which has 2, 3"
+    with pytest.raises(ValueError, match=message):
+        read(export, earlier)
+    assert states(read(export, earlier, values={"er": {"1": "negative"}}), "P-2") == ["er=negative"]
+
+
+def test_a_ticked_box_may_hold_its_label_and_nothing_else_is_taken_for_an_empty_one(read):
+    cases = read("record_id,er_status,hist___1,hist___2\nP-1,Positive,Ductal,\nP-2,Negative,,Lobular\n")
+    assert states(cases, "P-1") == ["histology=ductal", "er=positive"]
+    with pytest.raises(ValueError, match=r"export.csv, column 'hist___1': 'TRUE' of hist___1 is no tick"):
+        read("record_id,er_status,hist___1,hist___2\nP-1,Positive,TRUE,FALSE\n")
+
+
+def test_one_column_of_a_label_that_two_variables_share_is_nobodys(read):
+    twins = DICTIONARY + 'er_relapse,later,radio,"ER, status","1, Positive | 0, Negative"\n'
+    message = r"column 'ER, status': the label 'ER, status' is that of er_status, er_relapse, and not each has a column"
+    with pytest.raises(ValueError, match=message):
+        read('Record ID,"ER, status"\nP-1,Positive\n', twins, {"er": "er_status"})
+    both = read('Record ID,"ER, status","ER, status"\nP-1,Positive,Negative\n', twins, {"er": "er_status"})
+    assert states(both, "P-1") == ["er=positive"]
+    shown = twins.replace("er_relapse,later,radio", "heading,later,descriptive")
+    assert states(read('Record ID,"ER, status"\nP-1,Positive\n', shown, {"er": "er_status"}), "P-1") == ["er=positive"]
