@@ -7,9 +7,9 @@ import re
 
 _BARCODE = re.compile(r"^(TCGA-[A-Z0-9]{2}-[A-Z0-9]{4})(?:-(\d{2})[A-Z]?(?:-.*)?)?$")
 _PRIMARY_TUMOUR = "01"
-_NOT_PRIMARY = frozenset(
-    {"metastasis", "metastatic", "recurrence", "recurred", "local recurrence", "progression", "progressed"}
-    | {"normal", "solid tissue normal"}
+# The words of cBioPortal's studies and of the GDC: "Lymph node metastasis", "Recurrent Tumor", "Blood Derived Normal".
+_NOT_PRIMARY = re.compile(
+    r"(?!primary).*(?:metasta|recurr|relapse|progress|normal|plasma|\bcf-?dna)|.*(?:xenograft|cell.?line|organoid)"
 )
 
 
@@ -27,4 +27,4 @@ def case_of(sample: str) -> str | None:
 
 def is_primary_tumour(sample_type: str) -> bool:
     """Whether cBioPortal's sample type leaves the sample a primary tumour; a blank one does."""
-    return sample_type.strip().casefold() not in _NOT_PRIMARY
+    return not _NOT_PRIMARY.match(sample_type.strip().casefold())
