@@ -43,7 +43,7 @@ SNOMED: Mapping[str, str] = {
 MORPHOLOGY: Mapping[str, str] = {"82711006": "8500/3", "408643008": "8500/3", "278054005": "8520/3"}
 """Histologic types of SNOMED CT, as morphologies and as disorders, in ICD-O."""
 NOTTINGHAM_SCORE = "44648-4"
-"""Its number may be the grade or the score of 3 to 9 that the grade is made from."""
+"""Its number may be the grade or the score of 3 to 9 that the grade is made from: a 3 is grade 3, or 1."""
 
 _AJCC: Mapping[str, tuple[str, ...]] = {  # word -> codes of SNOMED CT
     "pTX": ("1228950008",),
@@ -113,6 +113,11 @@ def number_of(field: str, number: str, unit: str, comparator: str = "") -> str:
     if field.endswith("_percent"):
         return f"{comparator}{number}%" if written in _PERCENT or not written else f"{comparator}{number} {unit}"
     return f"{comparator}{number}" if written in _COUNTED else f"{comparator}{number} {unit}"
+
+
+def as_score(text: str) -> str:
+    """A bare number under NOTTINGHAM_SCORE, as what no dictionary knows; a word stays as it is."""
+    return f"score {text}" if re.fullmatch(r"[0-9]+(?:[.]0+)?", text.strip()) else text
 
 
 def field_of(field: str, text: str) -> str:

@@ -2,21 +2,31 @@
 
 from typing import Any
 
-from modalities.clinical.readers.codes import ANSWERS, MORPHOLOGY, NOTTINGHAM_SCORE, number_of, word_of
+from modalities.clinical.readers.codes import ANSWERS, MORPHOLOGY, NOTTINGHAM_SCORE, as_score, number_of, word_of
 from modalities.clinical.readers.fhir.resources import Coding, codings, part, text_at, texts
+
+_READ = ("valueCodeableConcept", "valueQuantity", "valueString", "valueInteger", "valueRange")
 
 
 def answer_of(field: str, observation: Any) -> str:
     """What the observation, or a component of it, says of the field; "" where it says nothing."""
+    text = _answer(field, observation)
+    is_score = field == "grade" and any(c.code == NOTTINGHAM_SCORE for c in codings(part(observation, "code")))
+    return as_score(text) if is_score else text
+
+
+def _answer(field: str, observation: Any) -> str:
     if text := _concept(field, part(observation, "valueCodeableConcept")):
         return text
     if quantity := part(observation, "valueQuantity"):
-        return _number(field, observation, quantity)
+        return _number(field, quantity)
     for name in ("valueString", "valueInteger"):
         if text := text_at(observation, name):
             return word_of(field, text)
     if text := _range(field, part(observation, "valueRange")):
         return text
+    if other := next((name for name in observation if name.startswith("value") and name not in _READ), ""):
+        return str(observation[other]).lower() if isinstance(observation[other], bool) else other
     if part(observation, "dataAbsentReason"):
         return ""
     return next(
@@ -49,10 +59,8 @@ def _name(held: list[Coding], concept: Any) -> str:
     return named or text_at(concept, "text") or next((coding.code for coding in held if coding.code), "")
 
 
-def _number(field: str, observation: Any, quantity: Any) -> str:
+def _number(field: str, quantity: Any) -> str:
     number = text_at(quantity, "value").removesuffix(".0")
-    if field == "grade" and any(coding.code == NOTTINGHAM_SCORE for coding in codings(part(observation, "code"))):
-        return f"score {number}"
     unit = text_at(quantity, "unit") or text_at(quantity, "code")
     return number_of(field, number, unit, text_at(quantity, "comparator")) if number else ""
 

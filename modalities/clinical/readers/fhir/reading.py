@@ -1,12 +1,13 @@
 """Resources of a FHIR bulk export in the dictionary's terms: Patient, Condition, Observation.
 
-The diagnosis is the first primary cancer condition: of mCODE's profile, or with a code of breast cancer (ICD-10 C50 or
-D05, SNOMED CT). A clinical T, N or stage is counted, not taken for a pathologic one.
+The diagnosis is the first primary cancer condition: with a code of breast cancer (ICD-10 C50 or D05, SNOMED CT), or
+else of mCODE's profile, which a patient's other cancers have too. A clinical T, N or stage is counted, not taken for a
+pathologic one.
 """
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from modalities.clinical.dates import iso_day
@@ -35,8 +36,11 @@ from modalities.core.problems import Problem, gathering
 
 NAME = "fhir"
 _PEOPLE, _OTHERS, _VOID = "people", "other resources", "entries that were cancelled or entered in error"
+_NOT_FINAL, _ANOTHER = "entries that are not final", "conditions of another cancer, or suspected only"
 _NO_DATES = "dates of birth that cannot be read"
 _NO_ENTRY = frozenset({"entered-in-error", "cancelled", "refuted"})
+_PRELIMINARY = frozenset({"registered", "preliminary"})
+_SUSPECTED = frozenset({"unconfirmed", "provisional", "differential"})
 _PRIMARY = "mcode-primary-cancer-condition"
 _SECONDARY = "mcode-secondary-cancer-condition"
 _HISTOLOGY = "mcode-histology-morphology-behavior"
@@ -58,6 +62,8 @@ class _Export:
     entries: Entries
     own: Mapping[str, str]
     """The site's codes -> fields."""
+    surest: dict[str, tuple[bool, bool]] = field(default_factory=dict)
+    """Case -> how sure the surest of its conditions is to be the cancer; False is surer."""
 
     def case(self, resource: Json) -> str:
         """Of the resource's patient; one without a Patient resource is called by the reference's id."""
@@ -85,6 +91,9 @@ def read(paths: Sequence[Path], lists: Sequence[Path], source: Source, problems:
                     _add_person(resource, source, listed, bool(lists), people, entries)
         problems += merged(people, paths[0].name)
         export = _Export(source, listed, bool(lists), people, entries, own)
+        for path in paths:
+            for _, resource in resources_in(path, holding='"Condition"'):
+                _note_sureness(export, resource)
         for path in paths:
             for line, resource in resources_in(path):
                 if resource["resourceType"] != "Patient":
@@ -133,8 +142,7 @@ def _add(export: _Export, resource: Json, file: str, line: int) -> None:
     if add is None:
         export.entries.count(_OTHERS)
         return
-    status = [text_at(resource, "status"), *(coding.code for coding in codings(part(resource, "verificationStatus")))]
-    if _NO_ENTRY & set(status):
+    if _NO_ENTRY & _status(resource):
         export.entries.count(_VOID)
         return
     kind = add(export, resource, export.case(resource), file, line)
@@ -143,15 +151,36 @@ def _add(export: _Export, resource: Json, file: str, line: int) -> None:
         export.entries.others[next((coding.code for coding in codings(part(resource, "code"))), "")] += 1
 
 
+def _status(resource: Json) -> set[str]:
+    return {text_at(resource, "status"), *(coding.code for coding in codings(part(resource, "verificationStatus")))}
+
+
+def _sureness(export: _Export, condition: Json) -> tuple[bool, bool] | None:
+    """Whether it is told by mCODE's profile alone, and suspected only; None where it is no primary cancer."""
+    held = codings(part(condition, "code"))
+    profiles = " ".join(text for text in texts(part(condition, "meta", "profile")) if isinstance(text, str))
+    is_named = export.meaning(held) in (codes.DIAGNOSIS, "histology")
+    is_named = is_named or any("icd-10" in coding.system and _BREAST.fullmatch(coding.code) for coding in held)
+    if not (is_named or _PRIMARY in profiles) or _SECONDARY in profiles:
+        return None
+    return not is_named, bool(_SUSPECTED & _status(condition))
+
+
+def _note_sureness(export: _Export, resource: Json) -> None:
+    if resource["resourceType"] == "Condition" and not _NO_ENTRY & _status(resource):
+        case_id, sureness = export.case(resource), _sureness(export, resource)
+        if sureness is not None:
+            export.surest[case_id] = min(export.surest.get(case_id, sureness), sureness)
+
+
 def _add_condition(export: _Export, resource: Json, case_id: str, file: str, line: int) -> str:
-    held = codings(part(resource, "code"))
-    profiles = " ".join(text for text in texts(part(resource, "meta", "profile")) if isinstance(text, str))
-    is_primary = _PRIMARY in profiles or export.meaning(held) in (codes.DIAGNOSIS, "histology")
-    is_primary = is_primary or any("icd-10" in coding.system and _BREAST.fullmatch(coding.code) for coding in held)
-    if not is_primary or _SECONDARY in profiles:
+    held, sureness = codings(part(resource, "code")), _sureness(export, resource)
+    if sureness is None:
         return OTHER
     if not case_id:
         return NOBODYS
+    if sureness > export.surest.get(case_id, sureness):
+        return _ANOTHER
     day = first_day(resource, _ONSET)
     export.entries.diagnose(case_id, day, file, line)
     types = [extension for extension in texts(part(resource, "extension")) if _HISTOLOGY in text_at(extension, "url")]
@@ -165,6 +194,8 @@ def _add_condition(export: _Export, resource: Json, case_id: str, file: str, lin
 
 def _add_observation(export: _Export, resource: Json, case_id: str, file: str, line: int) -> str:
     """The observation and its components, each of which may be of a field."""
+    if text_at(resource, "status") in _PRELIMINARY:
+        return _NOT_FINAL
     day = first_day(resource, _EFFECTIVE)
     kinds = []
     for observation in (resource, *texts(part(resource, "component"))):

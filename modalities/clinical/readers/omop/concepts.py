@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from modalities.clinical.dictionary import BY_NAME
-from modalities.clinical.readers.codes import DIAGNOSIS, LOINC
+from modalities.clinical.readers.codes import DIAGNOSIS, LOINC, NOTTINGHAM_SCORE
 from modalities.clinical.readers.mapped import nearest
 from modalities.clinical.readers.omop.tables import Table
 from modalities.core.contract import Source
@@ -43,6 +43,8 @@ class Concepts:
         default_factory=lambda: {code: (name, "") for code, name in LOINC.items()}
     )
     answers: dict[str, str] = field(default_factory=lambda: dict(_ANSWERS))
+    scores: set[str] = field(default_factory=lambda: {NOTTINGHAM_SCORE})
+    """Those whose number may be a grade or the score that it is made from, unless the site says which."""
 
     def meaning(self, *candidates: str) -> tuple[str, str] | None:
         """Of the first of an entry's concepts and source values that means something here."""
@@ -76,6 +78,7 @@ def concepts_of(
         for code in codes:
             _add(said, concepts.answers, code, name, "", "site.yaml", 0, problems)
     concepts.meanings.update(said)
+    concepts.scores -= said.keys()
     return concepts
 
 
@@ -107,5 +110,6 @@ def _add_vocabulary(concepts: Concepts, vocabulary: Table, answers: Collection[s
     for _, row in vocabulary.rows(("concept_id", "concept_name"), ("vocabulary_id", "concept_code")):
         if row["vocabulary_id"] == "LOINC" and row["concept_code"] in LOINC:
             concepts.meanings[row["concept_id"]] = LOINC[row["concept_code"]], ""
+            concepts.scores |= {row["concept_id"]} if row["concept_code"] == NOTTINGHAM_SCORE else set()
         if row["concept_id"] in answers:
             concepts.answers.setdefault(row["concept_id"], row["concept_name"])

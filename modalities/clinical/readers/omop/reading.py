@@ -10,7 +10,7 @@ from pathlib import Path
 
 from modalities.clinical.dates import Day, iso_day
 from modalities.clinical.harmonise import File
-from modalities.clinical.readers.codes import CLINICAL, DIAGNOSIS, field_of, number_of, word_of
+from modalities.clinical.readers.codes import CLINICAL, DIAGNOSIS, as_score, field_of, number_of, word_of
 from modalities.clinical.readers.events import NOBODYS, OTHER, READ, Entries, Event
 from modalities.clinical.readers.omop.concepts import ANSWER, Concepts, concepts_of
 from modalities.clinical.readers.omop.tables import CONCEPT, CONDITION, MEASUREMENT, OBSERVATION, PERSON, Table
@@ -22,8 +22,10 @@ NAME = "omop"
 _PEOPLE = "people"
 _OPERATORS = {"4171756": "<", "4171754": "<=", "4172704": ">", "4171755": ">="}
 """Source: OHDSI standardised vocabularies (Meas Value Operator)."""
+_UNITS = {"": "", "0": "", "8554": "%"}
+"""Concepts of units with which a number may be a percentage; of the same vocabularies (Unit)."""
 _VALUE = (
-    *("value_as_number", "operator_concept_id", "unit_source_value", ANSWER, "value_as_string"),
+    *("value_as_number", "operator_concept_id", "unit_source_value", "unit_concept_id", ANSWER, "value_as_string"),
     "value_source_value",
 )
 
@@ -137,6 +139,8 @@ def _add_entries(
             entries.diagnose(case_id, day, table.path.name, line)
         if name != DIAGNOSIS:
             text = value or _text(name, row, concepts) or row[kind.concepts[2]] * (kind.stem == "condition")
+            is_score = name == "grade" and concepts.scores & {row[column] for column in kind.concepts}
+            text = as_score(text) if is_score else text
             entries.measured.append((Event(case_id, field_of(name, text), text, table.path.name, line), day))
     if undated:
         where = f"line {undated[0]}{f' and {len(undated) - 1} more' * (len(undated) > 1)}, column {kind.date!r}"
@@ -149,11 +153,17 @@ def _shown(concept: str, source_concept: str, source: str) -> str:
     return next((code for code in (concept, source_concept) if code not in ("", "0")), source)
 
 
+def _unit(name: str, row: Mapping[str, str]) -> str:
+    """The site's word for the unit or, of a percentage without it, what its concept says: .15 may be a ratio."""
+    concept = row["unit_concept_id"] if name.endswith("_percent") else ""
+    return row["unit_source_value"] or _UNITS.get(concept, f"of unit concept {concept}")
+
+
 def _text(name: str, row: Mapping[str, str], concepts: Concepts) -> str:
     """The entry's value as text, "" where it has none."""
     if number := row["value_as_number"]:
         comparator = _OPERATORS.get(row["operator_concept_id"], "")
-        return number_of(name, number, row["unit_source_value"], comparator)
+        return number_of(name, number, _unit(name, row), comparator)
     answer = row[ANSWER]
     if answer not in ("", "0") and answer in concepts.answers:
         return word_of(name, concepts.answers[answer])

@@ -111,6 +111,28 @@ def test_what_was_cancelled_or_is_absent_is_nothing(read):
     assert cases.notes["fhir: entries that were cancelled or entered in error"] == 1
 
 
+def test_a_preliminary_result_is_none(read):
+    first = observed("85337-4", valueString="positive", status="preliminary")
+    cases = read(patient(), first, observed("85337-4", valueString="negative"))
+    assert known(cases) == {"er=negative": 1}
+    assert cases.notes["fhir: entries that are not final"] == 1
+
+
+@pytest.mark.parametrize("value", [{"valueInteger": 3}, {"valueString": "3"}, {"valueCodeableConcept": {"text": "3"}}])
+def test_a_number_that_may_be_nottinghams_score_is_no_grade_however_it_is_written(read, value):
+    with pytest.raises(ValueError, match=r"line 2, field 'grade': 'score 3' is not known"):
+        read(patient(), observed("44648-4", **value))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [({"valueBoolean": True}, "true"), ({"valueRatio": {"numerator": {}}}, "valueRatio")],
+)
+def test_a_kind_of_value_that_is_not_read_is_not_dropped_either(read, value, text):
+    with pytest.raises(ValueError, match=rf"line 2, field 'er': '{text}' is not known"):
+        read(patient(), observed("85337-4", **value))
+
+
 @pytest.mark.parametrize(
     ("condition", "age"),
     [
@@ -139,6 +161,30 @@ def test_diagnosis_is_the_primary_cancer(read, condition, age):
     own = {"resourceType": "Condition", "subject": {"reference": "Patient/1"}, **condition}
     cases = read(patient(birthDate="1960-03-01"), own, observed("85337-4", valueString="positive"))
     assert known(cases).get("age") == age
+
+
+def condition(code, day, status="", system="http://hl7.org/fhir/sid/icd-10-cm", **more):
+    own = {"resourceType": "Condition", "subject": {"reference": "Patient/1"}, "onsetDateTime": day}
+    own["meta"] = {"profile": [f"{MCODE}mcode-primary-cancer-condition"]}
+    verified = {"verificationStatus": coded(status, "x")} if status else {}
+    return {**own, "code": coded(code, system), **verified, **more}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        condition("C18.7", "2001-05-02"),  # mCODE's profile is that of every primary cancer
+        condition("C50.4", "2001-05-02", "provisional"),
+        condition("C50.4", "2001-05-02", "refuted"),
+    ],
+)
+@pytest.mark.parametrize("is_first", [True, False])
+def test_another_cancer_and_a_suspicion_do_not_date_the_diagnosis(read, other, is_first):
+    breast = condition("C50.4", "2019-05-02", "confirmed")
+    cases = read(patient(birthDate="1960-03-01"), *([other, breast] if is_first else [breast, other]))
+    assert known(cases) == {"age": 59}
+    alone = read(patient(birthDate="1960-03-01"), condition("C50.4", "2019-05-02", "provisional"))
+    assert known(alone) == {"age": 59}  # nothing surer is known
 
 
 def test_histology_is_that_of_the_condition(read):

@@ -74,6 +74,25 @@ def test_operator_and_unit_belong_to_the_number(export):
         read(export(measurement=measured))
 
 
+def test_the_unit_of_a_percentage_may_stand_as_a_concept_alone(export):
+    header = HEADER.replace("unit_source_value", "unit_source_value,unit_concept_id")
+    percent = export(measurement=header + "2,102,2020-02-11,,15,0,,8554,,\n")
+    assert row_of(read(percent), "P-2")["ki67_percent"] == 15
+    message = r"measurement.csv, line 2, field 'ki67_percent': '0.15 of unit concept 8523' is not known"
+    with pytest.raises(ValueError, match=message):
+        read(export(measurement=header + "2,102,2020-02-11,,0.15,0,,8523,,\n"))
+
+
+def test_a_number_that_may_be_nottinghams_score_is_no_grade_unless_the_site_says_so(export):
+    measured = HEADER + "1,,2019-05-12,,3,0,,,44648-4\n"
+    with pytest.raises(ValueError, match=r"measurement.csv, line 2, field 'grade': 'score 3' is not known"):
+        read(export(measurement=measured))
+    assert row_of(read(export(measurement=measured, map=MAP + "44648-4,grade,\n")), "P-1")["grade"] == 3
+    concept = "concept_id,concept_name,vocabulary_id,concept_code\n700,Nottingham,LOINC,44648-4\n"
+    with pytest.raises(ValueError, match=r"'score 3' is not known"):
+        read(export(measurement=HEADER + "1,700,2019-05-12,,3,0,,,\n", concept=concept))
+
+
 def test_without_a_column_of_case_ids_the_case_is_the_person(export):
     assert read(export(), columns={}).case_ids == ("1", "2", "3")
 
