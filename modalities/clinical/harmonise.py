@@ -1,14 +1,16 @@
 """One clinical file in the dictionary's terms: its rows become one record a case."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 from modalities.clinical.choosing import Choice
-from modalities.clinical.dictionary import Record
+from modalities.clinical.dictionary import BY_NAME, Record
 from modalities.clinical.readers.layout import Layout, Row
-from modalities.clinical.words.meanings import Meanings
+from modalities.clinical.values import is_missing
+from modalities.clinical.words.meanings import PLACE, Meanings
 from modalities.core.contract import IndexDate
 from modalities.core.files.tables.delimited import listing
 from modalities.core.problems import Problem
@@ -119,6 +121,7 @@ def harmonise(file: File, meanings: Meanings, problems: list[Problem]) -> Harmon
     part.contradictions += choice.contradictions
     part.outside = choice.outside
     problems += _unknown_values(part.unknown, "field" if file.places else "column")
+    problems += _half_mapped(file, meanings)
     problems += choice.problems(file.path.name, are_entries=bool(file.places))
     return part
 
@@ -131,6 +134,33 @@ def _agreed(records: Sequence[Record]) -> tuple[Record, int]:
             said.setdefault(name, set()).add(value)
     agreed = {name: next(iter(values)) for name, values in said.items() if len(values) == 1}
     return agreed, len(said) - len(agreed)
+
+
+def _half_mapped(file: File, meanings: Meanings) -> list[Problem]:
+    """Numbers that the dictionary reads, in a field of whose other numbers the site says what they mean.
+
+    Of grades {"7": 2, "9": 3} are scores, and the 3 is none of grade 3; where 2 is positive, 1 hardly is.
+    """
+    found: dict[tuple[str, str], Problem] = {}
+    coded = {name: {word: value for word, value in own.items() if word.isdecimal() and value is not None}
+             for name, own in meanings.of_field.items() if BY_NAME[name].kind != "numeric"}  # fmt: skip
+    for name, codes in coded.items():
+        columns = [column for column in file.layout.columns.get(name, ()) if codes and column in file.header]
+        for place, row in file.lines() if columns else ():
+            text = next((row[column].strip() for column in columns if not is_missing(row[column])), "")
+            if not text.isdecimal() or text in meanings.of_field[name] or (name, text) in found:
+                continue
+            with suppress(ValueError):
+                value = meanings.value(name, text, str)
+                twin = next((word for word, means in codes.items() if means == value), "")
+                shown = f"{value:g}" if isinstance(value, float) else value
+                what = f"{text!r} would be read as {shown}, and so is {twin!r} as site.yaml maps it"
+                remedy = (
+                    f"say what {text!r} means as well, under {PLACE}.{name}, if these are codes or scores of your own"
+                )
+                if twin:
+                    found[name, text] = Problem(what, remedy, file=place[0], where=f"line {place[1]}, {name}")
+    return list(found.values())
 
 
 def _different(file: File, case_id: str, rows: Sequence[_Row]) -> list[Problem]:

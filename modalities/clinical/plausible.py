@@ -17,7 +17,7 @@ from modalities.core.hooks import Plausibility, Quantity
 from modalities.core.plausible.rules import judged, some_of
 from modalities.core.problems import Problem, warning
 
-_T_PREFIX = re.compile(r" *([cpyra]{1,3})T?(?:is|[0-4x])", re.IGNORECASE)
+_PREFIX = re.compile(r" *([cpyra]{1,3})[TN]?(?:is|[0-4x])", re.IGNORECASE)
 _RECEPTORS = ("er", "pr", "her2")
 _FEWEST = 8
 """Cases of which something is asked for at all."""
@@ -39,7 +39,7 @@ def plausibility(source: Source, cases: Cases, config: Config) -> Plausibility:
             *_without_receptors(files, frame),
             *_strangers(files),
             *_mapped_twice(source),
-            *_other_t(source, files, set(cases.case_ids)),
+            *_not_pathologic(source, files, set(cases.case_ids)),
         ],
         quantities,
         [_traits(row) for _, row in frame.iterrows()],
@@ -112,22 +112,24 @@ def _mapped_twice(source: Source) -> list[Problem]:
     return found
 
 
-def _other_t(source: Source, files: Sequence[File], case_ids: Set[str]) -> list[Problem]:
-    """T that its prefix calls no pathologic one before treatment; the dictionary reads the number alone."""
-    cases_by_kind: dict[str, dict[str, str]] = {}
-    for case_id, text in _written(source, files, "t", case_ids):
-        prefix = _T_PREFIX.match(text)
-        kinds = [kind for letter, kind in _PREFIXES.items() if prefix and letter in prefix[1].lower()]
-        if kinds:
-            cases_by_kind.setdefault(" and ".join(kinds), {})[case_id] = text.strip()
+def _not_pathologic(source: Source, files: Sequence[File], case_ids: Set[str]) -> list[Problem]:
+    """T and N that their prefix calls no pathologic ones before treatment; the dictionary reads the number alone."""
+    cases_by_kind: dict[tuple[str, str], dict[str, str]] = {}
+    for field in ("t", "n"):
+        for case_id, text in _written(source, files, field, case_ids):
+            prefix = _PREFIX.match(text)
+            kinds = [kind for letter, kind in _PREFIXES.items() if prefix and letter in prefix[1].lower()]
+            if kinds:
+                cases_by_kind.setdefault((field, " and ".join(kinds)), {})[case_id] = text.strip()
     return [
         warning(
-            f"T is {kind} in {len(texts)} cases ({some_of([f'{case_id}: {text}' for case_id, text in texts.items()])}) "
-            "and read as pathologic T: it is another measurement than that of the other sites",
-            "name the column of the pathologic T, or leave the field out",
-            where="t",
+            f"{field.upper()} is {kind} in {len(texts)} cases "
+            f"({some_of([f'{case_id}: {text}' for case_id, text in texts.items()])}) "
+            f"and read as pathologic {field.upper()}: it is another measurement than that of the other sites",
+            f"name the column of the pathologic {field.upper()}, or leave the field out",
+            where=field,
         )
-        for kind, texts in cases_by_kind.items()
+        for (field, kind), texts in cases_by_kind.items()
     ]
 
 

@@ -14,6 +14,8 @@ PLAUSIBLE = {"age": (YOUNGEST, OLDEST), "nodes_examined": (0.0, 60.0), "nodes_po
 _PERCENT = {"er": "ER", "pr": "PR"}
 _COMPARE = "compare a few of these cases with their pathology reports"
 _COLUMNS = "compare sources.clinical.columns in site.yaml with the file"
+_HIGHEST_SCORE = 12.0
+_MISSING = "leave the cell empty, or map it to missing under values.{} in site.yaml"
 _HIGH_KI67, _MOST_STAINED, _TEN_PERCENT = 80.0, 50.0, 10.0
 
 
@@ -59,6 +61,15 @@ def _of_a_receptor(short: str, name: str) -> tuple[Rule, ...]:
             among=lambda cases: cases[short] == "positive",
         ),
         Rule(
+            (percent,),
+            lambda cases: cases[percent] <= _HIGHEST_SCORE,
+            f"{name} % is {_HIGHEST_SCORE:g} or less where any nuclei are stained",
+            "a score (IRS to 12, Allred to 8) or a code: most tumours that stain at all do so in most nuclei",
+            "map the column of the percentage, or leave the field out",
+            usual=0.6,
+            among=lambda cases: (cases[percent] > 0) & ~_is_negative(cases, short),
+        ),
+        Rule(
             ("age", percent),
             lambda cases: cases["age"] == cases[percent],
             f"{name} % is the age",
@@ -89,6 +100,14 @@ RULES = (
         f"the age is below {YOUNGEST:g} or above {OLDEST:g} years",
         "another unit (days, months, thousandths), or another column",
         "write the age at diagnosis in years",
+    ),
+    Rule(
+        ("age",),
+        lambda cases: cases["age"] == 99,
+        "the age is 99",
+        "99 may stand for a value that is not known",
+        _MISSING.format("age"),
+        usual=0.001,
     ),
     *(rule for short, name in _PERCENT.items() for rule in _of_a_receptor(short, name)),
     Rule(
@@ -135,8 +154,16 @@ RULES = (
         lambda cases: cases["nodes_examined"] > PLAUSIBLE["nodes_examined"][1],
         "more than 60 lymph nodes were examined",
         "99 may stand for a value that is not known",
-        "leave the cell empty, or map it to missing under values.nodes_examined in site.yaml",
+        _MISSING.format("nodes_examined"),
         usual=0.01,
+    ),
+    Rule(
+        ("nodes_positive",),
+        lambda cases: cases["nodes_positive"] > PLAUSIBLE["nodes_positive"][1],
+        "more than 45 lymph nodes are positive",
+        "95 to 99 may be a registry's codes: none examined, or not known",
+        _MISSING.format("nodes_positive"),
+        usual=0.005,
     ),
     Rule(
         ("nodes_positive", "nodes_examined"),

@@ -68,6 +68,16 @@ _TYPES = {
     r"squamous|paget|inflammatory|benign|invasive (?:breast )?(?:carcinoma|tumou?r)|\bnos\b",
 }
 
+# What is in situ beside an invasive type, and by itself no invasive type; what is denied; two grades or states.
+_IN_SITU = re.compile(
+    r"(?:(?:intra)?duct(?:al)?|lobular)?(?: breast)?(?: carcinoma| cancer)?,? ?\b"
+    r"in[ -]situ(?: ductal| lobular)?(?: carcinoma)?"
+)
+_NOT_INVASIVE, _INVASIVE = re.compile(r"\bnon-? ?(?:invasive|infiltrating)\b"), re.compile(r"invas|infiltrat")
+_DENIED = re.compile(r"\b(?:no|not|without)\b(?! (?:special|otherwise|specified))")
+_GRADES_SAID = re.compile(r"\b(well|low|moderate|intermediate|poor|high)(?:ly)?\b")
+_STATES_SAID = re.compile(r"\b(pre|peri|post)(?:\b|-?menopaus)")
+
 # An English word within another language is no English name: "ductal y lobulillar" is mixed, "kein ductales" none.
 _NOT_ENGLISH = re.compile(
     r"dutt|dukt|canalaire|lobul(?:ill|ai|ä|ae)|gemischt|\bmi(?:st|xt)[aeo]\b|"
@@ -123,6 +133,8 @@ def _ordinal(field: Field, text: str) -> float | None:
     if match is None:
         return None
     rank = next(group for group in match.groups() if group)
+    if len({_WORDED_GRADE[word] for word in _GRADES_SAID.findall(text)}) > 1:
+        return None
     return {**_ROMAN, **_WORDED_GRADE, "is": 0.0}[rank] if rank.isalpha() else float(rank)
 
 
@@ -130,15 +142,22 @@ def _menopause(field: Field, text: str) -> str | None:
     if text.startswith("indeterminate"):
         return "indeterminate"
     match = re.match(r"(pre|peri|post)(?:[ -]?menopaus(?:e|al))?(?![a-z])", text)
-    return match[1] if match else None
+    is_one = len(set(_STATES_SAID.findall(re.sub(r"\(.*?\)", "", text)))) < 2
+    return match[1] if match and is_one else None
 
 
 def _histology(field: Field, text: str) -> str | None:
-    """An ICD-O morphology code, or a name; two types in one name are `mixed`, a code off the list is `other`."""
+    """An ICD-O morphology code, or a name; two types in one name are `mixed`, a code off the list is `other`.
+
+    So is what is in situ alone; beside an invasive type it says nothing.
+    """
     if match := re.fullmatch(r"([89]\d{3})(?:/(\d))?", text):
         return _MORPHOLOGY.get(match[1], "other") if match[2] in (None, "3") else "other"
-    if _NOT_ENGLISH.search(text):
+    if _NOT_ENGLISH.search(text) or _DENIED.search(text):
         return None
+    text, n_in_situ = _IN_SITU.subn("dcis", _NOT_INVASIVE.sub("in situ", text))
+    if n_in_situ and not _INVASIVE.search(text):
+        return "other"
     found = [name for name, pattern in _TYPES.items() if re.search(pattern, text)]
     if "metaplastic" in found:
         return "metaplastic"

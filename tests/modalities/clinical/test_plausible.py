@@ -67,6 +67,22 @@ def test_receptors_are_told_to_be_swapped_from_six_tumours_on(n, is_told):
     assert bool(found) is is_told
 
 
+@pytest.mark.parametrize(
+    ("records", "words"),
+    [
+        ([{"er_percent": float(score)} for score in (8, 12, 0, 3, 9, 12, 6, 4, 12, 8, 2, 6, 9, 1, 12)],
+         ["ER % is 12 or less where any nuclei are stained in 14 of 14 cases"]),
+        ([{"er_percent": float(percent)} for percent in (8, 12, 90, 80, 9, 12, 100, 95, 12, 8, 2, 6)], []),
+        ([{"age": number} for number in (99.0, 99.0, 99.0, *range(40, 90))], ["the age is 99 in 3 of 53 cases"]),
+        ([{"age": number} for number in (99.0, *range(40, 90))], []),
+        ([{"nodes_positive": number} for number in (99.0, 98.0, 0.0, 3.0, 1.0)],
+         ["more than 45 lymph nodes are positive in 2 of 5 cases"]),
+    ],
+)  # fmt: skip
+def test_scores_for_percentages_and_codes_for_missing_are_told(records, words):
+    assert [what.partition(" (")[0] for what in said(*records)] == words
+
+
 def test_no_case_is_no_problem():
     assert plausibility(Source(()), Cases((), np.zeros((0, 0), np.float32)), config()).problems == ()
 
@@ -95,6 +111,17 @@ def test_two_files_without_a_case_in_common_are_told_of_another_spelling(tmp_pat
 def test_a_column_of_receptors_without_a_value_is_told(tmp_path):
     (found,) = told(tmp_path, clinic=table("G", [2] * 9), pathology=table("ER", [""] * 9))
     assert found.startswith("er are known in none of 9 cases, though the files have their columns")
+
+
+def test_an_n_that_is_clinical_or_after_treatment_is_told_like_such_a_t(tmp_path):
+    (tmp_path / "a.csv").write_text("case_id,T,N\nc1,pT2,cN1\nc2,pT1,ypN0\nc3,T1,pN1a\nc4,cT2,N0\n")
+    source = Source((tmp_path / "a.csv",), columns={"t": "T", "n": "N"})
+    found = plausibility(source, clinical.read(source, config()), config()).problems
+    assert [(problem.where, problem.what.partition(" and read")[0]) for problem in found] == [
+        ("t", "T is clinical in 1 cases (c4: cT2)"),
+        ("n", "N is clinical in 1 cases (c1: cN1)"),
+        ("n", "N is after treatment in 1 cases (c2: ypN0)"),
+    ]
 
 
 def test_ninety_nine_lymph_nodes_are_told_to_stand_for_a_missing_value():

@@ -60,6 +60,22 @@ def test_the_sites_own_meaning_goes_before_the_dictionarys(write):
     assert value(cases, "P-2", "er=positive") == 1
 
 
+def test_codes_of_which_the_site_maps_a_part_are_asked_for(write):
+    path = write.text("own.csv", "MRN,ER,G\nP-1,1,3\nP-2,2,7\nP-3,1,9\nP-4,,1\n")
+    columns = {"case_id": "MRN", "er": "ER", "grade": "G"}
+    half = {"er": {"2": "positive"}, "grade": {"7": "2", "9": "3"}}
+    with pytest.raises(ValueError, match=r"line 2, er: '1' would be read as positive, and so is '2'") as raised:
+        read(path, half, columns)
+    assert "line 2, grade: '3' would be read as 3, and so is '9' as site.yaml maps it; say what '3'" in str(
+        raised.value
+    )
+    assert len(str(raised.value).splitlines()) == 2  # the 1 of P-4 is grade 1, and no number that is mapped
+    whole = {"er": {"1": "negative", "2": "positive"}, "grade": {**half["grade"], "1": "1", "3": "1"}}
+    assert [value(read(path, whole, columns), "P-1", name) for name in ("er=negative", "grade")] == [1, 1]
+    apart = {"er": {"2": "negative"}, "grade": {"7": "missing", "9": "missing"}}
+    assert [value(read(path, apart, columns), "P-1", name) for name in ("er=positive", "grade")] == [1, 3]
+
+
 def test_words_are_mapped_in_every_format_before_its_own_units(write):
     path = write.xena({"case": "TCGA-AA-0001-01", "er": "positiv"}, {"case": "TCGA-AA-0002-01", "er": "Negative"})
     cases = read(path, {"er": {"positiv": "positive"}}, {})
