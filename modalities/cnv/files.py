@@ -146,13 +146,19 @@ def _matrix(folder: Path, values: str, asked: Sequence[str], source: Source) -> 
     found = named(values)
     if not found and not named("log2" if values == "calls" else "calls"):
         listing_cases = source.columns.get("case_id", "case_id")
-        tables = [path for path in files if listing_cases not in columns_in(path, source.sheet)]
+        tables = [path for path in files if listing_cases not in columns_in(path, source.sheet) and not _is_other(path)]
         told = [(_format_of(path, source.sheet), path) for path in tables]
         found = [(name, path) for name, path in told if name is not None and name in asked]
     if len(found) > 1:
         many = listing([path.name for _, path in found])
         raise unusable(f"{len(found)} matrices of {values} ({many})", "name one file in site.yaml", file=folder.name)
     return Found(found[0][0], (found[0][1],), folder, {}) if found else None
+
+
+def _is_other(path: Path) -> bool:
+    """Whether it is a study's table of something else by gene, such as expression, whose header is the same."""
+    name = path.name.lower()
+    return name.startswith("data_") and "cna" not in name
 
 
 def _is_named(path: Path, ending: str) -> bool:

@@ -9,10 +9,12 @@ from modalities.cnv.arms import ARMS, arm_of_gene, means_over_genes
 from modalities.cnv.files import FORMATS, GENES, MATRICES, SEGMENTS, Found, find
 from modalities.cnv.readers import gdc_genes
 from modalities.cnv.readers.aliquots import tumours_of
-from modalities.cnv.readers.matrix import GeneValues, read_matrix
+from modalities.cnv.readers.matrix import NOT_PRIMARY, GeneValues, read_matrix
+from modalities.cnv.segments.owners import UNLISTED, listed_in
 from modalities.cnv.segments.reading import read_arms, read_genes
 from modalities.core.blocks.tabular import in_agreed_order
 from modalities.core.contract import Cases, Source
+from modalities.core.files.barcodes import case_of
 from modalities.core.files.tables.delimited import listing
 from modalities.core.problems import unusable
 
@@ -45,7 +47,21 @@ def _genes(found: Found, source: Source, values: str) -> tuple[GeneValues, dict[
     if found.format == GENES:
         aliquots, notes = tumours_of(found.folder, found.paths, source.columns)
         return gdc_genes.read(aliquots, values), notes
-    return read_matrix(found.paths[0], MATRICES[found.format], source.sheet), {}
+    return _of_matrix(found, source)
+
+
+def _of_matrix(found: Found, source: Source) -> tuple[GeneValues, dict[str, int]]:
+    listed, is_whole = listed_in(found.folder, source.columns, of_study_alone=not source.paths[0].is_dir())
+    unlisted: list[str] = []
+
+    def owner(name: str) -> str | None:
+        if name in listed:
+            return None if listed[name].refused else listed[name].case_id
+        unlisted.extend([name] * is_whole)
+        return None if is_whole else case_of(name)
+
+    genes = read_matrix(found.paths[0], MATRICES[found.format], source.sheet, owner)
+    return genes, {NOT_PRIMARY: genes.notes[NOT_PRIMARY] - len(unlisted), UNLISTED: len(unlisted)}
 
 
 def _from_segments(found: Found, source: Source, values: str, config: Any) -> Cases:

@@ -7,7 +7,7 @@ Source: https://docs.cbioportal.org/file-formats/ (discrete and log2 copy-number
 https://xenabrowser.net/datapages/ (copy number (gene-level), gistic2 and gistic2_thresholded).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,9 @@ from modalities.core.files.barcodes import case_of
 from modalities.core.files.tables.delimited import numbers, refuse_any, refuse_repeated, table_of
 from modalities.core.problems import unusable
 
+Owner = Callable[[str], str | None]
+"""Whose a sample is; None for one that is no primary tumour."""
+NOT_PRIMARY = "samples that are no primary tumour"
 # What GISTIC writes between the gene's name and the samples.
 _BESIDE_NAMES = ("Locus ID", "Gene ID", "Cytoband")
 
@@ -51,7 +54,7 @@ class GeneValues:
     """Each gene's arm, where the file itself says where its genes lie."""
 
 
-def read_matrix(path: Path, matrix: Format, sheet: str = "") -> GeneValues:
+def read_matrix(path: Path, matrix: Format, sheet: str = "", owner: Owner = case_of) -> GeneValues:
     """The matrix, primary tumours only; a gene without its first name goes by the next."""
     rows, name_columns = table_of(path, sheet=sheet), matrix.name_columns
     header, body = rows[0], rows[1:]
@@ -66,9 +69,9 @@ def read_matrix(path: Path, matrix: Format, sheet: str = "") -> GeneValues:
     refuse_any(path, late, "{} stands among the samples", "move it to the left of them")
     naming = [column for column in range(n_labels) if header[column] in name_columns]
     genes, kept, repeated = _distinct_genes(path, header, body, naming)
-    samples, columns, skipped = _primary_tumours(path, header, n_labels)
+    samples, columns, skipped = _primary_tumours(path, header, n_labels, owner)
     values = numbers(path, ([row[column] for column in columns] for row in body), samples, first_line=2)
-    notes = {"samples that are no primary tumour": skipped, "genes listed twice": repeated}
+    notes = {NOT_PRIMARY: skipped, "genes listed twice": repeated}
     return GeneValues(tuple(samples), tuple(genes), np.ascontiguousarray(values[kept].T), notes)
 
 
@@ -92,13 +95,16 @@ def _distinct_genes(
     return list(first), list(first.values()), len(names) - len(first)
 
 
-def _primary_tumours(path: Path, header: Sequence[str], n_labels: int) -> tuple[list[str], list[int], int]:
+def _primary_tumours(
+    path: Path, header: Sequence[str], n_labels: int, owner: Owner
+) -> tuple[list[str], list[int], int]:
     """Case ids and column numbers of the primary tumours, and how many columns are something else."""
     blank = [str(column + 1) for column in range(n_labels, len(header)) if not header[column].strip()]
     refuse_any(path, blank, "no sample named at the head of column {}", "export the file again")
-    found = {column: case_of(header[column]) for column in range(n_labels, len(header))}
+    found = {column: owner(header[column].strip()) for column in range(n_labels, len(header))}
     held = {column: case_id for column, case_id in found.items() if case_id is not None}
     if not held:
         raise unusable("no sample of a primary tumour in the header", "export the file again", file=path.name)
-    refuse_repeated(path, held.values(), "cases", "keep one tumour sample a case")
+    remedy = "keep one tumour sample a case, or name it in a CSV with the columns sample and case_id beside the file"
+    refuse_repeated(path, held.values(), "cases", remedy)
     return list(held.values()), list(held), len(found) - len(held)

@@ -19,7 +19,7 @@ from modalities.core.files.tables.header import header_of
 from modalities.core.problems import unusable
 
 STUDY_SAMPLES = "data_clinical_sample.txt"
-_UNLISTED = "samples that the list of samples does not name"
+UNLISTED = "samples that the list of samples does not name"
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def tumours_of(
     for profile in profiles:
         sample = _sample_of(profile, by_file if n_samples[profile.path] == 1 else {}, lists)
         if sample is None:
-            notes[_UNLISTED] += 1
+            notes[UNLISTED] += 1
         elif sample.refused:
             notes[f"aliquots refused, no primary tumour: {sample.refused}"] += 1
         else:
@@ -58,6 +58,13 @@ def tumours_of(
     remedy = "keep one tumour sample a case, or name it in a CSV with the columns sample and case_id beside the file"
     refuse_repeated(where, [case_id for case_id, _ in kept], "cases", remedy)
     return sorted(kept, key=lambda pair: pair[0]), dict(notes)
+
+
+def listed_in(folder: Path, columns: Mapping[str, str], *, of_study_alone: bool) -> tuple[dict[str, Sample], bool]:
+    """The samples that lists in the folder name, and whether one of the site's decides which are read."""
+    lists = [_of_study(folder)] if of_study_alone else _lists_in(folder, columns)
+    samples = {name: sample for each in reversed(lists) for name, sample in each.samples.items()}
+    return samples, any(each.is_whole for each in lists)
 
 
 def stem_of(path: Path) -> str:
@@ -84,10 +91,12 @@ def _lists_in(folder: Path, columns: Mapping[str, str]) -> list[_List]:
         column = next((name for name in header if name in names), None)
         if column and case_column in header:
             found.append(_List(_listed(path, column, case_column), is_whole=True))
-    study = folder / STUDY_SAMPLES
-    if study.is_file():
-        found.append(_List(_listed(study, "SAMPLE_ID", "PATIENT_ID", "SAMPLE_TYPE"), is_whole=False))
-    return found
+    return found or [_of_study(folder)]
+
+
+def _of_study(folder: Path) -> _List:
+    path = folder / STUDY_SAMPLES
+    return _List(_listed(path, "SAMPLE_ID", "PATIENT_ID", "SAMPLE_TYPE") if path.is_file() else {}, is_whole=False)
 
 
 def _listed(path: Path, sample: str, case: str, kind: str = "") -> dict[str, Sample]:

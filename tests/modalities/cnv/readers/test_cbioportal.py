@@ -139,3 +139,36 @@ def test_real_tcga_matrices_are_read_whole(tcga_data, values, shape):
     assert cases.values.shape == shape
     assert all(case_id.startswith("TCGA-") and len(case_id) == 12 for case_id in cases.case_ids)
     assert cases.notes["genes listed twice"] == 0
+
+
+SAMPLES = "#P\tS\tT\n#P\tS\tT\n#STRING\tSTRING\tSTRING\n#1\t1\t1\nPATIENT_ID\tSAMPLE_ID\tSAMPLE_TYPE\n"
+
+
+@pytest.mark.parametrize("is_folder", [True, False])
+def test_the_studys_list_says_whose_each_sample_is_and_which_are_no_primary_tumours(path, is_folder):
+    path.write_text("Hugo_Symbol\tP1-T1\tP2-T1\tP2-T2\tpatient-7\nMYC\t1\t2\t-1\t0\n")
+    listed = "P1\tP1-T1\tPrimary\nP2\tP2-T1\tLymph node metastasis\nP2\tP2-T2\tPrimary\n"
+    (path.parent / "data_clinical_sample.txt").write_text(SAMPLES + listed)
+    cases = read(Source((path.parent if is_folder else path,)), Config())
+    assert dict(zip(cases.case_ids, cases.values[:, 0].tolist(), strict=True)) == {"P1": 1, "P2": -1, "patient-7": 0}
+    assert {note: n for note, n in cases.notes.items() if n} == {"samples that are no primary tumour": 1}
+
+
+def test_of_several_primary_samples_the_sites_own_list_chooses(path):
+    path.write_text("Hugo_Symbol\tP1-T1\tP1-T2\tP2-T1\nMYC\t1\t2\t-1\n")
+    (path.parent / "data_clinical_sample.txt").write_text(SAMPLES + "P1\tP1-T1\t\nP1\tP1-T2\t\nP2\tP2-T1\t\n")
+    with pytest.raises(ValueError, match=r"cases listed more than once: P1; keep one .* CSV with the columns sample"):
+        read(Source((path.parent,)), Config())
+    (path.parent / "samples.csv").write_text("sample,case_id\nP1-T2,P1\n")
+    cases = read(Source((path.parent,)), Config())
+    assert (cases.case_ids, cases.values.tolist()) == (("P1",), [[2]])
+    assert cases.notes["samples that the list of samples does not name"] == 2
+
+
+def test_other_tables_by_gene_of_a_study_are_no_copy_number(tmp_path):
+    for name in ("data_mrna_seq_v2_rsem.txt", "data_methylation_hm450.txt"):
+        (tmp_path / name).write_text("Hugo_Symbol\tp1\nMYC\t0.4\n")
+    with pytest.raises(ValueError, match=r"no copy number of log2 in this folder; it holds data_methylation_hm450.txt"):
+        read(Source((tmp_path,)), Config(values="log2"))
+    (tmp_path / "data_log2_cna.txt").write_text("Hugo_Symbol\tp1\nMYC\t0.7\n")
+    assert read(Source((tmp_path,)), Config(values="log2")).values.tolist() == [[pytest.approx(0.7)]]

@@ -42,6 +42,19 @@ def test_cbioportals_list_of_samples_tells_patients_and_leaves_metastases_out(tm
     )
 
 
+def test_of_several_primary_samples_of_a_patient_the_sites_own_list_chooses(tmp_path):
+    seg(tmp_path, "P-1-T01", "P-1-T02", name="data_cna_hg38.seg")
+    (tmp_path / "data_clinical_sample.txt").write_text(
+        "#Patient\tSample\n#Patient\tSample\n#STRING\tSTRING\n#1\t1\nPATIENT_ID\tSAMPLE_ID\nP-1\tP-1-T01\nP-1\tP-1-T02\n"
+    )
+    with pytest.raises(
+        ValueError, match=r"cases listed more than once: P-1; .* CSV with the columns sample and case_id"
+    ):
+        owners(tmp_path)
+    (tmp_path / "samples.csv").write_text("sample,case_id\nP-1-T02,P-1\n")
+    assert owners(tmp_path) == ({"P-1": 2}, {"samples that the list of samples does not name": 1})
+
+
 def test_the_sites_own_list_of_samples_decides_which_are_read(tmp_path):
     seg(tmp_path, "S1", "S2", "S3")
     (tmp_path / "samples.csv").write_text("Probe,Fall\nS3,p1\nS1,p2\n")
