@@ -17,7 +17,7 @@ from modalities.clinical.harmonise import File
 from modalities.clinical.readers.layout import Layout
 
 NOTE = "cases of METABRIC, whose PR and HER2 status (and a few ER) are from expression arrays, not from IHC"
-_MARKS = frozenset({"ER_IHC", "HER2_SNP6", "INTCLUST"})
+_MARKS = frozenset({"HER2_SNP6", "INTCLUST"})
 _SIZE, _NODES = ("Tumor Size", "TUMOR_SIZE"), ("Lymph nodes examined positive", "LYMPH_NODES_EXAMINED_POSITIVE")
 _T_UP_TO_MM = {"T1": 20.0, "T2": 50.0, "T3": 1000.0}
 """T by the greatest size; T4 is told by skin or chest wall, not by size."""
@@ -25,7 +25,10 @@ _N_UP_TO = {"N0": 0.0, "N1": 3.0, "N2": 9.0, "N3": 150.0}
 
 
 def is_metabric(file: File) -> bool:
-    """Told by a study's columns, or, where a file has none of its own, by the first cell of its rows."""
+    """Told by a study's columns, or, where a file has none of its own, by the first cell of its rows.
+
+    Not by `ER_IHC`, which any study may have: its tumours may be measured in centimetres, and its `-` mean not done.
+    """
     return bool(_MARKS & set(file.header)) or any(row[0].startswith(("MB-", "brca_metabric")) for row in file.body)
 
 

@@ -10,6 +10,8 @@ from modalities.core.plausible.rules import some_of
 from modalities.core.problems import Problem, note, warning
 
 _ENOUGH_CASES = 20
+_MISSING_CODES = tuple(float(str(digit) * n) for digit in (7, 8, 9) for n in range(1, 6))
+"""9, 99 and so on, as surveys and registries write what is not known, refused or not asked; with a minus or without."""
 _FAR_IQRS = 1000.0
 _MOST_FAR = 0.1
 _APART = 100.0
@@ -26,9 +28,10 @@ _REMEDY = "check that the whole column is in one unit, and how decimal points an
 def scale_problems(
     values: Float[np.ndarray, "case feature"], case_ids: Sequence[str], features: Sequence[str]
 ) -> list[Problem]:
-    """Rows in another unit than the others; without those, columns with two units, or with a few values in another."""
+    """Codes for missing; rows in another unit, or else columns with two units, or with a few values in another."""
+    codes, values = _codes(values, case_ids, features)
     powers = _powers_of_ten(values)
-    return _rows(powers, case_ids) or [*_parts(powers, case_ids, features), *_far(values, features)]
+    return codes + (_rows(powers, case_ids) or [*_parts(powers, case_ids, features), *_far(values, features)])
 
 
 def constant_columns(values: Float[np.ndarray, "case feature"], features: Sequence[str]) -> list[Problem]:
@@ -40,6 +43,26 @@ def constant_columns(values: Float[np.ndarray, "case feature"], features: Sequen
         if n >= _ENOUGH_CASES and len(np.unique(column[np.isfinite(column)])) == 1
     ]
     return [note(f"columns that never vary here: {listing(constant)}")] if constant else []
+
+
+def _codes(
+    values: Float[np.ndarray, "case feature"], case_ids: Sequence[str], features: Sequence[str]
+) -> tuple[list[Problem], Float64[np.ndarray, "case feature"]]:
+    """Numbers such as 99 or -999 that several cases have, far from all others; and the values without them."""
+    values, odd = np.array(values, dtype=np.float64), []
+    for column, name in zip(values.T, features, strict=True):
+        is_code = np.isin(np.abs(column), _MISSING_CODES)
+        others = column[np.isfinite(column) & ~is_code]
+        if len(others) < _LEAST_IN_PART or not is_code.any():
+            continue
+        width = others.max() - others.min()
+        is_far = is_code & ((column > others.max() + width) | (column < others.min() - width))
+        for code in [code for code in np.unique(column[is_far]) if (column == code).sum() > 1]:
+            cases = np.flatnonzero(column == code)
+            odd.append(f"{code:g} of {name} ({len(cases)} cases, such as {case_ids[cases[0]]})")
+            column[cases] = np.nan
+    what = f"values that stand far from all others of their column: {listing(odd)}: codes for missing"
+    return [warning(what, "leave these cells empty, or delete the code in the export")] if odd else [], values
 
 
 def _powers_of_ten(values: Float[np.ndarray, "case feature"]) -> Float64[np.ndarray, "case feature"]:

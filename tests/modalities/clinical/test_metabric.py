@@ -47,6 +47,15 @@ def study_files(write, patients, samples):
     return write.folder / study.PATIENTS, write.folder / study.SAMPLES
 
 
+def test_another_study_with_er_by_ihc_is_not_taken_for_metabric(write):
+    header = "#a\tb\tc\td\nPATIENT_ID\tSAMPLE_ID\tER_IHC\tTUMOR_SIZE\tPR_STATUS\n"
+    path = write.text(study.SAMPLES, header + "P-1\tS-1\tPositive\t2.5\tNegative\n")
+    assert known(read(path), "P-1") == {"er=positive": 1, "pr=negative": 1}  # 2.5 are centimetres here: no T1
+    path = write.text(study.SAMPLES, header + "P-1\tS-1\tPositive\t2.5\t-\n")
+    with pytest.raises(ValueError, match=r"column 'PR_STATUS': '-' is not known"):
+        read(path)
+
+
 def test_every_column_of_the_export_that_says_something_is_read(write):
     cases = read(export(write, {}))
     assert known(cases, "MB-0") == pytest.approx(

@@ -32,6 +32,7 @@ MISSING = ("", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", ".")
 _BLOCK_ROWS = 256
 _EXPORT = "export it again"
 _CUT_OFF = "the file is cut off or damaged: export it again"
+_FOOTER = "; or delete what stands below the table, such as a count of its rows"
 _NO_THOUSANDS = "write them with a decimal point and without thousands separators"
 
 
@@ -132,7 +133,8 @@ def _refuse_ragged(path: Path, header: Sequence[str], widths: Sequence[int], del
     if ragged:
         said = listing([f"{line} has {n}" for line, n in ragged.items()])
         what = f"the header has {len(header)} fields, but {said}"
-        raise unusable(what, _CUT_OFF, file=path.name, where=next(iter(ragged)))
+        is_below = widths[-1] == 1 and all(width == 1 for width in widths[-len(ragged) :])
+        raise unusable(what, _CUT_OFF + _FOOTER * is_below, file=path.name, where=next(iter(ragged)))
 
 
 def _refuse_repeated_columns(path: Path, header: Sequence[str]) -> None:

@@ -40,6 +40,17 @@ def test_signs_and_zeros_do_not_hide_a_unit():
     assert said(values)[0].startswith("the values of 12 of 25 cases are about 1,000 times larger")
 
 
+def test_a_code_for_missing_is_called_so_and_no_second_unit():
+    values = table(40)
+    values[::4, 2] = -999
+    (line,) = said(values)
+    assert line.endswith("of their column: -999 of f2 (10 cases, such as c0): codes for missing")
+    values = table(40)
+    values[[3, 8], 0], values[5, 1], values[[1, 2], 4] = 99, 99, 999  # once, or among the others
+    (line,) = said(values)
+    assert "99 of f0 (2 cases, such as c3): codes" in line
+
+
 def test_one_column_of_two_units_is_told_alone():
     values = table(40)
     values[::4, 2] *= 1000

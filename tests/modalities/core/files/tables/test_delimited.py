@@ -146,3 +146,15 @@ def test_repeated_names_are_refused(tmp_path):
 def test_listing_names_ten_and_counts_the_rest():
     assert listing(["a"] * 10) == ", ".join(["a"] * 10)
     assert listing(["a"] * 13).endswith("a and 3 more")
+
+
+@pytest.mark.parametrize(
+    ("below", "is_told"),
+    [("(2 rows)\n", True), ("\n(2 rows affected)\n\n", True), ("3\n4,5\n", False), ("4,5,6\n", False)],
+)
+def test_what_databases_write_below_a_table_is_called_so(tmp_path, below, is_told):
+    path = tmp_path / "t.csv"
+    path.write_text("a,b\n1,2\n2,3\n" + below)
+    with pytest.raises(ValueError, match=r"line 4 has \d.*; the file is cut off or damaged: export it again") as raised:
+        rows_of(path)
+    assert ("or delete what stands below the table, such as a count of its rows" in str(raised.value)) is is_told
