@@ -32,7 +32,7 @@ class Choice:
     undecided: dict[str, set[str]] = field(default_factory=dict)
     """Field -> cases with different values and nothing that says which counts."""
     undated: dict[str, set[str]] = field(default_factory=dict)
-    """The same, where the index is said and the days are not known."""
+    """The same, where the index is said and the days are not known, of one of them perhaps."""
 
     def of(self, case_id: str, rows: Sequence[tuple[int | None, Record]]) -> Record:
         """The case's record, of its rows with their days."""
@@ -60,7 +60,11 @@ class Choice:
     def _chosen(self, case_id: str, name: str, values: Sequence[Measured]) -> float | str | None:
         dated = [measured for measured in values if measured.days is not None]
         if self.index.date and dated:
-            return self._by_day(dated)
+            chosen = self._by_day(dated)
+            if chosen is None or all(measured.value == chosen for measured in values if measured.days is None):
+                return chosen
+            self.undated.setdefault(name, set()).add(case_id)  # the one without a day may be the nearest
+            return None
         if len({measured.value for measured in values}) == 1:
             return values[0].value
         open_ones = self.undated if self.index.date else self.undecided

@@ -55,6 +55,19 @@ def test_measurements_without_a_day_are_an_error_only_where_they_differ():
     ) in str(choice.problems("f", are_entries=False)[0])
 
 
+def test_a_measurement_without_a_day_is_not_passed_over_for_a_later_one():
+    relapse, unknown = (900, {"er": "negative"}), (None, {"er": "positive"})
+    choice = Choice(IndexDate(date="diagnosis"))
+    assert choice.of("p1", [unknown, relapse]) == {}
+    assert choice.of("p2", [relapse, (None, {"er": "negative"})]) == {"er": "negative"}
+    assert "er differ between the measurements of 1 cases, and the days between" in str(
+        choice.problems("f", are_entries=False)[0]
+    )
+    limited = Choice(IndexDate(date="diagnosis", within_days=180))
+    assert limited.of("p1", [unknown, relapse]) == {}
+    assert (limited.outside, limited.problems("f", are_entries=False)) == (1, [])
+
+
 TABLE = """\
 MRN,date,diagnosed,ER,KI67
 p1,2020-01-05,2020-01-01,pos,10

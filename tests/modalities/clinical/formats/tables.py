@@ -218,9 +218,10 @@ def write_metabric(folder: Path, patients: Sequence[Patient]) -> Source:
 
 
 def write_metabric_study(folder: Path, patients: Sequence[Patient]) -> Source:
-    rows = _as_metabric(
-        patients, _METABRIC_STUDY, lambda p: {"PATIENT_ID": p.case_id, "SAMPLE_ID": p.case_id}, "TUMOR_SIZE"
-    )
+    def own(patient: Patient) -> dict[str, str]:
+        return {"PATIENT_ID": patient.case_id, "SAMPLE_ID": patient.case_id, "INTCLUST": "NA"}
+
+    rows = _as_metabric(patients, _METABRIC_STUDY, own, "TUMOR_SIZE")
     of_samples = {"SAMPLE_ID", "GRADE", "TUMOR_STAGE", "TUMOR_SIZE", "ER_IHC", "PR_STATUS", "HER2_STATUS"}
     for name, is_sample in ((study.PATIENTS, False), (study.SAMPLES, True)):
         kept = [n for n, column in enumerate(rows[0]) if column == "PATIENT_ID" or (column in of_samples) == is_sample]
