@@ -61,7 +61,8 @@ def _of_matrix(found: Found, source: Source) -> tuple[GeneValues, dict[str, int]
         return None if is_whole else case_of(name)
 
     genes = read_matrix(found.paths[0], MATRICES[found.format], source.sheet, owner)
-    return genes, {NOT_PRIMARY: genes.notes[NOT_PRIMARY] - len(unlisted), UNLISTED: len(unlisted)}
+    left_out = {NOT_PRIMARY: genes.notes[NOT_PRIMARY] - len(unlisted)}
+    return genes, left_out | ({UNLISTED: len(unlisted)} if unlisted else {})
 
 
 def _from_segments(found: Found, source: Source, values: str, config: Any) -> Cases:

@@ -7,6 +7,7 @@ Source: https://docs.cbioportal.org/file-formats/ (discrete and log2 copy-number
 https://xenabrowser.net/datapages/ (copy number (gene-level), gistic2 and gistic2_thresholded).
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +16,14 @@ import numpy as np
 from jaxtyping import Float32
 
 from modalities.core.files.barcodes import case_of
-from modalities.core.files.tables.delimited import numbers, refuse_any, refuse_repeated, table_of
-from modalities.core.problems import unusable
+from modalities.core.files.remarks import remark
+from modalities.core.files.tables.delimited import listing, numbers, refuse_any, refuse_repeated, table_of
+from modalities.core.problems import unusable, warning
 
 Owner = Callable[[str], str | None]
 """Whose a sample is; None for one that is no primary tumour."""
 NOT_PRIMARY = "samples that are no primary tumour"
+_DATE = re.compile(r"\d{1,2}-[A-Z][a-z]{2}|[A-Z][a-z]{2}-\d{2}|\d{4}-\d{2}-\d{2}(?:T.*)?|\d{1,2}\.[A-Z][a-z]{2}")
 # What GISTIC writes between the gene's name and the samples.
 _BESIDE_NAMES = ("Locus ID", "Gene ID", "Cytoband")
 
@@ -91,6 +94,9 @@ def _distinct_genes(
     unnamed = [f"line {number + 2}" for number, name in enumerate(names) if not name]
     columns = " or ".join(header[column] for column in naming)
     refuse_any(path, unnamed, "no gene name in {}", f"fill {columns}", are_places=True)
+    if dates := [name for name in names if _DATE.fullmatch(name)]:
+        what = f"{len(dates)} genes have become dates ({listing(dates)}), as a spreadsheet program makes of MARCH1"
+        remark(warning(what, "take the file as the program wrote it, not as a spreadsheet saved it", file=path.name))
     first = distinct(names)
     return list(first), list(first.values()), len(names) - len(first)
 

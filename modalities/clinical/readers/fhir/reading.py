@@ -152,7 +152,10 @@ def _add(export: _Export, resource: Json, file: str, line: int) -> None:
 
 
 def _status(resource: Json) -> set[str]:
-    return {text_at(resource, "status"), *(coding.code for coding in codings(part(resource, "verificationStatus")))}
+    """Its status and how far it is verified, which R4 says as a concept and earlier versions as a bare code."""
+    verified = part(resource, "verificationStatus")
+    said = {text_at(resource, "status"), text_at(resource, "verificationStatus"), text_at(verified, "text").lower()}
+    return said | {coding.code for coding in codings(verified)}
 
 
 def _sureness(export: _Export, condition: Json) -> tuple[bool, bool] | None:

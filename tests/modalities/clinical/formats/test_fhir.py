@@ -176,6 +176,8 @@ def condition(code, day, status="", system="http://hl7.org/fhir/sid/icd-10-cm", 
         condition("C18.7", "2001-05-02"),  # mCODE's profile is that of every primary cancer
         condition("C50.4", "2001-05-02", "provisional"),
         condition("C50.4", "2001-05-02", "refuted"),
+        condition("C50.4", "2001-05-02", verificationStatus="refuted"),  # STU3
+        condition("C50.4", "2001-05-02", verificationStatus={"text": "Provisional"}),
     ],
 )
 @pytest.mark.parametrize("is_first", [True, False])

@@ -8,6 +8,7 @@ import pytest
 from modalities.cnv import Config
 from modalities.cnv.reading import read
 from modalities.core.contract import Source
+from modalities.core.files.remarks import remarked
 
 CALLS = """Hugo_Symbol\tEntrez_Gene_Id\tTCGA-BH-A0B3-01\tTCGA-BH-A0B3-11\tTCGA-AR-A24X-01\tpatient-7
 MYC\t4609\t2\t0\t-1\t0
@@ -139,6 +140,16 @@ def test_real_tcga_matrices_are_read_whole(tcga_data, values, shape):
     assert cases.values.shape == shape
     assert all(case_id.startswith("TCGA-") and len(case_id) == 12 for case_id in cases.case_ids)
     assert cases.notes["genes listed twice"] == 0
+
+
+def test_genes_that_a_spreadsheet_made_dates_of_are_told(path):
+    with remarked() as heard:
+        cases = read_text(path, "Hugo_Symbol\tp1\n1-Mar\t1\nSep-02\t0\nHLA-DRA\t0\nMYC\t1\n4609\t1\n")
+    assert len(cases.features) == 5
+    assert [told.what.partition(",")[0] for told in heard] == ["2 genes have become dates (1-Mar"]
+    with remarked() as heard:
+        read_text(path, CALLS)
+    assert not heard
 
 
 SAMPLES = "#P\tS\tT\n#P\tS\tT\n#STRING\tSTRING\tSTRING\n#1\t1\t1\nPATIENT_ID\tSAMPLE_ID\tSAMPLE_TYPE\n"
