@@ -258,11 +258,11 @@ def test_each_slide_that_is_no_use_is_an_error_with_its_reason_even_where_none_c
     (tmp_path / "site.yaml").write_text("name: a\nsources: {wsi_image: {paths: [slides]}}\npolicy: {min_cohort: 1}\n")
     report = check_site(tmp_path, federation_from({"modalities": {"wsi_image": {}}}))
     found = {one.where: str(one) for one in errors(report) if one.where}
-    assert found["c0"].startswith(
-        "slides: c0.svs: no microns-per-pixel in the slide's metadata; set `slides.default_mpp`"
+    assert found["c0.svs"].startswith(
+        "slides, c0.svs: no microns-per-pixel in the slide's metadata; set `slides.default_mpp`"
     )
-    assert found["c1"].endswith("OpenSlide does not read Philips iSyntax; export the slide as DICOM or TIFF")
-    assert set(found) == {"c0", "c1"}
+    assert found["c1.isyntax"].endswith("OpenSlide does not read Philips iSyntax; export the slide as DICOM or TIFF")
+    assert set(found) == {"c0.svs", "c1.isyntax"}
     assert [(file.name, file.state) for file in report.modalities["wsi_image"].files] == [
         ("c0.svs", "not readable"),
         ("c1.isyntax", "not readable"),
