@@ -17,7 +17,7 @@ from modalities.core.files.atomic import write_json
 from modalities.core.keyfiles import private_file
 from modalities.core.logs import teller
 from server.coordinator.folder import Study, enrolled
-from server.network.database import DATABASE, is_new, opened
+from server.network.database import DATABASE, is_new, make, opened
 from strategies.flower import command_line
 from strategies.flower.command_line import details_of, is_finished
 from strategies.flower.environment import DIRECT, environment
@@ -43,6 +43,7 @@ def superlink(study: Study) -> Iterator[subprocess.Popen]:
     with opened(study.flower):
         if is_new(database(study)):
             nodes_file(study).unlink(missing_ok=True)  # every key is to be registered anew
+            make(database(study))
         _write_connection(study)
         with _started(study, settings.superlink_port) as process:
             yield process

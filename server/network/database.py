@@ -1,4 +1,4 @@
-"""The SuperLink's database: whether it can be opened, and by whom."""
+"""The SuperLink's database: made for large messages; whether it can be opened, and by whom."""
 
 import fcntl
 import sqlite3
@@ -10,6 +10,8 @@ from urllib.parse import quote
 from modalities.core.problems import unusable
 
 DATABASE = "state.db"
+_PAGE_BYTES = 65_536
+"""The most that SQLite allows. Flower writes a message's pieces of 4 MiB anew wherever it counts who refers to them."""
 _LOCK = "start.lock"
 _AGAIN = (
     "move {} away and type this again: every enrolled site is registered anew, its `join` comes back by itself, and "
@@ -42,6 +44,15 @@ def is_new(database: Path) -> bool:
         return True
     with _connected(database) as connection:
         return not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+
+
+def make(database: Path) -> None:
+    """An empty one of large pages, for Flower to fill; one that is there stays as it is."""
+    if database.is_file() and database.stat().st_size:
+        return
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
+        connection.execute("VACUUM")  # which writes the first page, and with it the size
 
 
 def refuse_damaged(database: Path) -> None:

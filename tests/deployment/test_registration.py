@@ -1,9 +1,12 @@
 """Who is registered at a real SuperLink: exactly the keys that are enrolled, whatever was enrolled before."""
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 
 from client.node.keys import make_node_key
-from server.coordinator.flower import nodes, register_enrolled, superlink
+from server.coordinator.flower import database, nodes, register_enrolled, superlink
 from server.coordinator.folder import enrol_site, init_study, revoke_site
 from tests.deployment.ports import free_ports
 
@@ -33,5 +36,7 @@ def test_a_site_enrolled_anew_with_another_key_loses_the_old_one(tmp_path):
         revoke_site(study, "b")
         assert list(register_enrolled(study).values()) == ["a"]
     assert list(nodes(study).values()) == ["a"]
+    with closing(sqlite3.connect(database(study))) as connection:
+        assert connection.execute("PRAGMA page_size").fetchone() == (65_536,), "made here, filled by Flower"
     with pytest.raises(ValueError, match=r"b\.pub: this key was revoked, and opens nothing any more"):
         enrol_site(study, "b", tmp_path / "b.pub")

@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 
-from server.network.database import DATABASE, is_new, opened, refuse_damaged
+from server.network.database import DATABASE, is_new, make, opened, refuse_damaged
 
 
 @pytest.fixture
@@ -53,6 +53,30 @@ def test_one_that_is_gone_or_empty_knows_nothing_yet_and_is_not_made_here(tmp_pa
     path.touch()
     refuse_damaged(path)
     assert is_new(path)
+
+
+def page_bytes(path):
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute("PRAGMA page_size").fetchone()[0]
+
+
+def test_one_is_made_with_large_pages_knows_nothing_and_keeps_them_once_it_is_filled(tmp_path):
+    path = tmp_path / DATABASE
+    make(path)
+    refuse_damaged(path)
+    assert is_new(path)
+    with closing(sqlite3.connect(path)) as connection:  # as Flower does
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("CREATE TABLE node (id INTEGER PRIMARY KEY)")
+    assert page_bytes(path) == 65_536
+    assert not is_new(path)
+
+
+def test_one_that_is_there_is_not_made_anew(database):
+    before = database.read_bytes()
+    make(database)
+    assert database.read_bytes() == before
+    assert page_bytes(database) == 4096
 
 
 def test_one_whose_journal_was_deleted_while_it_held_everything_knows_nothing_either(database):
