@@ -18,7 +18,7 @@ from jaxtyping import Float32
 from modalities.core.files.barcodes import case_of
 from modalities.core.files.remarks import remark
 from modalities.core.files.tables.delimited import listing, numbers, refuse_any, refuse_repeated, table_of
-from modalities.core.problems import unusable, warning
+from modalities.core.problems import note, unusable
 
 Owner = Callable[[str], str | None]
 """Whose a sample is; None for one that is no primary tumour."""
@@ -96,7 +96,7 @@ def _distinct_genes(
     refuse_any(path, unnamed, "no gene name in {}", f"fill {columns}", are_places=True)
     if dates := [name for name in names if _DATE.fullmatch(name)]:
         what = f"{len(dates)} genes have become dates ({listing(dates)}), as a spreadsheet program makes of MARCH1"
-        remark(warning(what, "take the file as the program wrote it, not as a spreadsheet saved it", file=path.name))
+        remark(note(what, "take the file as the program wrote it, not as a spreadsheet saved it", file=path.name))
     first = distinct(names)
     return list(first), list(first.values()), len(names) - len(first)
 
