@@ -51,7 +51,7 @@ def spanned(owner: Any, name: str, step: str, known: Any = lambda found, *args: 
 
 
 def _grid(module: Any) -> None:
-    """The coordinator's side: messages go out, and replies are fetched."""
+    """The coordinator's side: messages go out."""
 
     def sent(found: Any, grid: Any, messages: Any) -> dict[str, Any]:
         del found, grid
@@ -82,6 +82,28 @@ def _objects(module: Any) -> None:
         return found
 
     module.pull_objects = pull_objects
+
+
+def _replies(module: Any) -> None:
+    """The same of a reply's pieces at the coordinator, which looks for those that are missing again and again."""
+    grid, under_way = module.WholeReplies, dict[str, tuple[tuple[float, float], list[tuple[float, float]]]]()
+    take, finish = grid._piece, grid._finish
+
+    def taken(self: Any, reply: Any, piece: str) -> Any:
+        _, moving = under_way.setdefault(reply.announced.metadata.message_id, (now(), []))
+        asked = time.time()
+        answer = take(self, reply, piece)
+        if answer.object_content:
+            moving.append((asked, time.time()))
+        return answer
+
+    def finished(self: Any, asked: str, reply: Any) -> None:
+        finish(self, asked, reply)
+        reply_id = reply.announced.metadata.message_id
+        began, moving = under_way.pop(reply_id)
+        note("fetch", began, reply=reply_id, moving=moving)
+
+    grid._piece, grid._finish = taken, finished
 
 
 def _fleet(module: Any) -> None:
@@ -121,6 +143,7 @@ def _program(module: Any) -> None:
 _MODULES = {
     "flwr.supercore.inflatable.inflatable_utils": _objects,
     "flwr.superlink.grid.http_grid": _grid,
+    "strategies.flower.replies": _replies,
     "flwr.supernode.fleet_http_client": _fleet,
     "flwr.supernode.start_client_internal": lambda module: spanned(module, "_push_messages", "sent"),
     "flwr.supercore.superexec.executor.subprocess_executor": lambda module: spanned(
