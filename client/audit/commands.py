@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from client.audit.reading import Log, read_log, receipts_in
 from client.audit.receipts import kept_in
@@ -24,7 +24,6 @@ from strategies.audit.statements import Receipt
 from strategies.masking.roster import read_public_key
 
 Action = Literal["verify", "show", "export"]
-_MESSAGE = 3
 
 
 def audit(
@@ -95,8 +94,8 @@ def _show(sections: list[Section], as_json: bool) -> None:
         typer.echo(json.dumps([section.to_dict() for section in sections], indent=2, ensure_ascii=False))
         return
     for section in sections:
-        table = Table("entry", "time", "", "message", "what it held", "masked among", title=_title(section))
-        table.columns[_MESSAGE].no_wrap = True
+        message = Column("message", no_wrap=True)
+        table = Table("entry", "time", "", message, "what it held", "masked among", title=_title(section))
         for row in section.rows:
             hidden = f"{row.smallest_group} sites" if row.smallest_group else ""
             holds = escape("\n".join(row.holds))
