@@ -4,11 +4,12 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from errno import ENOSPC
 from pathlib import Path
 from urllib.parse import quote
 
+from modalities.core.files.atomic import is_unfinished
 from modalities.core.problems import Problem, check, unusable
 from server.coordinator.flower import database, nodes_file, registering
 from server.coordinator.folder import Study
@@ -30,13 +31,13 @@ def files_of(study: Study, *, with_keys: bool) -> tuple[dict[str, Path], dict[st
     keys: dict[str, Path] = {}
     for path in _walked(study.folder):
         name = path.relative_to(study.folder).as_posix()
-        if path.is_file() and path.suffix != ".part" and not name.startswith((*_MADE_ANEW, "flower/state.db")):
+        if path.is_file() and not is_unfinished(path) and not name.startswith((*_MADE_ANEW, "flower/state.db")):
             (keys if _is_private(path) else files)[name] = path
     asked = {**files, **(keys if with_keys else {})}
     check(
         Problem("cannot be read by this user", "back up as the study's user, or as root", file=name)
         for name, path in asked.items()
-        if not os.access(path, os.R_OK)
+        if not os.access(path, os.R_OK) and os.path.lexists(path)  # else it went meanwhile
     )
     return dict(sorted(files.items())), dict(sorted(keys.items()))
 
@@ -53,8 +54,10 @@ def _is_private(path: Path) -> bool:
     """Whether this is a private key, whatever it is called."""
     if path.suffix == ".key":
         return True
-    is_small = path.stat().st_size <= _MOST_OF_A_KEY and os.access(path, os.R_OK)
-    return is_small and b"PRIVATE KEY-----" in path.read_bytes()
+    with suppress(FileNotFoundError):  # gone meanwhile
+        is_small = path.stat().st_size <= _MOST_OF_A_KEY and os.access(path, os.R_OK)
+        return is_small and b"PRIVATE KEY-----" in path.read_bytes()
+    return False
 
 
 def database_copied(study: Study, beside: Path) -> dict[str, Path]:

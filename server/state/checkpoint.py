@@ -16,7 +16,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from modalities.core.files.atomic import replacing
+from modalities.core.files.atomic import is_of_safetensors, remove_parts, replacing
 from strategies.masked_exchange.wire import digest_of_arrays
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -31,11 +31,14 @@ Read = tuple[dict[str, np.ndarray], dict[str, Any]]
 def save_checkpoint(path: Path, arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> None:
     """Write arrays and plain values; the file that stood there is there until the new one is complete, then beside.
 
+    One process at a time saves in a folder: what one that was killed left half-written there is removed.
+
     Raises:
         OSError: the disk is full, or fails.
     """
     contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     text = json.dumps(meta, sort_keys=True)
+    _remove_unfinished(path.parent)
     if path.is_file():
         with replacing(_beside(path, _BEFORE)) as beside:
             _same_file(path, beside)
@@ -85,6 +88,13 @@ def load_or_restore(path: Path) -> tuple[Read, str]:
     with replacing(path) as beside:
         _same_file(before, beside)
     return found, f"{path.name} was damaged, and is kept as {damaged.name}: the study goes on from the step before"
+
+
+def _remove_unfinished(folder: Path) -> None:
+    remove_parts(folder)
+    for path in folder.glob(".tmp*"):
+        if is_of_safetensors(path):
+            path.unlink(missing_ok=True)
 
 
 def _beside(path: Path, word: str) -> Path:

@@ -2,12 +2,15 @@
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 _PART = ".part"
+_OF_SAFETENSORS = re.compile(r"\.tmp[A-Za-z0-9]{6}")
+"""What `save_file` writes beside its target before it renames it."""
 
 
 @contextmanager
@@ -40,6 +43,16 @@ def write_atomically(path: Path, content: bytes) -> None:
 def write_json(path: Path, content: Any) -> None:
     """The same for plain values."""
     write_atomically(path, json.dumps(content, indent=1).encode())
+
+
+def is_unfinished(path: Path) -> bool:
+    """Whether the name is that of a file which somebody writes, or did when they were killed."""
+    return path.suffix == _PART or is_of_safetensors(path)
+
+
+def is_of_safetensors(path: Path) -> bool:
+    """Whether it is that of one which safetensors writes: no process stands in it."""
+    return _OF_SAFETENSORS.fullmatch(path.name) is not None
 
 
 def remove_parts(folder: Path) -> None:

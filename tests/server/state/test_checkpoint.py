@@ -1,6 +1,10 @@
 """A study's progress on disk."""
 
 import os
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -179,6 +183,33 @@ def test_a_crash_while_writing_leaves_the_file_before_it(tmp_path, monkeypatch, 
     with pytest.raises(OSError, match="no space"):
         write_atomically(path, b"after")
     assert path.read_bytes() == b"before"
+
+
+SAVES = """
+import sys
+from pathlib import Path
+import numpy as np
+from server.state.checkpoint import save_checkpoint
+while True:
+    save_checkpoint(Path(sys.argv[1]), {"a": np.zeros(4_000_000)}, {})
+"""
+
+
+def test_what_a_process_killed_while_it_saved_has_left_is_gone_after_the_next_save(tmp_path):
+    path, left = tmp_path / "run" / "checkpoint.safetensors", set()
+    command, source = [sys.executable, "-c", SAVES, path], {**os.environ, "PYTHONPATH": str(Path.cwd())}
+    deadline = time.monotonic() + 120
+    while not left and time.monotonic() < deadline:
+        with subprocess.Popen(command, env=source) as saves:
+            while not (left := set(path.parent.glob(".tmp*"))) and saves.poll() is None:
+                pass
+            saves.kill()
+        left = set(path.parent.glob(".tmp*"))
+    assert left  # a file of 32 MB
+    (path.parent / ".tmp-of-mine").write_text("kept")
+    save_checkpoint(path, {"a": np.ones(3)}, {})
+    names = {file.name for file in path.parent.iterdir()}
+    assert {path.name, ".tmp-of-mine"} <= names <= {path.name, f"before-{path.name}", ".tmp-of-mine"}
 
 
 def test_arrays_that_are_views_are_kept_as_they_look(tmp_path):
