@@ -54,7 +54,7 @@ class StandIn:
         self.speed, self.one_at_a_time = speed, threading.Lock()
 
     def encode(self, tiles: Sequence[np.ndarray], nuclei: Sequence[Any]) -> np.ndarray:
-        raise NotImplementedError
+        return self.lane(len(tiles)).features(len(tiles))
 
     def lane(self, n_tiles: int) -> "StandInLane":
         return StandInLane(self, n_tiles)

@@ -6,7 +6,9 @@ than by their mean. `strategy` of federation.yaml names either, `robust` a centr
 """
 
 import importlib
+import inspect
 import pkgutil
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cache, cached_property
 from typing import Any, ClassVar
@@ -56,16 +58,16 @@ class Step(_Rule):
         """Go on from what `state` gave, in whatever order."""
 
 
-class Centre(_Rule):
+class Centre(_Rule, ABC):
     """One update made of the sites' updates, which it sees side by side: memory grows with the number of sites."""
 
     def needs(self) -> tuple[int, str]:
         """How many sites, and what for: 3, "for a median that differs from the mean"."""
         return 1, ""
 
+    @abstractmethod
     def combine(self, updates: Sequence[Weights], cases: Sequence[int]) -> Weights:
         """One update of all; each is float64, a site's weights minus those before, with the cases it learned from."""
-        raise NotImplementedError
 
 
 @cache
@@ -98,6 +100,8 @@ def register_rule(name: str, rule: type[Step] | type[Centre]) -> None:
 def _checked(rule: object, what: str) -> type[Step] | type[Centre]:
     if not (isinstance(rule, type) and issubclass(rule, Step | Centre)):
         raise TypeError(f"{what}, a Step or a Centre (see docs/adding-a-strategy.md)")
+    if inspect.isabstract(rule):
+        raise TypeError(f"{what}, a Centre with a `combine` of its own (see docs/adding-a-strategy.md)")
     return rule
 
 

@@ -133,12 +133,19 @@ def test_a_name_that_no_file_has_is_refused_with_this_one_as_the_nearest(federat
         federation_from(raw)
 
 
-def test_a_file_that_defines_no_rule_is_an_error(added):
-    (added / "empty.py").write_text("Rule = None\n")
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("empty", "Rule = None\n", "a Step or a Centre"),
+        ("halfway", "from strategies.rule import Centre\nclass Rule(Centre): ...\n", "a Centre with a `combine`"),
+    ],
+)
+def test_a_file_that_defines_no_rule_is_an_error(added, name, text, said):
+    (added / f"{name}.py").write_text(text)
     rules.cache_clear()
     try:
-        with pytest.raises(TypeError, match=r"strategies/rules/empty\.py: must define `Rule`, a Step or a Centre"):
+        with pytest.raises(TypeError, match=rf"strategies/rules/{name}\.py: must define `Rule`, {said}"):
             rules()
     finally:
-        (added / "empty.py").unlink()
+        (added / f"{name}.py").unlink()
         rules.cache_clear()

@@ -9,11 +9,13 @@ from client.node.supervisor import state_of
 from tests.deployment.machine import NGINX, Machine, wait_until
 from tests.support import small_federation
 
+needs_nginx = pytest.mark.skipif(NGINX is None, reason="nginx is not installed: apt-get install nginx")
+
 
 @pytest.mark.faults
 @pytest.mark.timeout(1200)
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
-@pytest.mark.parametrize("gateway", ["builtin", pytest.param("nginx", marks=pytest.mark.skipif(not NGINX, reason="-"))])
+@pytest.mark.parametrize("gateway", ["builtin", pytest.param("nginx", marks=needs_nginx)])
 def test_a_site_connects_to_an_ipv6_address(tmp_path, gateway):
     machine = Machine(tmp_path)
     machine.set_up(small_federation(), gateway, holdings=(("cnv", "hif"),), n_cases=(29,), sites=1)

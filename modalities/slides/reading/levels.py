@@ -1,12 +1,13 @@
 """The levels of a slide that is not read by OpenSlide, shown as OpenSlide shows them."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import UInt8
 
 
-class Levels:
+class Levels(ABC):
     """The sizes of a slide's levels, the largest first."""
 
     def __init__(self, sizes: Sequence[tuple[int, int]]) -> None:
@@ -33,6 +34,6 @@ class Levels:
             found[y - top : y - top + height, x - left : x - left + width] = self._read((x, y), level, (width, height))
         return found
 
+    @abstractmethod
     def _read(self, place: tuple[int, int], level: int, size: tuple[int, int]) -> UInt8[np.ndarray, "height width 4"]:
         """Pixels within the level; `place` is in its own."""
-        raise NotImplementedError

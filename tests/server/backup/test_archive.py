@@ -88,7 +88,7 @@ def test_everything_wrong_is_said_at_once(file, tmp_path):
     }
 
 
-@pytest.mark.parametrize("name", ["../out", "/tmp/out", "below/../../out", "a//b", "./a", "a\\b", "a\nb", "below"])
+@pytest.mark.parametrize("name", ["../out", "/srv/out", "below/../../out", "a//b", "./a", "a\\b", "a\nb", "below"])
 def test_a_name_that_leads_elsewhere_is_refused_and_written_nowhere(file, tmp_path, name):
     def change(members):
         manifest = json.loads(members[MANIFEST])
