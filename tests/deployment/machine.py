@@ -1,6 +1,7 @@
 """One machine that plays the coordinator and its sites: every command a real process, over real TLS and keys."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -22,6 +23,7 @@ from client.node.supervisor import state_of
 from modalities.core.settings.federation import Federation
 from server.coordinator.flower import is_up
 from server.coordinator.folder import Study
+from server.state.status import STATUS
 from strategies.masking.roster import load_roster
 from tests.deployment.ports import free_ports, is_open
 from tests.support import write_sites
@@ -36,7 +38,8 @@ STUDY_S = 1200.0
 """For a command that runs a whole study: four minutes take four times as long where other tests use the cores."""
 _SLOWER = 2
 """Times the seconds that a wait names, before it has failed: for the same machines."""
-_LAST_WORDS = 2000
+_LAST_WORDS = 1000
+_ASKED = re.compile("list-runs|ListRuns")
 _SPARE_PORTS = 6
 """For more sites, strangers and second nodes."""
 _NEW_PROCESSES_S = 1.0
@@ -103,9 +106,16 @@ class Machine:
         return self.log(name).read_text() if self.log(name).is_file() else ""
 
     def _last_words(self) -> str:
-        """The ends of all that the machine's commands and sites have logged: was it slow, or did it stand still?"""
-        logs = [*self.folder.glob("*.out"), *self.folder.rglob("*.log")]
-        return "\n".join(f"--- {log.name}\n{log.read_text(errors='replace')[-_LAST_WORDS:]}" for log in logs)
+        """The ends of all that was logged here, the sites' last: was it slow, or did it stand still, and who was it?
+
+        Without the lines that say that somebody asked how the run stands: of those a still study's log is full.
+        """
+        logs = [*self.folder.glob("*.out"), *self.folder.rglob("*.log"), *self.study.run.glob(STATUS)]
+        words = []
+        for log in sorted(logs, key=lambda log: (log.name == "site.log", log)):
+            lines = [line for line in log.read_text(errors="replace").splitlines() if not _ASKED.search(line)]
+            words.append(f"--- {log.relative_to(self.folder)}\n" + "\n".join(lines)[-_LAST_WORDS:])
+        return "\n".join(words)
 
     def end_all(self) -> None:
         """Whatever was started here, however it was detached."""
