@@ -1,4 +1,4 @@
-"""Messages on their way through Flower: the records of a modality in one, in safetensors' format.
+"""Messages on their way through Flower: the records of a modality, or of a reply, in one, in safetensors' format.
 
 Flower sends every record and every array as objects with requests of their own, and its SuperLink needs about 10 ms for
 each: more than all else of a short round. So what leaves a process is packed into few records of bytes. In one process
@@ -60,13 +60,15 @@ def is_packed(content: RecordDict) -> bool:
 
 
 def packed(content: RecordDict, made: dict[Any, list[ConfigRecord]] | None = None) -> RecordDict:
-    """The same content in few records, one group per owner, so that sites with a modality in common share its records.
+    """The same content in few records.
 
-    `made` keeps what was packed for the sites before.
+    `made`, where several sites are sent a part each, keeps what was packed for those before: then there is one group
+    per owner, so that sites with a modality in common share its records. Without it all records go together.
     """
+    groups = {TOGETHER: dict(content.items())} if made is None else _groups(content)
     made = {} if made is None else made
     few = RecordDict()
-    for group, records in _groups(content).items():
+    for group, records in groups.items():
         plain = {key: None if isinstance(record, ArrayRecord) else dict(record) for key, record in records.items()}
         arrays = {key: record for key, record in records.items() if isinstance(record, ArrayRecord)}
         listed = json.dumps(plain, default=_bytes_as_text)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-_FIRST_S, _LONGEST_S = 0.1, 1.0
+_FIRST_S, _LONGEST_S = 0.05, 1.0
 
 
 def looking_often(pull: Callable[..., Any]) -> Callable[..., Any]:

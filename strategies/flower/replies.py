@@ -89,6 +89,8 @@ class WholeReplies(WrappedGrid):
                 reply.pieces |= {piece: content for piece, content in here.items() if content}
                 if sum(map(len, reply.pieces.values())) > self._most.get(asked, LARGER_BYTES):
                     return _error(reply, TOO_LARGE)
+                if not all(here.values()):
+                    break  # as a rule they come in this order: those behind it are asked for at the next look
         reply.missing = [piece for piece in reply.missing if piece not in reply.pieces]
         return None if reply.missing else _whole(reply)
 

@@ -30,7 +30,7 @@ from flwr.supernode.fleet_http_client import FleetHttpClient
 from strategies.flower.causes import causes
 from strategies.flower.polling import looking_often
 
-_QUICK_S, _BUSY_S, _IDLE_LOOK_S = 0.2, 120.0, 3.0
+_OWN_S, _QUICK_S, _BUSY_S, _IDLE_LOOK_S = 0.02, 0.2, 120.0, 3.0
 
 
 class Watch(Protocol):
@@ -71,7 +71,7 @@ class QuickSleep:
     """Stands in for `time` in Flower's loop, which sleeps 3 s only where no message was there.
 
     Quick while there is work, and until nothing has come for a while: then a site that waits for months asks as seldom
-    as Flower's own.
+    as Flower's own. For a task's reply it looks into its own memory, and asks nobody: that may be more often.
     """
 
     def __init__(self) -> None:
@@ -79,10 +79,13 @@ class QuickSleep:
 
     def sleep(self, seconds: float) -> None:
         """Sleep as long as is sensible now."""
+        now = time.monotonic()
         if seconds < _IDLE_LOOK_S:
-            self._last_work = time.monotonic()
-        is_busy = time.monotonic() - self._last_work < _BUSY_S
-        time.sleep(min(seconds, _QUICK_S) if is_busy else seconds)
+            self._last_work = now
+            seconds = min(seconds, _OWN_S)
+        elif now - self._last_work < _BUSY_S:
+            seconds = min(seconds, _QUICK_S)
+        time.sleep(seconds)
 
 
 def leaving_no_reply(pull: Callable[..., int | None]) -> Callable[..., int | None]:

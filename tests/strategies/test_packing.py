@@ -57,12 +57,21 @@ def test_what_is_unpacked_is_what_was_packed_by_kind_name_type_shape_and_value()
 
 
 def test_large_weights_travel_by_themselves_and_in_blocks():
-    sent = packed(content(**{"arrays.rna": to_record(LARGE), "arrays.rna@1": to_record({})}))
+    sent = packed(content(**{"arrays.rna": to_record(LARGE), "arrays.rna@1": to_record({})}), {})
     assert list(sent) == ["packed.all.0", "packed.rna.0", "packed.rna.1"]
     assert all(len(block["bytes"]) <= BLOCK for block in sent.values())
     found = unpacked(RecordDict(dict(reversed(sent.items()))))  # their numbers tell the order of the blocks
     assert np.array_equal(found["arrays.rna"]["weight"].numpy(), LARGE["weight"])
     assert list(found["arrays.rna@1"]) == []
+
+
+def test_a_reply_shares_records_with_nobody_and_travels_in_as_few_as_hold_it():
+    larger, small = to_record({"w": np.arange(100_000.0)}), to_record({"w": np.ones(9)})
+    reply = content(**{"arrays.rna": larger, "arrays.mri": small})
+    sent = packed(reply)
+    assert list(sent) == ["packed.all.0"]
+    assert_equal(unpacked(sent), reply)
+    assert list(packed(content(**{"arrays.rna": to_record(LARGE)}))) == ["packed.all.0", "packed.all.1"]
 
 
 def listing(**records):

@@ -65,6 +65,20 @@ def test_after_the_deadline_what_is_missing_is_left_out_and_the_others_keep_thei
     assert 0.2 < time.monotonic() - started < 5
 
 
+def test_the_longer_one_has_waited_the_longer_is_the_wait_for_the_next_look(monkeypatch):
+    now, slept = [0.0], []
+
+    def sleep(seconds):
+        slept.append(seconds)
+        now[0] += seconds
+
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "sleep", sleep)
+    assert order(Post(), timeout=600.0) == []
+    waited = np.cumsum([0.0, *slept[:-1]])
+    assert slept == pytest.approx(np.clip(0.1 * waited, 0.05, 0.2))  # a small round is over in a second
+
+
 def test_with_nobody_to_ask_there_is_no_reply():
     assert order(Post(), n_sites=0) == []
 

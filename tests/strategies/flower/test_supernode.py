@@ -154,7 +154,7 @@ def test_a_busy_site_looks_often_and_an_idle_one_as_seldom_as_flower(monkeypatch
     sleep(3)
     sleep(0.5)  # waiting for its reply: there is work
     sleep(3)
-    assert slept == [0.2, 3, 0.2, 0.2]
+    assert slept == [0.2, 3, 0.02, 0.2]
 
 
 def test_flowers_program_runs_with_the_arguments_of_this_process(monkeypatch, capsys):
