@@ -1,6 +1,7 @@
 """A site's key speaks for that site alone."""
 
 import base64
+from inspect import unwrap
 from types import SimpleNamespace
 
 import pytest
@@ -11,8 +12,10 @@ from flwr.common.constant import TIMESTAMP_HEADER
 from flwr.proto.fleet_pb2 import PullMessagesRequest, PushMessagesRequest
 from flwr.proto.message_pb2 import Message, Metadata, ObjectTree
 from flwr.proto.node_pb2 import Node
+from flwr.supercore import sql_mixin
 from flwr.supercore.constant import FLEET_HTTP_PUBLIC_KEY_HEADER, FLEET_HTTP_SIGNATURE_HEADER
 from flwr.supercore.date import now
+from flwr.superlink import main
 from flwr.superlink.cli import flower_superlink
 from flwr.superlink.routers.fleet import node_auth, router
 from flwr.superlink.servicer.fleet import fleet_handlers
@@ -101,6 +104,8 @@ def test_flowers_router_looks_the_check_up_where_it_is_put(monkeypatch):
     handlers = {name: getattr(fleet_handlers, name) for name in superlink.HANDLERS}
     for name, handler in handlers.items():
         monkeypatch.setattr(fleet_handlers, name, handler)
+    monkeypatch.setattr(sql_mixin, "SQLITE_PRAGMAS", sql_mixin.SQLITE_PRAGMAS)
+    monkeypatch.setattr(main, "http_error_translator", main.http_error_translator)
     run_by_flower = []
     monkeypatch.setattr(superlink.uvicorn, "run", lambda **options: run_by_flower.append(options))
     monkeypatch.setattr(superlink, "flower_superlink", lambda: superlink.uvicorn.run(ssl_certfile="server.pem"))
@@ -108,7 +113,11 @@ def test_flowers_router_looks_the_check_up_where_it_is_put(monkeypatch):
     superlink.run_superlink(renewing := lambda config, make: make())
     assert run_by_flower == [{"ssl_certfile": "server.pem", "ssl_context_factory": renewing}]
     assert node_auth.authenticate_node is superlink.authenticate
+    assert sql_mixin.SQLITE_PRAGMAS is superlink.PRAGMAS
+    assert main.http_error_translator.__qualname__ == "patient.<locals>.translated"
+    assert main.http_error_translator in [each.kwargs.get("dispatch") for each in main._get_middleware()]
+    assert fleet_handlers.push_object.__wrapped__.__wrapped__ is handlers["push_object"]
     for name, handler in handlers.items():
-        assert getattr(fleet_handlers, name).__wrapped__ is handler
+        assert unwrap(getattr(fleet_handlers, name)) is handler
         assert name in getattr(router, f"fleet_{name}").__code__.co_names
     assert "authenticate_node" in node_auth.NodeAuthMiddleware.dispatch.__code__.co_names
