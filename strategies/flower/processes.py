@@ -12,6 +12,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from threading import Thread
+from types import SimpleNamespace
+from typing import Any
 
 from modalities.core.logs import Tell
 from strategies.flower.output import hear
@@ -28,6 +31,25 @@ def programs() -> Path:
 def die_with_parent() -> None:
     """This process ends when the one that started it does, however that ends."""
     ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGTERM)
+
+
+def with_vital_children() -> Any:
+    """The module `subprocess`, but a program that is started so ends this one (SIGTERM) when it ends.
+
+    Flower starts its SuperExec once and never looks after it: without it no task begins, and nobody hears of that.
+    """
+
+    def started(*arguments: Any, **options: Any) -> subprocess.Popen:
+        process = subprocess.Popen(*arguments, **options)
+        Thread(target=_end_with, args=(process,), daemon=True).start()
+        return process
+
+    return SimpleNamespace(**{**vars(subprocess), "Popen": started})
+
+
+def _end_with(process: subprocess.Popen) -> None:
+    process.wait()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def start(command: Sequence[str], environment: Mapping[str, str], tell: Tell) -> subprocess.Popen:

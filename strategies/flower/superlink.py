@@ -6,13 +6,15 @@ in the server's, if it learnt two ids that are never sent to it. Here it cannot.
 registered site (no message where one is due, a run that nobody knows) they answer with 500, as if the fault were here.
 
 And where the database is locked for five seconds, as by a disk that stalls, Flower answers 500: a site gives its reply
-up, for which the round then waits in vain, and the SuperExec ends, without which no run goes on. A piece that is sent
+up, for which the round then waits in vain, and the SuperExec ends, without which no run begins. A piece that is sent
 again, because the first answer did not arrive, costs a reply too. Here one waits longer, a request that found the
-database locked to the end is tried again by whoever made it, and a piece that is there is taken as stored.
+database locked to the end is tried again by whoever made it, and a piece that is there is taken as stored. A SuperExec
+that ends all the same ends the SuperLink, and is heard of.
 """
 
 import sqlite3
 import ssl
+import sys
 from collections.abc import Awaitable, Callable
 from functools import partial, wraps
 from itertools import islice
@@ -32,6 +34,8 @@ from flwr.superlink.routers.fleet import node_auth
 from flwr.superlink.servicer.fleet import fleet_handlers
 from sqlalchemy.exc import OperationalError
 
+from strategies.flower.processes import with_vital_children
+
 authenticate_node = node_auth.authenticate_node
 """Flower's own check, of the key against the request's node."""
 HANDLERS = (
@@ -41,6 +45,8 @@ HANDLERS = (
 """By which the fleet's router answers the routes that the gateway passes."""
 PRAGMAS = (*SQLITE_PRAGMAS, ("busy_timeout", "20000"))
 """How Flower opens its database, with more patience (ms), but less than the 30 s that its programs have."""
+_PROGRAM = "flwr.superlink.cli.flower_superlink"
+"""The module of that name: the package has the function under it."""
 MOST_PIECES = 5_000
 """Of a reply: 20 GB of what a site of ours sends in pieces of 4 MiB."""
 
@@ -127,5 +133,7 @@ def run_superlink(context_of: Callable[..., ssl.SSLContext]) -> None:
     fleet_handlers.push_object = storing_again(fleet_handlers.push_object)
     for name in HANDLERS:
         setattr(fleet_handlers, name, refusing(getattr(fleet_handlers, name)))
+    program: Any = sys.modules[_PROGRAM]
+    program.subprocess = with_vital_children()
     uvicorn.run = partial(uvicorn.run, ssl_context_factory=context_of)
     flower_superlink()

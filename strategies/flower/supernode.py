@@ -4,6 +4,7 @@ What is not public of it here, and why:
 
 - the `time` of its loop, which sleeps 3 s between two looks and .5 s for a reply: most of a short round;
 - the `pull_objects` of its loop: see `polling`;
+- its `subprocess`, by which it starts a SuperExec: see `processes`;
 - its `_pull_and_store_message`: where a run ends just as its message is received, Flower's loop forgets that it is
   being worked on, sends its reply in the place of the next one's, and keeps each later reply until one more message
   comes, which never does where the coordinator waits for that reply;
@@ -29,6 +30,7 @@ from flwr.supernode.fleet_http_client import FleetHttpClient
 
 from strategies.flower.causes import causes
 from strategies.flower.polling import looking_often
+from strategies.flower.processes import with_vital_children
 
 _OWN_S, _QUICK_S, _BUSY_S, _IDLE_LOOK_S = 0.02, 0.2, 120.0, 3.0
 
@@ -59,6 +61,7 @@ def run_supernode(watch: Watch) -> NoReturn:
 def adapt(watch: Watch) -> None:
     """Put what stands above into Flower's modules."""
     loop: Any = start_client_internal
+    loop.subprocess = with_vital_children()
     loop.time = SimpleNamespace(sleep=QuickSleep().sleep)
     loop.pull_objects = looking_often(loop.pull_objects)
     loop._pull_and_store_message = leaving_no_reply(loop._pull_and_store_message)

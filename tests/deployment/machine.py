@@ -1,7 +1,6 @@
 """One machine that plays the coordinator and its sites: every command a real process, over real TLS and keys."""
 
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -23,8 +22,8 @@ from client.node.supervisor import state_of
 from modalities.core.settings.federation import Federation
 from server.coordinator.flower import is_up
 from server.coordinator.folder import Study
-from server.state.status import STATUS
 from strategies.masking.roster import load_roster
+from tests.deployment.last_words import last_words
 from tests.deployment.ports import free_ports, is_open
 from tests.support import write_sites
 
@@ -38,8 +37,6 @@ STUDY_S = 1200.0
 """For a command that runs a whole study: four minutes take four times as long where other tests use the cores."""
 _SLOWER = 2
 """Times the seconds that a wait names, before it has failed: for the same machines."""
-_LAST_WORDS = 1000
-_ASKED = re.compile("list-runs|ListRuns")
 _SPARE_PORTS = 6
 """For more sites, strangers and second nodes."""
 _NEW_PROCESSES_S = 1.0
@@ -69,7 +66,7 @@ class Machine:
         try:
             return subprocess.run(command, env=self._environment(), capture_output=True, text=True, timeout=timeout)
         except subprocess.TimeoutExpired as late:
-            pytest.fail(f"{late}\n--- its output\n{late.output}\n{self._last_words()}")
+            pytest.fail(f"{late}\n--- its output\n{late.output}\n{last_words(self.folder)}")
 
     def call(self, program: str, *arguments: object, timeout: float = 120.0) -> str:
         """The output of a command that succeeds."""
@@ -104,18 +101,6 @@ class Machine:
     def said(self, name: str) -> str:
         """What a started command has written until now."""
         return self.log(name).read_text() if self.log(name).is_file() else ""
-
-    def _last_words(self) -> str:
-        """The ends of all that was logged here, the sites' last: was it slow, or did it stand still, and who was it?
-
-        Without the lines that say that somebody asked how the run stands: of those a still study's log is full.
-        """
-        logs = [*self.folder.glob("*.out"), *self.folder.rglob("*.log"), *self.study.run.glob(STATUS)]
-        words = []
-        for log in sorted(logs, key=lambda log: (log.name == "site.log", log)):
-            lines = [line for line in log.read_text(errors="replace").splitlines() if not _ASKED.search(line)]
-            words.append(f"--- {log.relative_to(self.folder)}\n" + "\n".join(lines)[-_LAST_WORDS:])
-        return "\n".join(words)
 
     def end_all(self) -> None:
         """Whatever was started here, however it was detached."""
@@ -171,7 +156,7 @@ class Machine:
             if holds:
                 break
             if ended := [name for name in names if self.started[name].poll() is not None and not when()]:
-                pytest.fail(f"{ended[0]} has ended, and still not: {what}\n{self._last_words()}")
+                pytest.fail(f"{ended[0]} has ended, and still not: {what}\n{last_words(self.folder)}")
             if time.monotonic() > deadline:
                 pytest.fail(f"after {seconds:.0f} s still not: {what}")
         for process in found:

@@ -35,6 +35,19 @@ def test_a_program_that_does_not_listen_is_killed_with_what_it_started():
     end(process)  # once more does no harm
 
 
+def test_a_program_ends_when_one_that_it_cannot_do_without_does():
+    text = (
+        "import signal; from strategies.flower.processes import with_vital_children; "
+        "print(with_vital_children().Popen(['sleep', '600']).pid, flush=True); signal.pause()"
+    )
+    with subprocess.Popen([sys.executable, "-c", text], stdout=subprocess.PIPE, text=True) as program:
+        child = int(program.stdout.readline())
+        with pytest.raises(subprocess.TimeoutExpired):
+            program.wait(0.5)
+        os.kill(child, signal.SIGKILL)
+        assert program.wait(20) == -signal.SIGTERM
+
+
 def test_a_program_dies_with_the_one_that_started_it(tmp_path):
     text = (
         "import time; from strategies.flower.processes import die_with_parent; die_with_parent(); "

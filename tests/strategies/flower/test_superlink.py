@@ -1,6 +1,8 @@
 """A site's key speaks for that site alone."""
 
 import base64
+import subprocess
+import sys
 from inspect import unwrap
 from types import SimpleNamespace
 
@@ -106,6 +108,8 @@ def test_flowers_router_looks_the_check_up_where_it_is_put(monkeypatch):
         monkeypatch.setattr(fleet_handlers, name, handler)
     monkeypatch.setattr(sql_mixin, "SQLITE_PRAGMAS", sql_mixin.SQLITE_PRAGMAS)
     monkeypatch.setattr(main, "http_error_translator", main.http_error_translator)
+    program = sys.modules[flower_superlink.__module__]
+    monkeypatch.setattr(program, "subprocess", program.subprocess)
     run_by_flower = []
     monkeypatch.setattr(superlink.uvicorn, "run", lambda **options: run_by_flower.append(options))
     monkeypatch.setattr(superlink, "flower_superlink", lambda: superlink.uvicorn.run(ssl_certfile="server.pem"))
@@ -114,6 +118,8 @@ def test_flowers_router_looks_the_check_up_where_it_is_put(monkeypatch):
     assert run_by_flower == [{"ssl_certfile": "server.pem", "ssl_context_factory": renewing}]
     assert node_auth.authenticate_node is superlink.authenticate
     assert sql_mixin.SQLITE_PRAGMAS is superlink.PRAGMAS
+    assert program.subprocess.Popen is not subprocess.Popen
+    assert program.subprocess.TimeoutExpired is subprocess.TimeoutExpired
     assert main.http_error_translator.__qualname__ == "patient.<locals>.translated"
     assert main.http_error_translator in [each.kwargs.get("dispatch") for each in main._get_middleware()]
     assert fleet_handlers.push_object.__wrapped__.__wrapped__ is handlers["push_object"]

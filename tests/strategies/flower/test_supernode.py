@@ -21,6 +21,7 @@ from tests.strategies.flower.fleet import ANSWERS, Fleet, tls_in
 
 STALL_S, TIMEOUT_S = 1.5, 0.5
 PLACES = {
+    (start_client_internal, "subprocess"): "subprocess.Popen(command)",
     (start_client_internal, "time"): "time.sleep(3)",
     (start_client_internal, "_pull_and_store_message"): "run_id = _pull_and_store_message(\n",
     (start_client_internal, "pull_objects"): "pull_objects(\n",
