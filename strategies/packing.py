@@ -16,6 +16,7 @@ from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDic
 from safetensors.numpy import load, save
 
 from strategies.flower.grids import WrappedGrid
+from strategies.flower.pace.blocks import Block
 from strategies.wire import ARRAYS, CONFIG, METRICS, SEPARATOR, from_record, owner_of, to_record
 
 PACKED, TOGETHER = "packed.", "all"
@@ -59,7 +60,7 @@ def is_packed(content: RecordDict) -> bool:
     return any(key.startswith(PACKED) for key in content)
 
 
-def packed(content: RecordDict, made: dict[Any, list[ConfigRecord]] | None = None) -> RecordDict:
+def packed(content: RecordDict, made: dict[Any, list[Block]] | None = None) -> RecordDict:
     """The same content in few records.
 
     `made`, where several sites are sent a part each, keeps what was packed for those before: then there is one group
@@ -111,14 +112,14 @@ def _groups(content: RecordDict) -> dict[str, dict[str, Any]]:
     return groups
 
 
-def _blocks(records: dict[str, ArrayRecord], listed: str) -> list[ConfigRecord]:
+def _blocks(records: dict[str, ArrayRecord], listed: str) -> list[Block]:
     arrays = {
         f"{key}{SEPARATOR}{name}": np.ascontiguousarray(array).reshape(array.shape)
         for key, record in records.items()
         for name, array in from_record(record).items()
     }
     whole = save({_LIST: np.frombuffer(listed.encode(), dtype=np.uint8), **arrays})
-    return [ConfigRecord({"bytes": whole[at : at + BLOCK]}) for at in range(0, len(whole), BLOCK)]
+    return [Block(whole[at : at + BLOCK]) for at in range(0, len(whole), BLOCK)]
 
 
 def _bytes_as_text(value: object) -> dict[str, str]:

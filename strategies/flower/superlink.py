@@ -34,6 +34,7 @@ from flwr.superlink.routers.fleet import node_auth
 from flwr.superlink.servicer.fleet import fleet_handlers
 from sqlalchemy.exc import OperationalError
 
+from strategies.flower.pace.whole import take_requests_whole
 from strategies.flower.processes import with_vital_children
 
 authenticate_node = node_auth.authenticate_node
@@ -135,5 +136,6 @@ def run_superlink(context_of: Callable[..., ssl.SSLContext]) -> None:
         setattr(fleet_handlers, name, refusing(getattr(fleet_handlers, name)))
     program: Any = sys.modules[_PROGRAM]
     program.subprocess = with_vital_children()
+    take_requests_whole()
     uvicorn.run = partial(uvicorn.run, ssl_context_factory=context_of)
     flower_superlink()

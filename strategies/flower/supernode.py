@@ -3,7 +3,7 @@
 What is not public of it here, and why:
 
 - the `time` of its loop, which sleeps 3 s between two looks and .5 s for a reply: most of a short round;
-- the `pull_objects` of its loop: see `polling`;
+- the `pull_objects` of its loop: see `pace.polling`;
 - its `subprocess`, by which it starts a SuperExec: see `processes`;
 - its `_pull_and_store_message`: where a run ends just as its message is received, Flower's loop forgets that it is
   being worked on, sends its reply in the place of the next one's, and keeps each later reply until one more message
@@ -29,7 +29,8 @@ from flwr.supernode.cli import flower_supernode
 from flwr.supernode.fleet_http_client import FleetHttpClient
 
 from strategies.flower.causes import causes
-from strategies.flower.polling import looking_often
+from strategies.flower.pace.polling import looking_often
+from strategies.flower.pace.whole import take_requests_whole
 from strategies.flower.processes import with_vital_children
 
 _OWN_S, _QUICK_S, _BUSY_S, _IDLE_LOOK_S = 0.02, 0.2, 120.0, 3.0
@@ -60,6 +61,7 @@ def run_supernode(watch: Watch) -> NoReturn:
 
 def adapt(watch: Watch) -> None:
     """Put what stands above into Flower's modules."""
+    take_requests_whole()
     loop: Any = start_client_internal
     loop.subprocess = with_vital_children()
     loop.time = SimpleNamespace(sleep=QuickSleep().sleep)

@@ -2,7 +2,7 @@
 
 Flower has no hook for either. `run_clientapp` installs the bundle under the name `install_from_fab` and reports what
 fails before the ClientApp runs as an `Error` with the exception's text; both names are put in its own module's place.
-It fetches the message's pieces under the name `pull_and_inflate_object_from_tree`: see `polling`. The names of the
+It fetches the message's pieces under the name `pull_and_inflate_object_from_tree`: see `pace.polling`. The names of the
 programs that a SuperNode looks for are a table of Flower's.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 
 from flwr.supercore.constant import TASK_TYPE_TO_COMMAND, TaskType
 
-from strategies.flower.polling import looking_often
+from strategies.flower.pace.polling import looking_often
 
 PROGRAM = TASK_TYPE_TO_COMMAND[TaskType.CLIENT_APP]
 OTHER_PROGRAMS = sorted(set(TASK_TYPE_TO_COMMAND.values()) - {PROGRAM})

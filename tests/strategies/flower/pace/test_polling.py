@@ -4,7 +4,7 @@ import time
 
 from flwr.supercore.inflatable.inflatable_utils import ObjectUnavailableError, pull_objects
 
-from strategies.flower.polling import looking_often
+from strategies.flower.pace.polling import looking_often
 
 
 def test_what_comes_half_a_second_late_is_looked_for_again_and_again_until_then():
