@@ -21,7 +21,7 @@ ROOMY = {
     "MALLOC_TRIM_THRESHOLD_": str(128 * 2**20),
 }
 """Up to 128 MiB that a message took is kept for the next one, in large pages (glibc 2.35, malloc(3) and its manual's
-tunables): a fresh small page for every 4 kB cost as much as what was done with them."""
+tunables): a fresh page for every 4 kB cost as much as what was done with them. What is set already goes first."""
 PROMPT = {"FLWR_SUPEREXEC_TASK_POLL_INTERVAL": "0.1"}
 """Work that comes in is taken up at once; Flower's own is 1 s."""
 FORKING = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
@@ -33,12 +33,5 @@ DIRECT = dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1,localhost")
 def environment(flower_home: Path, *before: Path, **more: str) -> dict[str, str]:
     """This process's, made quiet: Flower keeps its files in `flower_home`, and finds programs in `before` first."""
     path = os.pathsep.join(str(folder) for folder in (*before, programs(), os.environ.get("PATH", "")))
-    return {
-        **os.environ,
-        **QUIET,
-        **ROOMY,
-        "PYTHONUNBUFFERED": "1",
-        **more,
-        "PATH": path,
-        "FLWR_HOME": str(flower_home),
-    }
+    fixed = {"PYTHONUNBUFFERED": "1", **more, "PATH": path, "FLWR_HOME": str(flower_home)}
+    return {**ROOMY, **os.environ, **QUIET, **fixed}

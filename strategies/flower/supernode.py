@@ -55,13 +55,13 @@ class Watch(Protocol):
 def run_supernode(watch: Watch) -> NoReturn:
     """Run Flower's program, with the arguments of this process, until it is told to end or gives up."""
     adapt(watch)
+    take_requests_whole()
     flower_supernode()
     flwr_exit(ExitCode.SUPERNODE_CONNECTION_ERROR, "The connection was lost, and Flower does not try any longer.")
 
 
 def adapt(watch: Watch) -> None:
     """Put what stands above into Flower's modules."""
-    take_requests_whole()
     loop: Any = start_client_internal
     loop.subprocess = with_vital_children()
     loop.time = SimpleNamespace(sleep=QuickSleep().sleep)

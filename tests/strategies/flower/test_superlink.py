@@ -21,8 +21,10 @@ from flwr.superlink import main
 from flwr.superlink.cli import flower_superlink
 from flwr.superlink.routers.fleet import node_auth, router
 from flwr.superlink.servicer.fleet import fleet_handlers
+from starlette.middleware.base import BaseHTTPMiddleware
 
 from strategies.flower import superlink
+from strategies.flower.pace import whole
 
 
 def pushed(source, reply_to="asked", n_messages=1, n_pieces=1, n_trees=1):
@@ -108,6 +110,7 @@ def test_flowers_router_looks_the_check_up_where_it_is_put(monkeypatch):
         monkeypatch.setattr(fleet_handlers, name, handler)
     monkeypatch.setattr(sql_mixin, "SQLITE_PRAGMAS", sql_mixin.SQLITE_PRAGMAS)
     monkeypatch.setattr(main, "http_error_translator", main.http_error_translator)
+    monkeypatch.setattr(BaseHTTPMiddleware, "__call__", BaseHTTPMiddleware.__call__)
     program = sys.modules[flower_superlink.__module__]
     monkeypatch.setattr(program, "subprocess", program.subprocess)
     run_by_flower = []
@@ -118,6 +121,7 @@ def test_flowers_router_looks_the_check_up_where_it_is_put(monkeypatch):
     assert run_by_flower == [{"ssl_certfile": "server.pem", "ssl_context_factory": renewing}]
     assert node_auth.authenticate_node is superlink.authenticate
     assert sql_mixin.SQLITE_PRAGMAS is superlink.PRAGMAS
+    assert BaseHTTPMiddleware.__call__ is whole._call
     assert program.subprocess.Popen is not subprocess.Popen
     assert program.subprocess.TimeoutExpired is subprocess.TimeoutExpired
     assert main.http_error_translator.__qualname__ == "patient.<locals>.translated"
